@@ -1,0 +1,143 @@
+//! Shared pieces: times, pages, tiers, jobs, metrics.
+
+use chrono::{DateTime, Utc};
+use domain::{FieldViolation, JobKind, JobState, ModelMetrics, ResourceName, Tier};
+
+use crate::v1;
+
+/// A field that cannot be what the caller sent.
+pub type Malformed = FieldViolation;
+
+/// A time as protobuf writes it.
+#[must_use]
+pub fn timestamp(at: DateTime<Utc>) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: at.timestamp(),
+        // Always below 2 000 000 000 (leap seconds included), so it fits.
+        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or(0),
+    }
+}
+
+/// A protobuf time as a time.
+///
+/// # Errors
+/// When it lies outside what can be represented.
+pub fn from_timestamp(
+    field: &str,
+    at: &prost_types::Timestamp,
+) -> Result<DateTime<Utc>, Malformed> {
+    u32::try_from(at.nanos)
+        .ok()
+        .and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos))
+        .ok_or_else(|| FieldViolation::new(field, "is not a time between the years 1 and 9999"))
+}
+
+/// How many entries a page may have: `default` when 0 was asked for, `most` at the most.
+///
+/// # Errors
+/// When the size is negative.
+pub fn page_limit(page_size: i32, default: u32, most: u32) -> Result<u32, Malformed> {
+    match u32::try_from(page_size) {
+        Ok(0) => Ok(default),
+        Ok(size) => Ok(size.min(most)),
+        Err(_) => Err(FieldViolation::new("page_size", "must not be negative")),
+    }
+}
+
+impl From<Tier> for v1::Tier {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::Global => Self::Global,
+            Tier::Vertical => Self::Vertical,
+            Tier::Tenant => Self::Tenant,
+        }
+    }
+}
+
+impl From<JobState> for v1::job::State {
+    fn from(state: JobState) -> Self {
+        match state {
+            JobState::Queued => Self::Queued,
+            JobState::Running => Self::Running,
+            JobState::Succeeded => Self::Succeeded,
+            JobState::Failed => Self::Failed,
+            JobState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<JobKind> for v1::job::Kind {
+    fn from(kind: JobKind) -> Self {
+        match kind {
+            JobKind::IndexItems => Self::IndexItems,
+            JobKind::RebuildIndex => Self::RebuildIndex,
+            JobKind::Retrain => Self::Retrain,
+            JobKind::EraseTenant => Self::EraseTenant,
+        }
+    }
+}
+
+impl From<domain::Job> for v1::Job {
+    fn from(job: domain::Job) -> Self {
+        Self {
+            name: ResourceName::Job(job.tenant, job.id).to_string(),
+            kind: v1::job::Kind::from(job.kind).into(),
+            state: v1::job::State::from(job.state).into(),
+            fraction: job.progress.fraction,
+            step: job.progress.step,
+            attempts: job.attempts,
+            outcome: job.outcome.into_iter().collect(),
+            error: job.error.unwrap_or_default(),
+            create_time: Some(timestamp(job.created_at)),
+            start_time: job.started_at.map(timestamp),
+            end_time: job.finished_at.map(timestamp),
+        }
+    }
+}
+
+impl From<ModelMetrics> for v1::RankingMetrics {
+    fn from(metrics: ModelMetrics) -> Self {
+        Self {
+            queries: metrics.queries,
+            hit_at_1: metrics.hit_at_1,
+            hit_at_5: metrics.hit_at_5,
+            mrr: metrics.mrr,
+            ndcg_at_10: metrics.ndcg_at_10,
+        }
+    }
+}
+
+impl v1::job::Kind {
+    /// The kind asked for in a filter; none for "any".
+    #[must_use]
+    pub fn filter(self) -> Option<JobKind> {
+        match self {
+            Self::Unspecified => None,
+            Self::IndexItems => Some(JobKind::IndexItems),
+            Self::RebuildIndex => Some(JobKind::RebuildIndex),
+            Self::Retrain => Some(JobKind::Retrain),
+            Self::EraseTenant => Some(JobKind::EraseTenant),
+        }
+    }
+}
+
+impl v1::job::State {
+    /// The state asked for in a filter; none for "any".
+    #[must_use]
+    pub fn filter(self) -> Option<JobState> {
+        match self {
+            Self::Unspecified => None,
+            Self::Queued => Some(JobState::Queued),
+            Self::Running => Some(JobState::Running),
+            Self::Succeeded => Some(JobState::Succeeded),
+            Self::Failed => Some(JobState::Failed),
+            Self::Cancelled => Some(JobState::Cancelled),
+        }
+    }
+
+    /// Whether nothing more will happen to the job.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}

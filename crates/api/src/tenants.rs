@@ -1,0 +1,89 @@
+//! `TenantService`: tenants, keys, audit events.
+
+use domain::{AuditEvent, ResourceName, Role, TenantSettings, TenantState};
+
+use crate::{timestamp, v1};
+
+impl From<TenantState> for v1::tenant::State {
+    fn from(state: TenantState) -> Self {
+        match state {
+            TenantState::Active => Self::Active,
+            TenantState::Inactive => Self::Inactive,
+            TenantState::Erasing => Self::Erasing,
+        }
+    }
+}
+
+impl From<TenantSettings> for v1::TenantSettings {
+    fn from(settings: TenantSettings) -> Self {
+        Self { share_for_training: settings.share_for_training }
+    }
+}
+
+impl From<v1::TenantSettings> for TenantSettings {
+    fn from(settings: v1::TenantSettings) -> Self {
+        Self { share_for_training: settings.share_for_training }
+    }
+}
+
+impl From<domain::Tenant> for v1::Tenant {
+    fn from(tenant: domain::Tenant) -> Self {
+        Self {
+            name: ResourceName::Tenant(tenant.id).to_string(),
+            display_name: tenant.display_name,
+            vertical: tenant.vertical.into(),
+            state: v1::tenant::State::from(tenant.state).into(),
+            settings: Some(tenant.settings.into()),
+            create_time: Some(timestamp(tenant.created_at)),
+            update_time: Some(timestamp(tenant.updated_at)),
+        }
+    }
+}
+
+impl From<Role> for v1::api_key::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Backend => Self::Backend,
+            Role::TenantAdmin => Self::TenantAdmin,
+            Role::Operator => Self::Operator,
+        }
+    }
+}
+
+impl v1::api_key::Role {
+    /// The role asked for; none when it was left out.
+    #[must_use]
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::Unspecified => None,
+            Self::Backend => Some(Role::Backend),
+            Self::TenantAdmin => Some(Role::TenantAdmin),
+            Self::Operator => Some(Role::Operator),
+        }
+    }
+}
+
+impl From<domain::ApiKey> for v1::ApiKey {
+    fn from(key: domain::ApiKey) -> Self {
+        Self {
+            name: ResourceName::ApiKey(key.tenant, key.id).to_string(),
+            role: v1::api_key::Role::from(key.role).into(),
+            display_name: key.display_name,
+            create_time: Some(timestamp(key.created_at)),
+            revoke_time: key.revoked_at.map(timestamp),
+        }
+    }
+}
+
+impl From<AuditEvent> for v1::AuditEvent {
+    fn from(event: AuditEvent) -> Self {
+        Self {
+            sequence: event.sequence,
+            time: Some(timestamp(event.at)),
+            actor: event.actor,
+            action: event.action,
+            resource: event.resource,
+            detail: event.detail,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What the rooms tell each other has changed, so that caches know what to drop.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{KeyId, TenantId};
+
+/// Something committed that others may hold a copy of.
+///
+/// A change says only *what* to look at again: whoever hears it reads the truth from the store, so
+/// a change heard twice, late or in another order does no harm.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Change {
+    /// The tenant itself: state, settings.
+    Tenant(TenantId),
+    /// The tenant's experts.
+    Experts(TenantId),
+    /// The tenant's items were committed; the index is behind.
+    Items(TenantId),
+    /// The index caught up with the tenant's items.
+    Index(TenantId),
+    /// The tenant's aliases.
+    Models(TenantId),
+    /// A job moved.
+    Jobs(TenantId),
+    /// A key was revoked or made.
+    Key(KeyId),
+}

@@ -1,0 +1,37 @@
+//! Ids, value types and decisions of Tenantry.
+//!
+//! Everything here is pure: no I/O, no async, no clock, no randomness. Other rooms depend on this
+//! one; it depends on none of them.
+
+mod access;
+mod change;
+mod dataset;
+mod error;
+mod expert;
+mod gate;
+mod ids;
+mod item;
+mod job;
+mod model;
+mod names;
+mod routing;
+mod tenant;
+mod text;
+
+pub use access::{ApiKey, Permission, Role, TenantContext};
+pub use change::Change;
+pub use dataset::{Dataset, DatasetNumber, ValidationReport};
+pub use error::{ErrorKind, Fault, FieldViolation};
+pub use expert::{EXPERT_PROFILE_MAX_CHARS, Expert, NewExpert};
+pub use gate::{GateEvidence, GateRules, Verdict, decide};
+pub use ids::{ExpertId, IdError, ItemId, JobId, KeyId, RequestId, TaskId, TenantId, VerticalId};
+pub use item::{
+    ITEM_TEXT_MAX_CHARS, Item, ItemContent, MAX_ATTRIBUTES, MAX_EXPERTS_PER_ITEM, MAX_LABELS,
+    Rejection, RejectionReason, RowIssue,
+};
+pub use job::{Job, JobKind, JobProgress, JobState};
+pub use model::{Alias, Lineage, ModelMetrics, ModelRef, ModelVersion, Tier};
+pub use names::{ModelName, ModelOwner, NameError, ResourceName};
+pub use routing::{Candidate, FallbackNote, Policy, Route, RouteReason, choose_route};
+pub use tenant::{AuditEvent, Tenant, TenantSettings, TenantState};
+pub use text::{clean_text, has_usable_text, normalized};

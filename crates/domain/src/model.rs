@@ -1,0 +1,121 @@
+//! Model versions, their lineage, and the aliases that point at them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{DatasetNumber, ModelName, Verdict};
+
+/// Whose data a model learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tier {
+    /// All consenting tenants.
+    Global,
+    /// The consenting tenants of one vertical.
+    Vertical,
+    /// One tenant.
+    Tenant,
+}
+
+impl Tier {
+    /// The stable text of the tier, as stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Global => "GLOBAL",
+            Self::Vertical => "VERTICAL",
+            Self::Tenant => "TENANT",
+        }
+    }
+
+    /// The tier that `text` names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Global, Self::Vertical, Self::Tenant].into_iter().find(|t| t.as_str() == text)
+    }
+}
+
+/// A name that points at a version and can be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Alias {
+    /// The version that serves.
+    Champion,
+    /// The version that is tried against it.
+    Challenger,
+}
+
+impl Alias {
+    /// The stable text of the alias, as stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Champion => "champion",
+            Self::Challenger => "challenger",
+        }
+    }
+}
+
+/// Where a model comes from: enough to make it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The dataset it was fitted on.
+    pub dataset: DatasetNumber,
+    /// That dataset's content hash.
+    pub dataset_hash: String,
+    /// The version of the code that fitted it.
+    pub code_version: String,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The embedding space of its features.
+    pub space: String,
+    /// Parameters as key and value.
+    pub parameters: Vec<(String, String)>,
+    /// The model it was shrunk towards.
+    pub parent: Option<String>,
+}
+
+/// How well one method ranked experts over a set of queries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelMetrics {
+    /// Queries it was asked.
+    pub queries: u64,
+    /// Share of queries with a right expert first.
+    pub hit_at_1: f64,
+    /// Share of queries with a right expert among the first five.
+    pub hit_at_5: f64,
+    /// Mean reciprocal rank of the first right expert.
+    pub mrr: f64,
+    /// Normalized discounted cumulative gain over the first ten.
+    pub ndcg_at_10: f64,
+}
+
+/// A model by name and checksum: what an alias resolves to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelRef {
+    /// The model's number inside its owner and task.
+    pub version: u64,
+    /// SHA-256 of the artifact, in hex.
+    pub checksum: String,
+}
+
+/// One immutable version of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelVersion {
+    /// Its name.
+    pub name: ModelName,
+    /// Where the artifact lies in the artifact store.
+    pub artifact_path: String,
+    /// SHA-256 of the artifact, in hex.
+    pub checksum: String,
+    /// Bytes of the artifact.
+    pub size: u64,
+    /// Where it comes from.
+    pub lineage: Lineage,
+    /// What the gate decided when it was made.
+    pub verdict: Verdict,
+    /// The evaluation report, serialized; opaque to this room, written and read by `learning`.
+    pub report: String,
+    /// The aliases that point at it now.
+    pub aliases: Vec<Alias>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}

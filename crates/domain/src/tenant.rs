@@ -1,0 +1,79 @@
+//! Tenants and the audit trail of what was done to them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{TenantId, VerticalId};
+
+/// What may be done with a tenant now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TenantState {
+    /// Served.
+    Active,
+    /// Data kept, nothing resident, requests refused.
+    Inactive,
+    /// Being erased; nothing is served and nothing can be written.
+    Erasing,
+}
+
+impl TenantState {
+    /// The stable text of the state, as stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Inactive => "INACTIVE",
+            Self::Erasing => "ERASING",
+        }
+    }
+
+    /// The state that `text` names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Inactive, Self::Erasing].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// What a tenant has chosen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantSettings {
+    /// The tenant's data may train models that serve other tenants (never its texts).
+    pub share_for_training: bool,
+}
+
+/// One customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its id, chosen at creation, never used again after erasure.
+    pub id: TenantId,
+    /// Name for people.
+    pub display_name: String,
+    /// The industry group it belongs to.
+    pub vertical: VerticalId,
+    /// What may be done with it now.
+    pub state: TenantState,
+    /// What it has chosen.
+    pub settings: TenantSettings,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// One administrative act, kept for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// Rises by one with every event of the platform; pages are cut by it.
+    pub sequence: i64,
+    /// When it was done.
+    pub at: DateTime<Utc>,
+    /// Who did it: a key id, or `system`.
+    pub actor: String,
+    /// What was done, for example `models.promote`.
+    pub action: String,
+    /// The resource it was done to.
+    pub resource: String,
+    /// Details that are safe to show.
+    pub detail: String,
+}

@@ -1,0 +1,98 @@
+//! Where the model and the ONNX Runtime library lie on a machine.
+//!
+//! `cargo xtask setup` fills these folders and the embedder reads them. The xtask includes this very
+//! file by path, so that both agree without the xtask having to compile the runtime: it may use the
+//! standard library only, and nothing else of this crate.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The ONNX Runtime release that setup installs.
+pub const ONNXRUNTIME_VERSION: &str = "1.31.1";
+
+/// The ONNX graph, in the model folder.
+pub const MODEL_FILE: &str = "model.onnx";
+
+/// The tokenizer, in the model folder.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// All that a model folder must hold.
+pub const MODEL_FILES: [&str; 5] = [
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    "config.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+];
+
+/// Folder of the model below the cache folder. The number at its end grows when the files change,
+/// so that two checkouts of different age never overwrite each other's model.
+pub const MODEL_FOLDER: &str = "minilm-l6-v2-int8-1";
+
+/// File name of the ONNX Runtime library on this platform.
+pub const ONNXRUNTIME_FILE: &str = if cfg!(target_os = "macos") {
+    "libonnxruntime.dylib"
+} else {
+    "libonnxruntime.so"
+};
+
+/// `$XDG_CACHE_HOME/tenantry`, or else `~/.cache/tenantry`. `None` where neither variable is known.
+pub fn default_cache_dir() -> Option<PathBuf> {
+    cache_dir_from(std::env::var_os("XDG_CACHE_HOME"), std::env::home_dir())
+}
+
+/// The model folder that setup fills: it holds [`MODEL_FILES`].
+pub fn default_model_dir() -> Option<PathBuf> {
+    default_cache_dir().map(|cache| model_dir_in(&cache))
+}
+
+/// The ONNX Runtime library that setup installs.
+pub fn default_onnxruntime() -> Option<PathBuf> {
+    default_cache_dir().map(|cache| onnxruntime_dir_in(&cache).join(ONNXRUNTIME_FILE))
+}
+
+/// The model folder below a cache folder.
+pub fn model_dir_in(cache: &Path) -> PathBuf {
+    cache.join(MODEL_FOLDER)
+}
+
+/// The folder of the ONNX Runtime library below a cache folder.
+pub fn onnxruntime_dir_in(cache: &Path) -> PathBuf {
+    cache.join(format!("onnxruntime-{ONNXRUNTIME_VERSION}"))
+}
+
+fn cache_dir_from(xdg_cache_home: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
+    // The XDG rules say to ignore a relative path.
+    let base = xdg_cache_home
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| {
+            home.filter(|path| path.is_absolute())
+                .map(|path| path.join(".cache"))
+        })?;
+    Some(base.join("tenantry"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xdg_wins_over_home_and_relative_paths_are_ignored() {
+        let home = || Some(PathBuf::from("/home/someone"));
+        let xdg = |path: &str| Some(OsString::from(path));
+        assert_eq!(
+            cache_dir_from(xdg("/cache"), home()),
+            Some("/cache/tenantry".into())
+        );
+        assert_eq!(
+            cache_dir_from(xdg("cache"), home()),
+            Some("/home/someone/.cache/tenantry".into())
+        );
+        assert_eq!(
+            cache_dir_from(xdg(""), home()),
+            Some("/home/someone/.cache/tenantry".into())
+        );
+        assert_eq!(cache_dir_from(None, None), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! Text to vector: fastembed on its own threads, micro-batched.

@@ -1,0 +1,178 @@
+//! A tenant's history as numbers: what happened, in order, and who answered.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use domain::{Expert, ExpertId, Item};
+
+use crate::words;
+
+/// Why a corpus cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CorpusError {
+    /// A tenant may have at most 65,535 experts.
+    #[error("the tenant has more than 65535 experts")]
+    TooManyExperts,
+}
+
+/// One item as numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorpusItem {
+    /// The point that stands for it in the vector store.
+    pub point: u64,
+    /// Its experts, as positions in [`Corpus::experts`].
+    pub experts: Vec<u16>,
+    /// Its area, as a number; none when it has none.
+    pub area: Option<u16>,
+    /// Its words and how often each occurs, ascending.
+    pub words: Vec<(u32, f32)>,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// What makes one [`CorpusItem`].
+#[derive(Debug, Clone)]
+pub struct Document<'a> {
+    /// The point that stands for it in the vector store.
+    pub point: u64,
+    /// The question.
+    pub text: &'a str,
+    /// Its area.
+    pub area: Option<&'a str>,
+    /// The experts who answered.
+    pub experts: &'a [ExpertId],
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+}
+
+impl<'a> From<&'a Item> for Document<'a> {
+    fn from(item: &'a Item) -> Self {
+        Self {
+            point: item.point,
+            text: &item.content.text,
+            area: item.content.area.as_deref(),
+            experts: &item.content.experts,
+            occurred_at: item.content.occurred_at,
+        }
+    }
+}
+
+/// A tenant's labelled items in order of time, and its experts.
+///
+/// Items without an expert are left out: they tell nothing about who answers.
+#[derive(Debug, Clone, Default)]
+pub struct Corpus {
+    items: Vec<CorpusItem>,
+    experts: Vec<ExpertId>,
+    profiles: Vec<Vec<(u32, f32)>>,
+    areas: usize,
+    area_numbers: HashMap<String, u16>,
+    by_point: HashMap<u64, u32>,
+}
+
+impl Corpus {
+    /// The corpus of `documents`, which must be in order of time, and of `experts`, whose profiles
+    /// count as what they know. Experts that only the documents name are added after them.
+    ///
+    /// # Errors
+    /// [`CorpusError::TooManyExperts`].
+    pub fn new<'a>(
+        documents: impl IntoIterator<Item = Document<'a>>,
+        experts: &[Expert],
+    ) -> Result<Self, CorpusError> {
+        let mut corpus = Self::default();
+        let mut numbers: HashMap<ExpertId, u16> = HashMap::new();
+        for expert in experts {
+            let number = next(numbers.len())?;
+            numbers.insert(expert.id.clone(), number);
+            corpus.experts.push(expert.id.clone());
+            corpus.profiles.push(words::count(&expert.profile));
+        }
+        for document in documents.into_iter().filter(|document| !document.experts.is_empty()) {
+            let mut item_experts = Vec::with_capacity(document.experts.len());
+            for expert in document.experts {
+                let number = match numbers.get(expert) {
+                    Some(&number) => number,
+                    None => {
+                        let number = next(numbers.len())?;
+                        numbers.insert(expert.clone(), number);
+                        corpus.experts.push(expert.clone());
+                        corpus.profiles.push(Vec::new());
+                        number
+                    }
+                };
+                item_experts.push(number);
+            }
+            let area = document.area.and_then(|area| corpus.area_number(area));
+            // The position fits: a tenant's items are counted in millions at the most.
+            let position = corpus.items.len() as u32;
+            corpus.by_point.insert(document.point, position);
+            corpus.items.push(CorpusItem {
+                point: document.point,
+                experts: item_experts,
+                area,
+                words: words::count(document.text),
+                occurred_at: document.occurred_at,
+            });
+        }
+        Ok(corpus)
+    }
+
+    /// The items, oldest first.
+    #[must_use]
+    pub fn items(&self) -> &[CorpusItem] {
+        &self.items
+    }
+
+    /// The experts; features and scores are in this order.
+    #[must_use]
+    pub fn experts(&self) -> &[ExpertId] {
+        &self.experts
+    }
+
+    /// The words of each expert's profile.
+    #[must_use]
+    pub fn profiles(&self) -> &[Vec<(u32, f32)>] {
+        &self.profiles
+    }
+
+    /// How many areas there are.
+    #[must_use]
+    pub fn areas(&self) -> usize {
+        self.areas
+    }
+
+    /// The number of an area, if the tenant has it.
+    #[must_use]
+    pub fn area(&self, name: &str) -> Option<u16> {
+        self.area_numbers.get(name).copied()
+    }
+
+    /// The item that a point stands for, by its position.
+    #[must_use]
+    pub fn position(&self, point: u64) -> Option<usize> {
+        self.by_point.get(&point).map(|&position| position as usize)
+    }
+
+    /// Bytes it takes, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let words: usize = self.items.iter().map(|item| item.words.len() * 8).sum();
+        words + self.items.len() * 120 + self.experts.len() * 200
+    }
+
+    fn area_number(&mut self, area: &str) -> Option<u16> {
+        if let Some(&number) = self.area_numbers.get(area) {
+            return Some(number);
+        }
+        // Beyond this the areas are not areas; the rest counts as none.
+        let number = u16::try_from(self.areas).ok().filter(|&number| number < 1_000)?;
+        self.area_numbers.insert(area.to_owned(), number);
+        self.areas += 1;
+        Some(number)
+    }
+}
+
+fn next(len: usize) -> Result<u16, CorpusError> {
+    u16::try_from(len).map_err(|_| CorpusError::TooManyExperts)
+}

@@ -1,0 +1,252 @@
+//! Features: numbers that say the same thing about a candidate at every tenant.
+//!
+//! All are logarithms of smoothed shares or scores of comparable scale, so that one small linear
+//! ranker can be learned on some tenants and serve others. `docs/adr/0003-ranker.md` has what each
+//! is worth and what was tried and left out.
+
+use crate::statistics::{HalfLife, Statistics};
+use crate::Corpus;
+
+/// Nearest items of each kind that features look at.
+pub const NEIGHBOURS: usize = 200;
+
+/// The features, in the order of the columns, in words for people.
+pub const FEATURES: [&str; 13] = [
+    "similar questions, recent ones first",
+    "similar questions of the last hundred",
+    "same words, recent ones first",
+    "meaning and words together",
+    "the words this expert answers",
+    "the words this expert answers lately",
+    "closest match by words",
+    "closest match by meaning",
+    "share of all answers",
+    "share of the last quarter's answers",
+    "share of recent answers",
+    "share of the latest answers",
+    "the area this question seems to be in",
+];
+
+/// Added to a share of votes before its logarithm is taken.
+const VOTE_FLOOR: f32 = 0.01;
+/// Added to a share of activity before its logarithm is taken.
+const ACTIVITY_FLOOR: f32 = 0.005;
+/// Dense similarity counts as `exp((s - best) / TEMPERATURE)`.
+const TEMPERATURE: f32 = 0.10;
+/// Temperature of the joined score.
+const JOINT_TEMPERATURE: f32 = 0.12;
+/// How much words count beside meaning in the joined score.
+const WORDS_IN_JOINT: f32 = 0.5;
+/// How strongly the words of an expert's profile count where it has no history.
+const PROFILE_SCALE: f32 = 1.0;
+
+/// The nearest items of a question, as positions in the corpus with their scores, best first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Hits {
+    /// By cosine similarity.
+    pub dense: Vec<(u32, f32)>,
+    /// By BM25.
+    pub lexical: Vec<(u32, f32)>,
+}
+
+/// One row of features for each expert of the corpus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureMatrix {
+    values: Vec<[f32; FEATURES.len()]>,
+}
+
+impl FeatureMatrix {
+    /// The features of an expert.
+    #[must_use]
+    pub fn row(&self, expert: usize) -> &[f32; FEATURES.len()] {
+        &self.values[expert]
+    }
+
+    /// How many experts there are.
+    #[must_use]
+    pub fn experts(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The matrix with these rows, one an expert.
+    #[must_use]
+    pub fn from_rows(values: Vec<[f32; FEATURES.len()]>) -> Self {
+        Self { values }
+    }
+}
+
+/// Computes features of questions against one tenant's history.
+#[derive(Debug, Clone, Copy)]
+pub struct Features<'a> {
+    corpus: &'a Corpus,
+    statistics: &'a Statistics,
+}
+
+impl<'a> Features<'a> {
+    /// Features against the part of `corpus` that `statistics` counted.
+    #[must_use]
+    pub fn new(corpus: &'a Corpus, statistics: &'a Statistics) -> Self {
+        Self { corpus, statistics }
+    }
+
+    /// The features of every expert for a question with these `words` ([`crate::words::count`]) and these
+    /// nearest items. `area` is the question's, where the caller knows it.
+    #[must_use]
+    pub fn compute(&self, words: &[(u32, f32)], hits: &Hits, area: Option<u16>) -> FeatureMatrix {
+        let dense = Votes::new(self, softmax(&hits.dense, TEMPERATURE));
+        let lexical = Votes::new(self, squared_share(&hits.lexical));
+        let joint = Votes::new(self, softmax(&join(hits), JOINT_TEMPERATURE));
+        let (vocabulary, vocabulary_recent) = self.statistics.vocabulary(words);
+        let tenth = HalfLife::Share(0.10);
+        let columns: [Vec<f32>; FEATURES.len()] = [
+            dense.log_shares(tenth),
+            dense.log_shares(HalfLife::Items(100.0)),
+            lexical.log_shares(tenth),
+            joint.log_shares(HalfLife::Share(0.25)),
+            vocabulary,
+            vocabulary_recent,
+            self.best(&hits.lexical, |score, best| score / best),
+            self.best(&hits.dense, |similarity, _| similarity),
+            self.log_activity(0),
+            self.log_activity(1),
+            self.log_activity(2),
+            self.log_activity(3),
+            self.area_affinity(&dense, area),
+        ];
+        let mut values = vec![[0.0; FEATURES.len()]; self.corpus.experts().len()];
+        for (feature, column) in columns.iter().enumerate() {
+            for (row, value) in values.iter_mut().zip(column) {
+                row[feature] = *value;
+            }
+        }
+        FeatureMatrix { values }
+    }
+
+    /// How well a profile's words match the question's, from 0 to 1: what speaks for an expert who
+    /// has not answered anything yet.
+    #[must_use]
+    pub fn profile_match(&self, words: &[(u32, f32)], expert: usize) -> f32 {
+        let weigh = |word: u32| self.statistics.word_weight(word).unwrap_or(1.0);
+        let profile = &self.corpus.profiles()[expert];
+        let total: f32 = words.iter().map(|&(word, _)| weigh(word)).sum();
+        let shared: f32 = words
+            .iter()
+            .filter(|(word, _)| profile.binary_search_by_key(word, |(w, _)| *w).is_ok())
+            .map(|&(word, _)| weigh(word))
+            .sum();
+        if total > 0.0 { PROFILE_SCALE * shared / total } else { 0.0 }
+    }
+
+    fn log_activity(&self, which: usize) -> Vec<f32> {
+        let shares = self.statistics.activity(which);
+        shares.iter().map(|share| (ACTIVITY_FLOOR + share).ln()).collect()
+    }
+
+    /// Per expert, the best of its items' scores; 0 without one.
+    fn best(&self, hits: &[(u32, f32)], scale: impl Fn(f32, f32) -> f32) -> Vec<f32> {
+        let top = hits.first().map_or(1.0, |hit| hit.1).max(1e-6);
+        let mut best = vec![0.0_f32; self.corpus.experts().len()];
+        for &(position, score) in hits {
+            for &expert in &self.corpus.items()[position as usize].experts {
+                let best = &mut best[usize::from(expert)];
+                *best = best.max(scale(score, top));
+            }
+        }
+        best
+    }
+
+    /// The experts of the areas that the question seems to be in, or of the area it is in.
+    fn area_affinity(&self, dense: &Votes<'_>, area: Option<u16>) -> Vec<f32> {
+        let shares = match area {
+            Some(area) => vec![(usize::from(area), 1.0)],
+            None => dense.area_shares(HalfLife::Share(0.25)),
+        };
+        let mut affinity = vec![0.0_f32; self.corpus.experts().len()];
+        let mut known = 0.0;
+        for (area, share) in shares {
+            let Some(experts) = self.statistics.area_share(area) else { continue };
+            known += share;
+            for (sum, expert) in affinity.iter_mut().zip(experts) {
+                *sum += share * expert;
+            }
+        }
+        // What is not known of the area says what recent activity says.
+        let rest = (1.0_f32 - known).max(0.0);
+        let activity = self.statistics.activity(2);
+        affinity.iter().zip(activity).map(|(sum, base)| (VOTE_FLOOR + sum + rest * base).ln()).collect()
+    }
+}
+
+/// Weighted votes of a question's nearest items.
+struct Votes<'a> {
+    features: Features<'a>,
+    weights: Vec<(u32, f32)>,
+}
+
+impl<'a> Votes<'a> {
+    fn new(features: &Features<'a>, weights: Vec<(u32, f32)>) -> Self {
+        Self { features: *features, weights }
+    }
+
+    fn aged(&self, half: HalfLife) -> impl Iterator<Item = (usize, f32)> + '_ {
+        let n = self.features.statistics.items();
+        self.weights.iter().map(move |&(position, weight)| {
+            let position = position as usize;
+            (position, weight * half.weight(n - 1 - position, n))
+        })
+    }
+
+    fn log_shares(&self, half: HalfLife) -> Vec<f32> {
+        let mut votes = vec![0.0_f32; self.features.corpus.experts().len()];
+        for (position, weight) in self.aged(half) {
+            for &expert in &self.features.corpus.items()[position].experts {
+                votes[usize::from(expert)] += weight;
+            }
+        }
+        let total: f32 = votes.iter().sum::<f32>().max(1e-9);
+        votes.iter().map(|vote| (VOTE_FLOOR + vote / total).ln()).collect()
+    }
+
+    fn area_shares(&self, half: HalfLife) -> Vec<(usize, f32)> {
+        let mut shares = vec![0.0_f32; self.features.corpus.areas()];
+        let mut total = 0.0;
+        for (position, weight) in self.aged(half) {
+            total += weight;
+            if let Some(area) = self.features.corpus.items()[position].area {
+                shares[usize::from(area)] += weight;
+            }
+        }
+        let total = total.max(1e-9);
+        shares.iter().enumerate().filter(|(_, s)| **s > 0.0).map(|(a, s)| (a, s / total)).collect()
+    }
+}
+
+fn softmax(hits: &[(u32, f32)], temperature: f32) -> Vec<(u32, f32)> {
+    let best = hits.iter().map(|hit| hit.1).fold(f32::MIN, f32::max);
+    hits.iter().map(|&(at, score)| (at, ((score - best) / temperature).exp())).collect()
+}
+
+fn squared_share(hits: &[(u32, f32)]) -> Vec<(u32, f32)> {
+    let best = hits.first().map_or(1.0, |hit| hit.1).max(1e-6);
+    hits.iter().map(|&(at, score)| (at, (score / best).powi(2))).collect()
+}
+
+/// One score of both kinds. An item that only one search found gets the other's lowest score: it
+/// cannot have more.
+fn join(hits: &Hits) -> Vec<(u32, f32)> {
+    let best = hits.lexical.first().map_or(1.0, |hit| hit.1).max(1e-6);
+    // A list of words that is not full has everything with a score above zero.
+    let low_words = hits.lexical.get(NEIGHBOURS - 1).map_or(0.0, |hit| hit.1 / best);
+    let low_dense = hits.dense.last().map_or(0.0, |hit| hit.1);
+    let mut joined: Vec<(u32, f32, f32)> =
+        hits.dense.iter().map(|&(at, similarity)| (at, similarity, low_words)).collect();
+    joined.sort_unstable_by_key(|(at, _, _)| *at);
+    let found = joined.len();
+    for &(at, score) in &hits.lexical {
+        match joined[..found].binary_search_by_key(&at, |(at, _, _)| *at) {
+            Ok(index) => joined[index].2 = score / best,
+            Err(_) => joined.push((at, low_dense, score / best)),
+        }
+    }
+    joined.into_iter().map(|(at, dense, words)| (at, dense + WORDS_IN_JOINT * words)).collect()
+}

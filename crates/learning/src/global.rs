@@ -1,0 +1,27 @@
+//! The built-in global ranker: what serves a tenant from its first item on.
+//!
+//! Its few weights ship with the code. `cargo xtask global-ranker --data DIR` makes the file again;
+//! `docs/adr/0003-ranker.md` says on what.
+
+use std::sync::LazyLock;
+
+use crate::Ranker;
+
+static GLOBAL: LazyLock<Ranker> = LazyLock::new(|| {
+    #[allow(clippy::expect_used, reason = "the file is part of the build, and a test reads it")]
+    serde_json::from_str(include_str!("global_ranker.json")).expect("the built-in ranker is JSON")
+});
+
+/// The ranker that ships with the code.
+#[must_use]
+pub fn global_ranker() -> &'static Ranker {
+    &GLOBAL
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_built_in_ranker_fits_the_features() {
+        assert!(super::global_ranker().is_sound());
+    }
+}

@@ -1,0 +1,34 @@
+//! Learning: features, the ranker, evaluation and the gate's evidence.
+//!
+//! Pure, synchronous and deterministic: the same corpus, settings and seed give the same bytes.
+//! Nothing here reads a clock, a file or a network; whoever calls it owns the thread.
+//!
+//! The way of a question: [`words`] cuts it, retrieval (here in [`retrieval`] for training, in the
+//! vector store when serving) collects the nearest items, [`features`] scores each candidate expert
+//! with numbers that mean the same for every tenant, and a [`Ranker`] weighs them.
+
+mod baselines;
+mod calibration;
+mod corpus;
+mod evaluation;
+mod features;
+mod gate;
+mod global;
+mod ranker;
+mod retrieval;
+mod statistics;
+mod training;
+pub mod words;
+
+pub use baselines::Baseline;
+pub use calibration::Calibration;
+pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
+pub use evaluation::{EvaluationReport, MethodReport, Reliability, first_right, metrics};
+pub use features::{FEATURES, FeatureMatrix, Features, Hits, NEIGHBOURS};
+pub use global::global_ranker;
+pub use ranker::{Contribution, FitSettings, Query, Ranker, Scored};
+pub use retrieval::Retriever;
+pub use statistics::Statistics;
+pub use training::{
+    Progress, TenantModel, TrainError, TrainSettings, fit_global, train_tenant, window_queries,
+};

@@ -1,0 +1,326 @@
+//! The ranker: a conditional logit over candidate experts.
+//!
+//! The probability that expert `e` answers is the softmax over the candidates of a linear score
+//! (McFadden, "Conditional logit analysis of qualitative choice behavior", 1974). A dozen weights,
+//! fitted by Newton's method, shrunk towards another ranker's where there is one: the loss is convex,
+//! so the same queries give the same weights.
+
+use serde::{Deserialize, Serialize};
+
+use crate::calibration::Calibration;
+use crate::features::{FEATURES, FeatureMatrix};
+
+const F: usize = FEATURES.len();
+const NEWTON_STEPS: usize = 25;
+const STEP_HALVINGS: usize = 12;
+
+/// Weights of the features, and how to read its scores as probabilities.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ranker {
+    /// One weight a feature, in the order of [`FEATURES`], for features divided by `scales`.
+    weights: Vec<f64>,
+    /// One scale a feature: its spread over the candidates of a question, over all tenants.
+    scales: Vec<f64>,
+    /// From softmax to probability.
+    pub calibration: Calibration,
+}
+
+/// One question to learn from.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The features of all experts.
+    pub features: FeatureMatrix,
+    /// The experts that can be recommended.
+    pub candidates: Vec<u16>,
+    /// The experts that were right.
+    pub right: Vec<u16>,
+    /// How much it counts.
+    pub weight: f64,
+}
+
+/// One expert's place in an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// The expert, as a position in the corpus's experts.
+    pub expert: usize,
+    /// The linear score.
+    pub score: f64,
+    /// The calibrated probability that this expert is a right one.
+    pub probability: f64,
+}
+
+/// What one feature added to a score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contribution {
+    /// The feature, as a position in [`FEATURES`].
+    pub feature: usize,
+    /// Its value for this expert.
+    pub value: f64,
+    /// Weight times the value's distance from the mean over the candidates.
+    pub contribution: f64,
+}
+
+/// How a ranker is fitted.
+#[derive(Debug, Clone, Copy)]
+pub struct FitSettings<'a> {
+    /// Strength of the pull towards `towards` (or zero), in questions.
+    pub shrinkage: f64,
+    /// The ranker to stay near to.
+    pub towards: Option<&'a Ranker>,
+}
+
+impl Ranker {
+    /// Fits weights to `queries`. Questions that no candidate was right for tell nothing and are
+    /// passed over. Features are divided by `scales`.
+    #[must_use]
+    pub fn fit(queries: &[Query], scales: &[f64], settings: FitSettings<'_>) -> Self {
+        let anchor: Vec<f64> = match settings.towards {
+            Some(ranker) => ranker.weights.clone(),
+            None => vec![0.0; F],
+        };
+        let prepared: Vec<Prepared> =
+            queries.iter().filter_map(|query| Prepared::new(query, scales)).collect();
+        let loss = Loss { queries: &prepared, anchor: &anchor, shrinkage: settings.shrinkage };
+        let weights = loss.minimize();
+        let calibration = settings.towards.map(|ranker| ranker.calibration).unwrap_or_default();
+        Self { weights, scales: scales.to_vec(), calibration }
+    }
+
+    /// The spread of each feature over the candidates of a question: what [`Ranker::fit`] divides
+    /// by.
+    #[must_use]
+    pub fn spread(queries: &[Query]) -> Vec<f64> {
+        let mut sums = [0.0; F];
+        let mut total = 0.0;
+        for query in queries {
+            let n = query.candidates.len().max(1) as f64;
+            for (feature, sum) in sums.iter_mut().enumerate() {
+                let value = |e: &u16| f64::from(query.features.row(usize::from(*e))[feature]);
+                let mean = query.candidates.iter().map(value).sum::<f64>() / n;
+                let squares = query.candidates.iter().map(|e| (value(e) - mean).powi(2));
+                *sum += query.weight * squares.sum::<f64>() / n;
+            }
+            total += query.weight;
+        }
+        sums.iter().map(|sum| (sum / total.max(1e-12)).sqrt().max(1e-3)).collect()
+    }
+
+    /// The scales its features are divided by.
+    #[must_use]
+    pub fn scales(&self) -> &[f64] {
+        &self.scales
+    }
+
+    /// Each feature with its weight.
+    pub fn weights(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        FEATURES.iter().copied().zip(self.weights.iter().copied())
+    }
+
+    /// Whether it was made for the features of this version of the code and has only numbers.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.weights.len() == F
+            && self.scales.len() == F
+            && self.weights.iter().all(|w| w.is_finite())
+            && self.scales.iter().all(|s| s.is_finite() && *s > 0.0)
+    }
+
+    /// The candidates, best first; equal scores by the expert's position.
+    #[must_use]
+    pub fn rank(&self, features: &FeatureMatrix, candidates: &[u16]) -> Vec<Scored> {
+        let mut scored: Vec<Scored> = candidates
+            .iter()
+            .map(|&expert| {
+                let expert = usize::from(expert);
+                Scored { expert, score: self.score(features.row(expert)), probability: 0.0 }
+            })
+            .collect();
+        scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.expert.cmp(&b.expert)));
+        let best = scored.first().map_or(0.0, |first| first.score);
+        let total: f64 = scored.iter().map(|one| (one.score - best).exp()).sum();
+        for one in &mut scored {
+            let share = (one.score - best).exp() / total;
+            one.probability = self.calibration.probability(share);
+        }
+        scored
+    }
+
+    /// What each feature added to an expert's score, the strongest first. The contributions of one
+    /// expert sum to the distance of its score from the mean score of the candidates.
+    #[must_use]
+    pub fn explain(
+        &self,
+        features: &FeatureMatrix,
+        candidates: &[u16],
+        expert: usize,
+    ) -> Vec<Contribution> {
+        let n = candidates.len().max(1) as f64;
+        let mut all: Vec<Contribution> = (0..F)
+            .map(|feature| {
+                let value_of = |e: usize| f64::from(features.row(e)[feature]);
+                let mean = candidates.iter().map(|&e| value_of(usize::from(e))).sum::<f64>() / n;
+                let value = value_of(expert);
+                let contribution = self.weights[feature] * (value - mean) / self.scales[feature];
+                Contribution { feature, value, contribution }
+            })
+            .collect();
+        all.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
+        all
+    }
+
+    fn score(&self, row: &[f32; F]) -> f64 {
+        let terms = row.iter().zip(&self.weights).zip(&self.scales);
+        terms.map(|((value, weight), scale)| f64::from(*value) * weight / scale).sum()
+    }
+}
+
+/// A query's candidates, scaled, with the share of the truth that each has.
+struct Prepared {
+    rows: Vec<[f64; F]>,
+    truth: Vec<f64>,
+    weight: f64,
+}
+
+impl Prepared {
+    fn new(query: &Query, scales: &[f64]) -> Option<Self> {
+        let is_right: Vec<bool> =
+            query.candidates.iter().map(|candidate| query.right.contains(candidate)).collect();
+        let right = is_right.iter().filter(|right| **right).count();
+        if right == 0 {
+            return None;
+        }
+        let rows = query.candidates.iter().map(|&expert| {
+            let row = query.features.row(usize::from(expert));
+            std::array::from_fn(|f| f64::from(row[f]) / scales[f])
+        });
+        let share = 1.0 / right as f64;
+        let truth = is_right.iter().map(|&right| if right { share } else { 0.0 });
+        Some(Self { rows: rows.collect(), truth: truth.collect(), weight: query.weight })
+    }
+}
+
+struct Loss<'a> {
+    queries: &'a [Prepared],
+    anchor: &'a [f64],
+    shrinkage: f64,
+}
+
+/// Value, gradient, and Hessian (symmetric) at one point.
+struct Point {
+    value: f64,
+    gradient: [f64; F],
+    hessian: [[f64; F]; F],
+}
+
+impl Loss<'_> {
+    /// Newton's method with step halving.
+    fn minimize(&self) -> Vec<f64> {
+        let mut weights = self.anchor.to_vec();
+        let mut here = self.at(&weights);
+        for _ in 0..NEWTON_STEPS {
+            let Some(step) = solve(&here.hessian, &here.gradient) else { break };
+            let mut length = 1.0;
+            let mut moved = false;
+            for _ in 0..STEP_HALVINGS {
+                let next: Vec<f64> = weights.iter().zip(&step).map(|(w, s)| w - length * s).collect();
+                let there = self.at(&next);
+                if there.value <= here.value {
+                    moved = here.value - there.value > 1e-9 * (1.0 + here.value.abs());
+                    (weights, here) = (next, there);
+                    break;
+                }
+                length /= 2.0;
+            }
+            if !moved {
+                break;
+            }
+        }
+        weights
+    }
+
+    fn at(&self, weights: &[f64]) -> Point {
+        let mut point = Point { value: 0.0, gradient: [0.0; F], hessian: [[0.0; F]; F] };
+        for f in 0..F {
+            let distance = weights[f] - self.anchor[f];
+            point.value += 0.5 * self.shrinkage * distance * distance;
+            point.gradient[f] = self.shrinkage * distance;
+            // A little on the diagonal keeps it invertible where a feature never varies.
+            point.hessian[f][f] = self.shrinkage + 1e-9;
+        }
+        for query in self.queries {
+            point.add(query, weights);
+        }
+        for f in 0..F {
+            for g in 0..f {
+                point.hessian[f][g] = point.hessian[g][f];
+            }
+        }
+        point
+    }
+}
+
+impl Point {
+    /// Adds one query; of the Hessian the upper half.
+    fn add(&mut self, query: &Prepared, weights: &[f64]) {
+        let scores: Vec<f64> = query
+            .rows
+            .iter()
+            .map(|row| row.iter().zip(weights).map(|(x, w)| x * w).sum())
+            .collect();
+        let best = scores.iter().copied().fold(f64::MIN, f64::max);
+        let exps: Vec<f64> = scores.iter().map(|score| (score - best).exp()).collect();
+        let total: f64 = exps.iter().sum();
+        let mut mean = [0.0; F];
+        for ((row, exp), (truth, score)) in
+            query.rows.iter().zip(&exps).zip(query.truth.iter().zip(&scores))
+        {
+            let p = exp / total;
+            if *truth > 0.0 {
+                self.value -= query.weight * truth * (score - best - total.ln());
+            }
+            for f in 0..F {
+                mean[f] += p * row[f];
+                self.gradient[f] += query.weight * (p - truth) * row[f];
+                let scaled = query.weight * p * row[f];
+                for g in f..F {
+                    self.hessian[f][g] += scaled * row[g];
+                }
+            }
+        }
+        for f in 0..F {
+            for g in f..F {
+                self.hessian[f][g] -= query.weight * mean[f] * mean[g];
+            }
+        }
+    }
+}
+
+/// Solves `a x = b` for a symmetric positive definite `a` (Cholesky); none when it is not.
+fn solve(a: &[[f64; F]; F], b: &[f64; F]) -> Option<[f64; F]> {
+    let mut l = [[0.0; F]; F];
+    for i in 0..F {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|k| l[i][k] * l[j][k]).sum();
+            if i == j {
+                let square = a[i][i] - dot;
+                if !(square > 0.0) {
+                    return None;
+                }
+                l[i][i] = square.sqrt();
+            } else {
+                l[i][j] = (a[i][j] - dot) / l[j][j];
+            }
+        }
+    }
+    let mut y = [0.0; F];
+    for i in 0..F {
+        let dot: f64 = (0..i).map(|k| l[i][k] * y[k]).sum();
+        y[i] = (b[i] - dot) / l[i][i];
+    }
+    let mut x = [0.0; F];
+    for i in (0..F).rev() {
+        let dot: f64 = (i + 1..F).map(|k| l[k][i] * x[k]).sum();
+        x[i] = (y[i] - dot) / l[i][i];
+    }
+    Some(x)
+}

@@ -1,0 +1,268 @@
+//! Authentication: a key in, a caller out, nothing otherwise.
+//!
+//! A key reads `tnt_{id}_{secret}`: the id finds the record, the secret's SHA-256 is compared in
+//! constant time. The secret has 256 random bits, so a plain hash suffices (there is nothing to
+//! guess that a slow hash would protect).
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use domain::{ApiKey, ErrorKind, KeyId, Permission, Role, TenantState};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use sha2::{Digest as _, Sha256};
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use crate::ServiceError;
+
+const KEY_PREFIX: &str = "tnt";
+/// Open to everybody: they tell nothing about any tenant.
+const OPEN_PATHS: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
+
+/// What the platform keeps of a key.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    /// The key without its secret.
+    pub key: ApiKey,
+    /// SHA-256 of the secret.
+    pub secret_hash: [u8; 32],
+    /// State of the tenant that the key is for; none for an operator's.
+    pub tenant_state: Option<TenantState>,
+}
+
+/// Where keys are looked up.
+#[async_trait]
+pub trait KeyDirectory: Send + Sync + 'static {
+    /// The record of a key, revoked or not.
+    async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, ServiceError>;
+}
+
+/// A key's secret half together with its id, as it is handed out once.
+pub struct KeySecret {
+    id: KeyId,
+    secret: String,
+}
+
+impl KeySecret {
+    /// A key of `id` with a secret of 32 random bytes.
+    #[must_use]
+    pub fn new(id: KeyId, random: [u8; 32]) -> Self {
+        let secret = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { id, secret }
+    }
+
+    /// Reads what a caller sent after `Bearer `.
+    #[must_use]
+    pub fn parse(token: &str) -> Option<Self> {
+        let mut parts = token.splitn(3, '_');
+        let (prefix, id, secret) = (parts.next()?, parts.next()?, parts.next()?);
+        let well_formed = prefix == KEY_PREFIX && secret.len() == 64;
+        let id = KeyId::parse(id).ok()?;
+        well_formed.then(|| Self { id, secret: secret.to_owned() })
+    }
+
+    /// The key's public half.
+    #[must_use]
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// What the platform keeps of the secret.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.secret.as_bytes()).into()
+    }
+
+    /// What the caller sends after `Bearer `.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        format!("{KEY_PREFIX}_{}_{}", self.id, self.secret)
+    }
+}
+
+/// Who calls: put into the request's extensions by [`AuthLayer`].
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The key that was shown.
+    pub key: ApiKey,
+    /// State of the tenant that the key is for.
+    pub tenant_state: Option<TenantState>,
+}
+
+impl Caller {
+    /// The caller of a request.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when no layer put one there: absent means refused.
+    pub fn of(extensions: &http::Extensions) -> Result<&Self, ServiceError> {
+        extensions.get::<Self>().ok_or_else(unauthenticated)
+    }
+}
+
+/// The caller as an operator of the platform.
+///
+/// # Errors
+/// `UNAUTHENTICATED` or `PERMISSION_DENIED`.
+pub fn operator(extensions: &http::Extensions) -> Result<&Caller, ServiceError> {
+    let caller = Caller::of(extensions)?;
+    let is_operator = caller.key.tenant.is_none() && caller.key.role == Role::Operator;
+    if is_operator && caller.key.role.holds(Permission::Operate) {
+        Ok(caller)
+    } else {
+        Err(denied())
+    }
+}
+
+pub(crate) fn denied() -> ServiceError {
+    let message = "this key may not do that; use a key with the role that the method's description names";
+    ServiceError::new(ErrorKind::PermissionDenied, "PERMISSION_DENIED", message)
+}
+
+fn unauthenticated() -> ServiceError {
+    let message = "send a valid key as the metadata entry `authorization: Bearer tnt_…`";
+    ServiceError::new(ErrorKind::Unauthenticated, "UNAUTHENTICATED", message)
+}
+
+/// Lets only callers with a valid key through.
+#[derive(Clone)]
+pub struct AuthLayer {
+    directory: Arc<dyn KeyDirectory>,
+}
+
+impl AuthLayer {
+    /// A layer that looks keys up in `directory`.
+    #[must_use]
+    pub fn new(directory: Arc<dyn KeyDirectory>) -> Self {
+        Self { directory }
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Auth<S>;
+    fn layer(&self, inner: S) -> Auth<S> {
+        Auth { inner, directory: self.directory.clone() }
+    }
+}
+
+/// The service that [`AuthLayer`] makes.
+#[derive(Clone)]
+pub struct Auth<S> {
+    inner: S,
+    directory: Arc<dyn KeyDirectory>,
+}
+
+impl<S> Service<Request<Body>> for Auth<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        // The clone takes the place of the one that was polled ready.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let directory = self.directory.clone();
+        Box::pin(async move {
+            // A caller can come from nowhere but this check.
+            request.extensions_mut().remove::<Caller>();
+            if OPEN_PATHS.iter().any(|path| request.uri().path().starts_with(path)) {
+                return inner.call(request).await;
+            }
+            match authenticate(directory.as_ref(), request.headers()).await {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    inner.call(request).await
+                }
+                Err(error) => Ok(Status::from(error).into_http()),
+            }
+        })
+    }
+}
+
+async fn authenticate(
+    directory: &dyn KeyDirectory,
+    headers: &http::HeaderMap,
+) -> Result<Caller, ServiceError> {
+    let shown = headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
+        .and_then(|token| KeySecret::parse(token.trim()))
+        .ok_or_else(unauthenticated)?;
+    let record = directory.find(shown.id()).await?.ok_or_else(unauthenticated)?;
+    // blake-like early exits would tell how much of a hash was guessed; compare all of it.
+    let differing = record
+        .secret_hash
+        .iter()
+        .zip(shown.hash())
+        .fold(0u8, |differing, (kept, sent)| differing | (kept ^ sent));
+    if differing != 0 || record.key.revoked_at.is_some() {
+        return Err(unauthenticated());
+    }
+    Ok(Caller { key: record.key, tenant_state: record.tenant_state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    struct OneKey(KeyRecord);
+    #[async_trait]
+    impl KeyDirectory for OneKey {
+        async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, ServiceError> {
+            Ok((*id == self.0.key.id).then(|| self.0.clone()))
+        }
+    }
+
+    fn directory(secret: &KeySecret, revoked: bool) -> OneKey {
+        OneKey(KeyRecord {
+            key: ApiKey {
+                id: secret.id().clone(),
+                tenant: None,
+                role: Role::Operator,
+                display_name: String::new(),
+                created_at: DateTime::UNIX_EPOCH,
+                revoked_at: revoked.then_some(DateTime::UNIX_EPOCH),
+            },
+            secret_hash: secret.hash(),
+            tenant_state: None,
+        })
+    }
+
+    async fn try_key(directory: &OneKey, header: &str) -> bool {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(http::header::AUTHORIZATION, header.parse().unwrap());
+        authenticate(directory, &headers).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn only_the_right_secret_opens() {
+        let secret = KeySecret::new(KeyId::parse("k1").unwrap(), [7; 32]);
+        let directory = directory(&secret, false);
+        assert!(try_key(&directory, &format!("Bearer {}", secret.reveal())).await);
+        let wrong = KeySecret::new(KeyId::parse("k1").unwrap(), [8; 32]);
+        assert!(!try_key(&directory, &format!("Bearer {}", wrong.reveal())).await);
+        let unknown = KeySecret::new(KeyId::parse("k2").unwrap(), [7; 32]);
+        for header in [format!("Bearer {}", unknown.reveal()), secret.reveal(), "Bearer ".into(), "Bearer tnt_k1_".into()] {
+            assert!(!try_key(&directory, &header).await, "{header}");
+        }
+        assert!(authenticate(&directory, &http::HeaderMap::new()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_revoked_key_is_like_none() {
+        let secret = KeySecret::new(KeyId::parse("k1").unwrap(), [7; 32]);
+        assert!(!try_key(&directory(&secret, true), &format!("Bearer {}", secret.reveal())).await);
+    }
+}

@@ -1,0 +1,137 @@
+//! The gRPC server: layers in their order, health, reflection, bounds, and a graceful end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
+
+use crate::{AuthLayer, TraceLayer};
+
+/// The largest message that any service takes: a batch of 1,000 rows fits, a 5 MB text does not.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Requests of one connection at a time; more wait.
+const REQUESTS_PER_CONNECTION: usize = 256;
+
+/// Where the process really listens.
+#[derive(Debug, Clone, Copy)]
+pub struct BoundAddresses {
+    /// The gRPC server.
+    pub grpc: SocketAddr,
+    /// The metrics endpoint, when there is one.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A bound server that does not serve yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// A sentence with the address when it cannot be had.
+    pub async fn bind(listen: SocketAddr) -> Result<Self, String> {
+        let problem = |error: std::io::Error| {
+            format!("cannot listen on {listen}: {error}; set server.listen or --listen")
+        };
+        let listener = TcpListener::bind(listen).await.map_err(problem)?;
+        let address = listener.local_addr().map_err(problem)?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address with the port that was really taken.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` resolves, then lets what is in flight end, at most `drain`.
+    ///
+    /// `names` are the full names of the services in `routes`, for the health service.
+    ///
+    /// # Errors
+    /// When the transport fails.
+    pub async fn serve(
+        self,
+        routes: Routes,
+        names: &[&'static str],
+        auth: AuthLayer,
+        stop: impl Future<Output = ()>,
+        drain: Duration,
+    ) -> Result<(), String> {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        for name in names {
+            reporter.set_service_status(*name, tonic_health::ServingStatus::Serving).await;
+        }
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(api::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .map_err(|error| error.to_string())?;
+        let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
+        let signal = async {
+            stop.await;
+            // Load balancers look here: they send no more before the listener is gone.
+            reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            for name in names {
+                reporter.set_service_status(*name, tonic_health::ServingStatus::NotServing).await;
+            }
+            // The receiver lives until serving has ended.
+            let _ = stopping.send(());
+        };
+        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true));
+        let serving = tonic::transport::Server::builder()
+            .concurrency_limit_per_connection(REQUESTS_PER_CONNECTION)
+            .http2_keepalive_interval(Some(Duration::from_secs(30)))
+            .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+            .layer(TraceLayer)
+            .layer(auth)
+            .add_routes(routes.add_service(health).add_service(reflection))
+            .serve_with_incoming_shutdown(incoming, signal);
+        let too_late = async {
+            // A sender that is dropped means that serving ended by itself.
+            if stopped.await.is_ok() {
+                tokio::time::sleep(drain).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            result = serving => result.map_err(|error| format!("the server failed: {error}")),
+            () = too_late => {
+                tracing::warn!(?drain, "requests were still in flight after the drain time");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Resolves when the process is asked to stop: SIGINT or SIGTERM.
+pub async fn shutdown_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

@@ -1,0 +1,24 @@
+//! What every service shares: configuration, authentication and the tenant context, errors to
+//! status, telemetry, the gRPC server itself, and shutdown.
+
+mod access;
+mod auth;
+mod background;
+pub mod config;
+mod clock;
+mod error;
+mod grpc;
+mod page;
+mod telemetry;
+
+pub use access::{Gatekeeper, TenantDirectory};
+pub use auth::{AuthLayer, Caller, KeyDirectory, KeyRecord, KeySecret, operator};
+pub use background::Background;
+pub use clock::Clock;
+pub use error::ServiceError;
+pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, shutdown_signal};
+pub use page::{next_page, parse_page_token};
+pub use telemetry::{TelemetryGuard, TraceLayer, init_logs, init_metrics};
+
+/// What a handler returns.
+pub type Reply<T> = Result<tonic::Response<T>, tonic::Status>;

@@ -1,0 +1,49 @@
+//! The relational store over SeaORM: SQLite and PostgreSQL, tenant-bound repositories, the job queue.
+//!
+//! The truth of Tenantry lives here; the vector index and the model files are derived from it.
+//!
+//! - [`Store::begin`] opens a transaction bound to the tenant of a [`domain::TenantContext`]. Its
+//!   repositories take no tenant argument, so none can forget it. Nothing is kept, and nobody is
+//!   told, before [`TenantTx::commit`].
+//! - [`Store::platform`] is for what goes across tenants: making and erasing tenants, finding the
+//!   key of a caller, reading the audit trail, handing jobs to workers.
+//! - [`Store::changes`] tells what was committed, here or (on PostgreSQL) by another process.
+//!
+//! Invariants:
+//!
+//! - What was committed survives the end of the process and of the machine (`synchronous=FULL`).
+//! - On SQLite all writes go through one connection, so callers never see `SQLITE_BUSY`; reads go
+//!   through others and never wait for a writer.
+//! - One tenant's changes are committed in the order of their numbers and without gaps: who has
+//!   read up to a number has missed nothing before it.
+//! - Nothing is written for a tenant that is being erased, and an erased id never comes back.
+//! - On PostgreSQL row-level security is the second wall: a query that forgets the tenant sees
+//!   nothing.
+//!
+//! To add a repository: a migration in `migrations`, a row in `rows/`, a file in `tenant/` with the
+//! methods, an accessor on [`TenantTx`], the table's name in `platform/erase.rs`, and its cases in
+//! `tests/contract/`, with one named "tenant B cannot see A".
+
+mod changes;
+mod connect;
+mod convert;
+mod error;
+mod listen;
+mod platform;
+mod rows;
+mod session;
+mod store;
+mod tenant;
+
+pub use changes::Changes;
+pub use error::{CorruptRow, Result, StorageError};
+pub use platform::{
+    ErasureCertificate, ErasureCounts, LeaseStatus, LeaseToken, LeasedJob, NewKey, NewTenant,
+    Platform, Queue,
+};
+pub use store::{StorageConfig, Store};
+pub use tenant::{
+    AliasEvent, Answer, Answers, Audit, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
+    FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, Models, NewAnswer, NewDataset,
+    NewFeedback, NewJob, NewModel, NewRejection, Rejections, Requests, TenantTx, UpsertOutcome,
+};

@@ -1,0 +1,131 @@
+//! What goes across tenants: for the auth layer, for operators, for workers.
+
+use std::sync::Arc;
+
+use domain::{AuditEvent, TenantId, TenantState};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+
+use crate::Result;
+use crate::convert::{micros, parsed};
+use crate::rows::{audit_events, index_state, requests, tenant_counters, tenants};
+use crate::session::{Scope, Session};
+use crate::store::Inner;
+
+mod erase;
+mod keys;
+mod queue;
+mod take;
+mod tenants_admin;
+
+pub use erase::{ErasureCertificate, ErasureCounts};
+pub use keys::NewKey;
+pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
+pub use tenants_admin::NewTenant;
+
+/// The door to what goes across tenants. Each method is a transaction of its own.
+///
+/// It asks for no proof: hand it to the auth layer, to handlers that have required
+/// `Permission::Operate` (or `Administer` for the tenant they name), and to workers.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    store: Arc<Inner>,
+}
+
+impl Platform {
+    pub(crate) fn new(store: Arc<Inner>) -> Self {
+        Self { store }
+    }
+
+    /// The job queue, for one worker. Keep it: see [`Queue::wait`].
+    #[must_use]
+    pub fn queue(&self) -> Queue {
+        Queue::new(self.store.clone())
+    }
+
+    /// At most `limit` audit events, newest first, those before the sequence `before`; of one
+    /// tenant, or of all and the platform itself.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn audit_events(
+        &self,
+        tenant: Option<&TenantId>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>> {
+        use audit_events::{Column, Entity};
+        let session = self.session();
+        let mut query = Entity::find();
+        if let Some(tenant) = tenant {
+            query = query.filter(Column::TenantId.eq(tenant.as_str()));
+        }
+        if let Some(before) = before {
+            query = query.filter(Column::Sequence.lt(before));
+        }
+        let query = query
+            .order_by_desc(Column::Sequence)
+            .limit(u64::from(limit));
+        let rows = query.all(session.read().await?).await?;
+        rows.into_iter().map(AuditEvent::try_from).collect()
+    }
+
+    /// The active tenants whose items the index of `space` has not all taken in.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn tenants_behind(&self, space: &str) -> Result<Vec<TenantId>> {
+        let session = self.session();
+        let indexed = index_state::Entity::find()
+            .select_only()
+            .column(index_state::Column::Watermark)
+            .filter(index_state::Column::Space.eq(space))
+            .filter(
+                Expr::col((index_state::Entity, index_state::Column::TenantId))
+                    .equals((tenant_counters::Entity, tenant_counters::Column::TenantId)),
+            )
+            .into_query();
+        let indexed: SimpleExpr = SimpleExpr::SubQuery(None, Box::new(indexed.into()));
+        let active = tenants::Entity::find()
+            .select_only()
+            .column(tenants::Column::Id)
+            .filter(tenants::Column::State.eq(TenantState::Active.as_str()))
+            .into_query();
+        let behind: Vec<String> = tenant_counters::Entity::find()
+            .select_only()
+            .column(tenant_counters::Column::TenantId)
+            .filter(tenant_counters::Column::TenantId.in_subquery(active))
+            .filter(
+                Expr::col((tenant_counters::Entity, tenant_counters::Column::ItemChange))
+                    .gt(Func::coalesce([indexed, Expr::value(0_i64)])),
+            )
+            .order_by_asc(tenant_counters::Column::TenantId)
+            .into_tuple()
+            .all(session.read().await?)
+            .await?;
+        behind
+            .into_iter()
+            .map(|id| parsed("tenants.id", || TenantId::parse(id)))
+            .collect()
+    }
+
+    /// Forgets the answers of mutations that are older than `before`; returns how many. Who repeats
+    /// such a request later does the work again.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn forget_requests(&self, before: chrono::DateTime<chrono::Utc>) -> Result<u64> {
+        let session = self.session();
+        let forgotten = requests::Entity::delete_many()
+            .filter(requests::Column::SavedAt.lt(micros(before)))
+            .exec(session.write().await?)
+            .await?
+            .rows_affected;
+        session.commit().await?;
+        Ok(forgotten)
+    }
+
+    fn session(&self) -> Session {
+        Session::new(self.store.clone(), Scope::Platform)
+    }
+}

@@ -1,0 +1,245 @@
+//! Making, finding and changing tenants.
+
+use chrono::{DateTime, Utc};
+use domain::{Change, Tenant, TenantId, TenantSettings, TenantState, VerticalId};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::Platform;
+use crate::convert::{micros, storable, to_json};
+use crate::rows::{erasures, tenant_counters, tenants};
+use crate::tenant::audit::{Event, record};
+use crate::{Result, StorageError};
+
+/// A tenant to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTenant {
+    /// Its id, for good.
+    pub id: TenantId,
+    /// Name for people.
+    pub display_name: String,
+    /// The industry group it belongs to.
+    pub vertical: VerticalId,
+    /// What it has chosen.
+    pub settings: TenantSettings,
+}
+
+impl Platform {
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// [`StorageError::AlreadyExists`] when the id is taken, or was before an erasure; the database
+    /// fails.
+    pub async fn create_tenant(
+        &self,
+        new: NewTenant,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Tenant> {
+        let session = self.session();
+        let db = session.write().await?;
+        let name = format!("tenants/{}", new.id);
+        if erasures::Entity::find_by_id(new.id.as_str())
+            .one(db)
+            .await?
+            .is_some()
+        {
+            return Err(StorageError::already_exists(name));
+        }
+        let row = tenants::Model {
+            id: new.id.to_string(),
+            display_name: storable(&new.display_name),
+            vertical: new.vertical.to_string(),
+            state: TenantState::Active.as_str().to_owned(),
+            settings: to_json("tenants.settings", &new.settings)?,
+            created_at: micros(now),
+            updated_at: micros(now),
+        };
+        let inserted = tenants::Entity::insert(row.clone().into_active_model())
+            .on_conflict(
+                OnConflict::column(tenants::Column::Id)
+                    .do_nothing()
+                    .to_owned(),
+            )
+            .exec_without_returning(db)
+            .await?;
+        if inserted == 0 {
+            return Err(StorageError::already_exists(name));
+        }
+        let counters = tenant_counters::ActiveModel {
+            tenant_id: ActiveValue::Set(new.id.to_string()),
+            ..Default::default()
+        };
+        tenant_counters::Entity::insert(counters)
+            .exec_without_returning(db)
+            .await?;
+        let detail = format!("vertical {}", new.vertical);
+        audited(db, &new.id, actor, "tenants.create", &detail, now).await?;
+        session.note(Change::Tenant(new.id));
+        session.commit().await?;
+        Tenant::try_from(row)
+    }
+
+    /// The tenant, in whatever state. None once it is erased.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn get_tenant(&self, id: &TenantId) -> Result<Option<Tenant>> {
+        let session = self.session();
+        let row = tenants::Entity::find_by_id(id.as_str())
+            .one(session.read().await?)
+            .await?;
+        row.map(Tenant::try_from).transpose()
+    }
+
+    /// At most `limit` tenants by id, those after `after`; of one vertical or of all.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn list_tenants(
+        &self,
+        after: Option<TenantId>,
+        limit: u32,
+        vertical: Option<VerticalId>,
+    ) -> Result<Vec<Tenant>> {
+        let session = self.session();
+        let mut query = tenants::Entity::find().order_by_asc(tenants::Column::Id);
+        if let Some(after) = after {
+            query = query.filter(tenants::Column::Id.gt(after.as_str()));
+        }
+        if let Some(vertical) = vertical {
+            query = query.filter(tenants::Column::Vertical.eq(vertical.as_str()));
+        }
+        let rows = query
+            .limit(u64::from(limit))
+            .all(session.read().await?)
+            .await?;
+        rows.into_iter().map(Tenant::try_from).collect()
+    }
+
+    /// Changes the tenant's name, vertical, state and settings to those of `tenant`.
+    ///
+    /// Waits for transactions that write the tenant's data, so that after setting it `ERASING` none
+    /// is under way.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`]; [`StorageError::Erasing`] when it is being erased, which cannot
+    /// be taken back; the database fails.
+    pub async fn update_tenant(
+        &self,
+        tenant: &Tenant,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Tenant> {
+        let session = self.session();
+        let db = session.write().await?;
+        let row = tenants::Entity::find_by_id(tenant.id.as_str())
+            .lock_exclusive()
+            .one(db)
+            .await?;
+        let before = row
+            .map(Tenant::try_from)
+            .transpose()?
+            .ok_or_else(|| StorageError::not_found(format!("tenants/{}", tenant.id)))?;
+        if before.state == TenantState::Erasing && tenant.state != TenantState::Erasing {
+            return Err(StorageError::Erasing {
+                tenant: tenant.id.to_string(),
+            });
+        }
+        let row = tenants::Model {
+            id: tenant.id.to_string(),
+            display_name: storable(&tenant.display_name),
+            vertical: tenant.vertical.to_string(),
+            state: tenant.state.as_str().to_owned(),
+            settings: to_json("tenants.settings", &tenant.settings)?,
+            created_at: micros(before.created_at),
+            updated_at: micros(now),
+        };
+        let changed = row.clone().into_active_model().reset_all();
+        tenants::Entity::update(changed).exec(db).await?;
+        let after = Tenant::try_from(row)?;
+        audited(
+            db,
+            &tenant.id,
+            actor,
+            "tenants.update",
+            &differences(&before, &after),
+            now,
+        )
+        .await?;
+        session.note(Change::Tenant(tenant.id.clone()));
+        session.commit().await?;
+        Ok(after)
+    }
+}
+
+/// Sets the state alone. Used by the erasure.
+pub(super) async fn set_erasing(
+    db: &DatabaseTransaction,
+    id: &TenantId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let updated = tenants::Entity::update_many()
+        .filter(tenants::Column::Id.eq(id.as_str()))
+        .col_expr(
+            tenants::Column::State,
+            Expr::value(TenantState::Erasing.as_str()),
+        )
+        .col_expr(tenants::Column::UpdatedAt, Expr::value(micros(now)))
+        .exec(db)
+        .await?;
+    Ok(updated.rows_affected == 1)
+}
+
+async fn audited(
+    db: &DatabaseTransaction,
+    id: &TenantId,
+    actor: &str,
+    action: &str,
+    detail: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let resource = format!("tenants/{id}");
+    let event = Event {
+        tenant: Some(id.as_str()),
+        actor,
+        action,
+        resource: &resource,
+        detail,
+    };
+    record(db, event, now).await
+}
+
+/// What an update has changed, for the audit trail.
+fn differences(before: &Tenant, after: &Tenant) -> String {
+    let mut changed = Vec::new();
+    if before.state != after.state {
+        changed.push(format!(
+            "state {} -> {}",
+            before.state.as_str(),
+            after.state.as_str()
+        ));
+    }
+    if before.vertical != after.vertical {
+        changed.push(format!(
+            "vertical {} -> {}",
+            before.vertical, after.vertical
+        ));
+    }
+    if before.settings != after.settings {
+        changed.push(format!(
+            "share_for_training {}",
+            after.settings.share_for_training
+        ));
+    }
+    if before.display_name != after.display_name {
+        changed.push("display_name".to_owned());
+    }
+    match changed.is_empty() {
+        true => "nothing changed".to_owned(),
+        false => changed.join(", "),
+    }
+}

@@ -1,0 +1,56 @@
+//! The table `answers`: what was answered, for the feedback that may come.
+
+use domain::{ExpertId, Tier};
+use sea_orm::{JsonValue, entity::prelude::*};
+
+use crate::convert::{from_json, micros, named, storable, time, to_json};
+use crate::{Answer, Result, StorageError};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "answers")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub tenant_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub request_id: String,
+    pub text: String,
+    pub model: String,
+    pub tier: String,
+    pub reason: String,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub experts: JsonValue,
+    pub answered_at: i64,
+}
+
+super::tenant_rows!();
+
+impl Model {
+    pub(crate) fn new(tenant: &str, answer: Answer) -> Result<Self> {
+        Ok(Self {
+            tenant_id: tenant.to_owned(),
+            request_id: answer.request_id,
+            text: storable(&answer.text),
+            model: answer.model,
+            tier: answer.tier.as_str().to_owned(),
+            reason: answer.reason,
+            experts: to_json("answers.experts", &answer.experts)?,
+            answered_at: micros(answer.answered_at),
+        })
+    }
+}
+
+impl TryFrom<Model> for Answer {
+    type Error = StorageError;
+
+    fn try_from(row: Model) -> Result<Self, StorageError> {
+        Ok(Self {
+            request_id: row.request_id,
+            text: row.text,
+            model: row.model,
+            tier: named("answers.tier", &row.tier, Tier::parse)?,
+            reason: row.reason,
+            experts: from_json::<Vec<(ExpertId, f64)>>("answers.experts", row.experts)?,
+            answered_at: time("answers.answered_at", row.answered_at)?,
+        })
+    }
+}

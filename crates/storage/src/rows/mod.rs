@@ -1,0 +1,45 @@
+//! The tables as SeaORM sees them, and how a row becomes a value of `domain`.
+//!
+//! Private to the store: nothing outside this crate names a row.
+
+use sea_orm::EntityTrait;
+
+pub(crate) mod answers;
+pub(crate) mod api_keys;
+pub(crate) mod audit_events;
+pub(crate) mod datasets;
+pub(crate) mod embeddings;
+pub(crate) mod erasures;
+pub(crate) mod experts;
+pub(crate) mod feedback;
+pub(crate) mod index_state;
+pub(crate) mod item_revisions;
+pub(crate) mod jobs;
+pub(crate) mod model_aliases;
+pub(crate) mod model_events;
+pub(crate) mod models;
+pub(crate) mod rejections;
+pub(crate) mod requests;
+pub(crate) mod tenant_counters;
+pub(crate) mod tenants;
+
+/// A table whose rows belong to tenants: [`crate::TenantTx`] adds the filter to each query.
+pub(crate) trait TenantRows: EntityTrait {
+    /// The column that names the tenant.
+    const TENANT: Self::Column;
+}
+
+/// What every entity of a tenant's table needs and none has anything to say about.
+macro_rules! tenant_rows {
+    () => {
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub(crate) enum Relation {}
+
+        impl ActiveModelBehavior for ActiveModel {}
+
+        impl crate::rows::TenantRows for Entity {
+            const TENANT: Column = Column::TenantId;
+        }
+    };
+}
+pub(crate) use tenant_rows;

@@ -1,0 +1,99 @@
+//! What people did with the answers they got.
+
+use chrono::{DateTime, Utc};
+use domain::ExpertId;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{TenantTx, all, counters};
+use crate::Result;
+use crate::convert::micros;
+use crate::rows::feedback::{Column, Entity, Model};
+use crate::rows::tenant_counters;
+
+/// The tenant's feedback.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedbackLog<'a> {
+    pub(super) tx: &'a TenantTx,
+}
+
+/// Feedback to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFeedback {
+    /// The request it is about.
+    pub request_id: String,
+    /// `ACCEPTED`, `REJECTED` or `REASSIGNED`.
+    pub verdict: String,
+    /// The recommended expert it is about.
+    pub expert: Option<ExpertId>,
+    /// Who got the question instead.
+    pub reassigned_to: Option<ExpertId>,
+}
+
+/// What a person did with an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feedback {
+    /// Rises by one with all feedback of the tenant; pages are cut by it.
+    pub sequence: i64,
+    /// The request it is about.
+    pub request_id: String,
+    /// `ACCEPTED`, `REJECTED` or `REASSIGNED`.
+    pub verdict: String,
+    /// The recommended expert it is about.
+    pub expert: Option<ExpertId>,
+    /// Who got the question instead.
+    pub reassigned_to: Option<ExpertId>,
+    /// When it was given.
+    pub given_at: DateTime<Utc>,
+}
+
+impl FeedbackLog<'_> {
+    /// Keeps feedback. The same verdict on the same expert of the same request again is the first
+    /// one.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    pub async fn add(&self, new: NewFeedback, now: DateTime<Utc>) -> Result<Feedback> {
+        counters::lock(self.tx, tenant_counters::Column::Feedback).await?;
+        let db = self.tx.session().write_data().await?;
+        let expert = new.expert.map(String::from).unwrap_or_default();
+        let first = self
+            .tx
+            .find::<Entity>()
+            .filter(Column::RequestId.eq(new.request_id.as_str()))
+            .filter(Column::Verdict.eq(new.verdict.as_str()))
+            .filter(Column::Expert.eq(expert.as_str()))
+            .one(db)
+            .await?;
+        if let Some(first) = first {
+            return Feedback::try_from(first);
+        }
+        let row = Model {
+            tenant_id: self.tx.id().to_owned(),
+            sequence: counters::take(self.tx, tenant_counters::Column::Feedback, 1).await?,
+            request_id: new.request_id,
+            verdict: new.verdict,
+            expert,
+            reassigned_to: new.reassigned_to.map(String::from),
+            given_at: micros(now),
+        };
+        Entity::insert(row.clone().into_active_model())
+            .exec_without_returning(db)
+            .await?;
+        Feedback::try_from(row)
+    }
+
+    /// At most `limit` after the sequence `after` (0: from the first), in order.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn list(&self, after: i64, limit: u32) -> Result<Vec<Feedback>> {
+        let db = self.tx.session().read().await?;
+        let query = self
+            .tx
+            .find::<Entity>()
+            .filter(Column::Sequence.gt(after))
+            .order_by_asc(Column::Sequence)
+            .limit(u64::from(limit));
+        all(query.all(db).await?)
+    }
+}

@@ -1,0 +1,173 @@
+//! A transaction bound to one tenant, and its repositories.
+
+use domain::{Change, TenantContext, TenantId};
+use sea_orm::{ColumnTrait, QueryFilter, Select, UpdateMany};
+
+use crate::Result;
+use crate::rows::TenantRows;
+use crate::session::Session;
+
+mod answers;
+pub(crate) mod audit;
+mod counters;
+mod datasets;
+mod embeddings;
+mod experts;
+mod feedback;
+mod index_state;
+mod items;
+mod jobs;
+mod models;
+mod rejections;
+mod requests;
+
+pub use answers::{Answer, Answers, NewAnswer};
+pub use audit::Audit;
+pub use datasets::{Datasets, NewDataset};
+pub use embeddings::Embeddings;
+pub use experts::Experts;
+pub use feedback::{Feedback, FeedbackLog, NewFeedback};
+pub use index_state::IndexState;
+pub use items::{DeleteOutcome, ItemChange, ItemQuery, Items, UpsertOutcome};
+pub use jobs::{Jobs, NewJob};
+pub use models::{AliasEvent, Models, NewModel};
+pub use rejections::{NewRejection, Rejections};
+pub use requests::Requests;
+
+/// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
+const ROWS_PER_INSERT: usize = 1_000;
+/// Values of one `IN (…)`.
+const VALUES_PER_IN: usize = 5_000;
+
+/// A transaction bound to one tenant.
+///
+/// Its repositories borrow it, so it cannot be committed while one is in use. Dropped without a
+/// commit, everything done in it is undone and nobody is told.
+#[derive(Debug)]
+pub struct TenantTx {
+    session: Session,
+    ctx: TenantContext,
+}
+
+impl TenantTx {
+    pub(crate) fn new(session: Session, ctx: TenantContext) -> Self {
+        Self { session, ctx }
+    }
+
+    /// The tenant that everything here belongs to.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        self.ctx.tenant()
+    }
+
+    /// The people who can answer.
+    #[must_use]
+    pub fn experts(&self) -> Experts<'_> {
+        Experts { tx: self }
+    }
+
+    /// The tenant's content.
+    #[must_use]
+    pub fn items(&self) -> Items<'_> {
+        Items { tx: self }
+    }
+
+    /// Rows that could not become items.
+    #[must_use]
+    pub fn rejections(&self) -> Rejections<'_> {
+        Rejections { tx: self }
+    }
+
+    /// Numbered versions of the items.
+    #[must_use]
+    pub fn datasets(&self) -> Datasets<'_> {
+        Datasets { tx: self }
+    }
+
+    /// Vectors by the hash of their text.
+    #[must_use]
+    pub fn embeddings(&self) -> Embeddings<'_> {
+        Embeddings { tx: self }
+    }
+
+    /// How far the index has followed the items.
+    #[must_use]
+    pub fn index(&self) -> IndexState<'_> {
+        IndexState { tx: self }
+    }
+
+    /// Long work.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs<'_> {
+        Jobs { tx: self }
+    }
+
+    /// Model versions and aliases.
+    #[must_use]
+    pub fn models(&self) -> Models<'_> {
+        Models { tx: self }
+    }
+
+    /// What people did with answers.
+    #[must_use]
+    pub fn feedback(&self) -> FeedbackLog<'_> {
+        FeedbackLog { tx: self }
+    }
+
+    /// What was answered.
+    #[must_use]
+    pub fn answers(&self) -> Answers<'_> {
+        Answers { tx: self }
+    }
+
+    /// First answers of mutations, for those who ask again.
+    #[must_use]
+    pub fn requests(&self) -> Requests<'_> {
+        Requests { tx: self }
+    }
+
+    /// The record of administrative acts.
+    #[must_use]
+    pub fn audit(&self) -> Audit<'_> {
+        Audit { tx: self }
+    }
+
+    /// Keeps everything, durably, and then tells those who subscribed to the changes.
+    ///
+    /// # Errors
+    /// When the database cannot commit; then nothing is kept.
+    pub async fn commit(self) -> Result<()> {
+        self.session.commit().await
+    }
+
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn id(&self) -> &str {
+        self.ctx.tenant().as_str()
+    }
+
+    fn actor(&self) -> &str {
+        self.ctx.actor()
+    }
+
+    fn note(&self, change: impl FnOnce(TenantId) -> Change) {
+        self.session.note(change(self.ctx.tenant().clone()));
+    }
+
+    /// A query over this tenant's rows.
+    fn find<E: TenantRows>(&self) -> Select<E> {
+        E::find().filter(E::TENANT.eq(self.id()))
+    }
+
+    /// An update of this tenant's rows.
+    fn update<E: TenantRows>(&self) -> UpdateMany<E> {
+        E::update_many().filter(E::TENANT.eq(self.id()))
+    }
+}
+
+/// Turns rows into values of `domain`.
+fn all<R, T: TryFrom<R, Error = crate::StorageError>>(rows: Vec<R>) -> Result<Vec<T>> {
+    rows.into_iter().map(T::try_from).collect()
+}

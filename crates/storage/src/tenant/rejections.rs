@@ -1,0 +1,103 @@
+//! Rows in quarantine.
+
+use chrono::{DateTime, Utc};
+use domain::{Rejection, RowIssue};
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{ROWS_PER_INSERT, TenantTx, all, counters};
+use crate::Result;
+use crate::convert::{int, micros, storable};
+use crate::rows::rejections::{ActiveModel, Column, Entity, Model};
+use crate::rows::tenant_counters;
+
+/// The tenant's rows that could not become items.
+#[derive(Debug, Clone, Copy)]
+pub struct Rejections<'a> {
+    pub(super) tx: &'a TenantTx,
+}
+
+/// A row to put into quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRejection {
+    /// The batch (request id) that brought the row.
+    pub batch: String,
+    /// The row's line in its file, or its place in the batch, from 1.
+    pub line: u64,
+    /// The row's item id, as far as it could be read.
+    pub item_id: String,
+    /// What is wrong.
+    pub issue: RowIssue,
+    /// The beginning of the row as it came. NUL, which cannot be stored, becomes U+FFFD.
+    pub excerpt: String,
+}
+
+impl Rejections<'_> {
+    /// Puts rows into quarantine.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    pub async fn add(&self, rejections: Vec<NewRejection>, now: DateTime<Utc>) -> Result<()> {
+        if rejections.is_empty() {
+            return Ok(());
+        }
+        let counter = tenant_counters::Column::Rejection;
+        let first = counters::take(self.tx, counter, rejections.len()).await?;
+        let db = self.tx.session().write_data().await?;
+        let rows: Vec<ActiveModel> = (first..)
+            .zip(rejections)
+            .map(|(sequence, new)| self.row(sequence, new, now).into_active_model())
+            .collect();
+        for rows in rows.chunks(ROWS_PER_INSERT) {
+            Entity::insert_many(rows.to_vec())
+                .exec_without_returning(db)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// At most `limit` rejections after the sequence `after` (0: from the first), in order; of one
+    /// batch if it is named.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn list(
+        &self,
+        after: i64,
+        limit: u32,
+        batch: Option<&str>,
+    ) -> Result<Vec<Rejection>> {
+        let db = self.tx.session().read().await?;
+        let mut query = self.tx.find::<Entity>().filter(Column::Sequence.gt(after));
+        if let Some(batch) = batch {
+            query = query.filter(Column::Batch.eq(batch));
+        }
+        let query = query.order_by_asc(Column::Sequence).limit(u64::from(limit));
+        all(query.all(db).await?)
+    }
+
+    /// How many there are.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn count(&self) -> Result<u64> {
+        let db = self.tx.session().read().await?;
+        Ok(self.tx.find::<Entity>().count(db).await?)
+    }
+
+    fn row(&self, sequence: i64, new: NewRejection, now: DateTime<Utc>) -> Model {
+        Model {
+            tenant_id: self.tx.id().to_owned(),
+            sequence,
+            batch: storable(&new.batch),
+            line: int(new.line),
+            item_id: storable(&new.item_id),
+            reason: new.issue.reason.code().to_owned(),
+            field: storable(&new.issue.field),
+            message: storable(&new.issue.message),
+            excerpt: storable(&new.excerpt),
+            rejected_at: micros(now),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Workers: take jobs from the queue, run them outside any transaction, and settle them by lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::{Job, JobKind, JobProgress};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{LeaseStatus, LeasedJob, Queue, Result, StorageError, Store};
+
+/// How long a worker with nothing to do waits before it looks again, when nothing wakes it: another
+/// process may have enqueued something.
+const IDLE: Duration = Duration::from_secs(1);
+/// The delay before the first retry; it doubles with each attempt.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What came out of a job, as key and value.
+pub type Outcome = Vec<(String, String)>;
+
+/// Why a job did not succeed.
+#[derive(Debug)]
+pub enum JobFailure {
+    /// It may work later: something it needs was away.
+    Retry(String),
+    /// It will not work, however often it is tried. The sentence is for the tenant.
+    Fail(String),
+    /// It saw that it was asked to stop.
+    Cancelled,
+}
+
+/// Does jobs of some kinds.
+#[async_trait]
+pub trait JobRunner: Send + Sync + 'static {
+    /// The kinds it does.
+    fn kinds(&self) -> &'static [JobKind];
+
+    /// Does one job. It may be done a second time after a crash: running it twice must leave the
+    /// same as running it once.
+    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure>;
+}
+
+/// One job in the hands of a worker.
+#[derive(Debug)]
+pub struct JobWork {
+    /// The job.
+    pub job: Job,
+    /// What it was enqueued with.
+    pub payload: serde_json::Value,
+    progress: watch::Sender<JobProgress>,
+    stop: CancellationToken,
+}
+
+impl JobWork {
+    /// Tells how far it is: `fraction` from 0 to 1, and what it does now.
+    pub fn progress(&self, fraction: f32, step: impl Into<String>) {
+        self.progress.send_replace(JobProgress { fraction, step: step.into() });
+    }
+
+    /// Whether it should end: cancelled, its lease lost, or the process stopping.
+    #[must_use]
+    pub fn should_stop(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// The token behind [`JobWork::should_stop`], for work on other threads.
+    #[must_use]
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+}
+
+/// How jobs are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerSettings {
+    /// Jobs at a time.
+    pub concurrency: usize,
+    /// How long a job is held without renewing.
+    pub lease: Duration,
+    /// The clock.
+    pub now: fn() -> DateTime<Utc>,
+}
+
+/// Takes and runs jobs until `stop`. A job that runs then is given back to the queue.
+pub async fn run_jobs(
+    store: Store,
+    runner: Arc<dyn JobRunner>,
+    settings: WorkerSettings,
+    stop: CancellationToken,
+) {
+    let queue = store.platform().queue();
+    let mut running = JoinSet::new();
+    loop {
+        let taken = match running.len() < settings.concurrency && !stop.is_cancelled() {
+            true => queue.acquire(runner.kinds(), settings.lease, (settings.now)()).await,
+            false => Ok(None),
+        };
+        match taken {
+            Ok(Some(leased)) => {
+                let (queue, runner) = (queue.clone(), runner.clone());
+                running.spawn(run_one(queue, runner, leased, settings, stop.clone()));
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "no job could be taken"),
+        }
+        if stop.is_cancelled() && running.is_empty() {
+            return;
+        }
+        tokio::select! {
+            () = queue.wait(), if !stop.is_cancelled() => {}
+            () = tokio::time::sleep(IDLE), if !stop.is_cancelled() => {}
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
+            Some(ended) = running.join_next(), if !running.is_empty() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a job's task ended badly; its lease will run out");
+                }
+            }
+        }
+    }
+}
+
+async fn run_one(
+    queue: Queue,
+    runner: Arc<dyn JobRunner>,
+    leased: LeasedJob,
+    settings: WorkerSettings,
+    stop: CancellationToken,
+) {
+    let LeasedJob { job, payload, token, cancel_requested, .. } = leased;
+    let (progress, mut news) = watch::channel(job.progress.clone());
+    let job_stop = stop.child_token();
+    if cancel_requested {
+        job_stop.cancel();
+    }
+    let name = (job.kind.as_str(), job.id.to_string());
+    let attempts = job.attempts;
+    let work = JobWork { job, payload, progress, stop: job_stop.clone() };
+    let mut status = LeaseStatus::Held;
+    let result = {
+        let run = runner.run(&work);
+        tokio::pin!(run);
+        let mut beat = tokio::time::interval(settings.lease / 3);
+        loop {
+            // What was told since is written at once, but not more often than four times a second.
+            let renew = tokio::select! {
+                result = &mut run => break result,
+                _ = beat.tick() => true,
+                changed = news.changed() => {
+                    tokio::select! {
+                        result = &mut run => break result,
+                        () = tokio::time::sleep(Duration::from_millis(250)) => changed.is_ok(),
+                    }
+                }
+            };
+            if !renew {
+                continue;
+            }
+            let told = news.borrow_and_update().clone();
+            match queue.renew(&token, Some(told), settings.lease, (settings.now)()).await {
+                Ok(LeaseStatus::Held) => {}
+                Ok(other) => {
+                    status = other;
+                    job_stop.cancel();
+                }
+                Err(error) => tracing::warn!(%error, job = name.1, "a lease could not be renewed"),
+            }
+        }
+    };
+    let now = (settings.now)();
+    let settled = match result {
+        Ok(outcome) => queue.complete(&token, outcome, now).await,
+        Err(JobFailure::Cancelled) if stop.is_cancelled() => {
+            let again = Some(Duration::ZERO);
+            queue.fail(&token, "the worker was stopped", again, now).await
+        }
+        Err(JobFailure::Cancelled) => queue.cancelled(&token, now).await,
+        Err(JobFailure::Retry(message)) => {
+            let delay = RETRY * 2u32.saturating_pow(attempts.saturating_sub(1).min(8));
+            queue.fail(&token, &message, Some(delay), now).await
+        }
+        Err(JobFailure::Fail(message)) => queue.fail(&token, &message, None, now).await,
+    };
+    match settled {
+        Ok(()) => tracing::debug!(kind = name.0, job = name.1, "job settled"),
+        Err(StorageError::LeaseLost) => {
+            tracing::warn!(kind = name.0, job = name.1, ?status, "lost the lease; another worker has the job");
+        }
+        Err(error) => tracing::error!(%error, job = name.1, "a job could not be settled"),
+    }
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask check-imports`: the rules of the house that a compiler does not know.
+//!
+//! Who may import whom, what every source file looks like, and that no dependency is named in vain.
+
+mod directions;
+mod files;
+mod unused;
+
+use anyhow::{Result, ensure};
+
+use crate::workspace;
+
+/// Runs the command.
+///
+/// # Errors
+/// When a rule is broken; each violation is a line of its own.
+pub fn run() -> Result<()> {
+    let root = workspace::root()?;
+    let members = workspace::members(&root)?.packages;
+    let mut violations = directions::violations(&members);
+    violations.extend(files::violations(&root, &members)?);
+    violations.extend(unused::violations(&root, &members)?);
+    for violation in &violations {
+        println!("violation: {violation}");
+    }
+    ensure!(
+        violations.is_empty(),
+        "{} violations of the rules in crates/xtask/src/checks",
+        violations.len()
+    );
+    println!("{} packages keep the rules", members.len());
+    Ok(())
+}

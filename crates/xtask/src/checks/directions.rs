@@ -1,0 +1,199 @@
+//! Who may import whom: services above adapters above domain, and each engine behind one adapter.
+
+use crate::workspace::{Dependency, Package};
+
+/// What a package of ours is, from the top to the bottom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    /// Tests and tools from outside: the product never imports them.
+    Outside,
+    /// All services in one process.
+    Whole,
+    /// One service.
+    Service,
+    /// One engine, or what services share.
+    Adapter,
+    /// Pure.
+    Domain,
+}
+
+/// Every package of the workspace. A new one needs a line here, and so a thought about its place.
+const ROOMS: [(&str, Layer); 16] = [
+    ("tenantry-tests", Layer::Outside),
+    ("tenantry-xtask", Layer::Outside),
+    ("tenantry", Layer::Whole),
+    ("tenantry-tenants", Layer::Service),
+    ("tenantry-ingest", Layer::Service),
+    ("tenantry-trainer", Layer::Service),
+    ("tenantry-router", Layer::Service),
+    ("tenantry-api", Layer::Adapter),
+    ("tenantry-server", Layer::Adapter),
+    ("tenantry-storage", Layer::Adapter),
+    ("tenantry-migrations", Layer::Adapter),
+    ("tenantry-vectors", Layer::Adapter),
+    ("tenantry-embedding", Layer::Adapter),
+    ("tenantry-learning", Layer::Adapter),
+    ("tenantry-artifacts", Layer::Adapter),
+    ("tenantry-domain", Layer::Domain),
+];
+
+/// Adapters that may import another one: the store its schema, the shared server code the contract.
+const BETWEEN_ADAPTERS: [(&str, &str); 2] = [
+    ("tenantry-storage", "tenantry-migrations"),
+    ("tenantry-server", "tenantry-api"),
+];
+
+/// Engines by the beginning of their name, and the only packages that may name them.
+const ENGINES: [(&str, &[&str]); 7] = [
+    ("sea-orm", &["tenantry-storage", "tenantry-migrations"]),
+    ("sqlx", &["tenantry-storage"]),
+    ("qdrant-", &["tenantry-vectors"]),
+    ("linfa", &["tenantry-learning"]),
+    ("fastembed", &["tenantry-embedding"]),
+    ("ort", &["tenantry-embedding"]),
+    ("object_store", &["tenantry-artifacts"]),
+];
+
+/// A line for each import that goes the wrong way.
+pub fn violations(members: &[Package]) -> Vec<String> {
+    let mut violations = Vec::new();
+    for package in members {
+        let Some(layer) = layer(&package.name) else {
+            violations.push(format!(
+                "{} has no place in the house: give it one in checks/directions.rs",
+                package.name
+            ));
+            continue;
+        };
+        let found = package
+            .dependencies
+            .iter()
+            .filter_map(|named| judge(package, layer, named));
+        violations.extend(found);
+    }
+    violations
+}
+
+fn judge(package: &Package, layer: Layer, named: &Dependency) -> Option<String> {
+    let Package { name, .. } = package;
+    let target = &named.name;
+    if let Some((_, allowed)) = ENGINES.iter().find(|(engine, _)| is_engine(target, engine)) {
+        let allowed_names = allowed.join(", ");
+        return (!allowed.contains(&name.as_str()))
+            .then(|| format!("{name} imports {target}, which only {allowed_names} may name"));
+    }
+    let below = self::layer(target)?;
+    (!may_import(layer, below) && !BETWEEN_ADAPTERS.contains(&(name.as_str(), target.as_str())))
+        .then(|| format!("{name} ({layer:?}) imports {target} ({below:?}): the wrong direction"))
+}
+
+fn may_import(from: Layer, to: Layer) -> bool {
+    match from {
+        Layer::Outside => to != Layer::Outside,
+        Layer::Whole => matches!(to, Layer::Service | Layer::Adapter | Layer::Domain),
+        Layer::Service => matches!(to, Layer::Adapter | Layer::Domain),
+        Layer::Adapter => to == Layer::Domain,
+        Layer::Domain => false,
+    }
+}
+
+/// `sea-orm` covers `sea-orm-migration`, `qdrant-` covers the family; `ort` is not `orthography`.
+fn is_engine(package: &str, engine: &str) -> bool {
+    let rest = package.strip_prefix(engine);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-') || engine.ends_with('-'))
+}
+
+fn layer(package: &str) -> Option<Layer> {
+    ROOMS
+        .iter()
+        .find(|(name, _)| *name == package)
+        .map(|(_, layer)| *layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, dependencies: &[&str]) -> Package {
+        let dependency = |name: &&str| Dependency {
+            name: (*name).to_owned(),
+            rename: None,
+            kind: None,
+        };
+        Package {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            version: "0.0.0".to_owned(),
+            license: None,
+            manifest_path: "Cargo.toml".into(),
+            dependencies: dependencies.iter().map(dependency).collect(),
+        }
+    }
+
+    fn judged(name: &str, dependencies: &[&str]) -> Vec<String> {
+        violations(&[package(name, dependencies)])
+    }
+
+    #[test]
+    fn the_right_directions_pass() {
+        for (name, dependencies) in [
+            (
+                "tenantry",
+                &["tenantry-router", "tenantry-storage", "tenantry-domain"][..],
+            ),
+            (
+                "tenantry-router",
+                &["tenantry-vectors", "tenantry-api", "tonic"],
+            ),
+            (
+                "tenantry-storage",
+                &["tenantry-domain", "tenantry-migrations", "sea-orm"],
+            ),
+            ("tenantry-migrations", &["sea-orm-migration"]),
+            ("tenantry-tests", &["tenantry", "tenantry-storage"]),
+            ("tenantry-domain", &["serde", "orthography"]),
+        ] {
+            assert!(
+                judged(name, dependencies).is_empty(),
+                "{:?}",
+                judged(name, dependencies)
+            );
+        }
+    }
+
+    #[test]
+    fn the_wrong_directions_do_not() {
+        for (name, dependency) in [
+            ("tenantry-router", "tenantry-ingest"),
+            ("tenantry-router", "tenantry"),
+            ("tenantry-vectors", "tenantry-embedding"),
+            ("tenantry-migrations", "tenantry-storage"),
+            ("tenantry-domain", "tenantry-api"),
+            ("tenantry", "tenantry-xtask"),
+            ("tenantry-tests", "tenantry-xtask"),
+        ] {
+            let found = judged(name, &[dependency]);
+            assert_eq!(found.len(), 1, "{name} -> {dependency}: {found:?}");
+            assert!(found[0].contains(name) && found[0].contains(dependency));
+        }
+    }
+
+    #[test]
+    fn engines_stay_behind_their_adapter() {
+        for (name, engine) in [
+            ("tenantry-ingest", "sea-orm"),
+            ("tenantry-router", "qdrant-client"),
+            ("tenantry-trainer", "linfa-logistic"),
+            ("tenantry-tests", "ort"),
+            ("tenantry-domain", "object_store"),
+        ] {
+            let found = judged(name, &[engine]);
+            assert_eq!(found.len(), 1, "{name} -> {engine}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_package_without_a_place_is_told() {
+        assert_eq!(judged("tenantry-utils", &[]).len(), 1);
+    }
+}

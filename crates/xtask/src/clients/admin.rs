@@ -1,0 +1,106 @@
+//! A tenant's administrator: retrains, watches, and reads what the new model is worth.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use api::v1;
+use api::v1::job::State;
+use api::v1::training_service_client::TrainingServiceClient;
+
+use super::{Authorized, connect, refused};
+
+/// Holds a TENANT_ADMIN key.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    parent: String,
+    training: TrainingServiceClient<Authorized>,
+}
+
+/// What a retrain gave.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// From the request to the end of the job.
+    pub took: Duration,
+    /// The new version with its evaluation; absent when there was too little to make one.
+    pub model: Option<v1::Model>,
+    /// What the job said of itself.
+    pub outcome: Vec<(String, String)>,
+}
+
+impl Admin {
+    /// Connects with an administrator's key of `parent`.
+    ///
+    /// # Errors
+    /// When the server is out of reach.
+    pub async fn connect(endpoint: &str, key: &str, parent: String) -> Result<Self> {
+        Ok(Self {
+            parent,
+            training: TrainingServiceClient::new(connect(endpoint, key).await?),
+        })
+    }
+
+    /// Retrains on the items as they are now, telling each step as it comes.
+    ///
+    /// # Errors
+    /// The server's, and the job's when it does not succeed.
+    pub async fn retrain(&self, mut progress: impl FnMut(&str, f32)) -> Result<Trained> {
+        let begin = Instant::now();
+        let mut training = self.training.clone();
+        let request = v1::RetrainRequest {
+            parent: self.parent.clone(),
+            request_id: format!("retrain-{}", self.parent),
+            ..Default::default()
+        };
+        let started = training
+            .retrain(request)
+            .await
+            .map_err(refused("Retrain"))?
+            .into_inner();
+        let mut job = started.job.context("Retrain returned no job")?;
+        let request = v1::WatchJobRequest {
+            name: job.name.clone(),
+        };
+        let mut changes = training
+            .watch_job(request)
+            .await
+            .map_err(refused("WatchJob"))?
+            .into_inner();
+        while let Some(change) = changes.message().await.map_err(refused("WatchJob"))? {
+            job = change.job.context("WatchJob sent no job")?;
+            progress(&job.step, job.fraction);
+        }
+        match job.state() {
+            State::Succeeded => {}
+            State::Failed => bail!("{} failed: {}", job.name, job.error),
+            other => bail!("{} ended as {}", job.name, other.as_str_name()),
+        }
+        let took = begin.elapsed();
+        let model = match job.outcome.get("model") {
+            Some(name) => Some(self.model(name).await?),
+            None => None,
+        };
+        let mut outcome: Vec<_> = job.outcome.into_iter().collect();
+        outcome.sort();
+        Ok(Trained {
+            took,
+            model,
+            outcome,
+        })
+    }
+
+    async fn model(&self, name: &str) -> Result<v1::Model> {
+        let request = v1::GetModelRequest {
+            name: name.to_owned(),
+        };
+        let answer = self
+            .training
+            .clone()
+            .get_model(request)
+            .await
+            .map_err(refused("GetModel"))?;
+        answer
+            .into_inner()
+            .model
+            .context("GetModel returned no model")
+    }
+}

@@ -1,0 +1,329 @@
+//! A tenant's backend service: brings content, asks questions, says what people did with answers.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use api::v1;
+use api::v1::ingest_service_client::IngestServiceClient;
+use api::v1::router_service_client::RouterServiceClient;
+use api::v1::send_feedback_request::Verdict;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Authorized, connect, refused};
+use crate::content::{Person, Row};
+
+/// The empty override: whatever the server routes to.
+pub const ROUTED: &str = "";
+
+/// Experts of one call, as the contract bounds them.
+const EXPERTS_A_CALL: usize = 1000;
+/// Small enough that progress is seen, large enough that a commit is worth it.
+const ROWS_A_BATCH: usize = 100;
+/// Batches on their way while earlier ones are being committed.
+const BATCHES_AHEAD: usize = 4;
+/// An index that stands still for this long will not catch up.
+const INDEX_STALL: Duration = Duration::from_secs(120);
+const INDEX_POLL: Duration = Duration::from_millis(25);
+
+/// Holds a BACKEND key, or an administrator's where models are compared.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    parent: String,
+    ingest: IngestServiceClient<Authorized>,
+    router: RouterServiceClient<Authorized>,
+}
+
+/// What came of a stream of items.
+#[derive(Debug, Clone, Default)]
+pub struct Ingested {
+    /// New items and new revisions.
+    pub accepted: u64,
+    /// Rows in quarantine, with the reason.
+    pub rejected: Vec<v1::RejectedRow>,
+    /// What the index has to reach.
+    pub watermark: u64,
+    /// From the first batch to the last acknowledgement.
+    pub took: Duration,
+}
+
+/// One answer as the client saw it.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The whole call.
+    pub took: Duration,
+    /// What the server said.
+    pub response: v1::RecommendExpertsResponse,
+}
+
+impl Answer {
+    /// The recommended experts, best first.
+    pub fn ranked(&self) -> impl Iterator<Item = &str> {
+        self.response
+            .recommendations
+            .iter()
+            .map(|found| found.expert_id.as_str())
+    }
+
+    /// What the server says it took; zero when it says nothing.
+    #[must_use]
+    pub fn inside(&self) -> Duration {
+        let told = self
+            .response
+            .timings
+            .as_ref()
+            .and_then(|timings| timings.total.as_ref());
+        told.map(|told| duration(told.seconds, told.nanos))
+            .unwrap_or_default()
+    }
+
+    /// What the server says the embedding model took; zero when the text was known already.
+    #[must_use]
+    pub fn embedding(&self) -> Duration {
+        let told = self
+            .response
+            .timings
+            .as_ref()
+            .and_then(|timings| timings.embedding.as_ref());
+        told.map(|told| duration(told.seconds, told.nanos))
+            .unwrap_or_default()
+    }
+}
+
+impl Backend {
+    /// Connects with a key of `parent`.
+    ///
+    /// # Errors
+    /// When the server is out of reach.
+    pub async fn connect(endpoint: &str, key: &str, parent: String) -> Result<Self> {
+        let connection = connect(endpoint, key).await?;
+        Ok(Self {
+            parent,
+            ingest: IngestServiceClient::new(connection.clone()),
+            router: RouterServiceClient::new(connection),
+        })
+    }
+
+    /// Brings all experts.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn upsert_experts(&self, people: &[Person]) -> Result<()> {
+        for part in people.chunks(EXPERTS_A_CALL) {
+            let request = v1::BatchUpsertExpertsRequest {
+                parent: self.parent.clone(),
+                experts: part.iter().map(Person::to_wire).collect(),
+            };
+            let answer = self.ingest.clone().batch_upsert_experts(request).await;
+            answer.map_err(refused("BatchUpsertExperts"))?;
+        }
+        Ok(())
+    }
+
+    /// Streams items in, telling after each acknowledgement how many rows are durable.
+    ///
+    /// # Errors
+    /// The server's; a stream that ends before the last acknowledgement.
+    pub async fn ingest(
+        &self,
+        label: &str,
+        rows: &[Row],
+        mut progress: impl FnMut(usize),
+    ) -> Result<Ingested> {
+        let begin = Instant::now();
+        let mut batches = self.batches(label, rows).into_iter();
+        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+        let sizes: Vec<usize> = rows.chunks(ROWS_A_BATCH).map(<[Row]>::len).collect();
+        let sending = tokio::spawn(async move {
+            for batch in batches.by_ref() {
+                // A closed channel means the server ended the stream; it says why itself.
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let request = self
+            .ingest
+            .clone()
+            .ingest_items(ReceiverStream::new(receiver))
+            .await;
+        let mut acknowledgements = request.map_err(refused("IngestItems"))?.into_inner();
+        let mut ingested = Ingested::default();
+        let (mut acknowledged, mut durable) = (0, 0);
+        while let Some(answer) = acknowledgements
+            .message()
+            .await
+            .map_err(refused("IngestItems"))?
+        {
+            durable += sizes.get(acknowledged).copied().unwrap_or_default();
+            acknowledged += 1;
+            ingested.accepted += answer.accepted;
+            ingested.rejected.extend(answer.rejected);
+            ingested.watermark = ingested.watermark.max(answer.watermark);
+            progress(durable);
+        }
+        sending.await?;
+        ensure!(
+            acknowledged == sizes.len(),
+            "IngestItems ended after {acknowledged} of {} batches",
+            sizes.len()
+        );
+        ingested.took = begin.elapsed();
+        Ok(ingested)
+    }
+
+    /// Waits until the index has reached a watermark, telling how many items are in it.
+    ///
+    /// # Errors
+    /// The server's; an index that stands still.
+    pub async fn wait_indexed(
+        &self,
+        watermark: u64,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Duration> {
+        let begin = Instant::now();
+        let mut last_step = (Instant::now(), 0);
+        loop {
+            let status = self.index_status().await?;
+            if status.indexed_watermark >= watermark {
+                return Ok(begin.elapsed());
+            }
+            progress(status.indexed_items);
+            let seen = status.indexed_watermark + status.indexed_items;
+            if seen != last_step.1 {
+                last_step = (Instant::now(), seen);
+            } else if last_step.0.elapsed() > INDEX_STALL {
+                bail!(
+                    "the index of {} stands at {} of {watermark} since {} s",
+                    self.parent,
+                    status.indexed_watermark,
+                    INDEX_STALL.as_secs()
+                );
+            }
+            tokio::time::sleep(INDEX_POLL).await;
+        }
+    }
+
+    /// Asks who should answer a text; `model` is [`ROUTED`] or one to compare with.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn recommend(&self, text: &str, top_k: i32, model: &str) -> Result<Answer> {
+        let request = v1::RecommendExpertsRequest {
+            parent: self.parent.clone(),
+            text: text.to_owned(),
+            area: String::new(),
+            top_k,
+            model_override: model.to_owned(),
+        };
+        let begin = Instant::now();
+        let answer = self.router.clone().recommend_experts(request).await;
+        let took = begin.elapsed();
+        Ok(Answer {
+            took,
+            response: answer.map_err(refused("RecommendExperts"))?.into_inner(),
+        })
+    }
+
+    /// Finds the items nearest to a text.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn similar(&self, text: &str, top_k: i32) -> Result<Vec<v1::SimilarItem>> {
+        let request = v1::FindSimilarItemsRequest {
+            parent: self.parent.clone(),
+            text: text.to_owned(),
+            top_k,
+        };
+        let answer = self.router.clone().find_similar_items(request).await;
+        Ok(answer
+            .map_err(refused("FindSimilarItems"))?
+            .into_inner()
+            .items)
+    }
+
+    /// Says that the recommended expert took the question.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn accepted(&self, request_id: &str, expert: &str) -> Result<()> {
+        self.feedback(v1::SendFeedbackRequest {
+            request_id: request_id.to_owned(),
+            verdict: Verdict::Accepted.into(),
+            expert_id: expert.to_owned(),
+            ..Default::default()
+        })
+        .await
+    }
+
+    /// Says that somebody else took the question.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn reassigned(&self, request_id: &str, to: &str) -> Result<()> {
+        self.feedback(v1::SendFeedbackRequest {
+            request_id: request_id.to_owned(),
+            verdict: Verdict::Reassigned.into(),
+            reassigned_to: to.to_owned(),
+            ..Default::default()
+        })
+        .await
+    }
+
+    /// Reads an item by its resource name.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn item(&self, name: &str) -> Result<v1::Item> {
+        let request = v1::GetItemRequest {
+            name: name.to_owned(),
+        };
+        let answer = self
+            .ingest
+            .clone()
+            .get_item(request)
+            .await
+            .map_err(refused("GetItem"))?;
+        answer.into_inner().item.context("GetItem returned no item")
+    }
+
+    async fn feedback(&self, feedback: v1::SendFeedbackRequest) -> Result<()> {
+        let request = v1::SendFeedbackRequest {
+            parent: self.parent.clone(),
+            ..feedback
+        };
+        let answer = self.router.clone().send_feedback(request).await;
+        answer.map_err(refused("SendFeedback")).map(|_| ())
+    }
+
+    async fn index_status(&self) -> Result<v1::GetIndexStatusResponse> {
+        let request = v1::GetIndexStatusRequest {
+            parent: self.parent.clone(),
+        };
+        let answer = self.ingest.clone().get_index_status(request).await;
+        Ok(answer.map_err(refused("GetIndexStatus"))?.into_inner())
+    }
+
+    fn batches(&self, label: &str, rows: &[Row]) -> Vec<v1::IngestItemsRequest> {
+        let batch = |(number, part): (usize, &[Row])| {
+            let row = |(place, row): (usize, &Row)| v1::IngestRow {
+                line: (number * ROWS_A_BATCH + place + 1) as u64,
+                row: Some(v1::ingest_row::Row::Item(row.to_wire())),
+            };
+            v1::IngestItemsRequest {
+                parent: self.parent.clone(),
+                request_id: format!("{label}-{number}"),
+                rows: part.iter().enumerate().map(row).collect(),
+            }
+        };
+        rows.chunks(ROWS_A_BATCH).enumerate().map(batch).collect()
+    }
+}
+
+/// A duration of the wire; what would be negative is zero.
+fn duration(seconds: i64, nanos: i32) -> Duration {
+    Duration::new(
+        seconds.try_into().unwrap_or_default(),
+        nanos.try_into().unwrap_or_default(),
+    )
+}

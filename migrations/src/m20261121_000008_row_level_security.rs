@@ -1,0 +1,77 @@
+//! PostgreSQL: the second wall between tenants.
+//!
+//! A transaction says for whom it works (`tenantry.tenant`), or that it is the platform's
+//! (`tenantry.platform = 'on'`); one that says nothing sees nothing. `FORCE` binds the tables'
+//! owner too. Superusers and roles with `BYPASSRLS` are not bound: Tenantry's role must be neither.
+
+use sea_orm_migration::prelude::*;
+
+/// Tables whose rows belong to a tenant, and the column that names it.
+const WALLED: [(&str, &str); 18] = [
+    ("tenants", "id"),
+    ("tenant_counters", "tenant_id"),
+    ("erasures", "tenant_id"),
+    ("api_keys", "tenant_id"),
+    ("audit_events", "tenant_id"),
+    ("experts", "tenant_id"),
+    ("item_revisions", "tenant_id"),
+    ("rejections", "tenant_id"),
+    ("datasets", "tenant_id"),
+    ("jobs", "tenant_id"),
+    ("models", "tenant_id"),
+    ("model_aliases", "tenant_id"),
+    ("model_events", "tenant_id"),
+    ("embeddings", "tenant_id"),
+    ("index_state", "tenant_id"),
+    ("answers", "tenant_id"),
+    ("feedback", "tenant_id"),
+    ("requests", "tenant_id"),
+];
+
+/// Tables that only the platform may look into.
+const PLATFORM_ONLY: [&str; 1] = ["job_turns"];
+
+const PLATFORM: &str = "current_setting('tenantry.platform', true) = 'on'";
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        if manager.get_database_backend() != sea_orm::DbBackend::Postgres {
+            return Ok(());
+        }
+        for (table, column) in WALLED {
+            let own = format!("{column} = current_setting('tenantry.tenant', true)");
+            wall(manager, table, &format!("{own} OR {PLATFORM}")).await?;
+        }
+        for table in PLATFORM_ONLY {
+            wall(manager, table, PLATFORM).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        if manager.get_database_backend() != sea_orm::DbBackend::Postgres {
+            return Ok(());
+        }
+        for table in WALLED.iter().map(|(table, _)| *table).chain(PLATFORM_ONLY) {
+            let sql = format!(
+                "DROP POLICY tenant_wall ON {table};
+                 ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
+            );
+            manager.get_connection().execute_unprepared(&sql).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn wall(manager: &SchemaManager<'_>, table: &str, rule: &str) -> Result<(), DbErr> {
+    let sql = format!(
+        "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+         CREATE POLICY tenant_wall ON {table} USING ({rule}) WITH CHECK ({rule})"
+    );
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! IngestService: experts, items, quarantine, datasets, and the indexer.

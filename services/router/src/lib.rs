@@ -1,0 +1,1 @@
+//! RouterService: recommends experts, explains, takes feedback.

@@ -1,0 +1,276 @@
+//! `tenantry items ingest`: a file's rows, streamed in.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use api::v1;
+use chrono::{DateTime, Utc};
+
+use super::send::{Event, Sender, reader_thread};
+use super::summary::{DRY_RUN_EXAMPLES, Example, Summary};
+use crate::cli::Context;
+use crate::cli::args::{TenantArg, last};
+use crate::cli::client::Client;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::import::batch::{Batches, MAX_BATCH_ROWS, prefix_of};
+use crate::cli::import::{
+    ConflictPolicy, DuplicatePolicy, Filter, Format, ItemFile, ReadOptions, Require, RowRules,
+    TypePolicy, source,
+};
+use crate::cli::output::note;
+use crate::cli::progress::Progress;
+
+/// What `items ingest --help` says after the options.
+pub const HELP: &str = "The file is JSONL or CSV, plain or gzip, UTF-8 or UTF-16 with a mark; - is \
+standard input. Fields of a row:
+  id, text             needed in each row
+  answer, area         texts
+  expert               who answered; `also` or `experts` lists more of them
+  labels, label        a list, a text
+  at                   when it happened, RFC 3339 (2024-05-01T09:00:00Z)
+  attributes           an object; any other text, number or true/false is an attribute too
+In CSV, `also`, `experts` and `labels` are separated by ; or |.
+
+Rows that cannot be taken go to the tenant's quarantine with the reason, and the rest is ingested:
+the code is then 7. Running the same command on the same file again does no harm: what was
+acknowledged is answered as before.
+
+Examples:
+  tenantry items ingest -t acme questions.jsonl.gz --register-experts
+  tenantry items ingest -t acme history.csv --where split=train,valid --wait-indexed
+  tenantry items ingest -t acme history.csv --dry-run          # what would be rejected?
+  zstdcat big.jsonl.zst | tenantry items ingest -t acme - --format jsonl";
+
+/// The index is asked so often whether it has caught up.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Options of `items ingest`.
+#[derive(Debug, clap::Args)]
+pub struct IngestArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// The file; - is standard input
+    file: PathBuf,
+    /// Read and check only: say what would be rejected, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Register experts that are named by rows and not known yet, with their id as name
+    #[arg(long)]
+    register_experts: bool,
+    /// Wait until the items can be found
+    #[arg(long)]
+    wait_indexed: bool,
+    /// Rows in one message
+    #[arg(long, value_name = "ROWS", default_value_t = 200,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    batch: u16,
+    /// What the batches' names begin with [default: from the file's name and content]
+    #[arg(long, value_name = "PREFIX")]
+    request_prefix: Option<String>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// How the file is read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reading")]
+struct ReadingArgs {
+    /// How the rows are written [default: by name and content]
+    #[arg(long)]
+    format: Option<Format>,
+    /// What separates CSV columns [default: the header's , ; or tab]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// Keep only rows whose field has one of the values; may be given more than once
+    #[arg(long = "where", value_name = "FIELD=V1,V2")]
+    filters: Vec<Filter>,
+    /// Fields that each row must have beside id and text: a list, or `auto` for those that nine
+    /// of ten of the first 1,000 rows have
+    #[arg(long, value_name = "FIELDS", default_value = "auto")]
+    require: String,
+    /// The same id again in the file: reject the row, or take it as a new revision
+    #[arg(long, default_value = "reject")]
+    duplicates: DuplicatePolicy,
+    /// The same text under another id with other experts: reject the row, or keep both
+    #[arg(long, default_value = "reject")]
+    conflicts: ConflictPolicy,
+    /// Types of values: those the file's rows have, or any scalar for a text
+    #[arg(long, default_value = "auto")]
+    types: TypePolicy,
+    /// Rows without a time get the file's order, a second apart, ending at this time: `now` or
+    /// RFC 3339 [default: when the file was changed last, if its rows mostly have no time]
+    #[arg(long, value_name = "TIME", value_parser = end_time)]
+    at: Option<DateTime<Utc>>,
+}
+
+/// Runs `items ingest`.
+///
+/// # Errors
+/// What the person should be told; rejected rows are no error.
+pub async fn run(args: IngestArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let started = Instant::now();
+    let parent = if args.dry_run {
+        args.tenant.parent().unwrap_or_default()
+    } else {
+        args.tenant.parent()?
+    };
+    let options = args.reading.options(args.file.clone());
+    let most_rows = usize::from(args.batch).min(MAX_BATCH_ROWS);
+    let prefix = match args.request_prefix {
+        Some(prefix) => checked_prefix(prefix)?,
+        None => prefix_of(&options, most_rows)
+            .map_err(|error| CliError::usage(format!("{}: {error}", args.file.display())))?,
+    };
+    // Reading the first rows may wait for a pipe, which must not block the runtime.
+    let file = tokio::task::spawn_blocking(move || ItemFile::open(&options))
+        .await
+        .map_err(|error| CliError::new(Exit::Unexpected, error.to_string()))??;
+    let mut summary = Summary {
+        file: source::display_name(&args.file),
+        tenant: last(&parent).to_owned(),
+        request_prefix: prefix.clone(),
+        dry_run: args.dry_run,
+        ..Summary::default()
+    };
+    let size = file.size;
+    let batches = Batches::new(file, parent.clone(), prefix, most_rows);
+    if args.dry_run {
+        check_only(batches, &mut summary);
+    } else {
+        let client = context.client().await?;
+        let events = reader_thread(batches);
+        let mut sender = Sender::new(&client, &parent, &mut summary, Progress::of_file(size));
+        if args.register_experts {
+            sender.register_experts().await?;
+        }
+        let sent = sender.run(events).await;
+        if let Err(error) = sent {
+            return Err(error.hint(summary.how_to_go_on()));
+        }
+        if args.wait_indexed && !summary.interrupted && summary.batches > 0 {
+            summary.indexed = wait_indexed(&client, &parent, summary.watermark).await?;
+        }
+    }
+    summary.duration_seconds = started.elapsed().as_secs_f64();
+    if summary.rejected > 0 && !args.dry_run {
+        let Summary { tenant, request_prefix, .. } = &summary;
+        summary.rejections_command =
+            Some(format!("tenantry items rejections -t {tenant} --batch {request_prefix}"));
+    }
+    context.out.document(&summary, std::slice::from_ref(&summary), |_| summary.words())?;
+    if summary.interrupted {
+        note(&summary.how_to_go_on());
+    }
+    Ok(summary.exit())
+}
+
+impl ReadingArgs {
+    fn options(self, path: PathBuf) -> ReadOptions {
+        let require = if self.require == "auto" {
+            Require::Auto
+        } else {
+            let fields = self.require.split(',').map(str::trim).filter(|field| !field.is_empty());
+            Require::Fields(fields.map(str::to_owned).collect())
+        };
+        ReadOptions {
+            path,
+            format: self.format,
+            delimiter: self.delimiter,
+            rules: RowRules {
+                require,
+                duplicates: self.duplicates,
+                conflicts: self.conflicts,
+                types: self.types,
+                filters: self.filters,
+            },
+            at: self.at,
+        }
+    }
+}
+
+impl Summary {
+    /// What was acknowledged when it stopped, and how to go on.
+    fn how_to_go_on(&self) -> String {
+        if self.batches == 0 {
+            return "nothing was acknowledged; run the same command again".to_owned();
+        }
+        let Self { batches, acknowledged_line, request_prefix, .. } = self;
+        let again = if self.file == "standard input" {
+            format!("send the same rows again with --request-prefix {request_prefix}")
+        } else {
+            "run the same command again".to_owned()
+        };
+        format!(
+            "{batches} batches were acknowledged, up to row {acknowledged_line}, and are kept; to \
+             go on, {again}: what is stored is not stored twice"
+        )
+    }
+}
+
+/// Reads the file to its end and counts what would happen.
+fn check_only(mut batches: Batches, summary: &mut Summary) {
+    for batch in &mut batches {
+        for row in batch.request.rows {
+            match row.row {
+                Some(v1::ingest_row::Row::Unreadable(bad)) => summary.reject(
+                    Example {
+                        line: row.line,
+                        id: bad.item_id,
+                        reason: bad.reason,
+                        message: bad.message,
+                    },
+                    DRY_RUN_EXAMPLES,
+                ),
+                _ => summary.accepted += 1,
+            }
+        }
+    }
+    Event::End(Box::new(batches.finish())).tell(summary);
+}
+
+async fn wait_indexed(client: &Client, parent: &str, watermark: u64) -> Result<bool, CliError> {
+    let mut progress = Progress::waiting();
+    loop {
+        let request = v1::GetIndexStatusRequest { parent: parent.to_owned() };
+        let answer = client.ingest().get_index_status(client.timed(request)).await;
+        let status = client.answer(answer)?;
+        if status.indexed_watermark >= watermark {
+            return Ok(true);
+        }
+        progress.read(0, &format!("the index is at {} of {watermark}", status.indexed_watermark));
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            _ = tokio::signal::ctrl_c() => {
+                progress.finish();
+                note("stopped waiting; indexing goes on");
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn checked_prefix(prefix: String) -> Result<String, CliError> {
+    // The batch number follows it, and the whole has to be a request id.
+    domain::RequestId::parse(format!("{prefix}-1234567890"))
+        .map_err(|error| CliError::usage(format!("--request-prefix cannot be used: {error}")))?;
+    Ok(prefix)
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" | "\t" => Ok(b'\t'),
+        _ => match text.as_bytes() {
+            [byte] if byte.is_ascii_punctuation() && *byte != b'"' => Ok(*byte),
+            _ => Err("write one character such as ; or |, or `tab`".to_owned()),
+        },
+    }
+}
+
+fn end_time(text: &str) -> Result<DateTime<Utc>, String> {
+    if text == "now" {
+        return Ok(Utc::now());
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.with_timezone(&Utc))
+        .map_err(|_| "write `now`, or a time like 2024-05-01T09:00:00Z".to_owned())
+}

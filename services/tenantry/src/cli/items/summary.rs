@@ -1,0 +1,190 @@
+//! What an ingest came to, for people and for scripts.
+
+use std::collections::BTreeMap;
+
+use api::v1;
+use serde::Serialize;
+
+use crate::cli::error::Exit;
+use crate::cli::output::{Row, pairs};
+
+/// So many rejected rows are shown with the summary.
+pub const EXAMPLES: usize = 5;
+/// So many with a dry run, whose rows are not in any quarantine.
+pub const DRY_RUN_EXAMPLES: usize = 100;
+
+/// What an ingest came to.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    /// The file.
+    pub file: String,
+    /// The tenant's id.
+    pub tenant: String,
+    /// What the batches' names begin with.
+    pub request_prefix: String,
+    /// Nothing was sent.
+    pub dry_run: bool,
+    /// Stopped before the end of the file.
+    pub interrupted: bool,
+    /// Rows read.
+    pub rows: u64,
+    /// Rows left out by --where.
+    pub filtered: u64,
+    /// Rows that made a new item or a new revision.
+    pub accepted: u64,
+    /// Rows that say what is stored already.
+    pub unchanged: u64,
+    /// Rows in quarantine.
+    pub rejected: u64,
+    /// The same by reason.
+    pub rejected_by_reason: BTreeMap<String, u64>,
+    /// The first rejected rows.
+    pub examples: Vec<Example>,
+    /// Batches acknowledged.
+    pub batches: u64,
+    /// The last line or record that was acknowledged.
+    pub acknowledged_line: u64,
+    /// The tenant's watermark after the last batch.
+    pub watermark: u64,
+    /// The index reached the watermark; only with --wait-indexed.
+    pub indexed: bool,
+    /// Experts that --register-experts made.
+    pub experts_registered: u64,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// What is wrong with the file itself.
+    pub file_problem: Option<String>,
+    /// What was done without being asked for.
+    pub notes: Vec<String>,
+    /// The command that shows the rejected rows.
+    pub rejections_command: Option<String>,
+}
+
+/// A rejected row.
+#[derive(Debug, Clone, Serialize)]
+pub struct Example {
+    /// Its line, or its record in a CSV file.
+    pub line: u64,
+    /// Its id, where it could be read.
+    pub id: String,
+    /// The stable code.
+    pub reason: String,
+    /// What to mend.
+    pub message: String,
+}
+
+impl From<v1::RejectedRow> for Example {
+    fn from(row: v1::RejectedRow) -> Self {
+        Self { line: row.line, id: row.item_id, reason: row.reason, message: row.message }
+    }
+}
+
+impl Summary {
+    /// Counts an acknowledged batch.
+    pub fn acknowledge(&mut self, answer: v1::IngestItemsResponse, last_line: u64) {
+        self.batches += 1;
+        self.acknowledged_line = last_line;
+        self.watermark = answer.watermark;
+        self.accepted += answer.accepted;
+        self.unchanged += answer.unchanged;
+        for row in answer.rejected {
+            self.reject(row.into(), EXAMPLES);
+        }
+    }
+
+    /// Counts a rejected row, and keeps it among the first `most`.
+    pub fn reject(&mut self, row: Example, most: usize) {
+        self.rejected += 1;
+        *self.rejected_by_reason.entry(row.reason.clone()).or_default() += 1;
+        if self.examples.len() < most {
+            self.examples.push(row);
+        }
+    }
+
+    /// How the program ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.interrupted {
+            Exit::Interrupted
+        } else if self.rejected > 0 || self.file_problem.is_some() {
+            Exit::RowsRejected
+        } else {
+            Exit::Done
+        }
+    }
+
+    /// The summary for a person.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut fields = vec![("file", self.file.clone())];
+        if self.rows == 0 && self.file_problem.is_none() && !self.interrupted {
+            let why = if self.filtered > 0 { "no rows pass --where" } else { "no rows" };
+            fields.push(("rows", why.to_owned()));
+        } else {
+            fields.push(("rows", self.rows.to_string()));
+        }
+        fields.push((if self.dry_run { "would send" } else { "accepted" }, self.accepted.to_string()));
+        let reasons = self.rejected_by_reason.iter().map(|(reason, n)| format!("{n} {reason}"));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
+        let rejected = match self.rejected {
+            0 => "0".to_owned(),
+            count => format!("{count} ({reasons})"),
+        };
+        let shown = |count: u64| if count > 0 { count.to_string() } else { String::new() };
+        fields.extend([
+            ("unchanged", shown(self.unchanged)),
+            ("rejected", rejected),
+            ("left out by --where", shown(self.filtered)),
+            ("experts registered", shown(self.experts_registered)),
+            ("watermark", shown(self.watermark)),
+            ("index", if self.indexed { "has reached it".to_owned() } else { String::new() }),
+            ("took", format!("{:.1} s", self.duration_seconds)),
+            ("the file's problem", self.file_problem.clone().unwrap_or_default()),
+        ]);
+        let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let mut text = pairs(fields.map(|(head, value)| (head.to_owned(), value)));
+        for note in &self.notes {
+            text.push_str(&format!("note: {note}\n"));
+        }
+        for row in &self.examples {
+            let id = if row.id.is_empty() { String::new() } else { format!(" ({})", row.id) };
+            text.push_str(&format!("  row {}{id}: {}: {}\n", row.line, row.reason, row.message));
+        }
+        let more = self.rejected.saturating_sub(self.examples.len() as u64);
+        match &self.rejections_command {
+            Some(command) => text.push_str(&format!("all reasons: {command}\n")),
+            None if more > 0 => text.push_str(&format!("  … and {more} more\n")),
+            None => {}
+        }
+        text
+    }
+}
+
+impl Row for Summary {
+    const COLUMNS: &'static [&'static str] = &[
+        "file",
+        "request prefix",
+        "rows",
+        "filtered",
+        "accepted",
+        "unchanged",
+        "rejected",
+        "watermark",
+        "duration seconds",
+        "file problem",
+    ];
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.file.clone(),
+            self.request_prefix.clone(),
+            self.rows.to_string(),
+            self.filtered.to_string(),
+            self.accepted.to_string(),
+            self.unchanged.to_string(),
+            self.rejected.to_string(),
+            self.watermark.to_string(),
+            format!("{:.3}", self.duration_seconds),
+            self.file_problem.clone().unwrap_or_default(),
+        ]
+    }
+}

@@ -1,0 +1,327 @@
+//! Everything that is printed: results on standard output, in the form that was asked for, and what
+//! is only for the person watching on standard error.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+use serde::Serialize;
+
+use super::error::CliError;
+
+/// Longer cells are cut in tables; JSON and CSV have them whole.
+const CELL_CHARS: usize = 100;
+
+/// The form of the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON document: snake_case names, RFC 3339 times, enums by name.
+    Json,
+    /// A header and rows.
+    Csv,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// The form of the results
+    #[arg(short, long, global = true, value_name = "FORM", default_value = "table")]
+    pub output: Format,
+}
+
+/// Something that has a row in a table.
+pub trait Row: Serialize {
+    /// The column heads.
+    const COLUMNS: &'static [&'static str];
+    /// The cells, as many as there are columns.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Where results go.
+pub struct Output {
+    format: Format,
+    decorated: bool,
+    out: Box<dyn Write + Send>,
+}
+
+impl Output {
+    /// Standard output.
+    #[must_use]
+    pub fn stdout(args: &OutputArgs) -> Self {
+        // NO_COLOR counts when it is set to something: https://no-color.org
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let decorated = io::stdout().is_terminal() && !plain;
+        Self { format: args.output, decorated, out: Box::new(io::stdout()) }
+    }
+
+    /// A list: a table, a JSON array, or CSV.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub fn list<R: Row>(&mut self, rows: &[R]) -> Result<(), CliError> {
+        match self.format {
+            Format::Table => {
+                let table = self.table(R::COLUMNS, rows.iter().map(Row::cells));
+                self.text(&table)
+            }
+            Format::Json => self.json(rows),
+            Format::Csv => self.csv(rows),
+        }
+    }
+
+    /// One thing: its fields one below the other, a JSON object, or CSV with one row.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub fn one<R: Row>(&mut self, row: &R) -> Result<(), CliError> {
+        self.document(row, std::slice::from_ref(row), |_| {
+            let fields = R::COLUMNS.iter().map(|head| (*head).to_owned()).zip(row.cells());
+            pairs(fields.filter(|(_, value)| !value.is_empty()))
+        })
+    }
+
+    /// Something with more to it than a table: told in words, the whole of it as JSON, and its rows
+    /// as CSV.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub fn document<R: Row>(
+        &mut self,
+        whole: &impl Serialize,
+        rows: &[R],
+        words: impl FnOnce(&Self) -> String,
+    ) -> Result<(), CliError> {
+        match self.format {
+            Format::Table => {
+                let text = words(self);
+                self.text(&text)
+            }
+            Format::Json => self.json(whole),
+            Format::Csv => self.csv(rows),
+        }
+    }
+
+    /// A table as text, for use inside [`Output::document`].
+    #[must_use]
+    pub fn table(&self, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+        let mut table = Table::new();
+        if self.decorated {
+            table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_header(heads.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
+        } else {
+            table.force_no_tty().load_style(comfy_table::presets::NOTHING);
+            table.set_header(heads.iter().map(|head| head.to_uppercase()));
+        }
+        for row in rows {
+            table.add_row(row.iter().map(|cell| one_line(cell, CELL_CHARS)));
+        }
+        if table.is_empty() {
+            return "nothing\n".to_owned();
+        }
+        let mut text = String::new();
+        for line in table.lines() {
+            // The style without borders begins each line with its padding.
+            let line = if self.decorated { &line } else { line.strip_prefix(' ').unwrap_or(&line) };
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// One line of JSON of a longer stream.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), CliError> {
+        let mut line = serde_json::to_vec(value)?;
+        line.push(b'\n');
+        self.out.write_all(&line)?;
+        Ok(())
+    }
+
+    /// Text as it is.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub fn text(&mut self, text: &str) -> Result<(), CliError> {
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CliError> {
+        let mut text = serde_json::to_string_pretty(value)?;
+        text.push('\n');
+        self.text(&text)
+    }
+
+    fn csv<R: Row>(&mut self, rows: &[R]) -> Result<(), CliError> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(R::COLUMNS.iter().map(|head| head.replace(' ', "_")))?;
+        for row in rows {
+            writer.write_record(row.cells())?;
+        }
+        let bytes = writer.into_inner().map_err(|error| CliError::from(error.into_error()))?;
+        self.out.write_all(&bytes)?;
+        self.out.flush()?;
+        Ok(())
+    }
+}
+
+/// Tells the person watching something that is not part of the result.
+pub fn note(text: &str) {
+    // Nothing can be done for a person whose terminal is gone.
+    let _ = writeln!(io::stderr().lock(), "{}", without_controls(text));
+}
+
+/// Heads and values, one below the other.
+#[must_use]
+pub fn pairs(fields: impl Iterator<Item = (String, String)>) -> String {
+    let fields: Vec<_> = fields.collect();
+    let width = fields.iter().map(|(head, _)| head.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (head, value) in fields {
+        let value = without_controls(&value);
+        // Further lines of a long value stand below its first.
+        let value = value.replace('\n', &format!("\n{:width$}  ", ""));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{head:width$}  {value}");
+    }
+    text
+}
+
+/// A text on one line, cut to `most` characters.
+#[must_use]
+pub fn one_line(text: &str, most: usize) -> String {
+    let line = without_controls(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= most {
+        return line;
+    }
+    let cut: String = line.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// Tenants' texts must not steer the terminal they are shown on.
+fn without_controls(text: &str) -> String {
+    let steers = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+/// A time as it is shown: RFC 3339, UTC.
+#[must_use]
+pub fn time(at: Option<&prost_types::Timestamp>) -> Option<String> {
+    let at: DateTime<Utc> = api::from_timestamp("time", at?).ok()?;
+    Some(at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+/// A time in a table: to the second.
+#[must_use]
+pub fn short_time(time: Option<&String>) -> String {
+    let Some(time) = time else { return String::new() };
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => time.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[derive(Serialize)]
+    struct Pair {
+        name: &'static str,
+        display_name: &'static str,
+    }
+
+    impl Row for Pair {
+        const COLUMNS: &'static [&'static str] = &["name", "display name"];
+        fn cells(&self) -> Vec<String> {
+            vec![self.name.to_owned(), self.display_name.to_owned()]
+        }
+    }
+
+    const ROWS: [Pair; 2] = [
+        Pair { name: "tenants/a", display_name: "Acme, \"the\" one\nand \u{1b}[31monly" },
+        Pair { name: "tenants/long", display_name: "" },
+    ];
+
+    fn printed(format: Format, print: impl FnOnce(&mut Output)) -> String {
+        let shared = Shared::default();
+        let mut output = Output { format, decorated: false, out: Box::new(shared.clone()) };
+        print(&mut output);
+        let bytes = shared.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn tables_are_plain_aligned_and_harmless() {
+        let table = printed(Format::Table, |out| out.list(&ROWS).unwrap());
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "NAME          DISPLAY NAME");
+        assert_eq!(lines[1], "tenants/a     Acme, \"the\" one and \u{FFFD}[31monly");
+        assert_eq!(lines[2], "tenants/long");
+        assert_eq!(printed(Format::Table, |out| out.list::<Pair>(&[]).unwrap()), "nothing\n");
+    }
+
+    #[test]
+    fn one_thing_is_told_field_by_field() {
+        let text = printed(Format::Table, |out| out.one(&ROWS[0]).unwrap());
+        assert!(text.starts_with("name          tenants/a\ndisplay name  Acme"), "{text}");
+    }
+
+    #[test]
+    fn json_is_one_document_and_csv_is_quoted() {
+        let json = printed(Format::Json, |out| out.list(&ROWS).unwrap());
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value[1]["display_name"], "");
+        let csv = printed(Format::Csv, |out| out.list(&ROWS).unwrap());
+        assert!(csv.starts_with("name,display_name\ntenants/a,\"Acme, \"\"the\"\" one\n"), "{csv}");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_from_an_error() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for format in [Format::Table, Format::Json, Format::Csv] {
+            let mut output = Output { format, decorated: false, out: Box::new(Closed) };
+            assert!(output.list(&ROWS).unwrap_err().is_broken_pipe());
+        }
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let at = prost_types::Timestamp { seconds: 1_714_546_800, nanos: 120_000_000 };
+        assert_eq!(time(Some(&at)).as_deref(), Some("2024-05-01T07:00:00.120Z"));
+        assert_eq!(short_time(time(Some(&at)).as_ref()), "2024-05-01T07:00:00Z");
+        assert_eq!(time(None), None);
+    }
+}

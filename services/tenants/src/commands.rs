@@ -1,0 +1,131 @@
+//! Messages to commands: the only place where requests are validated.
+
+use api::v1;
+use domain::{FieldViolation, RequestId, TenantId, TenantState, VerticalId, clean_text};
+use server::ServiceError;
+use storage::NewTenant;
+
+const DISPLAY_NAME_MAX_CHARS: usize = 200;
+
+/// A tenant to make.
+pub(crate) struct CreateTenant {
+    pub tenant: NewTenant,
+    pub request_id: Option<RequestId>,
+}
+
+impl TryFrom<v1::CreateTenantRequest> for CreateTenant {
+    type Error = ServiceError;
+
+    fn try_from(request: v1::CreateTenantRequest) -> Result<Self, ServiceError> {
+        let mut violations = Vec::new();
+        let mut note = |field: &str, message: String| {
+            violations.push(FieldViolation::new(field, message));
+        };
+        let id = TenantId::parse(request.tenant_id);
+        if let Err(error) = &id {
+            note("tenant_id", error.to_string());
+        }
+        let vertical = VerticalId::parse(request.vertical);
+        if let Err(error) = &vertical {
+            note("vertical", error.to_string());
+        }
+        let display_name = display_name(&request.display_name);
+        if let Err(message) = &display_name {
+            note("display_name", message.clone());
+        }
+        let request_id = request_id(request.request_id);
+        if let Err(violation) = &request_id {
+            note("request_id", violation.message.clone());
+        }
+        match (id, vertical, display_name, request_id) {
+            (Ok(id), Ok(vertical), Ok(name), Ok(request_id)) => {
+                let display_name = if name.is_empty() { id.to_string() } else { name };
+                let settings = request.settings.unwrap_or_default().into();
+                let tenant = NewTenant { id, display_name, vertical, settings };
+                Ok(Self { tenant, request_id })
+            }
+            _ => Err(ServiceError::violations(violations)),
+        }
+    }
+}
+
+/// Applies the fields that `update_mask` names to `tenant`.
+pub(crate) fn apply_update(
+    tenant: &mut domain::Tenant,
+    wanted: &v1::Tenant,
+    mask: &[String],
+) -> Result<(), ServiceError> {
+    if mask.is_empty() {
+        let message = "name the fields to change: display_name, settings, state";
+        return Err(ServiceError::invalid("update_mask", message));
+    }
+    for path in mask {
+        match path.as_str() {
+            "display_name" => {
+                tenant.display_name = display_name(&wanted.display_name)
+                    .map_err(|message| ServiceError::invalid("tenant.display_name", message))?;
+            }
+            "settings" | "settings.share_for_training" => {
+                tenant.settings = wanted.settings.unwrap_or_default().into();
+            }
+            "state" => tenant.state = settable_state(wanted.state())?,
+            other => {
+                let message = format!("{other:?} cannot be changed; display_name, settings and state can");
+                return Err(ServiceError::invalid("update_mask", message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn settable_state(state: v1::tenant::State) -> Result<TenantState, ServiceError> {
+    match state {
+        v1::tenant::State::Active => Ok(TenantState::Active),
+        v1::tenant::State::Inactive => Ok(TenantState::Inactive),
+        v1::tenant::State::Erasing | v1::tenant::State::Unspecified => {
+            let message = "can be set to ACTIVE or INACTIVE; DeleteTenant erases";
+            Err(ServiceError::invalid("tenant.state", message))
+        }
+    }
+}
+
+fn display_name(text: &str) -> Result<String, String> {
+    let name = clean_text(text);
+    match name.chars().count() > DISPLAY_NAME_MAX_CHARS {
+        true => Err(format!("at most {DISPLAY_NAME_MAX_CHARS} characters")),
+        false => Ok(name),
+    }
+}
+
+fn request_id(text: String) -> Result<Option<RequestId>, FieldViolation> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let parsed = RequestId::parse(text);
+    parsed.map(Some).map_err(|error| FieldViolation::new("request_id", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_field_is_named_at_once() {
+        let request = v1::CreateTenantRequest {
+            tenant_id: "Not OK".into(),
+            vertical: String::new(),
+            display_name: "x".repeat(300),
+            ..Default::default()
+        };
+        let error = CreateTenant::try_from(request).err().unwrap();
+        for field in ["tenant_id", "vertical", "display_name"] {
+            assert!(error.message().contains(field), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn erasing_cannot_be_set() {
+        assert!(settable_state(v1::tenant::State::Erasing).is_err());
+        assert!(settable_state(v1::tenant::State::Inactive).is_ok());
+    }
+}

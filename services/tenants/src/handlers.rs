@@ -1,0 +1,223 @@
+//! The RPCs of `TenantService`: context, permission, command, one call, convert.
+
+use api::v1::tenant_service_server::TenantService;
+use api::v1::{self};
+use domain::{ErrorKind, JobKind, Permission, ResourceName, TenantId, TenantState};
+use prost::Message as _;
+use server::{Caller, Reply, ServiceError, next_page, operator, parse_page_token};
+use storage::NewJob;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::Tenants;
+use crate::commands::{CreateTenant, apply_update};
+use crate::keys::page_limit;
+
+#[tonic::async_trait]
+impl TenantService for Tenants {
+    type ExportTenantStream = ReceiverStream<Result<v1::ExportTenantResponse, Status>>;
+
+    async fn create_tenant(
+        &self,
+        request: Request<v1::CreateTenantRequest>,
+    ) -> Reply<v1::CreateTenantResponse> {
+        let actor = operator(request.extensions())?.key.id.to_string();
+        let message = request.into_inner();
+        let tenant = self.create(message, &actor).await?;
+        Ok(Response::new(v1::CreateTenantResponse { tenant: Some(tenant.into()) }))
+    }
+
+    async fn get_tenant(
+        &self,
+        request: Request<v1::GetTenantRequest>,
+    ) -> Reply<v1::GetTenantResponse> {
+        let caller = Caller::of(request.extensions())?;
+        let id = tenant_name("name", &request.get_ref().name)?;
+        self.gate.enter_any_state(caller, &id, Permission::ReadContent)?;
+        let tenant = self.find(&id).await?;
+        Ok(Response::new(v1::GetTenantResponse { tenant: Some(tenant.into()) }))
+    }
+
+    async fn list_tenants(
+        &self,
+        request: Request<v1::ListTenantsRequest>,
+    ) -> Reply<v1::ListTenantsResponse> {
+        operator(request.extensions())?;
+        let request = request.into_inner();
+        let limit = page_limit(request.page_size)?;
+        let after = parse_page_token::<TenantId>(&request.page_token)?;
+        let vertical = match request.vertical.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|error| ServiceError::id("vertical", &error))?),
+        };
+        let found = self.store.platform().list_tenants(after, limit, vertical).await;
+        let tenants = found.map_err(ServiceError::from)?;
+        let last = tenants.last().map(|tenant| tenant.id.to_string());
+        Ok(Response::new(v1::ListTenantsResponse {
+            next_page_token: next_page(tenants.len(), limit, last),
+            tenants: tenants.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn update_tenant(
+        &self,
+        request: Request<v1::UpdateTenantRequest>,
+    ) -> Reply<v1::UpdateTenantResponse> {
+        let actor = operator(request.extensions())?.key.id.to_string();
+        let tenant = self.update(request.into_inner(), &actor).await?;
+        Ok(Response::new(v1::UpdateTenantResponse { tenant: Some(tenant.into()) }))
+    }
+
+    async fn delete_tenant(
+        &self,
+        request: Request<v1::DeleteTenantRequest>,
+    ) -> Reply<v1::DeleteTenantResponse> {
+        let caller = operator(request.extensions())?.clone();
+        let id = tenant_name("name", &request.get_ref().name)?;
+        let job = self.erase(&caller, &id).await?;
+        Ok(Response::new(v1::DeleteTenantResponse { job: Some(job.into()) }))
+    }
+
+    async fn export_tenant(
+        &self,
+        request: Request<v1::ExportTenantRequest>,
+    ) -> Reply<Self::ExportTenantStream> {
+        let caller = Caller::of(request.extensions())?;
+        let id = tenant_name("name", &request.get_ref().name)?;
+        let ctx = self.gate.enter_tenant(caller, &id, Permission::Administer).await?;
+        let tenant = self.find(&id).await?;
+        Ok(Response::new(crate::export::stream(self.store.clone(), ctx, tenant)))
+    }
+
+    async fn create_api_key(
+        &self,
+        request: Request<v1::CreateApiKeyRequest>,
+    ) -> Reply<v1::CreateApiKeyResponse> {
+        let (_, extensions, message) = request.into_parts();
+        Ok(Response::new(self.make_key(&extensions, message).await?))
+    }
+
+    async fn list_api_keys(
+        &self,
+        request: Request<v1::ListApiKeysRequest>,
+    ) -> Reply<v1::ListApiKeysResponse> {
+        let (_, extensions, message) = request.into_parts();
+        Ok(Response::new(self.keys(&extensions, message).await?))
+    }
+
+    async fn revoke_api_key(
+        &self,
+        request: Request<v1::RevokeApiKeyRequest>,
+    ) -> Reply<v1::RevokeApiKeyResponse> {
+        let (_, extensions, message) = request.into_parts();
+        Ok(Response::new(self.revoke(&extensions, message).await?))
+    }
+
+    async fn list_audit_events(
+        &self,
+        request: Request<v1::ListAuditEventsRequest>,
+    ) -> Reply<v1::ListAuditEventsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let tenant = match request.parent.as_str() {
+            "" => operator(&extensions).map(|_| None)?,
+            parent => {
+                let tenant = tenant_name("parent", parent)?;
+                let caller = Caller::of(&extensions)?;
+                self.gate.enter_any_state(caller, &tenant, Permission::Administer)?;
+                Some(tenant)
+            }
+        };
+        let limit = page_limit(request.page_size)?;
+        let before = parse_page_token::<i64>(&request.page_token)?;
+        let events = self.store.platform().audit_events(tenant.as_ref(), before, limit).await;
+        let events = events.map_err(ServiceError::from)?;
+        let last = events.last().map(|event| event.sequence.to_string());
+        Ok(Response::new(v1::ListAuditEventsResponse {
+            next_page_token: next_page(events.len(), limit, last),
+            audit_events: events.into_iter().map(Into::into).collect(),
+        }))
+    }
+}
+
+impl Tenants {
+    async fn find(&self, id: &TenantId) -> Result<domain::Tenant, ServiceError> {
+        let found = self.store.platform().get_tenant(id).await?;
+        found.ok_or_else(|| ServiceError::not_found(format_args!("tenants/{id}")))
+    }
+
+    /// Creates a tenant. A repeat with the same request id and the same contents is answered with
+    /// the tenant that the first one made.
+    async fn create(
+        &self,
+        message: v1::CreateTenantRequest,
+        actor: &str,
+    ) -> Result<domain::Tenant, ServiceError> {
+        let fingerprint = v1::CreateTenantRequest { request_id: String::new(), ..message.clone() };
+        let command = CreateTenant::try_from(message)?;
+        let id = command.tenant.id.clone();
+        let ctx = domain::TenantContext::for_background_work(&id, "create-tenant");
+        let method = "CreateTenant";
+        if let Some(request_id) = &command.request_id {
+            let tx = self.store.begin(&ctx).await?;
+            let print = fingerprint.encode_to_vec();
+            if tx.requests().find(method, request_id, &print).await?.is_some() {
+                return self.find(&id).await;
+            }
+        }
+        let now = self.clock.now();
+        let tenant = self.store.platform().create_tenant(command.tenant, actor, now).await?;
+        if let Some(request_id) = &command.request_id {
+            let tx = self.store.begin(&ctx).await?;
+            let print = fingerprint.encode_to_vec();
+            tx.requests().save(method, request_id, &print, Vec::new(), now).await?;
+            tx.commit().await?;
+        }
+        Ok(tenant)
+    }
+
+    async fn update(
+        &self,
+        request: v1::UpdateTenantRequest,
+        actor: &str,
+    ) -> Result<domain::Tenant, ServiceError> {
+        let wanted = request.tenant.ok_or_else(|| ServiceError::invalid("tenant", "is missing"))?;
+        let id = tenant_name("tenant.name", &wanted.name)?;
+        let mask = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let mut tenant = self.find(&id).await?;
+        if tenant.state == TenantState::Erasing {
+            let message = format!("tenants/{id} is being erased");
+            return Err(ServiceError::new(ErrorKind::FailedPrecondition, "TENANT_ERASING", message));
+        }
+        apply_update(&mut tenant, &wanted, &mask)?;
+        let updated = self.store.platform().update_tenant(&tenant, actor, self.clock.now()).await?;
+        self.gate.forget(&id).await;
+        Ok(updated)
+    }
+
+    async fn erase(&self, caller: &Caller, id: &TenantId) -> Result<domain::Job, ServiceError> {
+        let mut tenant = self.find(id).await?;
+        let now = self.clock.now();
+        let actor = caller.key.id.to_string();
+        // From here on nothing is served and nothing new can be written.
+        if tenant.state != TenantState::Erasing {
+            tenant.state = TenantState::Erasing;
+            self.store.platform().update_tenant(&tenant, &actor, now).await?;
+            self.gate.forget(id).await;
+        }
+        let ctx = self.gate.enter_any_state(caller, id, Permission::Operate)?;
+        let tx = self.store.begin(&ctx).await?;
+        let job = NewJob {
+            kind: JobKind::EraseTenant,
+            payload: serde_json::json!({}),
+            dedup_key: Some("erase".to_owned()),
+            max_attempts: 100,
+        };
+        let job = tx.jobs().enqueue(job, now).await?;
+        tx.commit().await?;
+        Ok(job)
+    }
+}
+
+fn tenant_name(field: &str, name: &str) -> Result<TenantId, ServiceError> {
+    ResourceName::tenant(name).map_err(|error| ServiceError::name(field, &error))
+}

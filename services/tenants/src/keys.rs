@@ -1,0 +1,110 @@
+//! Keys: making, listing, revoking.
+
+use api::v1;
+use domain::{KeyId, Permission, ResourceName, Role, TenantId};
+use rand::Rng as _;
+use server::{Caller, KeySecret, ServiceError, next_page, operator, parse_page_token};
+use storage::NewKey;
+
+use crate::Tenants;
+
+const DISPLAY_NAME_MAX_CHARS: usize = 200;
+
+/// A new key's public half.
+#[allow(clippy::expect_used, reason = "the text is made of characters that ids may have")]
+pub(crate) fn new_key_id() -> KeyId {
+    let random: [u8; 8] = rand::rng().random();
+    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    KeyId::parse(text).expect("hexadecimal digits are a key id")
+}
+
+impl Tenants {
+    pub(crate) async fn make_key(
+        &self,
+        extensions: &http::Extensions,
+        request: v1::CreateApiKeyRequest,
+    ) -> Result<v1::CreateApiKeyResponse, ServiceError> {
+        let tenant = self.key_scope(extensions, "parent", &request.parent)?;
+        let role = request.role().role().ok_or_else(|| {
+            ServiceError::invalid("role", "say BACKEND, TENANT_ADMIN or OPERATOR")
+        })?;
+        if (role == Role::Operator) != tenant.is_none() {
+            let message = "OPERATOR keys have an empty parent, the other roles a tenant";
+            return Err(ServiceError::invalid("role", message));
+        }
+        if request.display_name.chars().count() > DISPLAY_NAME_MAX_CHARS {
+            let message = format!("at most {DISPLAY_NAME_MAX_CHARS} characters");
+            return Err(ServiceError::invalid("display_name", message));
+        }
+        if let Some(tenant) = &tenant
+            && self.store.platform().get_tenant(tenant).await?.is_none()
+        {
+            return Err(ServiceError::not_found(format_args!("tenants/{tenant}")));
+        }
+        let secret = KeySecret::new(new_key_id(), rand::rng().random());
+        let key = NewKey {
+            id: secret.id().clone(),
+            tenant,
+            role,
+            display_name: domain::clean_text(&request.display_name),
+            secret_hash: secret.hash(),
+        };
+        let actor = Caller::of(extensions)?.key.id.to_string();
+        let key = self.store.platform().create_key(key, &actor, self.clock.now()).await?;
+        Ok(v1::CreateApiKeyResponse { api_key: Some(key.into()), secret: secret.reveal() })
+    }
+
+    pub(crate) async fn keys(
+        &self,
+        extensions: &http::Extensions,
+        request: v1::ListApiKeysRequest,
+    ) -> Result<v1::ListApiKeysResponse, ServiceError> {
+        let tenant = self.key_scope(extensions, "parent", &request.parent)?;
+        let limit = page_limit(request.page_size)?;
+        let after = parse_page_token::<KeyId>(&request.page_token)?;
+        let keys = self.store.platform().list_keys(tenant.as_ref(), after, limit).await?;
+        let last = keys.last().map(|key| key.id.to_string());
+        Ok(v1::ListApiKeysResponse {
+            next_page_token: next_page(keys.len(), limit, last),
+            api_keys: keys.into_iter().map(Into::into).collect(),
+        })
+    }
+
+    pub(crate) async fn revoke(
+        &self,
+        extensions: &http::Extensions,
+        request: v1::RevokeApiKeyRequest,
+    ) -> Result<v1::RevokeApiKeyResponse, ServiceError> {
+        Caller::of(extensions)?;
+        let (tenant, id) = ResourceName::api_key(&request.name)
+            .map_err(|error| ServiceError::name("name", &error))?;
+        let parent = tenant.map(|tenant| ResourceName::Tenant(tenant).to_string());
+        let tenant = self.key_scope(extensions, "name", &parent.unwrap_or_default())?;
+        let actor = Caller::of(extensions)?.key.id.to_string();
+        let platform = self.store.platform();
+        let revoked = platform.revoke_key(tenant.as_ref(), &id, &actor, self.clock.now()).await?;
+        let key = revoked.ok_or_else(|| ServiceError::not_found(&request.name))?;
+        Ok(v1::RevokeApiKeyResponse { api_key: Some(key.into()) })
+    }
+
+    /// The tenant whose keys are meant; none for operators' keys, which only operators may touch.
+    fn key_scope(
+        &self,
+        extensions: &http::Extensions,
+        field: &str,
+        parent: &str,
+    ) -> Result<Option<TenantId>, ServiceError> {
+        if parent.is_empty() {
+            return operator(extensions).map(|_| None);
+        }
+        let caller = Caller::of(extensions)?;
+        let tenant = ResourceName::tenant(parent).map_err(|e| ServiceError::name(field, &e))?;
+        self.gate.enter_any_state(caller, &tenant, Permission::Administer)?;
+        Ok(Some(tenant))
+    }
+}
+
+/// Pages of this service: 100 entries unless asked otherwise, 1,000 at the most.
+pub(crate) fn page_limit(page_size: i32) -> Result<u32, ServiceError> {
+    api::page_limit(page_size, 100, 1_000).map_err(|error| ServiceError::violations(vec![error]))
+}

@@ -1,0 +1,45 @@
+//! `TenantService`: tenants, keys, the audit trail, export and erasure.
+
+mod bootstrap;
+mod commands;
+mod directory;
+mod erasure;
+mod export;
+mod handlers;
+mod keys;
+
+use api::v1::tenant_service_server::TenantServiceServer;
+use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
+use storage::Store;
+
+pub use bootstrap::ensure_operator_key;
+pub use directory::Directory;
+pub use erasure::Eraser;
+
+/// The full name of the service, for the health service.
+pub const SERVICE_NAME: &str = "tenantry.v1.TenantService";
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Tenants {
+    store: Store,
+    gate: Gatekeeper,
+    clock: Clock,
+}
+
+impl Tenants {
+    /// Handlers on `store`.
+    #[must_use]
+    pub fn new(store: Store, gate: Gatekeeper, clock: Clock) -> Self {
+        Self { store, gate, clock }
+    }
+
+    /// The gRPC service.
+    #[must_use]
+    pub fn service(self) -> TenantServiceServer<Self> {
+        TenantServiceServer::new(self)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
+            .send_compressed(tonic::codec::CompressionEncoding::Gzip)
+    }
+}

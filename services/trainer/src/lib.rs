@@ -1,0 +1,1 @@
+//! TrainingService: jobs and the model registry.

@@ -1,0 +1,1 @@
+//! Journeys over real gRPC, isolation, crash and contract tests.
