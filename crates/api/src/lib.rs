@@ -13,7 +13,7 @@ pub use resources::{Malformed, from_timestamp, page_limit, timestamp};
 
 /// Messages and services of `tenantry.v1`.
 pub mod v1 {
-    #![allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+    #![allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic, rustdoc::all)]
     tonic::include_proto!("tenantry.v1");
 }
 

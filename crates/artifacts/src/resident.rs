@@ -45,6 +45,23 @@ impl<T: Resident> ResidentCache<T> {
         self.inner.try_get_with_by_ref(key, load).await
     }
 
+    /// What is resident under `key`, without loading.
+    pub async fn get(&self, key: &str) -> Option<Arc<T>> {
+        self.inner.get(key).await
+    }
+
+    /// Makes `value` resident under `key`, in the place of what was there: requests keep the old one
+    /// until this moment and have the new one after it.
+    pub async fn insert(&self, key: &str, value: Arc<T>) {
+        self.inner.insert(key.to_owned(), value).await;
+    }
+
+    /// The keys of what is resident.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.inner.iter().map(|(key, _)| key.as_ref().clone()).collect()
+    }
+
     /// Drops what is resident under `key`.
     pub async fn invalidate(&self, key: &str) {
         self.inner.invalidate(key).await;

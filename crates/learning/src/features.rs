@@ -11,7 +11,7 @@ use crate::Corpus;
 pub const NEIGHBOURS: usize = 200;
 
 /// The features, in the order of the columns, in words for people.
-pub const FEATURES: [&str; 13] = [
+pub const FEATURES: [&str; 14] = [
     "similar questions, recent ones first",
     "similar questions of the last hundred",
     "same words, recent ones first",
@@ -25,7 +25,14 @@ pub const FEATURES: [&str; 13] = [
     "share of recent answers",
     "share of the latest answers",
     "the area this question seems to be in",
+    "the expert's profile",
 ];
+
+/// The feature that no history can teach when profiles are rare: its weight starts from
+/// [`PROFILE_PRIOR`] instead of zero.
+pub(crate) const PROFILE: usize = 13;
+/// Weight of a profile that has all words of a question, set by hand.
+pub(crate) const PROFILE_PRIOR: f64 = 2.0;
 
 /// Added to a share of votes before its logarithm is taken.
 const VOTE_FLOOR: f32 = 0.01;
@@ -37,8 +44,6 @@ const TEMPERATURE: f32 = 0.10;
 const JOINT_TEMPERATURE: f32 = 0.12;
 /// How much words count beside meaning in the joined score.
 const WORDS_IN_JOINT: f32 = 0.5;
-/// How strongly the words of an expert's profile count where it has no history.
-const PROFILE_SCALE: f32 = 1.0;
 
 /// The nearest items of a question, as positions in the corpus with their scores, best first.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -112,6 +117,7 @@ impl<'a> Features<'a> {
             self.log_activity(2),
             self.log_activity(3),
             self.area_affinity(&dense, area),
+            (0..self.corpus.experts().len()).map(|e| self.profile_match(words, e)).collect(),
         ];
         let mut values = vec![[0.0; FEATURES.len()]; self.corpus.experts().len()];
         for (feature, column) in columns.iter().enumerate() {
@@ -122,19 +128,31 @@ impl<'a> Features<'a> {
         FeatureMatrix { values }
     }
 
-    /// How well a profile's words match the question's, from 0 to 1: what speaks for an expert who
-    /// has not answered anything yet.
-    #[must_use]
-    pub fn profile_match(&self, words: &[(u32, f32)], expert: usize) -> f32 {
+    /// How much of the question's words a profile has, from 0 to 1: what speaks for an expert who has
+    /// not answered anything yet.
+    fn profile_match(&self, words: &[(u32, f32)], expert: usize) -> f32 {
         let weigh = |word: u32| self.statistics.word_weight(word).unwrap_or(1.0);
         let profile = &self.corpus.profiles()[expert];
+        if profile.is_empty() {
+            return 0.0;
+        }
         let total: f32 = words.iter().map(|&(word, _)| weigh(word)).sum();
         let shared: f32 = words
             .iter()
             .filter(|(word, _)| profile.binary_search_by_key(word, |(w, _)| *w).is_ok())
             .map(|&(word, _)| weigh(word))
             .sum();
-        if total > 0.0 { PROFILE_SCALE * shared / total } else { 0.0 }
+        if total > 0.0 { shared / total } else { 0.0 }
+    }
+
+    /// The experts that can be told apart from strangers: those with a history or a profile.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<u16> {
+        let known = |expert: &usize| {
+            self.statistics.has_history(*expert) || !self.corpus.profiles()[*expert].is_empty()
+        };
+        // Positions fit: see `Corpus::new`.
+        (0..self.corpus.experts().len()).filter(known).map(|expert| expert as u16).collect()
     }
 
     fn log_activity(&self, which: usize) -> Vec<f32> {

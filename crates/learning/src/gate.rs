@@ -1,7 +1,7 @@
 //! The evidence for the gate: paired differences and their bootstrap interval.
 
 use domain::{GateEvidence, GateRules};
-use rand::{Rng as _, SeedableRng as _};
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 const RESAMPLES: usize = 2_000;

@@ -10,6 +10,7 @@
 mod baselines;
 mod calibration;
 mod corpus;
+mod dataset;
 mod evaluation;
 mod features;
 mod gate;
@@ -23,6 +24,7 @@ pub mod words;
 pub use baselines::Baseline;
 pub use calibration::Calibration;
 pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
+pub use dataset::{DatasetDescription, describe};
 pub use evaluation::{EvaluationReport, MethodReport, Reliability, first_right, metrics};
 pub use features::{FEATURES, FeatureMatrix, Features, Hits, NEIGHBOURS};
 pub use global::global_ranker;

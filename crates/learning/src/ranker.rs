@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
-use crate::features::{FEATURES, FeatureMatrix};
+use crate::features::{FEATURES, FeatureMatrix, PROFILE, PROFILE_PRIOR};
 
 const F: usize = FEATURES.len();
 const NEWTON_STEPS: usize = 25;
@@ -76,7 +76,7 @@ impl Ranker {
     pub fn fit(queries: &[Query], scales: &[f64], settings: FitSettings<'_>) -> Self {
         let anchor: Vec<f64> = match settings.towards {
             Some(ranker) => ranker.weights.clone(),
-            None => vec![0.0; F],
+            None => (0..F).map(|f| if f == PROFILE { PROFILE_PRIOR } else { 0.0 }).collect(),
         };
         let prepared: Vec<Prepared> =
             queries.iter().filter_map(|query| Prepared::new(query, scales)).collect();
@@ -102,7 +102,9 @@ impl Ranker {
             }
             total += query.weight;
         }
-        sums.iter().map(|sum| (sum / total.max(1e-12)).sqrt().max(1e-3)).collect()
+        let spread = |sum: &f64| (sum / total.max(1e-12)).sqrt();
+        // A feature that never varies (no tenant had profiles) is left as it is.
+        sums.iter().map(|sum| Some(spread(sum)).filter(|s| *s > 1e-6).unwrap_or(1.0)).collect()
     }
 
     /// The scales its features are divided by.

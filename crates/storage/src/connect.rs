@@ -150,3 +150,40 @@ async fn create_folder_of(file: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sea_orm::Statement;
+
+    async fn pragma(db: &DatabaseConnection, name: &str) -> String {
+        let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+        let statement = Statement::from_string(DbBackend::Sqlite, sql);
+        db.query_one_raw(statement)
+            .await
+            .unwrap()
+            .unwrap()
+            .try_get_by_index(0)
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn sqlite_is_durable_and_readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("a folder/x.db").display());
+        let pools = Pools::open(&StorageConfig {
+            url,
+            max_connections: 2,
+        })
+        .await
+        .unwrap();
+        for db in [&pools.writer, &pools.reader] {
+            assert_eq!(pragma(db, "journal_mode").await, "wal");
+            assert_eq!(pragma(db, "synchronous").await, "2");
+            assert_eq!(pragma(db, "foreign_keys").await, "1");
+        }
+        let write = "DELETE FROM tenants";
+        assert!(pools.reader.execute_unprepared(write).await.is_err());
+        assert!(pools.writer.execute_unprepared(write).await.is_ok());
+    }
+}

@@ -1,6 +1,7 @@
 //! What can go wrong in the store, and what of it may be shown.
 
 use std::error::Error as StdError;
+use std::fmt::Display;
 
 use domain::{ErrorKind, FieldViolation};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr, sqlx};
@@ -82,25 +83,19 @@ impl StorageError {
         }
     }
 
-    pub(crate) fn not_found(what: impl ToString) -> Self {
-        Self::NotFound {
-            what: what.to_string(),
-        }
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
+        Self::NotFound { what: what.into() }
     }
 
-    pub(crate) fn already_exists(what: impl ToString) -> Self {
-        Self::AlreadyExists {
-            what: what.to_string(),
-        }
+    pub(crate) fn already_exists(what: impl Into<String>) -> Self {
+        Self::AlreadyExists { what: what.into() }
     }
 
-    pub(crate) fn conflict(what: impl ToString) -> Self {
-        Self::Conflict {
-            what: what.to_string(),
-        }
+    pub(crate) fn conflict(what: impl Into<String>) -> Self {
+        Self::Conflict { what: what.into() }
     }
 
-    pub(crate) fn corrupt(field: &'static str, why: impl ToString) -> Self {
+    pub(crate) fn corrupt(field: &'static str, why: impl Display) -> Self {
         Self::Corrupt(CorruptRow {
             field,
             why: why.to_string(),
@@ -150,5 +145,26 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
             Some(cause)
         }
         _ => None,
+    }
+}
+
+impl domain::Fault for StorageError {
+    fn kind(&self) -> ErrorKind {
+        self.kind()
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::AlreadyExists { .. } => "ALREADY_EXISTS",
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::Conflict { .. } => "CONFLICT",
+            Self::RequestIdReused => "REQUEST_ID_REUSED",
+            Self::LeaseLost => "LEASE_LOST",
+            Self::Erasing { .. } => "TENANT_ERASING",
+            Self::Config(_) => "STORAGE_CONFIG",
+            Self::Unavailable(_) => "STORAGE_UNAVAILABLE",
+            Self::Corrupt(_) => "STORAGE_CORRUPT",
+            Self::Database(_) => "STORAGE_FAILED",
+        }
     }
 }

@@ -33,15 +33,17 @@ mod platform;
 mod rows;
 mod session;
 mod store;
+mod worker;
 mod tenant;
 
 pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
-    ErasureCertificate, ErasureCounts, LeaseStatus, LeaseToken, LeasedJob, NewKey, NewTenant,
-    Platform, Queue,
+    ErasureCertificate, ErasureCounts, FoundKey, LeaseStatus, LeaseToken, LeasedJob, NewKey,
+    NewTenant, Platform, Queue,
 };
 pub use store::{StorageConfig, Store};
+pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};
 pub use tenant::{
     AliasEvent, Answer, Answers, Audit, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
     FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, Models, NewAnswer, NewDataset,

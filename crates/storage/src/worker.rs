@@ -100,7 +100,7 @@ pub async fn run_jobs(
         };
         match taken {
             Ok(Some(leased)) => {
-                let (queue, runner) = (queue.clone(), runner.clone());
+                let (queue, runner) = (store.platform().queue(), runner.clone());
                 running.spawn(run_one(queue, runner, leased, settings, stop.clone()));
                 continue;
             }
@@ -175,14 +175,16 @@ async fn run_one(
         Ok(outcome) => queue.complete(&token, outcome, now).await,
         Err(JobFailure::Cancelled) if stop.is_cancelled() => {
             let again = Some(Duration::ZERO);
-            queue.fail(&token, "the worker was stopped", again, now).await
+            queue.fail(&token, "the worker was stopped", again, now).await.map(drop)
         }
         Err(JobFailure::Cancelled) => queue.cancelled(&token, now).await,
         Err(JobFailure::Retry(message)) => {
             let delay = RETRY * 2u32.saturating_pow(attempts.saturating_sub(1).min(8));
-            queue.fail(&token, &message, Some(delay), now).await
+            queue.fail(&token, &message, Some(delay), now).await.map(drop)
         }
-        Err(JobFailure::Fail(message)) => queue.fail(&token, &message, None, now).await,
+        Err(JobFailure::Fail(message)) => {
+            queue.fail(&token, &message, None, now).await.map(drop)
+        }
     };
     match settled {
         Ok(()) => tracing::debug!(kind = name.0, job = name.1, "job settled"),

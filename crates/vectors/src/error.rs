@@ -130,3 +130,24 @@ impl VectorError {
         }
     }
 }
+
+impl domain::Fault for VectorError {
+    fn kind(&self) -> ErrorKind {
+        self.kind()
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::InvalidArgument(_) => "INVALID_VECTOR",
+            Self::UnknownSpace { .. } => "UNKNOWN_SPACE",
+            Self::SpaceMismatch { .. } => "SPACE_MISMATCH",
+            Self::OwnedByAnother { .. } => "OWNED_BY_ANOTHER",
+            Self::InUse { .. } => "VECTORS_IN_USE",
+            Self::Corrupt { .. } => "VECTORS_CORRUPT",
+            Self::Closed => "VECTORS_CLOSED",
+            Self::Panicked { .. } | Self::Engine { .. } => "VECTORS_FAILED",
+            Self::Io { .. } => "VECTORS_IO",
+            Self::Server { .. } => "VECTORS_SERVER",
+        }
+    }
+}

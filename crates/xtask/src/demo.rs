@@ -280,11 +280,14 @@ fn trained_line(screen: Screen, one: &Onboard, trained: &Trained) -> String {
     };
     let evaluation = model.evaluation.clone().unwrap_or_default();
     let gain = format!(
-        "MRR {:+.3} [{:+.3}, {:+.3}] over the tier above on {} held-out questions",
-        evaluation.gain, evaluation.gain_low, evaluation.gain_high, evaluation.queries
+        "MRR {:+.3} [{:+.3}, {:+.3}] over the tier above",
+        evaluation.gain, evaluation.gain_low, evaluation.gain_high
     );
-    let why = clip(&model.verdict_reason, WIDTH - 21);
-    let why = screen.dim(&why);
+    let why = format!(
+        "on {} held-out questions; {}",
+        evaluation.queries, model.verdict_reason
+    );
+    let why = screen.dim(&clip(&why, WIDTH - 21));
     format!(
         "  {id:<18} {verdict} in {}: {gain}\n  {:<18} {why}",
         time(trained.took),

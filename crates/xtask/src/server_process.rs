@@ -223,3 +223,88 @@ impl Guard {
         Ok(Self { process, input })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that does what the server does at its start, and then `rest`.
+    fn pretender(folder: &Path, rest: &str) -> PathBuf {
+        let path = folder.join("pretender");
+        let script = format!(
+            "#!/bin/sh\nmkdir data; echo key-1 > data/operator.key\necho starting; env >&2\n{rest}"
+        );
+        fs::write(folder.join("script"), script).unwrap();
+        // Copied by another process: were it open for writing in this one, a test beside this one
+        // could start a child that holds it open, and a file being written cannot be run.
+        let copy = r#"cp "$1" "$2" && chmod +x "$2""#;
+        let mut copied = Command::new("sh");
+        copied
+            .args(["-c", copy, "copy"])
+            .arg(folder.join("script"))
+            .arg(&path);
+        assert!(copied.status().unwrap().success());
+        path
+    }
+
+    fn assets() -> Assets {
+        Assets {
+            model_dir: "/model".into(),
+            onnxruntime: "/runtime.so".into(),
+        }
+    }
+
+    fn alive(process: u32) -> bool {
+        let found = Command::new("sh")
+            .args(["-c", &format!("kill -0 {process}")])
+            .output();
+        found.unwrap().status.success()
+    }
+
+    const READY: &str = r#"echo '{"grpc":"http://g:1","metrics":"http://m:2"}' > address.json
+trap 'echo stopped > "$STOPPED"; exit 0' TERM
+while :; do sleep 0.05; done"#;
+
+    #[tokio::test]
+    async fn starts_tells_where_and_stops_gracefully() {
+        let folder = tempfile::tempdir().unwrap();
+        let stopped = folder.path().join("stopped");
+        let program = pretender(
+            folder.path(),
+            &READY.replace("$STOPPED", stopped.to_str().unwrap()),
+        );
+        let server = ServerProcess::start(&program, &assets()).await.unwrap();
+        assert_eq!(
+            (server.endpoint.as_str(), server.operator_key.as_str()),
+            ("http://g:1", "key-1")
+        );
+        let (process, data) = (server.child.id(), server.folder().to_owned());
+        server.stop().unwrap();
+        assert_eq!(fs::read_to_string(stopped).unwrap(), "stopped\n");
+        assert!(!alive(process) && !data.exists());
+    }
+
+    #[tokio::test]
+    async fn dropping_it_stops_it_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = pretender(folder.path(), &READY.replace("$STOPPED", "/dev/null"));
+        let server = ServerProcess::start(&program, &assets()).await.unwrap();
+        let process = server.child.id();
+        drop(server);
+        assert!(!alive(process));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_dies_is_explained_by_its_own_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = pretender(folder.path(), "echo no model; exit 3");
+        let error = ServerProcess::start(&program, &assets())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("no model") && error.contains("exit status: 3"),
+            "{error}"
+        );
+    }
+}

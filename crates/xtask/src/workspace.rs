@@ -40,8 +40,6 @@ pub struct Package {
     pub id: String,
     /// As in its manifest.
     pub name: String,
-    /// As in its manifest.
-    pub version: String,
     /// An SPDX expression, where the manifest has one.
     pub license: Option<String>,
     /// Its `Cargo.toml`.
@@ -57,8 +55,6 @@ pub struct Dependency {
     pub name: String,
     /// What the code calls it, when that is not the package's name.
     pub rename: Option<String>,
-    /// `None` for normal, else `dev` or `build`.
-    pub kind: Option<String>,
 }
 
 /// The resolved graph.
@@ -145,7 +141,9 @@ pub fn build(root: &Path, what: Build) -> Result<PathBuf> {
         .current_dir(root)
         .args(["build", "--message-format=json-render-diagnostics"]);
     match what {
-        Build::Server => command.args(["--package", SERVER]),
+        // Cargo settles features over what is built together. With this package beside it the server
+        // gets those that a build of everything has, and most of it is not built again for tests.
+        Build::Server => command.args(["--package", SERVER, "--package", env!("CARGO_PKG_NAME")]),
         Build::ReleaseServer => command.args(["--package", SERVER, "--release"]),
         Build::Everything => command.args(["--workspace", "--all-targets"]),
     };

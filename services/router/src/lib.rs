@@ -1,1 +1,72 @@
-//! RouterService: recommends experts, explains, takes feedback.
+//! `RouterService`: chooses a model for each request and answers with it.
+//!
+//! The hot path touches no database: a tenant's history is resident as a [`view`], refreshed in the
+//! background after each change.
+
+mod answers;
+mod commands;
+mod feedback;
+mod handlers;
+mod recommend;
+mod residents;
+mod similar;
+mod view;
+
+use std::sync::Arc;
+
+use api::v1::router_service_server::RouterServiceServer;
+use artifacts::ArtifactStore;
+use embedding::Embedder;
+use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
+use storage::Store;
+use vectors::{Space, VectorStore};
+
+pub use answers::AnswerLog;
+pub use residents::Residents;
+
+/// The full name of the service, for the health service.
+pub const SERVICE_NAME: &str = "tenantry.v1.RouterService";
+
+/// What the handlers need. Clones are the same router.
+#[derive(Clone)]
+pub struct Router {
+    pub(crate) parts: Arc<RouterParts>,
+}
+
+/// What makes a [`Router`].
+pub struct RouterParts {
+    /// The relational store.
+    pub store: Store,
+    /// The vector store.
+    pub vectors: Arc<dyn VectorStore>,
+    /// The embedding space that is searched.
+    pub space: Space,
+    /// The embedding model.
+    pub embedder: Embedder,
+    /// The model files.
+    pub artifacts: ArtifactStore,
+    /// The tenants that are resident.
+    pub residents: Residents,
+    /// Where answers are kept for feedback to join.
+    pub answers: AnswerLog,
+    /// The gate that handlers pass.
+    pub gate: Gatekeeper,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Router {
+    /// Handlers on these parts.
+    #[must_use]
+    pub fn new(parts: RouterParts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The gRPC service.
+    #[must_use]
+    pub fn service(self) -> RouterServiceServer<Self> {
+        RouterServiceServer::new(self)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
+    }
+}

@@ -1,1 +1,5 @@
 //! All services in one process, and the command line.
+
+pub mod cli;
+mod parts;
+pub mod serve;

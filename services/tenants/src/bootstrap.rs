@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use domain::Role;
-use rand::Rng as _;
+use rand::RngExt as _;
 use server::{Clock, KeySecret, ServiceError};
 use storage::{NewKey, Store};
 

@@ -2,7 +2,7 @@
 
 use api::v1;
 use domain::{KeyId, Permission, ResourceName, Role, TenantId};
-use rand::Rng as _;
+use rand::RngExt as _;
 use server::{Caller, KeySecret, ServiceError, next_page, operator, parse_page_token};
 use storage::NewKey;
 

@@ -66,6 +66,7 @@ impl Platform {
     ///
     /// # Errors
     /// [`StorageError::NotFound`] when there never was such a tenant; the database fails.
+    #[tracing::instrument(level = "debug", name = "platform.erase_tenant", skip_all)]
     pub async fn erase_tenant(&self, id: &TenantId, now: DateTime<Utc>) -> Result<ErasureCounts> {
         if let Some(certificate) = self.certificate(id).await? {
             return Ok(certificate.counts);
@@ -88,6 +89,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.certificate", skip_all)]
     pub async fn certificate(&self, id: &TenantId) -> Result<Option<ErasureCertificate>> {
         let session = self.session();
         let row = erasures::Entity::find_by_id(id.as_str())

@@ -15,6 +15,9 @@ use crate::rows::tenants;
 use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
+/// A key, the hash of its secret, and the state of its tenant.
+pub type FoundKey = (ApiKey, [u8; 32], Option<TenantState>);
+
 /// A key to make.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewKey {
@@ -46,6 +49,7 @@ impl Platform {
     /// # Errors
     /// [`StorageError::AlreadyExists`] when the id is taken; [`StorageError::NotFound`] when the
     /// tenant is not there; the database fails.
+    #[tracing::instrument(level = "debug", name = "platform.create_key", skip_all)]
     pub async fn create_key(&self, new: NewKey, actor: &str, now: DateTime<Utc>) -> Result<ApiKey> {
         let session = self.session();
         let db = session.write().await?;
@@ -67,7 +71,7 @@ impl Platform {
             .exec_without_returning(db)
             .await?;
         if inserted == 0 {
-            return Err(StorageError::already_exists(name));
+            return Err(StorageError::already_exists(name.to_string()));
         }
         audited(db, &row, actor, "keys.create", &name, now).await?;
         session.note(Change::Key(new.id));
@@ -79,10 +83,8 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn find_key(
-        &self,
-        id: &KeyId,
-    ) -> Result<Option<(ApiKey, [u8; 32], Option<TenantState>)>> {
+    #[tracing::instrument(level = "debug", name = "platform.find_key", skip_all)]
+    pub async fn find_key(&self, id: &KeyId) -> Result<Option<FoundKey>> {
         let session = self.session();
         let db = session.read().await?;
         let Some(row) = Entity::find_by_id(id.as_str()).one(db).await? else {
@@ -108,6 +110,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.list_keys", skip_all)]
     pub async fn list_keys(
         &self,
         tenant: Option<&TenantId>,
@@ -131,6 +134,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.revoke_key", skip_all)]
     pub async fn revoke_key(
         &self,
         scope: Option<&TenantId>,
@@ -162,6 +166,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.count_operator_keys", skip_all)]
     pub async fn count_operator_keys(&self) -> Result<u64> {
         let session = self.session();
         let working = keys_of(None).filter(Column::RevokedAt.is_null());

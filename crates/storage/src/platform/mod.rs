@@ -19,7 +19,7 @@ mod take;
 mod tenants_admin;
 
 pub use erase::{ErasureCertificate, ErasureCounts};
-pub use keys::NewKey;
+pub use keys::{FoundKey, NewKey};
 pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
 pub use tenants_admin::NewTenant;
 
@@ -48,6 +48,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.audit_events", skip_all)]
     pub async fn audit_events(
         &self,
         tenant: Option<&TenantId>,
@@ -74,6 +75,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.tenants_behind", skip_all)]
     pub async fn tenants_behind(&self, space: &str) -> Result<Vec<TenantId>> {
         let session = self.session();
         let indexed = index_state::Entity::find()
@@ -114,6 +116,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.forget_requests", skip_all)]
     pub async fn forget_requests(&self, before: chrono::DateTime<chrono::Utc>) -> Result<u64> {
         let session = self.session();
         let forgotten = requests::Entity::delete_many()

@@ -95,6 +95,7 @@ impl Queue {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "queue.acquire", skip_all)]
     pub async fn acquire(
         &self,
         kinds: &[JobKind],
@@ -122,6 +123,7 @@ impl Queue {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "queue.renew", skip_all)]
     pub async fn renew(
         &self,
         token: &LeaseToken,
@@ -162,6 +164,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`]; the database fails.
+    #[tracing::instrument(level = "debug", name = "queue.complete", skip_all)]
     pub async fn complete(
         &self,
         token: &LeaseToken,
@@ -185,6 +188,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`]; the database fails.
+    #[tracing::instrument(level = "debug", name = "queue.fail", skip_all)]
     pub async fn fail(
         &self,
         token: &LeaseToken,
@@ -219,6 +223,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`]; the database fails.
+    #[tracing::instrument(level = "debug", name = "queue.cancelled", skip_all)]
     pub async fn cancelled(&self, token: &LeaseToken, now: DateTime<Utc>) -> Result<()> {
         let session = self.session();
         apply(
@@ -244,6 +249,7 @@ impl Queue {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "queue.next_due", skip_all)]
     pub async fn next_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         let session = self.session();
         let db = session.read().await?;

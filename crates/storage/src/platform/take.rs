@@ -11,9 +11,9 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::queue::{LeaseToken, LeasedJob, ended};
+use crate::Result;
 use crate::convert::{micros, parsed};
 use crate::rows::jobs::{Column, Entity, Model};
-use crate::{Result, StorageError};
 
 /// Any number, as long as it is always the same: who takes a job holds it.
 const TURN_LOCK: i64 = 0x7465_6e71_7565;

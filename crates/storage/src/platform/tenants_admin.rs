@@ -33,6 +33,7 @@ impl Platform {
     /// # Errors
     /// [`StorageError::AlreadyExists`] when the id is taken, or was before an erasure; the database
     /// fails.
+    #[tracing::instrument(level = "debug", name = "platform.create_tenant", skip_all)]
     pub async fn create_tenant(
         &self,
         new: NewTenant,
@@ -87,6 +88,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.get_tenant", skip_all)]
     pub async fn get_tenant(&self, id: &TenantId) -> Result<Option<Tenant>> {
         let session = self.session();
         let row = tenants::Entity::find_by_id(id.as_str())
@@ -99,6 +101,7 @@ impl Platform {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "platform.list_tenants", skip_all)]
     pub async fn list_tenants(
         &self,
         after: Option<TenantId>,
@@ -128,6 +131,7 @@ impl Platform {
     /// # Errors
     /// [`StorageError::NotFound`]; [`StorageError::Erasing`] when it is being erased, which cannot
     /// be taken back; the database fails.
+    #[tracing::instrument(level = "debug", name = "platform.update_tenant", skip_all)]
     pub async fn update_tenant(
         &self,
         tenant: &Tenant,

@@ -33,10 +33,19 @@ impl Model {
             model: answer.model,
             tier: answer.tier.as_str().to_owned(),
             reason: answer.reason,
-            experts: to_json("answers.experts", &answer.experts)?,
+            experts: to_json("answers.experts", &finite(answer.experts))?,
             answered_at: micros(answer.answered_at),
         })
     }
+}
+
+/// JSON has no word for NaN and infinity: such a score becomes 0.
+fn finite(experts: Vec<(ExpertId, f64)>) -> Vec<(ExpertId, f64)> {
+    let score = |score: f64| if score.is_finite() { score } else { 0.0 };
+    experts
+        .into_iter()
+        .map(|(expert, s)| (expert, score(s)))
+        .collect()
 }
 
 impl TryFrom<Model> for Answer {

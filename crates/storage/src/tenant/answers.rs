@@ -28,7 +28,8 @@ pub struct Answer {
     pub tier: Tier,
     /// Why that model: a code of `RouteReason`.
     pub reason: String,
-    /// The experts that were recommended, the best first, with their scores (finite).
+    /// The experts that were recommended, the best first, with their scores. One that is no number is kept
+    /// as 0.
     pub experts: Vec<(ExpertId, f64)>,
     /// When.
     pub answered_at: DateTime<Utc>,
@@ -42,6 +43,7 @@ impl Answers<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "answers.add", skip_all)]
     pub async fn add(&self, answers: Vec<NewAnswer>) -> Result<()> {
         let db = self.tx.session().write_data().await?;
         let mut rows: Vec<Model> = answers
@@ -71,6 +73,7 @@ impl Answers<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "answers.get", skip_all)]
     pub async fn get(&self, request_id: &str) -> Result<Option<Answer>> {
         let db = self.tx.session().read().await?;
         let row = self

@@ -20,6 +20,7 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "audit.record", skip_all)]
     pub async fn record(
         &self,
         action: &str,

@@ -41,6 +41,7 @@ impl Datasets<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "datasets.create", skip_all)]
     pub async fn create(&self, new: NewDataset, now: DateTime<Utc>) -> Result<Dataset> {
         counters::lock(self.tx, tenant_counters::Column::Dataset).await?;
         let db = self.tx.session().write_data().await?;
@@ -73,6 +74,7 @@ impl Datasets<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "datasets.get", skip_all)]
     pub async fn get(&self, number: DatasetNumber) -> Result<Option<Dataset>> {
         let db = self.tx.session().read().await?;
         let query = self
@@ -86,6 +88,7 @@ impl Datasets<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "datasets.list", skip_all)]
     pub async fn list(&self, before: Option<DatasetNumber>, limit: u32) -> Result<Vec<Dataset>> {
         let db = self.tx.session().read().await?;
         let mut query = self.tx.find::<Entity>().order_by_desc(Column::Number);
@@ -99,6 +102,7 @@ impl Datasets<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "datasets.latest", skip_all)]
     pub async fn latest(&self) -> Result<Option<Dataset>> {
         self.newest().await?.map(Dataset::try_from).transpose()
     }

@@ -20,6 +20,7 @@ impl Embeddings<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "embeddings.get", skip_all)]
     pub async fn get(
         &self,
         space: &str,
@@ -49,6 +50,7 @@ impl Embeddings<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "embeddings.put", skip_all)]
     pub async fn put(&self, space: &str, mut vectors: Vec<([u8; 32], Vec<f32>)>) -> Result<()> {
         // In one order for all writers, so that none waits for another in a circle.
         vectors.sort_unstable_by_key(|(hash, _)| *hash);

@@ -25,6 +25,7 @@ impl Experts<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "experts.upsert", skip_all)]
     pub async fn upsert(&self, experts: &[NewExpert], now: DateTime<Utc>) -> Result<u64> {
         if experts.is_empty() {
             return Ok(0);
@@ -64,6 +65,7 @@ impl Experts<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "experts.get", skip_all)]
     pub async fn get(&self, id: &ExpertId) -> Result<Option<Expert>> {
         let db = self.tx.session().read().await?;
         let row = self
@@ -79,6 +81,7 @@ impl Experts<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "experts.list", skip_all)]
     pub async fn list(&self, after: Option<&ExpertId>, limit: u32) -> Result<Vec<Expert>> {
         let db = self.tx.session().read().await?;
         let mut query = self.tx.find::<Entity>().order_by_asc(Column::ExpertId);
@@ -92,6 +95,7 @@ impl Experts<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "experts.all", skip_all)]
     pub async fn all(&self) -> Result<Vec<Expert>> {
         let db = self.tx.session().read().await?;
         all(self
@@ -106,6 +110,7 @@ impl Experts<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "experts.known", skip_all)]
     pub async fn known(&self, ids: &[ExpertId]) -> Result<HashSet<ExpertId>> {
         let db = self.tx.session().read().await?;
         let mut known = HashSet::new();

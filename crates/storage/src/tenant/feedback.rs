@@ -52,6 +52,7 @@ impl FeedbackLog<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "feedback.add", skip_all)]
     pub async fn add(&self, new: NewFeedback, now: DateTime<Utc>) -> Result<Feedback> {
         counters::lock(self.tx, tenant_counters::Column::Feedback).await?;
         let db = self.tx.session().write_data().await?;
@@ -86,6 +87,7 @@ impl FeedbackLog<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "feedback.list", skip_all)]
     pub async fn list(&self, after: i64, limit: u32) -> Result<Vec<Feedback>> {
         let db = self.tx.session().read().await?;
         let query = self

@@ -20,6 +20,7 @@ impl IndexState<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "index.watermark", skip_all)]
     pub async fn watermark(&self, space: &str) -> Result<u64> {
         let db = self.tx.session().read().await?;
         let row = self
@@ -35,6 +36,7 @@ impl IndexState<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "index.set_watermark", skip_all)]
     pub async fn set_watermark(&self, space: &str, watermark: u64) -> Result<()> {
         let db = self.tx.session().write_data().await?;
         let row = Model {

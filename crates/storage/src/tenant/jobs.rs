@@ -41,6 +41,7 @@ impl Jobs<'_> {
     /// # Errors
     /// The tenant does not exist or is being erased (but the erasure itself can be enqueued), or
     /// the database fails.
+    #[tracing::instrument(level = "debug", name = "jobs.enqueue", skip_all)]
     pub async fn enqueue(&self, new: NewJob, now: DateTime<Utc>) -> Result<Job> {
         let db = match new.kind {
             JobKind::EraseTenant => self.tx.session().write().await?,
@@ -89,6 +90,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "jobs.get", skip_all)]
     pub async fn get(&self, id: &JobId) -> Result<Option<Job>> {
         let db = self.tx.session().read().await?;
         let row = self
@@ -104,6 +106,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "jobs.list", skip_all)]
     pub async fn list(
         &self,
         before: Option<JobId>,
@@ -132,6 +135,7 @@ impl Jobs<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "jobs.request_cancel", skip_all)]
     pub async fn request_cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Option<Job>> {
         let db = self.tx.session().write().await?;
         let state = |state: JobState| Column::State.eq(state.as_str());

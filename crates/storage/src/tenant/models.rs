@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use super::{TenantTx, all, audit, counters};
-use crate::convert::{count, int, micros, to_json};
+use crate::convert::{count, int, micros, storable, to_json};
 use crate::rows::{model_aliases, model_events, models, tenant_counters};
 use crate::{Result, StorageError};
 
@@ -63,6 +63,7 @@ impl Models<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "models.next_version", skip_all)]
     pub async fn next_version(&self, task: &TaskId) -> Result<u64> {
         let db = self.tx.session().read().await?;
         let newest: Option<i64> = self
@@ -83,6 +84,7 @@ impl Models<'_> {
     /// # Errors
     /// [`StorageError::AlreadyExists`] when the version is taken; the tenant does not exist or is
     /// being erased; the database fails.
+    #[tracing::instrument(level = "debug", name = "models.insert", skip_all)]
     pub async fn insert(&self, new: NewModel, now: DateTime<Utc>) -> Result<ModelVersion> {
         let db = self.tx.session().write_data().await?;
         let name = self.name(&new.task, new.version);
@@ -120,6 +122,7 @@ impl Models<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "models.get", skip_all)]
     pub async fn get(&self, task: &TaskId, version: u64) -> Result<Option<ModelVersion>> {
         let db = self.tx.session().read().await?;
         let row = self
@@ -137,6 +140,7 @@ impl Models<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "models.list", skip_all)]
     pub async fn list(
         &self,
         task: Option<&TaskId>,
@@ -164,6 +168,7 @@ impl Models<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "models.alias", skip_all)]
     pub async fn alias(&self, task: &TaskId, alias: Alias) -> Result<Option<u64>> {
         Ok(self
             .alias_row(task, alias)
@@ -177,6 +182,7 @@ impl Models<'_> {
     /// # Errors
     /// [`StorageError::NotFound`] when there is no such version; the tenant does not exist or is
     /// being erased; the database fails.
+    #[tracing::instrument(level = "debug", name = "models.set_alias", skip_all)]
     pub async fn set_alias(
         &self,
         task: &TaskId,
@@ -213,7 +219,7 @@ impl Models<'_> {
             alias: alias.as_str().to_owned(),
             from_version: from.map(int),
             to_version: version.map(int),
-            reason: reason.to_owned(),
+            reason: storable(reason),
             actor: actor.to_owned(),
             at: micros(now),
         };
@@ -230,6 +236,7 @@ impl Models<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "models.events", skip_all)]
     pub async fn events(&self, task: &TaskId, limit: u32) -> Result<Vec<AliasEvent>> {
         let db = self.tx.session().read().await?;
         let query = self

@@ -38,6 +38,7 @@ impl Rejections<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "rejections.add", skip_all)]
     pub async fn add(&self, rejections: Vec<NewRejection>, now: DateTime<Utc>) -> Result<()> {
         if rejections.is_empty() {
             return Ok(());
@@ -47,7 +48,7 @@ impl Rejections<'_> {
         let db = self.tx.session().write_data().await?;
         let rows: Vec<ActiveModel> = (first..)
             .zip(rejections)
-            .map(|(sequence, new)| self.row(sequence, new, now).into_active_model())
+            .map(|(sequence, new)| self.row(sequence, &new, now).into_active_model())
             .collect();
         for rows in rows.chunks(ROWS_PER_INSERT) {
             Entity::insert_many(rows.to_vec())
@@ -62,6 +63,7 @@ impl Rejections<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "rejections.list", skip_all)]
     pub async fn list(
         &self,
         after: i64,
@@ -81,12 +83,13 @@ impl Rejections<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "rejections.count", skip_all)]
     pub async fn count(&self) -> Result<u64> {
         let db = self.tx.session().read().await?;
         Ok(self.tx.find::<Entity>().count(db).await?)
     }
 
-    fn row(&self, sequence: i64, new: NewRejection, now: DateTime<Utc>) -> Model {
+    fn row(&self, sequence: i64, new: &NewRejection, now: DateTime<Utc>) -> Model {
         Model {
             tenant_id: self.tx.id().to_owned(),
             sequence,

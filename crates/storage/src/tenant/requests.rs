@@ -27,6 +27,7 @@ impl Requests<'_> {
     /// # Errors
     /// [`StorageError::RequestIdReused`] when the request had other contents then; the database
     /// fails.
+    #[tracing::instrument(level = "debug", name = "requests.find", skip_all)]
     pub async fn find(
         &self,
         method: &str,
@@ -53,6 +54,7 @@ impl Requests<'_> {
     /// [`StorageError::Conflict`] when the same request was answered meanwhile by another call:
     /// drop this transaction, and [`Requests::find`] gives that answer. The tenant does not exist,
     /// or the database fails.
+    #[tracing::instrument(level = "debug", name = "requests.save", skip_all)]
     pub async fn save(
         &self,
         method: &str,

@@ -118,12 +118,10 @@ mod tests {
         let dependency = |name: &&str| Dependency {
             name: (*name).to_owned(),
             rename: None,
-            kind: None,
         };
         Package {
             id: name.to_owned(),
             name: name.to_owned(),
-            version: "0.0.0".to_owned(),
             license: None,
             manifest_path: "Cargo.toml".into(),
             dependencies: dependencies.iter().map(dependency).collect(),

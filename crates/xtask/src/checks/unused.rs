@@ -98,12 +98,10 @@ mod tests {
         let named = |name: &str, rename: Option<&str>| Dependency {
             name: name.to_owned(),
             rename: rename.map(str::to_owned),
-            kind: None,
         };
         let package = Package {
             id: String::new(),
             name: "tenantry-example".to_owned(),
-            version: String::new(),
             license: None,
             manifest_path: "Cargo.toml".into(),
             dependencies: vec![

@@ -41,7 +41,8 @@ pub async fn show_one(screen: Screen, one: &Onboard, answers: &[Answer]) -> Resu
         };
         let name = format!("{:<28}", clip(&found.display_name, 28));
         let sure = format!("{:>3.0} %", found.probability * 100.0);
-        println!("  {:>3}  {} {sure}  {mark}", place + 1, screen.bold(&name));
+        let line = format!("  {:>3}  {} {sure}  {mark}", place + 1, screen.bold(&name));
+        println!("{}", line.trim_end());
         println!(
             "{:INDENT$}{}",
             "",

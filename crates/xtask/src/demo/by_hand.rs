@@ -35,10 +35,12 @@ pub fn while_it_runs(
             &one.admin_key,
         )?;
     }
-    let program = prepared.executable.display();
     println!("  {}", screen.dim("# in another terminal"));
+    println!(
+        "  export PATH=\"{}:$PATH\"",
+        folder_of(&prepared.executable)
+    );
     println!("  export TENANTRY_ENDPOINT={}", server.endpoint);
-    println!("  alias tenantry={program}");
     let operator = server.operator_key_file();
     println!("\n  {}", screen.dim("# as the operator"));
     println!("  tenantry --key-file {} tenants list", operator.display());
@@ -56,11 +58,9 @@ pub fn while_it_runs(
             .unwrap_or_default()
             .replace(['"', '`', '$', '\\'], "");
         println!("\n  {}", screen.dim("# as a customer's backend"));
-        println!(
-            "  export TENANTRY_KEY_FILE={} TENANTRY_TENANT={id}",
-            key("backend")
-        );
-        println!("  tenantry recommend \"{question}\"");
+        println!("  export TENANTRY_TENANT={id}");
+        println!("  export TENANTRY_KEY_FILE={}", key("backend"));
+        println!("  tenantry recommend --show-texts \"{question}\"");
         println!("  tenantry similar \"{question}\"");
         println!("\n  {}", screen.dim("# as its administrator"));
         println!("  export TENANTRY_KEY_FILE={}", key("admin"));
@@ -76,19 +76,30 @@ pub fn while_it_runs(
 pub fn afterwards(screen: Screen, prepared: &Prepared) {
     println!(
         "  {}",
-        screen.dim("# the same again, and the server stays up, with commands to paste")
+        screen.dim("# this again, and the server stays up, with commands to paste")
     );
     println!("  cargo xtask demo --keep");
     println!(
         "\n  {}",
-        screen.dim("# a server of your own; it writes the operator's key into its folder")
+        screen.dim("# or a server of your own; its operator's key will be in ./tenantry-data")
     );
     println!(
-        "  {} serve --data-dir ./data",
-        prepared.executable.display()
+        "  export PATH=\"{}:$PATH\"",
+        folder_of(&prepared.executable)
     );
-    println!("\n  {}", screen.dim("# everything else"));
-    println!("  {} --help", prepared.executable.display());
+    println!("  tenantry serve --data-dir ./tenantry-data");
+    println!("\n  {}", screen.dim("# and in another terminal"));
+    println!("  export TENANTRY_KEY_FILE=./tenantry-data/operator.key");
+    println!("  tenantry tenants create acme --name 'Acme Ltd' --vertical healthcare");
+    let sample = "crates/xtask/sample/harbor-health";
+    println!("  tenantry experts import -t acme {sample}/experts.jsonl");
+    println!("  tenantry items ingest -t acme {sample}/items.jsonl --wait-indexed");
+    println!("  tenantry models train -t acme --wait");
+    println!("  tenantry recommend -t acme --show-texts 'Do you encrypt backups at rest?'");
+}
+
+fn folder_of(program: &Path) -> std::path::Display<'_> {
+    program.parent().unwrap_or(Path::new(".")).display()
 }
 
 /// Writes a secret that only its owner can read.

@@ -54,7 +54,11 @@ impl PageArgs {
         let mut entries = Vec::new();
         let mut token = String::new();
         loop {
-            let wanted = if self.limit == 0 { 1_000 } else { (self.limit - entries.len()).min(1_000) };
+            let wanted = if self.limit == 0 {
+                1_000
+            } else {
+                (self.limit - entries.len()).min(1_000)
+            };
             let (more, next) = page(i32::try_from(wanted).unwrap_or(1_000), token).await?;
             entries.extend(more);
             if next.is_empty() {
@@ -73,7 +77,10 @@ impl PageArgs {
 /// `tenants/{tenant}`, from the id or the name.
 #[must_use]
 pub fn tenant_name(tenant: &str) -> String {
-    format!("tenants/{}", tenant.strip_prefix("tenants/").unwrap_or(tenant))
+    format!(
+        "tenants/{}",
+        tenant.strip_prefix("tenants/").unwrap_or(tenant)
+    )
 }
 
 /// The last part of a resource name.
@@ -85,7 +92,9 @@ pub fn last(name: &str) -> &str {
 /// The tenant's id of a resource name.
 #[must_use]
 pub fn tenant_of(name: &str) -> &str {
-    name.strip_prefix("tenants/").and_then(|rest| rest.split('/').next()).unwrap_or(name)
+    name.strip_prefix("tenants/")
+        .and_then(|rest| rest.split('/').next())
+        .unwrap_or(name)
 }
 
 /// The name of an enum's value; `UNKNOWN` for one that this program does not know.
@@ -105,12 +114,23 @@ mod tests {
 
     #[test]
     fn things_may_be_named_short_or_whole() {
-        let acme = TenantArg { tenant: Some("acme".to_owned()) };
-        assert_eq!(acme.name_of("q-1", "items").unwrap(), "tenants/acme/items/q-1");
-        assert_eq!(acme.name_of("tenants/b/items/1", "items").unwrap(), "tenants/b/items/1");
+        let acme = TenantArg {
+            tenant: Some("acme".to_owned()),
+        };
+        assert_eq!(
+            acme.name_of("q-1", "items").unwrap(),
+            "tenants/acme/items/q-1"
+        );
+        assert_eq!(
+            acme.name_of("tenants/b/items/1", "items").unwrap(),
+            "tenants/b/items/1"
+        );
         assert!(TenantArg { tenant: None }.name_of("q-1", "items").is_err());
         assert_eq!(tenant_name("tenants/acme"), "tenants/acme");
-        assert_eq!((last("tenants/a/jobs/j1"), tenant_of("tenants/a/jobs/j1")), ("j1", "a"));
+        assert_eq!(
+            (last("tenants/a/jobs/j1"), tenant_of("tenants/a/jobs/j1")),
+            ("j1", "a")
+        );
     }
 
     #[tokio::test]
@@ -118,10 +138,20 @@ mod tests {
         async fn page(size: i32, token: String) -> Result<(Vec<i32>, String), CliError> {
             let from: i32 = token.parse().unwrap_or(0);
             let to = (from + size.min(2)).min(5);
-            Ok(((from..to).collect(), if to == 5 { String::new() } else { to.to_string() }))
+            Ok((
+                (from..to).collect(),
+                if to == 5 {
+                    String::new()
+                } else {
+                    to.to_string()
+                },
+            ))
         }
         let all = PageArgs { limit: 0 }.collect(page).await.unwrap();
         assert_eq!(all, [0, 1, 2, 3, 4]);
-        assert_eq!(PageArgs { limit: 3 }.collect(page).await.unwrap(), [0, 1, 2]);
+        assert_eq!(
+            PageArgs { limit: 3 }.collect(page).await.unwrap(),
+            [0, 1, 2]
+        );
     }
 }

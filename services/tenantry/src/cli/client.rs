@@ -18,8 +18,9 @@ use super::error::{CliError, Exit};
 /// Answers may be long lists; a message beyond this is refused.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Where `tenantry serve` leaves the operator's key when it makes one.
-const DEFAULT_KEY_FILE: &str = "tenantry-data/operator.key";
+/// Where `tenantry serve` leaves the operator's key when it makes one, in its data folder.
+const KEY_FILE_NAME: &str = "operator.key";
+const DEFAULT_DATA_DIR: &str = "tenantry-data";
 
 /// Which server, and as whom.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,9 +36,16 @@ pub struct ConnectionArgs {
     )]
     pub endpoint: String,
     /// The key to show; better kept in a file, as other users of a machine can see command lines
-    #[arg(long, global = true, value_name = "KEY", env = "TENANTRY_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "TENANTRY_KEY",
+        hide_env_values = true
+    )]
     pub key: Option<String>,
-    /// The file that holds the key [default: tenantry-data/operator.key, where it exists]
+    /// The file that holds the key [default: operator.key in TENANTRY_DATA_DIR or tenantry-data,
+    /// where it exists]
     #[arg(long, global = true, value_name = "FILE", env = "TENANTRY_KEY_FILE")]
     pub key_file: Option<PathBuf>,
     /// Seconds that one call may take; ingest, export and watching take as long as they need
@@ -73,7 +81,13 @@ impl Client {
             .connect()
             .await
             .map_err(|error| unreachable(&endpoint, &error))?;
-        Ok(Self { channel, auth, timeout, key_origin, endpoint })
+        Ok(Self {
+            channel,
+            auth,
+            timeout,
+            key_origin,
+            endpoint,
+        })
     }
 
     /// Tenants, keys and the audit log.
@@ -117,7 +131,9 @@ impl Client {
     /// # Errors
     /// The status, explained.
     pub fn answer<T>(&self, answer: Result<Response<T>, Status>) -> Result<T, CliError> {
-        answer.map(Response::into_inner).map_err(|status| self.explain(status))
+        answer
+            .map(Response::into_inner)
+            .map_err(|status| self.explain(status))
     }
 
     /// The status as an error that says which key and which server were used, where that helps.
@@ -145,29 +161,41 @@ impl Auth {
     /// The key, and in words where it came from.
     fn of(args: &ConnectionArgs) -> Result<(Self, String), CliError> {
         let (key, origin) = match (&args.key, &args.key_file) {
-            (Some(key), _) => (key.clone(), "the key came from --key or TENANTRY_KEY".to_owned()),
+            (Some(key), _) => (
+                key.clone(),
+                "the key came from --key or TENANTRY_KEY".to_owned(),
+            ),
             (None, Some(file)) => (read_key(file)?, origin(file)),
             (None, None) => {
-                let file = Path::new(DEFAULT_KEY_FILE);
+                let folder = std::env::var_os("TENANTRY_DATA_DIR");
+                let folder = folder.map_or_else(|| DEFAULT_DATA_DIR.into(), PathBuf::from);
+                let file = folder.join(KEY_FILE_NAME);
                 if !file.exists() {
-                    let none = format!("no key was given, and there is no {DEFAULT_KEY_FILE} here");
+                    let none = format!("no key was given, and there is no {}", file.display());
                     return Ok((Self { header: None }, none));
                 }
-                (read_key(file)?, origin(file))
+                (read_key(&file)?, origin(&file))
             }
         };
         let mut header: MetadataValue<Ascii> = format!("Bearer {}", key.trim())
             .parse()
             .map_err(|_| CliError::usage(format!("the key has characters no key has; {origin}")))?;
         header.set_sensitive(true);
-        Ok((Self { header: Some(header) }, origin))
+        Ok((
+            Self {
+                header: Some(header),
+            },
+            origin,
+        ))
     }
 }
 
 impl Interceptor for Auth {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(header) = &self.header {
-            request.metadata_mut().insert("authorization", header.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", header.clone());
         }
         Ok(request)
     }
@@ -180,10 +208,16 @@ fn origin(file: &Path) -> String {
 
 fn read_key(file: &Path) -> Result<String, CliError> {
     let key = std::fs::read_to_string(file).map_err(|error| {
-        CliError::usage(format!("the key file {} cannot be read: {error}", file.display()))
+        CliError::usage(format!(
+            "the key file {} cannot be read: {error}",
+            file.display()
+        ))
     })?;
     match key.trim() {
-        "" => Err(CliError::usage(format!("the key file {} is empty", file.display()))),
+        "" => Err(CliError::usage(format!(
+            "the key file {} is empty",
+            file.display()
+        ))),
         key => Ok(key.to_owned()),
     }
 }
@@ -205,8 +239,11 @@ fn unreachable(endpoint: &str, error: &tonic::transport::Error) -> CliError {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    CliError::new(Exit::Unreachable, format!("no server answers at {endpoint} ({cause})"))
-        .hint("start one with `tenantry serve`, or name another with --endpoint")
+    CliError::new(
+        Exit::Unreachable,
+        format!("no server answers at {endpoint} ({cause})"),
+    )
+    .hint("start one with `tenantry serve`, or name another with --endpoint")
 }
 
 #[cfg(test)]
@@ -238,13 +275,23 @@ mod tests {
         assert!(origin.contains("operator.key"), "{origin}");
         assert!(Auth::of(&args(Some("a\nb"), None)).is_err());
         std::fs::write(&file, "\n").unwrap();
-        assert!(Auth::of(&args(None, Some(&file))).err().unwrap().to_string().contains("empty"));
+        assert!(
+            Auth::of(&args(None, Some(&file)))
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("empty")
+        );
     }
 
     #[tokio::test]
     async fn nobody_there_is_said_in_a_sentence() {
         let error = Client::connect(&args(Some("k"), None)).await.err().unwrap();
         assert_eq!(error.exit, Exit::Unreachable);
-        assert!(error.report().contains("no server answers at http://127.0.0.1:1"));
+        assert!(
+            error
+                .report()
+                .contains("no server answers at http://127.0.0.1:1")
+        );
     }
 }

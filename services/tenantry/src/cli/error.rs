@@ -58,7 +58,7 @@ pub struct CliError {
     violations: Vec<(String, String)>,
     /// The server's stable reason code.
     reason: Option<String>,
-    hint: Option<String>,
+    hints: Vec<String>,
     broken_pipe: bool,
 }
 
@@ -70,7 +70,7 @@ impl CliError {
             message: message.into(),
             violations: Vec::new(),
             reason: None,
-            hint: None,
+            hints: Vec::new(),
             broken_pipe: false,
         }
     }
@@ -80,17 +80,21 @@ impl CliError {
         Self::new(Exit::Usage, message)
     }
 
-    /// Adds what to do, unless something better is known already.
+    /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint.get_or_insert_with(|| hint.into());
+        self.hints.push(hint.into());
         self
     }
 
     /// Adds what to do when nothing was found.
     #[must_use]
     pub fn when_missing(self, hint: &str) -> Self {
-        if self.exit == Exit::NotFound { self.hint(hint) } else { self }
+        if self.exit == Exit::NotFound {
+            self.hint(hint)
+        } else {
+            self
+        }
     }
 
     /// Whether nobody reads the output any more: the end of the program, and no error.
@@ -103,14 +107,16 @@ impl CliError {
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = format!("error: {}", self.message);
-        for (field, wrong) in &self.violations {
+        // The server's sentence may have told them already.
+        let told = |wrong: &str| self.message.contains(wrong);
+        for (field, wrong) in self.violations.iter().filter(|(_, wrong)| !told(wrong)) {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n  {field}: {wrong}");
         }
         if let Some(reason) = &self.reason {
             let _ = write!(text, "\n  reason: {reason}");
         }
-        if let Some(hint) = &self.hint {
+        for hint in &self.hints {
             let _ = write!(text, "\n  hint: {hint}");
         }
         text
@@ -124,15 +130,17 @@ impl From<Status> for CliError {
         let mut error = Self::new(exit, sentence(&status));
         if let Some(bad) = details.bad_request() {
             let violations = bad.field_violations.iter();
-            error.violations =
-                violations.map(|one| (one.field.clone(), one.description.clone())).collect();
+            error.violations = violations
+                .map(|one| (one.field.clone(), one.description.clone()))
+                .collect();
         }
         error.reason = details.error_info().map(|info| info.reason.clone());
         let delay = details.retry_info().and_then(|retry| retry.retry_delay);
-        error.hint = match (status.code(), delay) {
-            (_, Some(delay)) => {
-                Some(format!("try again in {:.1} seconds", delay.as_secs_f64().max(0.1)))
-            }
+        let hint = match (status.code(), delay) {
+            (_, Some(delay)) => Some(format!(
+                "try again in {:.1} seconds",
+                delay.as_secs_f64().max(0.1)
+            )),
             (Code::ResourceExhausted, None) => Some("try again in a moment".to_owned()),
             (Code::DeadlineExceeded | Code::Cancelled, None) => {
                 Some("give it more time with --timeout SECONDS".to_owned())
@@ -150,6 +158,7 @@ impl From<Status> for CliError {
             }
             _ => None,
         };
+        error.hints.extend(hint);
         error
     }
 }
@@ -179,7 +188,10 @@ impl From<csv::Error> for CliError {
     fn from(error: csv::Error) -> Self {
         match error.into_kind() {
             csv::ErrorKind::Io(error) => Self::from(error),
-            other => Self::new(Exit::Unexpected, format!("the output cannot be written: {other:?}")),
+            other => Self::new(
+                Exit::Unexpected,
+                format!("the output cannot be written: {other:?}"),
+            ),
         }
     }
 }
@@ -228,9 +240,16 @@ mod tests {
             "tenant_id",
             "may have lower-case letters, digits and '-'",
         )]);
-        details.set_error_info("INVALID_ARGUMENT", "tenantry", std::collections::HashMap::new());
-        let status =
-            Status::with_error_details(Code::InvalidArgument, "the tenant cannot be created", details);
+        details.set_error_info(
+            "INVALID_ARGUMENT",
+            "tenantry",
+            std::collections::HashMap::new(),
+        );
+        let status = Status::with_error_details(
+            Code::InvalidArgument,
+            "the tenant cannot be created",
+            details,
+        );
         let error = CliError::from(status);
         assert_eq!(error.exit, Exit::Refused);
         assert_eq!(
@@ -247,7 +266,11 @@ mod tests {
         let status = Status::with_error_details(Code::ResourceExhausted, "too many", details);
         let error = CliError::from(status);
         assert_eq!(error.exit, Exit::Unreachable);
-        assert!(error.report().contains("try again in 2.5 seconds"), "{}", error.report());
+        assert!(
+            error.report().contains("try again in 2.5 seconds"),
+            "{}",
+            error.report()
+        );
     }
 
     #[test]

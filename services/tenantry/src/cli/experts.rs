@@ -22,13 +22,15 @@ const TOLD: usize = 20;
 #[derive(Debug, clap::Subcommand)]
 pub enum ExpertsCommand {
     /// Create or change experts from a file
-    #[command(after_help = "The file is JSONL or CSV (gzip too; - is standard input) with the \
+    #[command(
+        after_help = "The file is JSONL or CSV (gzip too; - is standard input) with the \
 fields id (or expert_id), display_name (or name), profile, active and available; the last two are \
 true where they are left out. An expert that is there already is changed.
 
 Examples:
   tenantry experts import -t acme experts.csv
-  cat experts.jsonl | tenantry experts import -t acme -")]
+  cat experts.jsonl | tenantry experts import -t acme -"
+    )]
     Import {
         #[command(flatten)]
         tenant: TenantArg,
@@ -73,8 +75,14 @@ impl From<v1::Expert> for ExpertView {
 }
 
 impl Row for ExpertView {
-    const COLUMNS: &'static [&'static str] =
-        &["id", "display name", "active", "available", "profile", "updated"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "display name",
+        "active",
+        "available",
+        "profile",
+        "updated",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.clone(),
@@ -105,8 +113,14 @@ struct BadRow {
 }
 
 impl Row for ImportView {
-    const COLUMNS: &'static [&'static str] =
-        &["file", "rows", "changed", "unchanged", "rejected", "problem"];
+    const COLUMNS: &'static [&'static str] = &[
+        "file",
+        "rows",
+        "changed",
+        "unchanged",
+        "rejected",
+        "problem",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.file.clone(),
@@ -125,7 +139,11 @@ impl Row for ImportView {
 /// What the person should be told.
 pub async fn run(command: ExpertsCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
-        ExpertsCommand::Import { tenant, file, format } => {
+        ExpertsCommand::Import {
+            tenant,
+            file,
+            format,
+        } => {
             let parent = tenant.parent()?;
             let client = context.client().await?;
             import_file(&client, &parent, &file, format, &mut context.out).await
@@ -134,7 +152,12 @@ pub async fn run(command: ExpertsCommand, context: &mut Context) -> Result<Exit,
             let parent = tenant.parent()?;
             let client = context.client().await?;
             let experts = list(&client, &parent, &page).await?;
-            context.out.list(&experts.into_iter().map(ExpertView::from).collect::<Vec<_>>())?;
+            context.out.list(
+                &experts
+                    .into_iter()
+                    .map(ExpertView::from)
+                    .collect::<Vec<_>>(),
+            )?;
             Ok(Exit::Done)
         }
     }
@@ -151,7 +174,11 @@ pub async fn list(
 ) -> Result<Vec<v1::Expert>, CliError> {
     page.collect(async |page_size, page_token| {
         let parent = parent.to_owned();
-        let request = v1::ListExpertsRequest { parent, page_size, page_token };
+        let request = v1::ListExpertsRequest {
+            parent,
+            page_size,
+            page_token,
+        };
         let answer = client.answer(client.ingest().list_experts(client.timed(request)).await)?;
         Ok((answer.experts, answer.next_page_token))
     })
@@ -173,7 +200,10 @@ pub async fn upsert(
             parent: parent.to_owned(),
             experts: some.to_vec(),
         };
-        let answer = client.ingest().batch_upsert_experts(client.timed(request)).await;
+        let answer = client
+            .ingest()
+            .batch_upsert_experts(client.timed(request))
+            .await;
         changed += client.answer(answer)?.changed;
     }
     Ok(changed)
@@ -199,9 +229,16 @@ async fn import_file(
     let mut good = 0_u64;
     while let Some(record) = file.records.next_record() {
         view.rows += 1;
-        match record.fields.map_err(|issue| issue.message).and_then(|fields| expert_of(&fields)) {
+        match record
+            .fields
+            .map_err(|issue| issue.message)
+            .and_then(|fields| expert_of(&fields))
+        {
             Ok(expert) => batch.push(expert),
-            Err(message) => view.rejected.push(BadRow { line: record.number, message }),
+            Err(message) => view.rejected.push(BadRow {
+                line: record.number,
+                message,
+            }),
         }
         if batch.len() == BATCH {
             good += BATCH as u64;
@@ -213,24 +250,39 @@ async fn import_file(
     view.unchanged = good.saturating_sub(view.changed);
     view.file_problem = file.records.problem();
     for bad in view.rejected.iter().take(TOLD) {
-        note(&format!("{} {}: {}", file.records.unit(), bad.line, bad.message));
+        note(&format!(
+            "{} {}: {}",
+            file.records.unit(),
+            bad.line,
+            bad.message
+        ));
     }
     if view.rejected.len() > TOLD {
-        note(&format!("… and {} more; -o json has all", view.rejected.len() - TOLD));
+        note(&format!(
+            "… and {} more; -o json has all",
+            view.rejected.len() - TOLD
+        ));
     }
     if let Some(problem) = &view.file_problem {
         note(&format!("{}: {problem}", view.file));
     }
     let clean = view.rejected.is_empty() && view.file_problem.is_none();
     out.one(&view)?;
-    Ok(if clean { Exit::Done } else { Exit::RowsRejected })
+    Ok(if clean {
+        Exit::Done
+    } else {
+        Exit::RowsRejected
+    })
 }
 
 /// The expert that a row describes, or what is wrong with the row.
 fn expert_of(fields: &Fields) -> Result<v1::Expert, String> {
     let text = |names: [&str; 2]| -> Result<String, String> {
         let found = names.into_iter().find_map(|name| {
-            fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+            fields
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value)
         });
         match found {
             None | Some(Value::Null) => Ok(String::new()),
@@ -260,7 +312,9 @@ fn expert_of(fields: &Fields) -> Result<v1::Expert, String> {
 }
 
 fn truth(fields: &Fields, name: &str) -> Result<bool, String> {
-    let said = fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    let said = fields
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name));
     match said.map(|(_, value)| value) {
         None | Some(Value::Null) => Ok(true),
         Some(Value::Bool(truth)) => Ok(*truth),
@@ -284,7 +338,10 @@ mod tests {
     #[test]
     fn rows_become_experts() {
         let anna = expert(r#"{"expert_id": "anna", "name": "Anna", "active": "no"}"#).unwrap();
-        assert_eq!((anna.expert_id.as_str(), anna.display_name.as_str()), ("anna", "Anna"));
+        assert_eq!(
+            (anna.expert_id.as_str(), anna.display_name.as_str()),
+            ("anna", "Anna")
+        );
         assert!(anna.inactive && !anna.unavailable);
         assert_eq!(expert(r#"{"ID": "e1"}"#).unwrap().display_name, "e1");
     }
@@ -293,7 +350,11 @@ mod tests {
     fn bad_rows_say_why() {
         assert!(expert(r#"{"name": "Anna"}"#).unwrap_err().contains("empty"));
         assert!(expert(r#"{"id": "a b"}"#).unwrap_err().contains("' '"));
-        assert!(expert(r#"{"id": "a", "available": "maybe"}"#).unwrap_err().contains("true or false"));
+        assert!(
+            expert(r#"{"id": "a", "available": "maybe"}"#)
+                .unwrap_err()
+                .contains("true or false")
+        );
         let long = format!(r#"{{"id": "a", "profile": "{}"}}"#, "x".repeat(5_000));
         assert!(expert(&long).unwrap_err().contains("profile"));
     }

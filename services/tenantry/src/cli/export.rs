@@ -43,15 +43,28 @@ pub async fn run(
     out: &mut Output,
 ) -> Result<(), CliError> {
     // A stream takes as long as it needs, so it has no deadline.
-    let answer = client.tenants().export_tenant(v1::ExportTenantRequest { name }).await;
+    let answer = client
+        .tenants()
+        .export_tenant(v1::ExportTenantRequest { name })
+        .await;
     let mut records = client.answer(answer)?;
-    let file = to.as_deref().map(std::fs::File::create).transpose().map_err(|error| {
-        CliError::usage(format!("the file for the export cannot be made: {error}"))
-    })?;
+    let file = to
+        .as_deref()
+        .map(std::fs::File::create)
+        .transpose()
+        .map_err(|error| {
+            CliError::usage(format!("the file for the export cannot be made: {error}"))
+        })?;
     let mut file = file.map(std::io::BufWriter::new);
     let mut written = 0_u64;
-    while let Some(answer) = records.message().await.map_err(|status| client.explain(status))? {
-        let Some(line) = answer.record.and_then(|record| line_of(record, only)) else { continue };
+    while let Some(answer) = records
+        .message()
+        .await
+        .map_err(|status| client.explain(status))?
+    {
+        let Some(line) = answer.record.and_then(|record| line_of(record, only)) else {
+            continue;
+        };
         let line = line?;
         match &mut file {
             Some(file) => writeln!(file, "{line}")?,
@@ -69,15 +82,18 @@ pub async fn run(
 
 fn line_of(record: Record, only: Option<Kind>) -> Option<Result<String, CliError>> {
     let line = match (record, only) {
-        (Record::Tenant(tenant), None) => {
-            serde_json::to_string(&Line { record: "tenant", fields: TenantView::from(tenant) })
-        }
-        (Record::Expert(expert), None) => {
-            serde_json::to_string(&Line { record: "expert", fields: ExpertView::from(expert) })
-        }
-        (Record::Item(item), None) => {
-            serde_json::to_string(&Line { record: "item", fields: ItemView::from(item) })
-        }
+        (Record::Tenant(tenant), None) => serde_json::to_string(&Line {
+            record: "tenant",
+            fields: TenantView::from(tenant),
+        }),
+        (Record::Expert(expert), None) => serde_json::to_string(&Line {
+            record: "expert",
+            fields: ExpertView::from(expert),
+        }),
+        (Record::Item(item), None) => serde_json::to_string(&Line {
+            record: "item",
+            fields: ItemView::from(item),
+        }),
         (Record::Expert(expert), Some(Kind::Experts)) => {
             serde_json::to_string(&ExpertView::from(expert))
         }

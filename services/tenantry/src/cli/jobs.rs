@@ -40,10 +40,12 @@ pub enum JobsCommand {
     #[command(after_help = "Example:\n  tenantry jobs show tenants/acme/jobs/j-42 -o json")]
     Show(JobArg),
     /// Follow a job until it ends
-    #[command(after_help = "Ends with code 8 when the job fails or is cancelled. Ctrl-C stops \
+    #[command(
+        after_help = "Ends with code 8 when the job fails or is cancelled. Ctrl-C stops \
 watching, not the job.
 
-Example:\n  tenantry jobs watch -t acme j-42 && tenantry models list -t acme")]
+Example:\n  tenantry jobs watch -t acme j-42 && tenantry models list -t acme"
+    )]
     Watch(JobArg),
     /// Ask a job to stop; a waiting one stops at once
     #[command(after_help = "Example:\n  tenantry jobs cancel -t acme j-42")]
@@ -124,10 +126,14 @@ impl From<v1::Job> for JobView {
 }
 
 impl Row for JobView {
-    const COLUMNS: &'static [&'static str] =
-        &["name", "kind", "state", "done", "step", "result", "created", "ended"];
+    const COLUMNS: &'static [&'static str] = &[
+        "name", "kind", "state", "done", "step", "result", "created", "ended",
+    ];
     fn cells(&self) -> Vec<String> {
-        let outcome = self.outcome.iter().map(|(key, value)| format!("{key}={value}"));
+        let outcome = self
+            .outcome
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
         let outcome = outcome.collect::<Vec<_>>().join(" ");
         vec![
             self.name.clone(),
@@ -151,18 +157,30 @@ pub async fn run(command: JobsCommand, context: &mut Context) -> Result<Exit, Cl
     let out = &mut context.out;
     const MISSING: &str = "`tenantry jobs list -t TENANT` shows the jobs there are";
     match command {
-        JobsCommand::List { tenant, kind, state, page } => {
+        JobsCommand::List {
+            tenant,
+            kind,
+            state,
+            page,
+        } => {
             list(&client, &tenant.parent()?, (kind, state), &page, out).await?;
         }
         JobsCommand::Show(job) => {
             let name = job.tenant.name_of(&job.job, "jobs")?;
-            let answer = client.training().get_job(client.timed(v1::GetJobRequest { name })).await;
-            let answer = client.answer(answer).map_err(|error| error.when_missing(MISSING))?;
+            let answer = client
+                .training()
+                .get_job(client.timed(v1::GetJobRequest { name }))
+                .await;
+            let answer = client
+                .answer(answer)
+                .map_err(|error| error.when_missing(MISSING))?;
             out.one(&JobView::from(answer.job.unwrap_or_default()))?;
         }
         JobsCommand::Watch(job) => {
             let name = job.tenant.name_of(&job.job, "jobs")?;
-            let ended = watch(&client, &name).await.map_err(|e| e.when_missing(MISSING))?;
+            let ended = watch(&client, &name)
+                .await
+                .map_err(|e| e.when_missing(MISSING))?;
             let exit = exit_of(&ended);
             out.one(&JobView::from(ended))?;
             return Ok(exit);
@@ -204,7 +222,11 @@ pub async fn started(
 /// The exit code that a job's end means.
 #[must_use]
 pub fn exit_of(job: &v1::Job) -> Exit {
-    if job.state() == v1::job::State::Succeeded { Exit::Done } else { Exit::JobFailed }
+    if job.state() == v1::job::State::Succeeded {
+        Exit::Done
+    } else {
+        Exit::JobFailed
+    }
 }
 
 /// Follows a job until it ends, with live progress; connects again when the stream breaks.
@@ -248,9 +270,15 @@ pub fn passes(status: &Status) -> bool {
         // What the HTTP/2 layer says when a connection is torn down under a stream.
         Code::Unknown | Code::Internal | Code::Cancelled => {
             let message = status.message();
-            ["transport", "h2 protocol", "connection", "broken pipe", "error reading a body"]
-                .iter()
-                .any(|sign| message.contains(sign))
+            [
+                "transport",
+                "h2 protocol",
+                "connection",
+                "broken pipe",
+                "error reading a body",
+            ]
+            .iter()
+            .any(|sign| message.contains(sign))
         }
         _ => false,
     }
@@ -262,7 +290,9 @@ async fn follow(
     progress: &mut Progress,
     heard: &mut Instant,
 ) -> Result<Option<v1::Job>, Status> {
-    let request = v1::WatchJobRequest { name: name.to_owned() };
+    let request = v1::WatchJobRequest {
+        name: name.to_owned(),
+    };
     let mut states = client.training().watch_job(request).await?.into_inner();
     while let Some(state) = states.message().await? {
         *heard = Instant::now();
@@ -271,7 +301,14 @@ async fn follow(
             return Ok(Some(job));
         }
         let waits = job.state() == v1::job::State::Queued && job.step.is_empty();
-        progress.at(job.fraction, if waits { "waits for a worker" } else { &job.step });
+        progress.at(
+            job.fraction,
+            if waits {
+                "waits for a worker"
+            } else {
+                &job.step
+            },
+        );
     }
     Ok(None)
 }

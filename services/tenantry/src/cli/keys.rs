@@ -89,8 +89,14 @@ impl From<v1::ApiKey> for KeyView {
 }
 
 impl Row for KeyView {
-    const COLUMNS: &'static [&'static str] =
-        &["name", "role", "display name", "created", "revoked", "secret"];
+    const COLUMNS: &'static [&'static str] = &[
+        "name",
+        "role",
+        "display name",
+        "created",
+        "revoked",
+        "secret",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
@@ -109,7 +115,8 @@ impl Row for KeyView {
 struct ListedKey(KeyView);
 
 impl Row for ListedKey {
-    const COLUMNS: &'static [&'static str] = &["name", "role", "display name", "created", "revoked"];
+    const COLUMNS: &'static [&'static str] =
+        &["name", "role", "display name", "created", "revoked"];
     fn cells(&self) -> Vec<String> {
         let mut cells = self.0.cells();
         cells.pop();
@@ -131,8 +138,11 @@ pub async fn run(command: KeysCommand, context: &mut Context) -> Result<Exit, Cl
                 Role::TenantAdmin => (tenant.parent()?, v1::api_key::Role::TenantAdmin),
                 Role::Backend => (tenant.parent()?, v1::api_key::Role::Backend),
             };
-            let request =
-                v1::CreateApiKeyRequest { parent, role: role.into(), display_name: name };
+            let request = v1::CreateApiKeyRequest {
+                parent,
+                role: role.into(),
+                display_name: name,
+            };
             let answer = client.tenants().create_api_key(client.timed(request)).await;
             let answer = client.answer(answer)?;
             let mut view = KeyView::from(answer.api_key.unwrap_or_default());
@@ -140,12 +150,24 @@ pub async fn run(command: KeysCommand, context: &mut Context) -> Result<Exit, Cl
             out.one(&view)?;
             note("keep the secret now: it is stored hashed and cannot be shown again");
         }
-        KeysCommand::List { tenant, operators, page } => {
-            let parent = if operators { String::new() } else { tenant.parent()? };
+        KeysCommand::List {
+            tenant,
+            operators,
+            page,
+        } => {
+            let parent = if operators {
+                String::new()
+            } else {
+                tenant.parent()?
+            };
             let keys = page
                 .collect(async |page_size, page_token| {
                     let parent = parent.clone();
-                    let request = v1::ListApiKeysRequest { parent, page_size, page_token };
+                    let request = v1::ListApiKeysRequest {
+                        parent,
+                        page_size,
+                        page_token,
+                    };
                     let answer = client.tenants().list_api_keys(client.timed(request)).await;
                     let answer = client.answer(answer)?;
                     Ok((answer.api_keys, answer.next_page_token))

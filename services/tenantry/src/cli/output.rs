@@ -29,7 +29,13 @@ pub enum Format {
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// The form of the results
-    #[arg(short, long, global = true, value_name = "FORM", default_value = "table")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORM",
+        default_value = "table"
+    )]
     pub output: Format,
 }
 
@@ -55,7 +61,11 @@ impl Output {
         // NO_COLOR counts when it is set to something: https://no-color.org
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let decorated = io::stdout().is_terminal() && !plain;
-        Self { format: args.output, decorated, out: Box::new(io::stdout()) }
+        Self {
+            format: args.output,
+            decorated,
+            out: Box::new(io::stdout()),
+        }
     }
 
     /// A list: a table, a JSON array, or CSV.
@@ -79,7 +89,10 @@ impl Output {
     /// When nobody reads it.
     pub fn one<R: Row>(&mut self, row: &R) -> Result<(), CliError> {
         self.document(row, std::slice::from_ref(row), |_| {
-            let fields = R::COLUMNS.iter().map(|head| (*head).to_owned()).zip(row.cells());
+            let fields = R::COLUMNS
+                .iter()
+                .map(|head| (*head).to_owned())
+                .zip(row.cells());
             pairs(fields.filter(|(_, value)| !value.is_empty()))
         })
     }
@@ -112,9 +125,15 @@ impl Output {
         if self.decorated {
             table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
             table.set_content_arrangement(ContentArrangement::Dynamic);
-            table.set_header(heads.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
+            table.set_header(
+                heads
+                    .iter()
+                    .map(|h| Cell::new(h).add_attribute(Attribute::Bold)),
+            );
         } else {
-            table.force_no_tty().load_style(comfy_table::presets::NOTHING);
+            table
+                .force_no_tty()
+                .load_style(comfy_table::presets::NOTHING);
             table.set_header(heads.iter().map(|head| head.to_uppercase()));
         }
         for row in rows {
@@ -126,22 +145,15 @@ impl Output {
         let mut text = String::new();
         for line in table.lines() {
             // The style without borders begins each line with its padding.
-            let line = if self.decorated { &line } else { line.strip_prefix(' ').unwrap_or(&line) };
+            let line = if self.decorated {
+                &line
+            } else {
+                line.strip_prefix(' ').unwrap_or(&line)
+            };
             text.push_str(line.trim_end());
             text.push('\n');
         }
         text
-    }
-
-    /// One line of JSON of a longer stream.
-    ///
-    /// # Errors
-    /// When nobody reads it.
-    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), CliError> {
-        let mut line = serde_json::to_vec(value)?;
-        line.push(b'\n');
-        self.out.write_all(&line)?;
-        Ok(())
     }
 
     /// Text as it is.
@@ -166,7 +178,9 @@ impl Output {
         for row in rows {
             writer.write_record(row.cells())?;
         }
-        let bytes = writer.into_inner().map_err(|error| CliError::from(error.into_error()))?;
+        let bytes = writer
+            .into_inner()
+            .map_err(|error| CliError::from(error.into_error()))?;
         self.out.write_all(&bytes)?;
         self.out.flush()?;
         Ok(())
@@ -183,7 +197,11 @@ pub fn note(text: &str) {
 #[must_use]
 pub fn pairs(fields: impl Iterator<Item = (String, String)>) -> String {
     let fields: Vec<_> = fields.collect();
-    let width = fields.iter().map(|(head, _)| head.chars().count()).max().unwrap_or(0);
+    let width = fields
+        .iter()
+        .map(|(head, _)| head.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (head, value) in fields {
         let value = without_controls(&value);
@@ -198,7 +216,10 @@ pub fn pairs(fields: impl Iterator<Item = (String, String)>) -> String {
 /// A text on one line, cut to `most` characters.
 #[must_use]
 pub fn one_line(text: &str, most: usize) -> String {
-    let line = without_controls(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = without_controls(text)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     if line.chars().count() <= most {
         return line;
     }
@@ -212,7 +233,9 @@ fn without_controls(text: &str) -> String {
         (c.is_control() && c != '\n' && c != '\t')
             || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().map(|c| if steers(c) { '\u{FFFD}' } else { c }).collect()
+    text.chars()
+        .map(|c| if steers(c) { '\u{FFFD}' } else { c })
+        .collect()
 }
 
 /// A time as it is shown: RFC 3339, UTC.
@@ -225,7 +248,9 @@ pub fn time(at: Option<&prost_types::Timestamp>) -> Option<String> {
 /// A time in a table: to the second.
 #[must_use]
 pub fn short_time(time: Option<&String>) -> String {
-    let Some(time) = time else { return String::new() };
+    let Some(time) = time else {
+        return String::new();
+    };
     match time.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
         None => time.clone(),
@@ -263,13 +288,23 @@ mod tests {
     }
 
     const ROWS: [Pair; 2] = [
-        Pair { name: "tenants/a", display_name: "Acme, \"the\" one\nand \u{1b}[31monly" },
-        Pair { name: "tenants/long", display_name: "" },
+        Pair {
+            name: "tenants/a",
+            display_name: "Acme, \"the\" one\nand \u{1b}[31monly",
+        },
+        Pair {
+            name: "tenants/long",
+            display_name: "",
+        },
     ];
 
     fn printed(format: Format, print: impl FnOnce(&mut Output)) -> String {
         let shared = Shared::default();
-        let mut output = Output { format, decorated: false, out: Box::new(shared.clone()) };
+        let mut output = Output {
+            format,
+            decorated: false,
+            out: Box::new(shared.clone()),
+        };
         print(&mut output);
         let bytes = shared.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -280,15 +315,24 @@ mod tests {
         let table = printed(Format::Table, |out| out.list(&ROWS).unwrap());
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(lines[0], "NAME          DISPLAY NAME");
-        assert_eq!(lines[1], "tenants/a     Acme, \"the\" one and \u{FFFD}[31monly");
+        assert_eq!(
+            lines[1],
+            "tenants/a     Acme, \"the\" one and \u{FFFD}[31monly"
+        );
         assert_eq!(lines[2], "tenants/long");
-        assert_eq!(printed(Format::Table, |out| out.list::<Pair>(&[]).unwrap()), "nothing\n");
+        assert_eq!(
+            printed(Format::Table, |out| out.list::<Pair>(&[]).unwrap()),
+            "nothing\n"
+        );
     }
 
     #[test]
     fn one_thing_is_told_field_by_field() {
         let text = printed(Format::Table, |out| out.one(&ROWS[0]).unwrap());
-        assert!(text.starts_with("name          tenants/a\ndisplay name  Acme"), "{text}");
+        assert!(
+            text.starts_with("name          tenants/a\ndisplay name  Acme"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -297,7 +341,10 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value[1]["display_name"], "");
         let csv = printed(Format::Csv, |out| out.list(&ROWS).unwrap());
-        assert!(csv.starts_with("name,display_name\ntenants/a,\"Acme, \"\"the\"\" one\n"), "{csv}");
+        assert!(
+            csv.starts_with("name,display_name\ntenants/a,\"Acme, \"\"the\"\" one\n"),
+            "{csv}"
+        );
     }
 
     #[test]
@@ -312,14 +359,21 @@ mod tests {
             }
         }
         for format in [Format::Table, Format::Json, Format::Csv] {
-            let mut output = Output { format, decorated: false, out: Box::new(Closed) };
+            let mut output = Output {
+                format,
+                decorated: false,
+                out: Box::new(Closed),
+            };
             assert!(output.list(&ROWS).unwrap_err().is_broken_pipe());
         }
     }
 
     #[test]
     fn times_are_rfc_3339() {
-        let at = prost_types::Timestamp { seconds: 1_714_546_800, nanos: 120_000_000 };
+        let at = prost_types::Timestamp {
+            seconds: 1_714_546_800,
+            nanos: 120_000_000,
+        };
         assert_eq!(time(Some(&at)).as_deref(), Some("2024-05-01T07:00:00.120Z"));
         assert_eq!(short_time(time(Some(&at)).as_ref()), "2024-05-01T07:00:00Z");
         assert_eq!(time(None), None);

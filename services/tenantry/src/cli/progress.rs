@@ -92,7 +92,11 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Self { bar, last_step: String::new(), last_share: 0.0 }
+        Self {
+            bar,
+            last_step: String::new(),
+            last_share: 0.0,
+        }
     }
 }
 

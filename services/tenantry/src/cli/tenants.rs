@@ -44,9 +44,11 @@ pub enum TenantsCommand {
   tenantry tenants update acme --share-for-training false")]
     Update(UpdateArgs),
     /// Erase a tenant: items, vectors, models, caches and keys (operator)
-    #[command(after_help = "Nothing of it can be brought back, and the id is never used again.
+    #[command(
+        after_help = "Nothing of it can be brought back, and the id is never used again.
 
-Example:\n  tenantry tenants delete acme --confirm acme --wait")]
+Example:\n  tenantry tenants delete acme --confirm acme --wait"
+    )]
     Delete {
         /// The tenant
         tenant: String,
@@ -150,8 +152,14 @@ impl From<v1::Tenant> for TenantView {
 }
 
 impl Row for TenantView {
-    const COLUMNS: &'static [&'static str] =
-        &["tenant", "display name", "vertical", "state", "share for training", "created"];
+    const COLUMNS: &'static [&'static str] = &[
+        "tenant",
+        "display name",
+        "vertical",
+        "state",
+        "share for training",
+        "created",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.tenant.clone(),
@@ -175,18 +183,26 @@ pub async fn run(command: TenantsCommand, context: &mut Context) -> Result<Exit,
         TenantsCommand::Create(args) => create(&client, args, out).await?,
         TenantsCommand::List { vertical, page } => list(&client, vertical, &page, out).await?,
         TenantsCommand::Show { tenant } => {
-            let request = client.timed(v1::GetTenantRequest { name: tenant_name(&tenant) });
+            let request = client.timed(v1::GetTenantRequest {
+                name: tenant_name(&tenant),
+            });
             let answer = client.answer(client.tenants().get_tenant(request).await)?;
             out.one(&TenantView::from(answer.tenant.unwrap_or_default()))?;
         }
         TenantsCommand::Update(args) => update(&client, args, out).await?,
-        TenantsCommand::Delete { tenant, confirm, wait } => {
+        TenantsCommand::Delete {
+            tenant,
+            confirm,
+            wait,
+        } => {
             if confirm != tenant {
                 return Err(CliError::usage(format!(
                     "--confirm says {confirm:?}, and the tenant is {tenant:?}: nothing was erased"
                 )));
             }
-            let request = client.timed(v1::DeleteTenantRequest { name: tenant_name(&tenant) });
+            let request = client.timed(v1::DeleteTenantRequest {
+                name: tenant_name(&tenant),
+            });
             let answer = client.answer(client.tenants().delete_tenant(request).await)?;
             return jobs::started(&client, answer.job, wait, out).await;
         }
@@ -202,13 +218,19 @@ async fn create(client: &Client, args: CreateArgs, out: &mut Output) -> Result<(
         display_name: args.name.unwrap_or_else(|| args.tenant.clone()),
         tenant_id: args.tenant,
         vertical: args.vertical,
-        settings: Some(v1::TenantSettings { share_for_training: args.share_for_training }),
-        request_id: args.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        settings: Some(v1::TenantSettings {
+            share_for_training: args.share_for_training,
+        }),
+        request_id: args
+            .request_id
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
     };
     let id = request.tenant_id.clone();
     let answer = client.answer(client.tenants().create_tenant(client.timed(request)).await)?;
     out.one(&TenantView::from(answer.tenant.unwrap_or_default()))?;
-    note(&format!("next: tenantry keys create -t {id} --role tenant-admin --name 'first admin'"));
+    note(&format!(
+        "next: tenantry keys create -t {id} --role tenant-admin --name 'first admin'"
+    ));
     Ok(())
 }
 
@@ -222,17 +244,29 @@ async fn list(
     let tenants = page
         .collect(async |page_size, page_token| {
             let vertical = vertical.clone();
-            let request = v1::ListTenantsRequest { page_size, page_token, vertical };
+            let request = v1::ListTenantsRequest {
+                page_size,
+                page_token,
+                vertical,
+            };
             let answer = client.tenants().list_tenants(client.timed(request)).await;
             let answer = client.answer(answer)?;
             Ok((answer.tenants, answer.next_page_token))
         })
         .await?;
-    out.list(&tenants.into_iter().map(TenantView::from).collect::<Vec<_>>())
+    out.list(
+        &tenants
+            .into_iter()
+            .map(TenantView::from)
+            .collect::<Vec<_>>(),
+    )
 }
 
 async fn update(client: &Client, args: UpdateArgs, out: &mut Output) -> Result<(), CliError> {
-    let mut tenant = v1::Tenant { name: tenant_name(&args.tenant), ..v1::Tenant::default() };
+    let mut tenant = v1::Tenant {
+        name: tenant_name(&args.tenant),
+        ..v1::Tenant::default()
+    };
     let mut paths = Vec::new();
     if let Some(name) = args.name {
         tenant.display_name = name;

@@ -19,6 +19,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.get", skip_all)]
     pub async fn get(&self, id: &ItemId) -> Result<Option<Item>> {
         let db = self.tx.session().read().await?;
         let row = self
@@ -33,6 +34,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.list", skip_all)]
     pub async fn list(&self, query: ItemQuery) -> Result<Vec<Item>> {
         let db = self.tx.session().read().await?;
         let mut select = self.current().order_by_asc(Column::ItemId);
@@ -53,6 +55,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.changed_since", skip_all)]
     pub async fn changed_since(&self, change: u64, limit: u32) -> Result<Vec<ItemChange>> {
         let db = self.tx.session().read().await?;
         let rows = self
@@ -70,6 +73,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.at_watermark", skip_all)]
     pub async fn at_watermark(&self, watermark: u64) -> Result<Vec<Item>> {
         let watermark = int(watermark);
         let db = self.tx.session().read().await?;
@@ -96,6 +100,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.watermark", skip_all)]
     pub async fn watermark(&self) -> Result<u64> {
         Ok(count(
             counters::last(self.tx, tenant_counters::Column::ItemChange).await?,
@@ -106,6 +111,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.count", skip_all)]
     pub async fn count(&self) -> Result<u64> {
         let db = self.tx.session().read().await?;
         Ok(self.current().count(db).await?)
@@ -115,6 +121,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.points", skip_all)]
     pub async fn points(&self) -> Result<Vec<(u64, ItemId)>> {
         let db = self.tx.session().read().await?;
         let rows: Vec<(i64, String)> = self
@@ -134,6 +141,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.by_points", skip_all)]
     pub async fn by_points(&self, points: &[u64]) -> Result<Vec<Item>> {
         let db = self.tx.session().read().await?;
         let mut rows = Vec::with_capacity(points.len());

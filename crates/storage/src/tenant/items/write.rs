@@ -17,12 +17,16 @@ use crate::rows::item_revisions::{ActiveModel, Column, Entity, Model, Place};
 use crate::rows::tenant_counters::Column as Counter;
 use crate::{Result, StorageError};
 
+/// Heads of one UPDATE: each row is compared with each, so few at a time are quicker.
+const HEADS_PER_UPDATE: usize = 200;
+
 impl Items<'_> {
     /// Adds items and new revisions of items. One that says the same as its newest revision gets
     /// none. Of two with the same id in one call the last one counts; the others are `unchanged`.
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "items.upsert", skip_all)]
     pub async fn upsert(
         &self,
         contents: Vec<ItemContent>,
@@ -56,6 +60,7 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "items.delete", skip_all)]
     pub async fn delete(&self, ids: &[ItemId], now: DateTime<Utc>) -> Result<DeleteOutcome> {
         let last = counters::lock(self.tx, Counter::ItemChange).await?;
         let mut heads = self.heads_of(ids).await?;
@@ -94,14 +99,7 @@ impl Items<'_> {
             row.change = change;
             match head {
                 Some(head) => superseded.push((*head, change)),
-                None => {
-                    row.point = points.next().ok_or_else(|| {
-                        StorageError::corrupt(
-                            "item_points",
-                            "gave fewer points than were asked for",
-                        )
-                    })?
-                }
+                None => row.point = points.next().ok_or_else(too_few_points)?,
             }
         }
         let watermark = first + i64::try_from(rows.len()).unwrap_or(0) - 1;
@@ -121,7 +119,7 @@ impl Items<'_> {
     /// Says of each head (the first number) which change has come after it (the second).
     async fn supersede(&self, heads: &[(i64, i64)]) -> Result<()> {
         let db = self.tx.session().write_data().await?;
-        for heads in heads.chunks(ROWS_PER_INSERT) {
+        for heads in heads.chunks(HEADS_PER_UPDATE) {
             let mut successor = CaseStatement::new();
             for (head, change) in heads {
                 successor = successor.case(Expr::col(Column::Change).eq(*head), *change);
@@ -180,6 +178,10 @@ fn next_place(head: Option<&Model>, now: DateTime<Utc>) -> Place {
 
 fn count_of(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+fn too_few_points() -> StorageError {
+    StorageError::corrupt("item_points", "gave fewer points than were asked for")
 }
 
 /// Points that were never given out before, to any tenant.

@@ -59,7 +59,15 @@ impl Batches {
     #[must_use]
     pub fn new(file: ItemFile, parent: String, prefix: String, most_rows: usize) -> Self {
         let most_rows = most_rows.clamp(1, MAX_BATCH_ROWS);
-        Self { file, parent, prefix, most_rows, number: 0, carried: None, end: ReadEnd::default() }
+        Self {
+            file,
+            parent,
+            prefix,
+            most_rows,
+            number: 0,
+            carried: None,
+            end: ReadEnd::default(),
+        }
     }
 
     /// What the reading came to, once the batches are made.
@@ -121,18 +129,24 @@ impl Iterator for Batches {
             request_id: format!("{}-{}", self.prefix, self.number),
             rows,
         };
-        Some(Batch { request, last_line, read: self.file.read.load(Ordering::Relaxed) })
+        Some(Batch {
+            request,
+            last_line,
+            read: self.file.read.load(Ordering::Relaxed),
+        })
     }
 }
 
 /// The experts that a batch's items name.
 pub fn experts_of(request: &v1::IngestItemsRequest) -> impl Iterator<Item = &str> {
-    request.rows.iter().flat_map(|row| match &row.row {
-        Some(v1::ingest_row::Row::Item(item)) => item.experts.as_slice(),
-        _ => &[],
-    }
-    .iter()
-    .map(String::as_str))
+    request.rows.iter().flat_map(|row| {
+        match &row.row {
+            Some(v1::ingest_row::Row::Item(item)) => item.experts.as_slice(),
+            _ => &[],
+        }
+        .iter()
+        .map(String::as_str)
+    })
 }
 
 /// A batch prefix that follows from the file's bytes and the options that decide which rows are
@@ -150,7 +164,13 @@ pub fn prefix_of(options: &ReadOptions, most_rows: usize) -> io::Result<String> 
     let mut hasher = blake3::Hasher::new();
     io::copy(&mut std::fs::File::open(&options.path)?, &mut hasher)?;
     let changed = std::fs::metadata(&options.path)?.modified()?;
-    let decides = (&options.format, &options.delimiter, &options.rules, &options.at, most_rows);
+    let decides = (
+        &options.format,
+        &options.delimiter,
+        &options.rules,
+        &options.at,
+        most_rows,
+    );
     // The time of change decides the times of rows that bring none.
     hasher.update(format!("{decides:?} {changed:?}").as_bytes());
     Ok(format!("{name}-{}", &hasher.finalize().to_hex()[..12]))
@@ -165,14 +185,27 @@ fn item_id(row: &v1::IngestRow) -> Option<&str> {
 
 /// A file name as the beginning of a request id.
 fn slug(name: &str) -> String {
-    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("file");
+    let stem = name
+        .split('.')
+        .find(|part| !part.is_empty())
+        .unwrap_or("file");
     let kept: String = stem
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
         .take(40)
         .collect();
     let kept = kept.trim_matches(['-', '_']);
-    if kept.is_empty() { "file".to_owned() } else { kept.to_owned() }
+    if kept.is_empty() {
+        "file".to_owned()
+    } else {
+        kept.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -181,9 +214,11 @@ mod tests {
 
     #[test]
     fn file_names_become_request_ids() {
-        for (name, slug_of) in
-            [("kafka.jsonl.gz", "kafka"), ("Fragen 2024.csv", "Fragen-2024"), ("日本.csv", "file")]
-        {
+        for (name, slug_of) in [
+            ("kafka.jsonl.gz", "kafka"),
+            ("Fragen 2024.csv", "Fragen-2024"),
+            ("日本.csv", "file"),
+        ] {
             assert_eq!(slug(name), slug_of);
             assert!(domain::RequestId::parse(format!("{}-0123456789ab-12", slug(name))).is_ok());
         }

@@ -23,6 +23,12 @@ pub struct CsvRecords {
     number: u64,
 }
 
+/// A record before its columns have names.
+struct Split {
+    raw: Vec<u8>,
+    columns: Result<Vec<String>, RowIssue>,
+}
+
 impl CsvRecords {
     /// Reads the header; an empty file has none, and no rows. Without `delimiter`, the header's
     /// most frequent one of `,`, `;` and tab is taken.
@@ -30,23 +36,35 @@ impl CsvRecords {
     /// # Errors
     /// When the header cannot be read, or names a column twice.
     pub fn new(lines: Lines, delimiter: Option<u8>) -> Result<Self, FileError> {
-        let mut records =
-            Self { lines, ahead: VecDeque::new(), header: Vec::new(), delimiter: b',', number: 0 };
-        let Some(raw) = records.next_filled_line() else { return Ok(records) };
+        let mut records = Self {
+            lines,
+            ahead: VecDeque::new(),
+            header: Vec::new(),
+            delimiter: b',',
+            number: 0,
+        };
+        let Some(raw) = records.next_filled_line() else {
+            return Ok(records);
+        };
         let Line::Whole(first) = raw else {
-            return Err(FileError::new("the header is longer than any header can be"));
+            return Err(FileError::new(
+                "the header is longer than any header can be",
+            ));
         };
         records.delimiter = delimiter.unwrap_or_else(|| most_frequent_delimiter(&first));
         records.ahead.push_front(Line::Whole(first));
-        records.header = match records.split_next() {
-            Some((_, Ok(fields))) => fields.into_iter().enumerate().map(header_name).collect(),
-            Some((_, Err(issue))) => {
-                return Err(FileError::new(format!("the header cannot be read: {}", issue.message)));
-            }
-            None => Vec::new(),
-        };
+        if let Some(split) = records.split_next() {
+            let columns = split.columns.map_err(|issue| {
+                FileError::new(format!("the header cannot be read: {}", issue.message))
+            })?;
+            records.header = columns.into_iter().enumerate().map(header_name).collect();
+        }
         let mut names = std::collections::HashSet::new();
-        if let Some(twice) = records.header.iter().find(|name| !names.insert(name.as_str())) {
+        if let Some(twice) = records
+            .header
+            .iter()
+            .find(|name| !names.insert(name.as_str()))
+        {
             return Err(FileError::new(format!(
                 "the header names the column `{twice}` twice; rename one of them"
             )));
@@ -55,7 +73,9 @@ impl CsvRecords {
     }
 
     fn next_physical(&mut self) -> Option<Line> {
-        self.ahead.pop_front().or_else(|| self.lines.next_line().map(|(_, line)| line))
+        self.ahead
+            .pop_front()
+            .or_else(|| self.lines.next_line().map(|(_, line)| line))
     }
 
     fn next_filled_line(&mut self) -> Option<Line> {
@@ -67,11 +87,16 @@ impl CsvRecords {
         }
     }
 
-    /// The next record's raw bytes and its fields.
-    fn split_next(&mut self) -> Option<(Vec<u8>, Result<Vec<String>, RowIssue>)> {
+    /// The next record, split into its columns.
+    fn split_next(&mut self) -> Option<Split> {
         let first = match self.next_filled_line()? {
             Line::Whole(first) => first,
-            Line::Oversized(start, length) => return Some((start, Err(oversized(length)))),
+            Line::Oversized(raw, length) => {
+                return Some(Split {
+                    raw,
+                    columns: Err(oversized(length)),
+                });
+            }
         };
         let mut taken = vec![first];
         let mut splitter = Splitter::new(self.delimiter);
@@ -81,8 +106,11 @@ impl CsvRecords {
             size += line.len();
             match splitter.feed(line) {
                 Ok(false) => {
-                    let fields = splitter.into_fields();
-                    return Some((taken.concat(), fields));
+                    let columns = splitter.into_columns();
+                    return Some(Split {
+                        raw: taken.concat(),
+                        columns,
+                    });
                 }
                 Ok(true) => {}
                 Err(flaw) => break flaw,
@@ -105,7 +133,10 @@ impl CsvRecords {
         for line in taken.rev() {
             self.ahead.push_front(Line::Whole(line));
         }
-        Some((first, Err(unreadable(flaw))))
+        Some(Split {
+            raw: first,
+            columns: Err(unreadable(flaw)),
+        })
     }
 
     fn named(&self, fields: Vec<String>) -> Result<Fields, RowIssue> {
@@ -121,7 +152,12 @@ impl CsvRecords {
         let delimiter = char::from(self.delimiter);
         let other = [';', '\t', ','].into_iter().find(|other| {
             *other != delimiter
-                && fields.iter().map(|f| f.matches(*other).count()).sum::<usize>() + 1 >= wanted
+                && fields
+                    .iter()
+                    .map(|f| f.matches(*other).count())
+                    .sum::<usize>()
+                    + 1
+                    >= wanted
         });
         let remedy = match other {
             Some(other) => format!("it is separated by {other:?}, the header by {delimiter:?}"),
@@ -130,16 +166,21 @@ impl CsvRecords {
             }
             None => "add the missing columns, empty ones too".to_owned(),
         };
-        format!("the row has {found} columns and the header {wanted}; {remedy}")
+        let columns = if found == 1 { "column" } else { "columns" };
+        format!("the row has {found} {columns} and the header {wanted}; {remedy}")
     }
 }
 
 impl Records for CsvRecords {
     fn next_record(&mut self) -> Option<Record> {
-        let (raw, fields) = self.split_next()?;
+        let Split { raw, columns } = self.split_next()?;
         self.number += 1;
-        let fields = fields.and_then(|fields| self.named(fields));
-        Some(Record { number: self.number, fields, raw })
+        let fields = columns.and_then(|columns| self.named(columns));
+        Some(Record {
+            number: self.number,
+            fields,
+            raw,
+        })
     }
 
     fn problem(&self) -> Option<String> {
@@ -159,7 +200,10 @@ const STRAY: &str =
 fn most_frequent_delimiter(header: &[u8]) -> u8 {
     let count = |delimiter: u8| header.iter().filter(|byte| **byte == delimiter).count();
     // The last of equals wins, and a file of one column is comma-separated as well as anything.
-    [b'\t', b';', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
+    [b'\t', b';', b',']
+        .into_iter()
+        .max_by_key(|delimiter| count(*delimiter))
+        .unwrap_or(b',')
 }
 
 fn header_name((place, name): (usize, String)) -> String {
@@ -191,7 +235,12 @@ struct Splitter {
 
 impl Splitter {
     fn new(delimiter: u8) -> Self {
-        Self { delimiter, at: At::FieldStart, field: Vec::new(), fields: Vec::new() }
+        Self {
+            delimiter,
+            at: At::FieldStart,
+            field: Vec::new(),
+            fields: Vec::new(),
+        }
     }
 
     /// Takes a line with its line end; true when the record goes on with the next line.
@@ -234,7 +283,7 @@ impl Splitter {
         self.at = At::FieldStart;
     }
 
-    fn into_fields(self) -> Result<Vec<String>, RowIssue> {
+    fn into_columns(self) -> Result<Vec<String>, RowIssue> {
         let texts = self.fields.into_iter().map(String::from_utf8);
         texts
             .collect::<Result<_, _>>()
@@ -254,7 +303,10 @@ mod tests {
             .map(|record| {
                 let mut fields = record.fields.map_err(|issue| issue.message)?;
                 let mut value = |name: &String| fields.remove(name).unwrap();
-                Ok(header.iter().map(|n| value(n).as_str().unwrap().to_owned()).collect())
+                Ok(header
+                    .iter()
+                    .map(|n| value(n).as_str().unwrap().to_owned())
+                    .collect())
             })
             .collect()
     }
@@ -263,13 +315,20 @@ mod tests {
     fn quotes_newlines_and_mixed_line_ends() {
         let rows = read("id,text\r\na,\"one\r\ntwo \"\"x\"\", y\"\nb,plain\r\n\n\"c\" ,d\"e");
         let good: Vec<Vec<String>> = rows.into_iter().map(Result::unwrap).collect();
-        assert_eq!(good, [["a", "one\r\ntwo \"x\", y"], ["b", "plain"], ["c", "d\"e"]]);
+        assert_eq!(
+            good,
+            [["a", "one\r\ntwo \"x\", y"], ["b", "plain"], ["c", "d\"e"]]
+        );
     }
 
     #[test]
     fn an_unclosed_quote_costs_one_row_only() {
         let rows = read("id,text\na,\"open\nb,fine\nc,\"also fine\"\n");
-        assert!(rows[0].as_ref().is_err_and(|m| m.contains("closing quote") || m.contains("never")));
+        assert!(
+            rows[0]
+                .as_ref()
+                .is_err_and(|m| m.contains("closing quote") || m.contains("never"))
+        );
         assert_eq!(rows[1], Ok(vec!["b".into(), "fine".into()]));
         assert_eq!(rows[2], Ok(vec!["c".into(), "also fine".into()]));
         let last = read("id,text\na,b\nc,\"open");
@@ -291,14 +350,21 @@ mod tests {
     fn ragged_rows_say_how_to_mend_them() {
         let rows = read("id,text,area\na,b\nc,d,e,f\ng;h;i\n");
         let message = |row: usize| rows[row].as_ref().unwrap_err().clone();
-        assert!(message(0).contains("2 columns and the header 3; add"), "{}", message(0));
+        assert!(
+            message(0).contains("2 columns and the header 3; add"),
+            "{}",
+            message(0)
+        );
         assert!(message(1).contains("put quotes"), "{}", message(1));
         assert!(message(2).contains("separated by ';'"), "{}", message(2));
     }
 
     #[test]
     fn the_delimiter_comes_from_the_header() {
-        assert_eq!(read("ID;Text\na;b, c\n"), [Ok(vec!["a".into(), "b, c".into()])]);
+        assert_eq!(
+            read("ID;Text\na;b, c\n"),
+            [Ok(vec!["a".into(), "b, c".into()])]
+        );
         assert_eq!(read("id\ttext\na\tb\n"), [Ok(vec!["a".into(), "b".into()])]);
         assert!(read("").is_empty() && read("id,text\n").is_empty());
     }

@@ -24,15 +24,24 @@ impl Records for JsonRecords {
         loop {
             let (number, line) = self.lines.next_line()?;
             let record = match line {
-                Line::Oversized(start, length) => {
-                    Record { number, fields: Err(oversized(length)), raw: start }
-                }
+                Line::Oversized(start, length) => Record {
+                    number,
+                    fields: Err(oversized(length)),
+                    raw: start,
+                },
                 Line::Whole(line) => {
-                    let text = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&line).trim_ascii();
+                    let text = line
+                        .strip_prefix(b"\xEF\xBB\xBF")
+                        .unwrap_or(&line)
+                        .trim_ascii();
                     if text.is_empty() {
                         continue;
                     }
-                    Record { number, fields: parse(text), raw: line }
+                    Record {
+                        number,
+                        fields: parse(text),
+                        raw: line,
+                    }
                 }
             };
             return Some(record);
@@ -57,7 +66,11 @@ pub(super) fn oversized(length: u64) -> RowIssue {
 
 /// The issue of a row that cannot be read.
 pub(super) fn unreadable(message: impl Into<String>) -> RowIssue {
-    RowIssue { reason: RejectionReason::Unreadable, field: String::new(), message: message.into() }
+    RowIssue {
+        reason: RejectionReason::Unreadable,
+        field: String::new(),
+        message: message.into(),
+    }
 }
 
 /// The issue of bytes that are not UTF-8.
@@ -74,7 +87,11 @@ pub(super) fn bad_utf8(bytes: &[u8], error: std::str::Utf8Error) -> RowIssue {
 #[must_use]
 pub(super) fn guess_id(start: &str) -> Option<String> {
     let (_, rest) = start.split_once("\"id\"")?;
-    let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let rest = rest
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('"')?;
     let (id, _) = rest.split_once('"')?;
     (!id.is_empty() && id.len() <= 128 && !id.contains('\\')).then(|| id.to_owned())
 }
@@ -102,7 +119,11 @@ fn parse(line: &[u8]) -> Result<Fields, RowIssue> {
 /// What a person can do about JSON that does not parse.
 fn explain(text: &str, error: &serde_json::Error) -> String {
     let said = error.to_string();
-    let said = said.split(" at line ").next().unwrap_or_default().to_owned();
+    let said = said
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let column = error.column();
     let remedy = if error.is_eof() {
         "the object does not end on its line: write each object whole on one line"
@@ -121,7 +142,10 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
 }
 
 fn not_a_number(text: &str, column: usize) -> bool {
-    let around = text.as_bytes().get(column.saturating_sub(2)..).unwrap_or_default();
+    let around = text
+        .as_bytes()
+        .get(column.saturating_sub(2)..)
+        .unwrap_or_default();
     let word: &[u8] = &around[..around.len().min(4)];
     word.windows(2).any(|pair| pair == b"Na" || pair == b"In")
 }
@@ -148,7 +172,10 @@ mod tests {
 
     #[test]
     fn the_id_of_a_broken_row_is_found_where_it_can_be() {
-        assert_eq!(guess_id(r#"{"id": "q-1", "text": "#).as_deref(), Some("q-1"));
+        assert_eq!(
+            guess_id(r#"{"id": "q-1", "text": "#).as_deref(),
+            Some("q-1")
+        );
         assert_eq!(guess_id(r#"{"text": "x"}"#), None);
         assert_eq!(guess_id(r#"{"id": 4"#), None);
     }

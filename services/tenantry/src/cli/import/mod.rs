@@ -34,7 +34,16 @@ pub type Fields = serde_json::Map<String, Value>;
 
 /// Fields that have a meaning of their own; any other one becomes an attribute.
 const KNOWN_FIELDS: [&str; 11] = [
-    "id", "text", "answer", "area", "labels", "label", "expert", "also", "experts", "at",
+    "id",
+    "text",
+    "answer",
+    "area",
+    "labels",
+    "label",
+    "expert",
+    "also",
+    "experts",
+    "at",
     "attributes",
 ];
 
@@ -55,7 +64,9 @@ impl FileError {
         Self(message.into())
     }
 
-    fn open(path: &Path, error: &std::io::Error) -> Self {
+    /// The file cannot be opened or read.
+    #[must_use]
+    pub fn open(path: &Path, error: &std::io::Error) -> Self {
         Self(format!("{} cannot be read: {error}", path.display()))
     }
 }
@@ -110,19 +121,31 @@ pub fn open(
     delimiter: Option<u8>,
 ) -> Result<OpenFile, FileError> {
     let source = Source::open(path)?;
-    let format = format.or_else(|| by_name(path)).unwrap_or_else(|| by_start(&source.start));
-    let named = |error: FileError| {
-        FileError::new(format!("{}: {error}", source::display_name(path)))
-    };
+    let format = format
+        .or_else(|| by_name(path))
+        .unwrap_or_else(|| by_start(&source.start));
+    let named =
+        |error: FileError| FileError::new(format!("{}: {error}", source::display_name(path)));
     if format == Format::Jsonl {
         refuse_whole_document(&source.start).map_err(named)?;
     }
-    let Source { lines, read, size, changed, .. } = source;
+    let Source {
+        lines,
+        read,
+        size,
+        changed,
+        ..
+    } = source;
     let records: Box<dyn Records> = match format {
         Format::Csv => Box::new(CsvRecords::new(lines, delimiter).map_err(named)?),
         Format::Jsonl => Box::new(JsonRecords::new(lines)),
     };
-    Ok(OpenFile { records, read, size, changed })
+    Ok(OpenFile {
+        records,
+        read,
+        size,
+        changed,
+    })
 }
 
 fn by_name(path: &Path) -> Option<Format> {
@@ -144,7 +167,11 @@ fn by_start(start: &[u8]) -> Format {
 
 /// One JSON document over many lines would be a bad row a line; say so once instead.
 fn refuse_whole_document(start: &[u8]) -> Result<(), FileError> {
-    let first = start.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first = start
+        .trim_ascii_start()
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let first = first.trim_ascii();
     if matches!(first, b"[" | b"{") || first.starts_with(b"[{") {
         return Err(FileError::new(
@@ -192,7 +219,9 @@ impl ItemFile {
         let mut ahead = VecDeque::new();
         let mut bytes = 0;
         while ahead.len() < SAMPLE_ROWS && bytes < SAMPLE_BYTES {
-            let Some(record) = file.records.next_record() else { break };
+            let Some(record) = file.records.next_record() else {
+                break;
+            };
             bytes += record.raw.len();
             if let Ok(fields) = &record.fields {
                 profile.learn(fields);
@@ -204,8 +233,19 @@ impl ItemFile {
         if options.at.is_some() || !rules.needs("at") {
             rules.fill_times(order_times(options, &file)?);
         }
-        let OpenFile { records, read, size, .. } = file;
-        Ok(Self { records, ahead, rules, read, size })
+        let OpenFile {
+            records,
+            read,
+            size,
+            ..
+        } = file;
+        Ok(Self {
+            records,
+            ahead,
+            rules,
+            read,
+            size,
+        })
     }
 
     /// What is wrong with the file itself, once its rows are read.
@@ -225,14 +265,19 @@ impl Iterator for ItemFile {
     type Item = Checked;
 
     fn next(&mut self) -> Option<Checked> {
-        let record = self.ahead.pop_front().or_else(|| self.records.next_record())?;
+        let record = self
+            .ahead
+            .pop_front()
+            .or_else(|| self.records.next_record())?;
         Some(self.rules.check(record))
     }
 }
 
 /// A file of something else entirely should not end in the quarantine row by row.
 fn refuse_other_content(path: &Path, profile: &Profile) -> Result<(), FileError> {
-    let missing = ["id", "text"].into_iter().find(|field| profile.filled(field) == 0);
+    let missing = ["id", "text"]
+        .into_iter()
+        .find(|field| profile.filled(field) == 0);
     match missing {
         Some(field) if profile.rows() >= ENOUGH_TO_JUDGE => Err(FileError::new(format!(
             "{}: none of the first {} rows has `{field}`; its fields are {}. Name the question's \
@@ -252,18 +297,32 @@ fn refuse_other_content(path: &Path, profile: &Profile) -> Result<(), FileError>
 fn order_times(options: &ReadOptions, file: &OpenFile) -> Result<rules::OrderTimes, FileError> {
     let changed = file.changed.map(DateTime::<Utc>::from);
     let now = Utc::now();
-    let end = options.at.or(changed).unwrap_or(now).min(now).trunc_subsecs(0);
+    let end = options
+        .at
+        .or(changed)
+        .unwrap_or(now)
+        .min(now)
+        .trunc_subsecs(0);
     if file.size.is_none() {
         let first = end - TimeDelta::days(1);
-        return Ok(rules::OrderTimes { first, step: TimeDelta::milliseconds(1) });
+        return Ok(rules::OrderTimes {
+            first,
+            step: TimeDelta::milliseconds(1),
+        });
     }
     let mut again = open(&options.path, options.format, options.delimiter)?;
     let mut last = 0;
     while let Some(record) = again.records.next_record() {
         last = record.number;
     }
-    let back = i64::try_from(last).ok().and_then(TimeDelta::try_seconds).unwrap_or_default();
-    Ok(rules::OrderTimes { first: end - back, step: TimeDelta::seconds(1) })
+    let back = i64::try_from(last)
+        .ok()
+        .and_then(TimeDelta::try_seconds)
+        .unwrap_or_default();
+    Ok(rules::OrderTimes {
+        first: end - back,
+        step: TimeDelta::seconds(1),
+    })
 }
 
 #[cfg(test)]

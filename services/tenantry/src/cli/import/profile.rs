@@ -22,7 +22,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Text, Self::Number, Self::Truth, Self::List, Self::Object];
+    const ALL: [Self; 5] = [
+        Self::Text,
+        Self::Number,
+        Self::Truth,
+        Self::List,
+        Self::Object,
+    ];
 
     /// The kind of `value`; none for null.
     #[must_use]
@@ -80,7 +86,9 @@ impl Profile {
     pub fn learn(&mut self, fields: &Fields) {
         self.rows += 1;
         for (name, value) in fields {
-            let Some(kind) = Kind::of(value).filter(|_| is_filled(value)) else { continue };
+            let Some(kind) = Kind::of(value).filter(|_| is_filled(value)) else {
+                continue;
+            };
             if !self.fields.contains_key(name) {
                 self.fields.insert(name.clone(), Column::default());
             }
@@ -106,20 +114,27 @@ impl Profile {
     /// The share of rows in which the field says something, in per cent.
     #[must_use]
     pub fn percent(&self, field: &str) -> u64 {
-        (self.filled(field) * 100).checked_div(self.rows).unwrap_or(0)
+        (self.filled(field) * 100)
+            .checked_div(self.rows)
+            .unwrap_or(0)
     }
 
     /// The fields that nine rows of ten have.
     pub fn usual(&self) -> impl Iterator<Item = &str> {
         let nine_of_ten = |column: &Column| column.filled * 10 >= self.rows * 9;
-        self.fields.iter().filter(move |(_, c)| nine_of_ten(c)).map(|(name, _)| name.as_str())
+        self.fields
+            .iter()
+            .filter(move |(_, c)| nine_of_ten(c))
+            .map(|(name, _)| name.as_str())
     }
 
     /// The kind that nine of ten values of the field have.
     #[must_use]
     pub fn usual_kind(&self, field: &str) -> Option<Kind> {
         let column = self.fields.get(field)?;
-        Kind::ALL.into_iter().find(|kind| column.kinds[*kind as usize] * 10 >= column.filled * 9)
+        Kind::ALL
+            .into_iter()
+            .find(|kind| column.kinds[*kind as usize] * 10 >= column.filled * 9)
     }
 
     /// The names of the fields that say something somewhere, at most twenty.

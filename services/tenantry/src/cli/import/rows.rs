@@ -52,7 +52,9 @@ impl Reading<'_> {
     }
 
     fn text(self, fields: &Fields, field: &str) -> Result<String, RowIssue> {
-        let Some(value) = fields.get(field) else { return Ok(String::new()) };
+        let Some(value) = fields.get(field) else {
+            return Ok(String::new());
+        };
         // Where a whole file has numbers for ids, that is its way of writing them.
         let numbers = self.profile.usual_kind(field) == Some(Kind::Number);
         match value {
@@ -73,7 +75,11 @@ impl Reading<'_> {
                     Value::Number(number) if self.loose => Ok(number.to_string()),
                     other => Err(wrong_type(field, other, "a list of texts")),
                 };
-                values.iter().map(text).filter(|t| t.as_ref().map_or(true, |t| !t.is_empty())).collect()
+                values
+                    .iter()
+                    .map(text)
+                    .filter(|t| t.as_ref().map_or(true, |t| !t.is_empty()))
+                    .collect()
             }
             Some(Value::String(text)) if text.is_empty() => Ok(Vec::new()),
             Some(Value::String(text)) if self.loose => Ok(vec![text.clone()]),
@@ -105,7 +111,8 @@ impl Reading<'_> {
                 continue;
             }
             let usual = self.profile.usual_kind(name);
-            if let Some(usual) = usual.filter(|kind| !self.loose && Kind::of(value) != Some(*kind)) {
+            if let Some(usual) = usual.filter(|kind| !self.loose && Kind::of(value) != Some(*kind))
+            {
                 return Err(unusual(name, value, usual));
             }
             // Lists and objects have no place among attributes; the summary says they are left out.
@@ -122,9 +129,17 @@ impl Reading<'_> {
             Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
             Some(Value::String(text)) => match DateTime::parse_from_rfc3339(text.trim()) {
                 Ok(at) => Ok(Some(at.with_timezone(&Utc))),
-                Err(_) => Err(issue(RejectionReason::InvalidTime, "at", explain_time(text))),
+                Err(_) => Err(issue(
+                    RejectionReason::InvalidTime,
+                    "at",
+                    explain_time(text),
+                )),
             },
-            Some(other) => Err(wrong_type("at", other, "a text such as \"2024-05-01T09:00:00Z\"")),
+            Some(other) => Err(wrong_type(
+                "at",
+                other,
+                "a text such as \"2024-05-01T09:00:00Z\"",
+            )),
         }
     }
 }
@@ -136,9 +151,14 @@ pub fn split_lists(mut fields: Fields) -> Fields {
         if matches!(name.as_str(), "text" | "answer") {
             continue;
         }
-        let Value::String(text) = &*value else { continue };
+        let Value::String(text) = &*value else {
+            continue;
+        };
         *value = if matches!(name.as_str(), "labels" | "also" | "experts") {
-            let parts = text.split([';', '|']).map(str::trim).filter(|part| !part.is_empty());
+            let parts = text
+                .split([';', '|'])
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
             Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
         } else {
             Value::String(text.trim().to_owned())
@@ -161,7 +181,11 @@ pub fn scalar(value: &Value) -> Option<String> {
 /// An issue whose message is a sentence of its own.
 #[must_use]
 pub fn issue(reason: RejectionReason, field: &str, message: String) -> RowIssue {
-    RowIssue { reason, field: field.to_owned(), message }
+    RowIssue {
+        reason,
+        field: field.to_owned(),
+        message,
+    }
 }
 
 fn wrong_type(field: &str, value: &Value, wanted: &str) -> RowIssue {
@@ -172,7 +196,8 @@ fn wrong_type(field: &str, value: &Value, wanted: &str) -> RowIssue {
         (_, Value::Number(_) | Value::Bool(_)) if field != "at" => {
             "put it in quotes, or pass --types any"
         }
-        _ => "write it so",
+        ("text", _) => "write the question's words",
+        _ => "mend the row",
     };
     let message = format!("`{field}` is {found} where {wanted} belongs; {hint}");
     issue(RejectionReason::WrongType, field, message)

@@ -31,7 +31,7 @@ pub enum DuplicatePolicy {
     Revise,
 }
 
-/// What to do with the same text under another id with other experts.
+/// What to do with the same text under another id with other experts, or at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ConflictPolicy {
     /// The first row counts; later ones are rejected.
@@ -66,8 +66,14 @@ impl std::str::FromStr for Filter {
             .split_once('=')
             .filter(|(field, values)| !field.is_empty() && !values.is_empty())
             .ok_or("write it as FIELD=VALUE or FIELD=VALUE1,VALUE2")?;
-        let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-        Ok(Self { field: field.trim().to_owned(), values })
+        let values = values
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect();
+        Ok(Self {
+            field: field.trim().to_owned(),
+            values,
+        })
     }
 }
 
@@ -177,7 +183,11 @@ impl Rules {
 
     /// What becomes of a record.
     pub fn check(&mut self, record: Record) -> Checked {
-        let Record { number, fields, raw } = record;
+        let Record {
+            number,
+            fields,
+            raw,
+        } = record;
         let fields = match fields {
             Ok(fields) if self.unit == "record" => split_lists(fields),
             Ok(fields) => fields,
@@ -209,7 +219,11 @@ impl Rules {
             ));
         }
         if !self.left_out.is_empty() {
-            let names: Vec<_> = self.left_out.keys().map(|name| format!("`{name}`")).collect();
+            let names: Vec<_> = self
+                .left_out
+                .keys()
+                .map(|name| format!("`{name}`"))
+                .collect();
             notes.push(format!(
                 "lists and objects are not kept as attributes; left out: {}",
                 names.join(", ")
@@ -220,7 +234,11 @@ impl Rules {
 
     fn item(&mut self, number: u64, fields: &Fields) -> Result<v1::Item, RowIssue> {
         let loose = self.rules.types == TypePolicy::Any;
-        let mut item = Reading { profile: &self.profile, loose }.item(fields)?;
+        let mut item = Reading {
+            profile: &self.profile,
+            loose,
+        }
+        .item(fields)?;
         self.check_required(fields)?;
         self.check_duplicate(&item.item_id)?;
         self.check_conflict(number, &item)?;
@@ -258,15 +276,25 @@ impl Rules {
     }
 
     fn is_usual_kind(&self, field: &str, value: &serde_json::Value) -> bool {
-        self.profile.usual_kind(field).is_none_or(|usual| Kind::of(value) == Some(usual))
+        self.profile
+            .usual_kind(field)
+            .is_none_or(|usual| Kind::of(value) == Some(usual))
     }
 
     fn check_required(&self, fields: &Fields) -> Result<(), RowIssue> {
         let empty = |field: &&String| !fields.get(*field).is_some_and(is_filled);
-        let Some(field) = self.required.iter().find(empty) else { return Ok(()) };
-        let state = if fields.contains_key(field) { "empty" } else { "missing" };
-        let kept: Vec<&str> =
-            self.required.iter().map(String::as_str).filter(|kept| kept != field).collect();
+        let Some(field) = self.required.iter().find(empty) else {
+            return Ok(());
+        };
+        let state = if fields.contains_key(field) {
+            "empty"
+        } else {
+            "missing"
+        };
+        let implied = ["id", "text"];
+        let others = self.required.iter().map(String::as_str);
+        let others = others.filter(|kept| kept != field && !implied.contains(kept));
+        let kept: Vec<&str> = implied.into_iter().chain(others).collect();
         let percent = self.profile.percent(field);
         let message = match (&self.rules.require, field.as_str()) {
             (_, "id" | "text") => format!("`{field}` is {state}; each row needs it"),
@@ -305,29 +333,40 @@ impl Rules {
     fn check_conflict(&mut self, number: u64, item: &v1::Item) -> Result<(), RowIssue> {
         let text = normalized(&item.text);
         // Rows without experts, and texts of signs only, contradict nothing.
-        if self.rules.conflicts == ConflictPolicy::Keep || item.experts.is_empty() || text.is_empty()
+        if self.rules.conflicts == ConflictPolicy::Keep
+            || item.experts.is_empty()
+            || text.is_empty()
         {
             return Ok(());
         }
         let mut others: Vec<&str> = item.experts.iter().skip(1).map(String::as_str).collect();
         others.sort_unstable();
         let experts = hash(&format!("{}\n{}", item.experts[0], others.join("\n")));
-        let told = Told { row: number, experts, at: item.occur_time };
+        let told = Told {
+            row: number,
+            experts,
+            at: item.occur_time,
+        };
         let before = *self.texts.entry(hash(&text)).or_insert(told);
         // A later revision of the same row may say something else.
         if self.ids.get(&hash(&item.item_id)) == Some(&before.row) || before.row == number {
             return Ok(());
         }
         let (what, remedy) = if before.experts != experts {
-            ("has the same text under another id, answered by other experts", "keep the right one")
+            (
+                "has the same text under another id, answered by other experts",
+                "keep the right one",
+            )
         } else if before.at.is_some() && before.at == item.occur_time {
             // The same question may come again, but not at the same moment.
             ("is the same row under another id", "keep one of them")
         } else {
             return Ok(());
         };
-        let message =
-            format!("{} {} {what}; {remedy}, or pass --conflicts keep", self.unit, before.row);
+        let message = format!(
+            "{} {} {what}; {remedy}, or pass --conflicts keep",
+            self.unit, before.row
+        );
         Err(issue(RejectionReason::Conflict, "experts", message))
     }
 }
@@ -336,7 +375,9 @@ fn rejected(number: u64, issue: RowIssue, raw: &[u8], id: Option<String>) -> Che
     // Four bytes a character at most: what lies beyond cannot be in the excerpt.
     let start = String::from_utf8_lossy(&raw[..raw.len().min(EXCERPT_CHARS * 4)]);
     let excerpt = cut(start.trim_end(), EXCERPT_CHARS);
-    let id = id.or_else(|| jsonl::guess_id(&excerpt)).map(|id| cut(&id, ID_CHARS));
+    let id = id
+        .or_else(|| jsonl::guess_id(&excerpt))
+        .map(|id| cut(&id, ID_CHARS));
     Checked::Rejected(v1::IngestRow {
         line: number,
         row: Some(v1::ingest_row::Row::Unreadable(v1::UnreadableRow {

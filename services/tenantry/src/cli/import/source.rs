@@ -45,19 +45,33 @@ impl Source {
             (Box::new(io::stdin()), None, None)
         } else {
             let file = File::open(path).map_err(|error| FileError::open(path, &error))?;
-            let about = file.metadata().map_err(|error| FileError::open(path, &error))?;
+            let about = file
+                .metadata()
+                .map_err(|error| FileError::open(path, &error))?;
             if about.is_dir() {
                 return Err(FileError::new(format!("{} is a folder", path.display())));
             }
             // A FIFO or `<(command)` has no size and cannot be read twice.
             let size = about.is_file().then_some(about.len());
-            (Box::new(file), size, about.modified().ok().filter(|_| size.is_some()))
+            (
+                Box::new(file),
+                size,
+                about.modified().ok().filter(|_| size.is_some()),
+            )
         };
-        let counted = Counted { inner: raw, read: read.clone() };
+        let counted = Counted {
+            inner: raw,
+            read: read.clone(),
+        };
         let (start, text) = decoded(counted, path)?;
-        Ok(Self { lines: Lines::new(text), start, read, size, changed })
+        Ok(Self {
+            lines: Lines::new(text),
+            start,
+            read,
+            size,
+            changed,
+        })
     }
-
 }
 
 /// The name of the file without folders, for people and for batch names.
@@ -66,7 +80,9 @@ pub fn display_name(path: &Path) -> String {
     if path == Path::new("-") {
         return "standard input".to_owned();
     }
-    PathBuf::from(path.file_name().unwrap_or(path.as_os_str())).display().to_string()
+    PathBuf::from(path.file_name().unwrap_or(path.as_os_str()))
+        .display()
+        .to_string()
 }
 
 /// A line with its line end, or the beginning of one that is too long.
@@ -88,7 +104,11 @@ impl Lines {
     /// Lines of `reader`.
     #[must_use]
     pub fn new(reader: Box<dyn BufRead + Send>) -> Self {
-        Self { reader, number: 0, problem: None }
+        Self {
+            reader,
+            number: 0,
+            problem: None,
+        }
     }
 
     /// The next line and its number, from 1; none at the end, or where the file breaks off.
@@ -129,7 +149,10 @@ impl Lines {
         }
         let length = line.len() + left_out;
         line.truncate(KEPT_OF_OVERSIZED);
-        Some((self.number, Line::Oversized(line, u64::try_from(length).unwrap_or(u64::MAX))))
+        Some((
+            self.number,
+            Line::Oversized(line, u64::try_from(length).unwrap_or(u64::MAX)),
+        ))
     }
 
     /// What is wrong with the file itself, once its lines are read.
@@ -160,7 +183,8 @@ struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buf)?;
-        self.read.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        self.read
+            .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
         Ok(count)
     }
 }
@@ -181,12 +205,17 @@ fn decoded(
     // The content decides, not the name: a plain file called .gz is read as it is.
     let gzip = start.starts_with(&[0x1f, 0x8b]);
     let raw = BufReader::new(Cursor::new(start).chain(raw));
-    let bytes: Box<dyn Read + Send> =
-        if gzip { Box::new(GzMembers::new(raw)) } else { Box::new(raw) };
+    let bytes: Box<dyn Read + Send> = if gzip {
+        Box::new(GzMembers::new(raw))
+    } else {
+        Box::new(raw)
+    };
     // UTF-16 with a byte-order mark is decoded; UTF-8 passes untouched, so that bad bytes are seen
     // row by row.
-    let mut text =
-        DecodeReaderBytesBuilder::new().utf8_passthru(true).strip_bom(true).build(bytes);
+    let mut text = DecodeReaderBytesBuilder::new()
+        .utf8_passthru(true)
+        .strip_bom(true)
+        .build(bytes);
     let mut start = Vec::new();
     // What cannot be read here cannot be read later either, and is reported then with its line.
     let _ = text.by_ref().take(START_BYTES).read_to_end(&mut start);
@@ -203,14 +232,32 @@ fn decoded(
 /// Kinds of files that people try, and what to do with them.
 fn foreign_kind(start: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 6] = [
-        (b"PK\x03\x04", "is a zip archive or a workbook; save the sheet as CSV, or unzip it first"),
-        (&[0xD0, 0xCF, 0x11, 0xE0], "is an old office document; save the sheet as CSV"),
-        (&[0x28, 0xB5, 0x2F, 0xFD], "is zstd data; pipe it in: zstdcat FILE | tenantry … -"),
-        (&[0xFD, b'7', b'z', b'X', b'Z', 0], "is xz data; pipe it in: xzcat FILE | tenantry … -"),
-        (b"BZh", "is bzip2 data; pipe it in: bzcat FILE | tenantry … -"),
+        (
+            b"PK\x03\x04",
+            "is a zip archive or a workbook; save the sheet as CSV, or unzip it first",
+        ),
+        (
+            &[0xD0, 0xCF, 0x11, 0xE0],
+            "is an old office document; save the sheet as CSV",
+        ),
+        (
+            &[0x28, 0xB5, 0x2F, 0xFD],
+            "is zstd data; pipe it in: zstdcat FILE | tenantry … -",
+        ),
+        (
+            &[0xFD, b'7', b'z', b'X', b'Z', 0],
+            "is xz data; pipe it in: xzcat FILE | tenantry … -",
+        ),
+        (
+            b"BZh",
+            "is bzip2 data; pipe it in: bzcat FILE | tenantry … -",
+        ),
         (b"PAR1", "is a Parquet file; export it as JSONL or CSV"),
     ];
-    KINDS.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| what)
+    KINDS
+        .into_iter()
+        .find(|(magic, _)| start.starts_with(magic))
+        .map(|(_, what)| what)
 }
 
 fn looks_like_utf16(text: &[u8]) -> bool {
@@ -228,7 +275,10 @@ struct GzMembers<R> {
 
 impl<R: BufRead> GzMembers<R> {
     fn new(reader: R) -> Self {
-        Self { current: Some(GzDecoder::new(reader)), problem: None }
+        Self {
+            current: Some(GzDecoder::new(reader)),
+            problem: None,
+        }
     }
 
     fn fail(&mut self, problem: String) -> io::Error {
@@ -239,7 +289,9 @@ impl<R: BufRead> GzMembers<R> {
 
     /// Goes on behind a member that ended: another member, padding, or bytes that do not belong.
     fn next_member(&mut self) -> io::Result<()> {
-        let Some(ended) = self.current.take() else { return Ok(()) };
+        let Some(ended) = self.current.take() else {
+            return Ok(());
+        };
         let mut rest = ended.into_inner();
         loop {
             let chunk = rest.fill_buf()?;
@@ -324,7 +376,10 @@ mod tests {
     fn a_line_of_five_megabytes_is_skipped_and_the_next_is_read() {
         let text = format!("a\n{}\nb\n", "x".repeat(5 << 20));
         let (lines, problem) = lines_of(text.as_bytes());
-        assert_eq!(whole(&lines), ["a\n", &format!("oversized {}", (5 << 20) + 1), "b\n"]);
+        assert_eq!(
+            whole(&lines),
+            ["a\n", &format!("oversized {}", (5 << 20) + 1), "b\n"]
+        );
         assert_eq!(problem, None);
         assert!(matches!(&lines[1], Line::Oversized(start, _) if start.len() == KEPT_OF_OVERSIZED));
     }
@@ -334,14 +389,18 @@ mod tests {
         let mut bytes = [gzip("a\n"), gzip("b\n")].concat();
         bytes.extend([0; 512]);
         let (lines, problem) = lines_of(&bytes);
-        assert_eq!((whole(&lines), problem), (vec!["a\n".to_owned(), "b\n".to_owned()], None));
+        assert_eq!(
+            (whole(&lines), problem),
+            (vec!["a\n".to_owned(), "b\n".to_owned()], None)
+        );
     }
 
     #[test]
     fn broken_gzip_gives_the_rows_before_and_says_what_is_wrong() {
         // Hex digits of a counter, hashed: text that does not compress to nothing.
-        let text: String =
-            (0..400_u32).map(|i| format!("{}\n", blake3::hash(&i.to_le_bytes()))).collect();
+        let text: String = (0..400_u32)
+            .map(|i| format!("{}\n", blake3::hash(&i.to_le_bytes())))
+            .collect();
         let good = gzip(&text);
         let (lines, problem) = lines_of(&good[..good.len() / 2]);
         assert!(lines.len() > 50 && lines.len() < 350, "{}", lines.len());
@@ -362,10 +421,18 @@ mod tests {
     #[test]
     fn byte_order_marks_are_dropped_and_utf16_is_decoded() {
         assert_eq!(whole(&lines_of("\u{feff}é\n".as_bytes()).0), ["é\n"]);
-        let utf16: Vec<u8> = "\u{feff}é\nb".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16: Vec<u8> = "\u{feff}é\nb"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         assert_eq!(whole(&lines_of(&utf16).0), ["é\n", "b"]);
-        let unmarked: Vec<u8> = "{\"id\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let error = decoded(Cursor::new(unmarked), Path::new("f.jsonl")).err().unwrap();
+        let unmarked: Vec<u8> = "{\"id\": 1}"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let error = decoded(Cursor::new(unmarked), Path::new("f.jsonl"))
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("UTF-16"), "{error}");
     }
 

@@ -14,14 +14,15 @@ use crate::cli::client::Client;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::import::batch::{Batches, MAX_BATCH_ROWS, prefix_of};
 use crate::cli::import::{
-    ConflictPolicy, DuplicatePolicy, Filter, Format, ItemFile, ReadOptions, Require, RowRules,
-    TypePolicy, source,
+    ConflictPolicy, DuplicatePolicy, FileError, Filter, Format, ItemFile, ReadOptions, Require,
+    RowRules, TypePolicy, source,
 };
 use crate::cli::output::note;
 use crate::cli::progress::Progress;
 
 /// What `items ingest --help` says after the options.
-pub const HELP: &str = "The file is JSONL or CSV, plain or gzip, UTF-8 or UTF-16 with a mark; - is \
+pub const HELP: &str =
+    "The file is JSONL or CSV, plain or gzip, UTF-8 or UTF-16 with a mark; - is \
 standard input. Fields of a row:
   id, text             needed in each row
   answer, area         texts
@@ -91,7 +92,8 @@ struct ReadingArgs {
     /// The same id again in the file: reject the row, or take it as a new revision
     #[arg(long, default_value = "reject")]
     duplicates: DuplicatePolicy,
-    /// The same text under another id with other experts: reject the row, or keep both
+    /// The same text under another id with other experts, or at the same moment: reject the row, or
+    /// keep both
     #[arg(long, default_value = "reject")]
     conflicts: ConflictPolicy,
     /// Types of values: those the file's rows have, or any scalar for a text
@@ -118,8 +120,9 @@ pub async fn run(args: IngestArgs, context: &mut Context) -> Result<Exit, CliErr
     let most_rows = usize::from(args.batch).min(MAX_BATCH_ROWS);
     let prefix = match args.request_prefix {
         Some(prefix) => checked_prefix(prefix)?,
-        None => prefix_of(&options, most_rows)
-            .map_err(|error| CliError::usage(format!("{}: {error}", args.file.display())))?,
+        None => {
+            prefix_of(&options, most_rows).map_err(|error| FileError::open(&args.file, &error))?
+        }
     };
     // Reading the first rows may wait for a pipe, which must not block the runtime.
     let file = tokio::task::spawn_blocking(move || ItemFile::open(&options))
@@ -153,11 +156,20 @@ pub async fn run(args: IngestArgs, context: &mut Context) -> Result<Exit, CliErr
     }
     summary.duration_seconds = started.elapsed().as_secs_f64();
     if summary.rejected > 0 && !args.dry_run {
-        let Summary { tenant, request_prefix, .. } = &summary;
-        summary.rejections_command =
-            Some(format!("tenantry items rejections -t {tenant} --batch {request_prefix}"));
+        let Summary {
+            tenant,
+            request_prefix,
+            ..
+        } = &summary;
+        summary.rejections_command = Some(format!(
+            "tenantry items rejections -t {tenant} --batch {request_prefix}"
+        ));
     }
-    context.out.document(&summary, std::slice::from_ref(&summary), |_| summary.words())?;
+    context
+        .out
+        .document(&summary, std::slice::from_ref(&summary), |_| {
+            summary.words()
+        })?;
     if summary.interrupted {
         note(&summary.how_to_go_on());
     }
@@ -169,7 +181,11 @@ impl ReadingArgs {
         let require = if self.require == "auto" {
             Require::Auto
         } else {
-            let fields = self.require.split(',').map(str::trim).filter(|field| !field.is_empty());
+            let fields = self
+                .require
+                .split(',')
+                .map(str::trim)
+                .filter(|field| !field.is_empty());
             Require::Fields(fields.map(str::to_owned).collect())
         };
         ReadOptions {
@@ -194,7 +210,12 @@ impl Summary {
         if self.batches == 0 {
             return "nothing was acknowledged; run the same command again".to_owned();
         }
-        let Self { batches, acknowledged_line, request_prefix, .. } = self;
+        let Self {
+            batches,
+            acknowledged_line,
+            request_prefix,
+            ..
+        } = self;
         let again = if self.file == "standard input" {
             format!("send the same rows again with --request-prefix {request_prefix}")
         } else {
@@ -231,13 +252,24 @@ fn check_only(mut batches: Batches, summary: &mut Summary) {
 async fn wait_indexed(client: &Client, parent: &str, watermark: u64) -> Result<bool, CliError> {
     let mut progress = Progress::waiting();
     loop {
-        let request = v1::GetIndexStatusRequest { parent: parent.to_owned() };
-        let answer = client.ingest().get_index_status(client.timed(request)).await;
+        let request = v1::GetIndexStatusRequest {
+            parent: parent.to_owned(),
+        };
+        let answer = client
+            .ingest()
+            .get_index_status(client.timed(request))
+            .await;
         let status = client.answer(answer)?;
         if status.indexed_watermark >= watermark {
             return Ok(true);
         }
-        progress.read(0, &format!("the index is at {} of {watermark}", status.indexed_watermark));
+        progress.read(
+            0,
+            &format!(
+                "the index is at {} of {watermark}",
+                status.indexed_watermark
+            ),
+        );
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
             _ = tokio::signal::ctrl_c() => {

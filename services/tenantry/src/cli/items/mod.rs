@@ -96,7 +96,12 @@ impl ItemView {
     /// What the item says, without its place in the store.
     #[must_use]
     pub fn without_history(self) -> Self {
-        Self { name: None, revision: None, ingest_time: None, ..self }
+        Self {
+            name: None,
+            revision: None,
+            ingest_time: None,
+            ..self
+        }
     }
 }
 
@@ -119,12 +124,15 @@ impl From<v1::Item> for ItemView {
 }
 
 impl Row for ItemView {
-    const COLUMNS: &'static [&'static str] =
-        &["id", "revision", "area", "experts", "labels", "at", "text", "answer"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id", "revision", "area", "experts", "labels", "at", "text", "answer",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.clone(),
-            self.revision.map(|revision| revision.to_string()).unwrap_or_default(),
+            self.revision
+                .map(|revision| revision.to_string())
+                .unwrap_or_default(),
             self.area.clone().unwrap_or_default(),
             self.experts.join(";"),
             self.labels.join(";"),
@@ -165,8 +173,9 @@ impl From<v1::Rejection> for RejectionView {
 }
 
 impl Row for RejectionView {
-    const COLUMNS: &'static [&'static str] =
-        &["batch", "line", "id", "reason", "message", "excerpt", "time"];
+    const COLUMNS: &'static [&'static str] = &[
+        "batch", "line", "id", "reason", "message", "excerpt", "time",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.batch.clone(),
@@ -201,7 +210,12 @@ impl Row for DeletedView {
 pub async fn run(command: ItemsCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
         ItemsCommand::Ingest(args) => return ingest::run(*args, context).await,
-        ItemsCommand::List { tenant, area, expert, page } => {
+        ItemsCommand::List {
+            tenant,
+            area,
+            expert,
+            page,
+        } => {
             let parent = tenant.parent()?;
             let client = context.client().await?;
             let items = list(&client, &parent, (&area, &expert), &page).await?;
@@ -212,14 +226,20 @@ pub async fn run(command: ItemsCommand, context: &mut Context) -> Result<Exit, C
             let client = context.client().await?;
             let request = client.timed(v1::GetItemRequest { name });
             let answer = client.answer(client.ingest().get_item(request).await)?;
-            context.out.one(&ItemView::from(answer.item.unwrap_or_default()))?;
+            context
+                .out
+                .one(&ItemView::from(answer.item.unwrap_or_default()))?;
         }
         ItemsCommand::Delete { tenant, items } => {
             let parent = tenant.parent()?;
             let client = context.client().await?;
             delete(&client, &parent, &items, &mut context.out).await?;
         }
-        ItemsCommand::Rejections { tenant, batch, page } => {
+        ItemsCommand::Rejections {
+            tenant,
+            batch,
+            page,
+        } => {
             let parent = tenant.parent()?;
             let client = context.client().await?;
             rejections(&client, &parent, &batch, &page, &mut context.out).await?;
@@ -256,13 +276,19 @@ async fn delete(
     items: &[String],
     out: &mut Output,
 ) -> Result<(), CliError> {
-    let mut view = DeletedView { deleted: 0, watermark: 0 };
+    let mut view = DeletedView {
+        deleted: 0,
+        watermark: 0,
+    };
     for some in items.chunks(DELETE_BATCH) {
         let request = v1::BatchDeleteItemsRequest {
             parent: parent.to_owned(),
             item_ids: some.to_vec(),
         };
-        let answer = client.ingest().batch_delete_items(client.timed(request)).await;
+        let answer = client
+            .ingest()
+            .batch_delete_items(client.timed(request))
+            .await;
         let answer = client.answer(answer)?;
         view.deleted += answer.deleted;
         view.watermark = answer.watermark;
@@ -294,6 +320,9 @@ async fn rejections(
         .await?;
     let rows: Vec<_> = rows.into_iter().map(RejectionView::from).collect();
     out.list(&rows)?;
-    note(&format!("{} shown; {total} rows are in the tenant's quarantine", rows.len()));
+    note(&format!(
+        "{} shown; {total} rows are in the tenant's quarantine",
+        rows.len()
+    ));
     Ok(())
 }

@@ -14,10 +14,10 @@ use super::summary::Summary;
 use crate::cli::args::PageArgs;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
+use crate::cli::experts;
 use crate::cli::import::batch::{Batch, Batches, ReadEnd, experts_of};
 use crate::cli::jobs::passes;
 use crate::cli::progress::Progress;
-use crate::cli::{experts, output};
 
 /// Batches sent and not yet acknowledged.
 const IN_FLIGHT: usize = 4;
@@ -131,12 +131,21 @@ impl<'a> Sender<'a> {
         let mut requests = Some(requests);
         for batch in &self.unacknowledged {
             // Room for all of them was made above.
-            let _ = requests.as_ref().map(|requests| requests.try_send(batch.request.clone()));
+            let _ = requests
+                .as_ref()
+                .map(|requests| requests.try_send(batch.request.clone()));
         }
         let stream = ReceiverStream::new(receiver);
-        let mut answers = self.client.ingest().ingest_items(stream).await?.into_inner();
         let interrupt = tokio::signal::ctrl_c();
         tokio::pin!(interrupt);
+        let mut service = self.client.ingest();
+        let mut answers = tokio::select! {
+            answers = service.ingest_items(stream) => answers?.into_inner(),
+            _ = &mut interrupt => {
+                self.give_up();
+                return Ok(());
+            }
+        };
         loop {
             if !self.reading && self.unacknowledged.is_empty() {
                 return Ok(());
@@ -187,7 +196,11 @@ impl<'a> Sender<'a> {
                 if !known.contains(id) && domain::ExpertId::parse(id).is_ok() {
                     known.insert(id.to_owned());
                     let (expert_id, display_name) = (id.to_owned(), id.to_owned());
-                    new.push(v1::Expert { expert_id, display_name, ..v1::Expert::default() });
+                    new.push(v1::Expert {
+                        expert_id,
+                        display_name,
+                        ..v1::Expert::default()
+                    });
                 }
             }
             if !new.is_empty() {
@@ -214,7 +227,12 @@ impl<'a> Sender<'a> {
         }
         self.failures = 0;
         self.summary.acknowledge(answer, batch.last_line);
-        let Summary { accepted, unchanged, rejected, .. } = &*self.summary;
+        let Summary {
+            accepted,
+            unchanged,
+            rejected,
+            ..
+        } = &*self.summary;
         let what = format!("{} stored, {rejected} rejected", accepted + unchanged);
         self.progress.read(batch.read, &what);
         Ok(())
@@ -227,19 +245,29 @@ impl<'a> Sender<'a> {
             self.progress.finish();
             return Err(self.client.explain(status));
         }
-        let asked = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
+        let asked = status
+            .get_details_retry_info()
+            .and_then(|retry| retry.retry_delay);
         let wait = asked.unwrap_or_else(|| Duration::from_millis(250 << self.failures.min(5)));
-        self.progress.say("the server is away or busy; sending what it did not acknowledge again");
+        self.progress
+            .say("the server is away or busy; sending what it did not acknowledge again");
         tokio::select! {
             () = tokio::time::sleep(wait.min(Duration::from_secs(30))) => Ok(()),
             _ = tokio::signal::ctrl_c() => {
-                self.summary.interrupted = true;
-                self.reading = false;
-                output::note("stopped; what was sent last was not acknowledged");
-                self.unacknowledged.clear();
+                self.give_up();
                 Ok(())
             }
         }
+    }
+
+    /// Ctrl-C while no server answers: what was sent last stays unacknowledged.
+    fn give_up(&mut self) {
+        self.progress
+            .say("stopped; what was sent last was not acknowledged");
+        self.summary.interrupted = true;
+        self.summary.rows = self.rows_sent;
+        self.reading = false;
+        self.unacknowledged.clear();
     }
 }
 
@@ -260,3 +288,6 @@ impl From<CliError> for Stop {
         Self::Error(Box::new(error))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,12 @@ pub struct Example {
 
 impl From<v1::RejectedRow> for Example {
     fn from(row: v1::RejectedRow) -> Self {
-        Self { line: row.line, id: row.item_id, reason: row.reason, message: row.message }
+        Self {
+            line: row.line,
+            id: row.item_id,
+            reason: row.reason,
+            message: row.message,
+        }
     }
 }
 
@@ -95,7 +100,10 @@ impl Summary {
     /// Counts a rejected row, and keeps it among the first `most`.
     pub fn reject(&mut self, row: Example, most: usize) {
         self.rejected += 1;
-        *self.rejected_by_reason.entry(row.reason.clone()).or_default() += 1;
+        *self
+            .rejected_by_reason
+            .entry(row.reason.clone())
+            .or_default() += 1;
         if self.examples.len() < most {
             self.examples.push(row);
         }
@@ -118,28 +126,58 @@ impl Summary {
     pub fn words(&self) -> String {
         let mut fields = vec![("file", self.file.clone())];
         if self.rows == 0 && self.file_problem.is_none() && !self.interrupted {
-            let why = if self.filtered > 0 { "no rows pass --where" } else { "no rows" };
+            let why = if self.filtered > 0 {
+                "no rows pass --where"
+            } else {
+                "no rows"
+            };
             fields.push(("rows", why.to_owned()));
         } else {
             fields.push(("rows", self.rows.to_string()));
         }
-        fields.push((if self.dry_run { "would send" } else { "accepted" }, self.accepted.to_string()));
-        let reasons = self.rejected_by_reason.iter().map(|(reason, n)| format!("{n} {reason}"));
+        fields.push((
+            if self.dry_run {
+                "good rows"
+            } else {
+                "accepted"
+            },
+            self.accepted.to_string(),
+        ));
+        let reasons = self
+            .rejected_by_reason
+            .iter()
+            .map(|(reason, n)| format!("{n} {reason}"));
         let reasons = reasons.collect::<Vec<_>>().join(", ");
         let rejected = match self.rejected {
             0 => "0".to_owned(),
             count => format!("{count} ({reasons})"),
         };
-        let shown = |count: u64| if count > 0 { count.to_string() } else { String::new() };
+        let shown = |count: u64| {
+            if count > 0 {
+                count.to_string()
+            } else {
+                String::new()
+            }
+        };
         fields.extend([
             ("unchanged", shown(self.unchanged)),
             ("rejected", rejected),
             ("left out by --where", shown(self.filtered)),
             ("experts registered", shown(self.experts_registered)),
             ("watermark", shown(self.watermark)),
-            ("index", if self.indexed { "has reached it".to_owned() } else { String::new() }),
+            (
+                "index",
+                if self.indexed {
+                    "has reached it".to_owned()
+                } else {
+                    String::new()
+                },
+            ),
             ("took", format!("{:.1} s", self.duration_seconds)),
-            ("the file's problem", self.file_problem.clone().unwrap_or_default()),
+            (
+                "the file's problem",
+                self.file_problem.clone().unwrap_or_default(),
+            ),
         ]);
         let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
         let mut text = pairs(fields.map(|(head, value)| (head.to_owned(), value)));
@@ -147,8 +185,15 @@ impl Summary {
             text.push_str(&format!("note: {note}\n"));
         }
         for row in &self.examples {
-            let id = if row.id.is_empty() { String::new() } else { format!(" ({})", row.id) };
-            text.push_str(&format!("  row {}{id}: {}: {}\n", row.line, row.reason, row.message));
+            let id = if row.id.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", row.id)
+            };
+            text.push_str(&format!(
+                "  row {}{id}: {}: {}\n",
+                row.line, row.reason, row.message
+            ));
         }
         let more = self.rejected.saturating_sub(self.examples.len() as u64);
         match &self.rejections_command {

@@ -1,0 +1,69 @@
+//! The embedder's section of the configuration.
+
+use std::path::PathBuf;
+
+use crate::error::EmbeddingError;
+
+/// How to find and run the embedding model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingConfig {
+    /// Folder of the model's files. `None`: where `cargo xtask setup` puts it.
+    pub model_dir: Option<PathBuf>,
+    /// The ONNX Runtime shared library. `None`: where `cargo xtask setup` puts it.
+    pub onnxruntime: Option<PathBuf>,
+    /// Cores to compute on. 0: as many as the machine has.
+    pub threads: usize,
+    /// Tokens in one batch, padding included. More is a little faster in bulk and makes a query
+    /// that arrives meanwhile share the cores for longer.
+    pub max_batch_tokens: usize,
+    /// Texts that may wait, for queries and for passages each. A query beyond it is refused, a
+    /// passage waits for a place.
+    pub queue: usize,
+    /// Texts are cut to this many tokens, the two marks at the ends included: 3 to 512. Part of the
+    /// space's fingerprint.
+    pub max_tokens: usize,
+}
+
+impl Default for EmbeddingConfig {
+    fn default() -> Self {
+        Self {
+            model_dir: None,
+            onnxruntime: None,
+            threads: 0,
+            max_batch_tokens: 512,
+            queue: 1024,
+            max_tokens: 256,
+        }
+    }
+}
+
+impl EmbeddingConfig {
+    /// Checks the numbers; files are looked for when the embedder opens.
+    ///
+    /// # Errors
+    /// [`EmbeddingError::Config`], naming the field.
+    pub fn validate(&self) -> Result<(), EmbeddingError> {
+        let refuse = |problem: &str| Err(EmbeddingError::Config(problem.to_owned()));
+        if self.threads > 1024 {
+            return refuse("embedding.threads must be at most 1024");
+        }
+        if self.max_batch_tokens == 0 {
+            return refuse("embedding.max_batch_tokens must be at least 1");
+        }
+        if self.queue == 0 || self.queue > 1_000_000 {
+            return refuse("embedding.queue must be between 1 and 1000000");
+        }
+        if !(3..=512).contains(&self.max_tokens) {
+            return refuse("embedding.max_tokens must be between 3 and 512");
+        }
+        Ok(())
+    }
+
+    /// The cores to use, with 0 resolved.
+    pub(crate) fn cores(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What can go wrong, and what to do about it. No message ever holds a text that was embedded.
+
+use std::path::PathBuf;
+
+use domain::ErrorKind;
+
+/// An embedding that could not be made, or an embedder that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddingError {
+    /// A number in the configuration is out of range.
+    #[error("{0}")]
+    Config(String),
+
+    /// The model's files are not on this machine.
+    #[error(
+        "the embedding model is missing (looked for {looked_for}): run `cargo xtask setup`, or set \
+         TENANTRY_MODEL_DIR to a folder that holds it"
+    )]
+    ModelMissing {
+        /// The first file that was not found, with its path.
+        looked_for: String,
+    },
+
+    /// The model's files are there and are not what they should be.
+    #[error(
+        "the embedding model in {} cannot be used ({problem}): run `cargo xtask setup --force`, or \
+         set TENANTRY_MODEL_DIR to a folder with an intact model",
+        folder.display()
+    )]
+    ModelBroken {
+        /// The folder that was read.
+        folder: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+
+    /// The ONNX Runtime library is not on this machine.
+    #[error(
+        "the ONNX Runtime library is missing (looked for {looked_for}): run `cargo xtask setup`, or \
+         set ORT_DYLIB_PATH to the library"
+    )]
+    RuntimeMissing {
+        /// The path that was tried.
+        looked_for: String,
+    },
+
+    /// The ONNX Runtime library is there and does not load.
+    #[error(
+        "the ONNX Runtime library cannot be used ({problem}): run `cargo xtask setup --force`, or \
+         set ORT_DYLIB_PATH to a library of release 1.24 or newer"
+    )]
+    RuntimeBroken {
+        /// What the loader said; it names the file.
+        problem: String,
+    },
+
+    /// The operating system gave no thread.
+    #[error("cannot start a model thread")]
+    Thread(#[source] std::io::Error),
+
+    /// Too many queries are waiting already.
+    #[error("too many texts are waiting to be embedded, try again shortly")]
+    Overloaded,
+
+    /// The model failed on this text.
+    #[error("the embedding model failed while {stage}")]
+    Compute {
+        /// What it was doing.
+        stage: &'static str,
+    },
+
+    /// The model's code panicked on this text; the embedder goes on.
+    #[error("the embedding model panicked")]
+    Panicked,
+
+    /// The embedder is shutting down.
+    #[error("the embedder has stopped")]
+    Stopped,
+}
+
+impl EmbeddingError {
+    /// The kind of failure, for the caller's status.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config(_)
+            | Self::ModelMissing { .. }
+            | Self::ModelBroken { .. }
+            | Self::RuntimeMissing { .. }
+            | Self::RuntimeBroken { .. } => ErrorKind::FailedPrecondition,
+            Self::Overloaded => ErrorKind::ResourceExhausted,
+            Self::Stopped => ErrorKind::Unavailable,
+            Self::Thread(_) | Self::Compute { .. } | Self::Panicked => ErrorKind::Internal,
+        }
+    }
+}
+
+impl domain::Fault for EmbeddingError {
+    fn kind(&self) -> ErrorKind {
+        self.kind()
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "EMBEDDING_CONFIG",
+            Self::ModelMissing { .. } => "MODEL_MISSING",
+            Self::ModelBroken { .. } => "MODEL_BROKEN",
+            Self::RuntimeMissing { .. } => "RUNTIME_MISSING",
+            Self::RuntimeBroken { .. } => "RUNTIME_BROKEN",
+            Self::Thread(_) | Self::Compute { .. } | Self::Panicked => "EMBEDDING_FAILED",
+            Self::Overloaded => "EMBEDDING_OVERLOADED",
+            Self::Stopped => "EMBEDDING_STOPPED",
+        }
+    }
+}

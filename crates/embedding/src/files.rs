@@ -1,0 +1,84 @@
+//! Finds the files an embedder needs and reads them, before any foreign code could stumble on them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fastembed::TokenizerFiles;
+
+use crate::config::EmbeddingConfig;
+use crate::error::EmbeddingError;
+use crate::layout;
+
+/// Names how a vector is made from a text, beyond the files: raise it when that changes, and every
+/// cached vector is made anew.
+const SCHEME: &str = "tenantry-embedding 1: mean pooling, L2 norm 1";
+
+/// A model's files, in memory.
+pub(crate) struct ModelFiles {
+    /// Where they were read.
+    pub folder: PathBuf,
+    /// The ONNX graph.
+    pub onnx: Vec<u8>,
+    /// The tokenizer and its settings.
+    pub tokenizer: TokenizerFiles,
+    /// Identifies the vector space: all bytes above, the token limit and the scheme.
+    pub fingerprint: blake3::Hash,
+}
+
+impl ModelFiles {
+    /// Reads the configured folder, or else the one that setup fills.
+    pub fn read(config: &EmbeddingConfig) -> Result<Self, EmbeddingError> {
+        let missing = |looked_for: String| EmbeddingError::ModelMissing { looked_for };
+        let folder = config
+            .model_dir
+            .clone()
+            .or_else(layout::default_model_dir)
+            .ok_or_else(|| missing("a cache folder, but no home folder is known".to_owned()))?;
+        let mut hash = blake3::Hasher::new();
+        hash.update(SCHEME.as_bytes());
+        hash.update(&(config.max_tokens as u64).to_le_bytes());
+        let mut read = |name: &str| -> Result<Vec<u8>, EmbeddingError> {
+            let path = folder.join(name);
+            let bytes = fs::read(&path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => missing(path.display().to_string()),
+                _ => EmbeddingError::ModelBroken {
+                    folder: folder.clone(),
+                    problem: format!("{name} cannot be read: {error}"),
+                },
+            })?;
+            // The length keeps one file's end apart from the next one's start.
+            hash.update(&(bytes.len() as u64).to_le_bytes());
+            hash.update(&bytes);
+            Ok(bytes)
+        };
+        let [onnx, tokenizer, config, special_tokens, tokenizer_config] = layout::MODEL_FILES;
+        let onnx = read(onnx)?;
+        let tokenizer = TokenizerFiles {
+            tokenizer_file: read(tokenizer)?,
+            config_file: read(config)?,
+            special_tokens_map_file: read(special_tokens)?,
+            tokenizer_config_file: read(tokenizer_config)?,
+        };
+        let fingerprint = hash.finalize();
+        Ok(Self {
+            folder,
+            onnx,
+            tokenizer,
+            fingerprint,
+        })
+    }
+}
+
+/// The configured ONNX Runtime library, or else the one that setup installs, as an absolute path.
+pub(crate) fn find_onnxruntime(configured: Option<&Path>) -> Result<PathBuf, EmbeddingError> {
+    let missing = |looked_for: String| EmbeddingError::RuntimeMissing { looked_for };
+    let path = configured
+        .map(Path::to_owned)
+        .or_else(layout::default_onnxruntime)
+        .ok_or_else(|| missing("a cache folder, but no home folder is known".to_owned()))?;
+    // A relative path would be looked for beside the executable.
+    match path.canonicalize() {
+        Ok(found) if found.is_file() => Ok(found),
+        _ => Err(missing(path.display().to_string())),
+    }
+}

@@ -1,0 +1,114 @@
+//! One contract, run on SQLite and on PostgreSQL.
+//!
+//! Each case gets an empty store of its own. On SQLite each is a test; on PostgreSQL all run in one
+//! test, because they share a server that is started for them (see `postgres.rs`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod access;
+mod concurrency;
+mod crash;
+mod datasets;
+mod erasure;
+mod experts;
+mod items;
+mod jobs;
+mod models;
+mod postgres;
+mod queue;
+mod schema;
+mod serving;
+mod sqlite_file;
+mod tenants;
+mod world;
+
+use std::pin::Pin;
+
+use world::World;
+
+type Case = fn(World) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+macro_rules! contract {
+    ($($module:ident::$case:ident,)*) => {
+        mod sqlite {
+            use super::World;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$module::$case(World::sqlite().await).await;
+                }
+            )*
+        }
+
+        fn cases() -> Vec<(&'static str, Case)> {
+            vec![$((
+                concat!(stringify!($module), "::", stringify!($case)),
+                |world| Box::pin($module::$case(world)),
+            ),)*]
+        }
+    };
+}
+
+contract![
+    tenants::a_tenant_is_made_found_listed_and_changed,
+    tenants::an_id_is_taken_once,
+    tenants::changes_are_told_after_the_commit_only,
+    access::a_key_is_made_found_and_revoked,
+    access::keys_are_listed_in_their_scope,
+    access::the_audit_trail_is_read_newest_first,
+    access::nothing_is_written_without_a_tenant,
+    experts::upsert_counts_what_changed,
+    experts::experts_are_listed_in_pages,
+    experts::tenant_b_cannot_see_experts_of_a,
+    items::an_item_round_trips,
+    items::a_changed_item_gets_a_revision_and_keeps_its_point,
+    items::a_deleted_item_is_gone_and_can_come_back,
+    items::a_watermark_names_a_state_of_all_items,
+    items::changes_are_read_in_order_and_only_the_newest,
+    items::items_are_listed_by_area_and_expert,
+    items::a_dropped_transaction_leaves_no_trace,
+    items::many_items_fit_one_call,
+    items::tenant_b_cannot_see_items_of_a,
+    items::four_thousand_items_are_ingested_quickly,
+    datasets::datasets_are_numbered_without_gaps,
+    datasets::rejections_are_read_in_order,
+    datasets::tenant_b_cannot_see_datasets_or_rejections_of_a,
+    models::versions_and_aliases,
+    models::a_version_is_inserted_once,
+    models::tenant_b_cannot_see_models_of_a,
+    serving::embeddings_are_cached_by_space,
+    serving::the_index_knows_how_far_it_is,
+    serving::feedback_is_kept_once,
+    serving::answers_are_found_by_request,
+    serving::a_repeated_request_gets_the_first_answer,
+    serving::two_calls_of_one_request_do_the_work_once,
+    serving::tenant_b_cannot_see_what_a_was_served,
+    jobs::a_job_is_enqueued_found_and_listed,
+    jobs::one_job_waits_under_a_key,
+    jobs::a_job_is_cancelled,
+    jobs::tenant_b_cannot_see_jobs_of_a,
+    queue::a_job_lives_its_life,
+    queue::turns_are_fair,
+    queue::one_job_of_a_kind_runs_in_a_tenant,
+    queue::a_lost_lease_finishes_nothing,
+    queue::an_expired_job_is_taken_again_and_then_fails,
+    queue::a_failed_job_is_tried_again_when_it_may,
+    queue::a_retry_does_not_collide_with_a_new_job_of_its_key,
+    queue::a_running_job_is_asked_to_stop,
+    queue::workers_wake_when_something_is_enqueued,
+    queue::two_workers_never_take_the_same_job,
+    queue::tenants_at_rest_are_passed_over,
+    queue::a_waiting_job_is_not_taken_before_the_one_who_counts_on_it_commits,
+    concurrency::eight_writers_leave_no_gap,
+    concurrency::readers_do_not_wait_for_writers,
+    concurrency::a_reader_that_comes_to_write_is_not_refused,
+    erasure::erasure_leaves_nothing_but_a_certificate,
+    erasure::erasure_can_be_interrupted,
+    erasure::nothing_is_written_while_erasing,
+    schema::migrations_go_down_and_up_again,
+];

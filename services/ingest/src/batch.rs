@@ -1,0 +1,251 @@
+//! One batch: good rows and bad rows are committed together, with the job that will index them.
+
+use std::collections::HashSet;
+
+use api::v1::{self, ingest_row::Row};
+use domain::{
+    ErrorKind, ItemContent, JobKind, RejectionReason, RequestId, RowIssue, TenantContext,
+    clean_text,
+};
+use prost::Message as _;
+use server::ServiceError;
+use storage::{NewJob, NewRejection, TenantTx};
+
+use crate::Ingest;
+
+const MAX_ROWS: usize = 1_000;
+const EXCERPT_MAX_CHARS: usize = 2_000;
+const METHOD: &str = "IngestItems";
+
+impl Ingest {
+    /// Commits a batch and answers with its acknowledgement. A repeat of its request id is answered
+    /// with the first acknowledgement.
+    pub(crate) async fn ingest_batch(
+        &self,
+        ctx: &TenantContext,
+        batch: v1::IngestItemsRequest,
+    ) -> Result<v1::IngestItemsResponse, ServiceError> {
+        let request_id = RequestId::parse(batch.request_id.clone())
+            .map_err(|error| ServiceError::id("request_id", &error))?;
+        if batch.rows.len() > MAX_ROWS {
+            let message = format!("has {} rows; send at most {MAX_ROWS} in one batch", batch.rows.len());
+            return Err(ServiceError::invalid("rows", message));
+        }
+        let fingerprint = fingerprint(&batch.rows);
+        let tx = self.begin(ctx).await?;
+        if let Some(first) = tx.requests().find(METHOD, &request_id, &fingerprint).await? {
+            return v1::IngestItemsResponse::decode(&first[..]).map_err(ServiceError::internal);
+        }
+        let now = self.clock.now();
+        let (items, rejected) = sort_rows(batch.rows, now);
+        let rejections = rejected.iter().map(|row| row.to_store(request_id.as_str())).collect();
+        tx.rejections().add(rejections, now).await?;
+        let outcome = tx.items().upsert(items, now).await?;
+        if outcome.accepted > 0 {
+            enqueue_index(&tx, JobKind::IndexItems, now).await?;
+        }
+        let response = v1::IngestItemsResponse {
+            request_id: request_id.to_string(),
+            watermark: outcome.watermark,
+            accepted: outcome.accepted,
+            unchanged: outcome.unchanged,
+            rejected: rejected.into_iter().map(BadRow::into_wire).collect(),
+        };
+        tx.requests()
+            .save(METHOD, &request_id, &fingerprint, response.encode_to_vec(), now)
+            .await?;
+        // What comes after this line may be lost; the acknowledgement says it was kept.
+        tx.commit().await?;
+        Ok(response)
+    }
+
+    /// Deletes items and has the index follow.
+    pub(crate) async fn delete_items(
+        &self,
+        ctx: &TenantContext,
+        ids: &[domain::ItemId],
+    ) -> Result<v1::BatchDeleteItemsResponse, ServiceError> {
+        let now = self.clock.now();
+        let tx = self.begin(ctx).await?;
+        let outcome = tx.items().delete(ids, now).await?;
+        if outcome.deleted > 0 {
+            enqueue_index(&tx, JobKind::IndexItems, now).await?;
+        }
+        tx.commit().await?;
+        Ok(v1::BatchDeleteItemsResponse { deleted: outcome.deleted, watermark: outcome.watermark })
+    }
+}
+
+/// Enqueues index work; one job that waits is enough for all that was committed before it starts.
+pub(crate) async fn enqueue_index(
+    tx: &TenantTx,
+    kind: JobKind,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<domain::Job, ServiceError> {
+    let job = NewJob {
+        kind,
+        payload: serde_json::json!({}),
+        dedup_key: Some(kind.as_str().to_owned()),
+        // The index is derived and the work can always be done later: never give up for good.
+        max_attempts: 1_000,
+    };
+    Ok(tx.jobs().enqueue(job, now).await?)
+}
+
+/// A row that goes to the quarantine.
+struct BadRow {
+    line: u64,
+    item_id: String,
+    issue: RowIssue,
+    excerpt: String,
+}
+
+impl BadRow {
+    fn to_store(&self, batch: &str) -> NewRejection {
+        NewRejection {
+            batch: batch.to_owned(),
+            line: self.line,
+            item_id: self.item_id.clone(),
+            issue: self.issue.clone(),
+            excerpt: self.excerpt.clone(),
+        }
+    }
+
+    fn into_wire(self) -> v1::RejectedRow {
+        v1::RejectedRow::of(self.line, self.item_id, self.issue)
+    }
+}
+
+/// The rows that can become items, and those that cannot, each with the reason.
+fn sort_rows(
+    rows: Vec<v1::IngestRow>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> (Vec<ItemContent>, Vec<BadRow>) {
+    let (mut items, mut rejected) = (Vec::with_capacity(rows.len()), Vec::new());
+    let mut seen = HashSet::new();
+    for (index, row) in rows.into_iter().enumerate() {
+        let line = if row.line == 0 { index as u64 + 1 } else { row.line };
+        let (item_id, excerpt, result) = match row.row {
+            Some(Row::Item(item)) => {
+                let (id, excerpt) = (item.item_id.clone(), excerpt(&item.text));
+                let result = ItemContent::try_from(item).and_then(|item| item.validate(now));
+                (id, excerpt, result)
+            }
+            Some(Row::Unreadable(bad)) => {
+                (bad.item_id.clone(), excerpt(&bad.excerpt), Err(issue_of(&bad)))
+            }
+            None => {
+                let message = "the row is empty; send an item or an unreadable row";
+                (String::new(), String::new(), Err(RowIssue::new(RejectionReason::Unreadable, "", message)))
+            }
+        };
+        let result = result.and_then(|item| match seen.insert(item.id.clone()) {
+            true => Ok(item),
+            false => Err(RowIssue::new(
+                RejectionReason::DuplicateId,
+                "id",
+                format!("{:?} came earlier in the same batch; send each id once", item.id.as_str()),
+            )),
+        });
+        match result {
+            Ok(item) => items.push(item),
+            Err(issue) => rejected.push(BadRow { line, item_id: clip(&item_id, 256), issue, excerpt }),
+        }
+    }
+    (items, rejected)
+}
+
+fn issue_of(bad: &v1::UnreadableRow) -> RowIssue {
+    RowIssue {
+        reason: RejectionReason::parse(&bad.reason).unwrap_or(RejectionReason::Unreadable),
+        field: clip(&bad.field, 256),
+        message: clip(&bad.message, EXCERPT_MAX_CHARS),
+    }
+}
+
+fn excerpt(text: &str) -> String {
+    clip(&clean_text(text), EXCERPT_MAX_CHARS)
+}
+
+fn clip(text: &str, most: usize) -> String {
+    text.chars().take(most).collect::<String>().replace('\0', "\u{FFFD}")
+}
+
+/// What tells two batches with the same request id apart.
+fn fingerprint(rows: &[v1::IngestRow]) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    for row in rows {
+        // A map's order on the wire is free: hash attributes apart, sorted.
+        let mut row = row.clone();
+        let attributes = match &mut row.row {
+            Some(Row::Item(item)) => std::mem::take(&mut item.attributes),
+            _ => Default::default(),
+        };
+        let sorted: std::collections::BTreeMap<_, _> = attributes.into_iter().collect();
+        hasher.update(&row.encode_length_delimited_to_vec());
+        for (key, value) in sorted {
+            hasher.update(key.as_bytes()).update(&[0]).update(value.as_bytes()).update(&[1]);
+        }
+    }
+    hasher.finalize().as_bytes().to_vec()
+}
+
+/// Ids of items as a request names them.
+pub(crate) fn item_ids(ids: Vec<String>) -> Result<Vec<domain::ItemId>, ServiceError> {
+    if ids.len() > MAX_ROWS {
+        let message = format!("has {} ids; send at most {MAX_ROWS} at a time", ids.len());
+        return Err(ServiceError::invalid("item_ids", message));
+    }
+    let parsed: Result<Vec<_>, _> = ids.into_iter().map(domain::ItemId::parse).collect();
+    parsed.map_err(|error| ServiceError::id("item_ids", &error))
+}
+
+/// The stream ends: its client should come again.
+pub(crate) fn stopping() -> ServiceError {
+    let message = "the server is stopping; what was acknowledged is kept, send the rest again";
+    ServiceError::new(ErrorKind::Unavailable, "STOPPING", message)
+        .retry_after(std::time::Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, text: &str) -> v1::IngestRow {
+        let item = v1::Item {
+            item_id: id.into(),
+            text: text.into(),
+            occur_time: Some(Default::default()),
+            ..Default::default()
+        };
+        v1::IngestRow { line: 0, row: Some(Row::Item(item)) }
+    }
+
+    #[test]
+    fn each_bad_row_has_its_line_and_reason() {
+        let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let rows = vec![row("a", "one"), row("", "two"), row("b", " "), row("a", "again"), v1::IngestRow::default()];
+        let (items, rejected) = sort_rows(rows, now);
+        assert_eq!(items.len(), 1);
+        let found: Vec<_> = rejected.iter().map(|bad| (bad.line, bad.issue.reason)).collect();
+        assert_eq!(found, [
+            (2, RejectionReason::MissingField),
+            (3, RejectionReason::EmptyText),
+            (4, RejectionReason::DuplicateId),
+            (5, RejectionReason::Unreadable),
+        ]);
+    }
+
+    #[test]
+    fn the_fingerprint_ignores_the_order_of_attributes_and_nothing_else() {
+        let with = |pairs: &[(&str, &str)]| {
+            let mut row = row("a", "one");
+            if let Some(Row::Item(item)) = &mut row.row {
+                item.attributes = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+            }
+            fingerprint(&[row])
+        };
+        assert_eq!(with(&[("k", "1"), ("l", "2")]), with(&[("l", "2"), ("k", "1")]));
+        assert_ne!(with(&[("k", "1")]), with(&[("k", "2")]));
+    }
+}

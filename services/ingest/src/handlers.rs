@@ -1,0 +1,229 @@
+//! The RPCs of `IngestService`: context, permission, command, one call, convert.
+
+use api::v1;
+use api::v1::ingest_service_server::IngestService;
+use domain::{ExpertId, FieldViolation, ItemId, JobKind, NewExpert, Permission, ResourceName};
+use server::{Caller, Reply, ServiceError, next_page, parse_page_token};
+use storage::ItemQuery;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::Ingest;
+use crate::batch::{enqueue_index, item_ids};
+
+const MAX_EXPERTS: usize = 1_000;
+
+#[tonic::async_trait]
+impl IngestService for Ingest {
+    type IngestItemsStream = ReceiverStream<Result<v1::IngestItemsResponse, Status>>;
+
+    async fn batch_upsert_experts(
+        &self,
+        request: Request<v1::BatchUpsertExpertsRequest>,
+    ) -> Reply<v1::BatchUpsertExpertsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::WriteContent).await?;
+        let experts = new_experts(request.experts)?;
+        let tx = self.begin(&ctx).await?;
+        let changed = tx.experts().upsert(&experts, self.clock.now()).await;
+        let changed = changed.map_err(ServiceError::from)?;
+        tx.commit().await.map_err(ServiceError::from)?;
+        Ok(Response::new(v1::BatchUpsertExpertsResponse { changed }))
+    }
+
+    async fn list_experts(
+        &self,
+        request: Request<v1::ListExpertsRequest>,
+    ) -> Reply<v1::ListExpertsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let limit = page_limit(request.page_size)?;
+        let after = parse_page_token::<ExpertId>(&request.page_token)?;
+        let experts = self.begin(&ctx).await?.experts().list(after.as_ref(), limit).await;
+        let experts = experts.map_err(ServiceError::from)?;
+        let last = experts.last().map(|expert| expert.id.to_string());
+        Ok(Response::new(v1::ListExpertsResponse {
+            next_page_token: next_page(experts.len(), limit, last),
+            experts: experts.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn ingest_items(
+        &self,
+        request: Request<Streaming<v1::IngestItemsRequest>>,
+    ) -> Reply<Self::IngestItemsStream> {
+        // Which tenant is known with the first batch; who calls is known now.
+        let caller = Caller::of(request.extensions())?.clone();
+        Ok(Response::new(self.clone().serve_stream(caller, request.into_inner())))
+    }
+
+    async fn get_item(&self, request: Request<v1::GetItemRequest>) -> Reply<v1::GetItemResponse> {
+        let caller = Caller::of(request.extensions())?;
+        let name = &request.get_ref().name;
+        let (tenant, id) =
+            ResourceName::item(name).map_err(|error| ServiceError::name("name", &error))?;
+        let ctx = self.gate.enter_tenant(caller, &tenant, Permission::ReadContent).await?;
+        let found = self.begin(&ctx).await?.items().get(&id).await.map_err(ServiceError::from)?;
+        let item = found.ok_or_else(|| ServiceError::not_found(name))?;
+        Ok(Response::new(v1::GetItemResponse { item: Some(v1::Item::of(&tenant, item)) }))
+    }
+
+    async fn list_items(
+        &self,
+        request: Request<v1::ListItemsRequest>,
+    ) -> Reply<v1::ListItemsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let limit = page_limit(request.page_size)?;
+        let expert = match request.expert.as_str() {
+            "" => None,
+            id => Some(ExpertId::parse(id).map_err(|error| ServiceError::id("expert", &error))?),
+        };
+        let query = ItemQuery {
+            after: parse_page_token::<ItemId>(&request.page_token)?,
+            limit,
+            area: Some(request.area).filter(|area| !area.is_empty()),
+            expert,
+        };
+        let items = self.begin(&ctx).await?.items().list(query).await;
+        let items = items.map_err(ServiceError::from)?;
+        let last = items.last().map(|item| item.content.id.to_string());
+        let next_page_token = next_page(items.len(), limit, last);
+        let items = items.into_iter().map(|item| v1::Item::of(ctx.tenant(), item)).collect();
+        Ok(Response::new(v1::ListItemsResponse { items, next_page_token }))
+    }
+
+    async fn batch_delete_items(
+        &self,
+        request: Request<v1::BatchDeleteItemsRequest>,
+    ) -> Reply<v1::BatchDeleteItemsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::WriteContent).await?;
+        let ids = item_ids(request.item_ids)?;
+        Ok(Response::new(self.delete_items(&ctx, &ids).await?))
+    }
+
+    async fn list_rejections(
+        &self,
+        request: Request<v1::ListRejectionsRequest>,
+    ) -> Reply<v1::ListRejectionsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let limit = page_limit(request.page_size)?;
+        let after = parse_page_token::<i64>(&request.page_token)?.unwrap_or(0);
+        let batch = Some(request.request_id_prefix.as_str()).filter(|prefix| !prefix.is_empty());
+        let tx = self.begin(&ctx).await?;
+        let found = tx.rejections().list(after, limit, batch).await.map_err(ServiceError::from)?;
+        let total = tx.rejections().count().await.map_err(ServiceError::from)?;
+        let last = found.last().map(|rejection| rejection.sequence.to_string());
+        Ok(Response::new(v1::ListRejectionsResponse {
+            next_page_token: next_page(found.len(), limit, last),
+            rejections: found.into_iter().map(Into::into).collect(),
+            total,
+        }))
+    }
+
+    async fn create_dataset(
+        &self,
+        request: Request<v1::CreateDatasetRequest>,
+    ) -> Reply<v1::CreateDatasetResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::Administer).await?;
+        let dataset = v1::Dataset::of(ctx.tenant(), self.pin_dataset(&ctx).await?);
+        Ok(Response::new(v1::CreateDatasetResponse { dataset: Some(dataset) }))
+    }
+
+    async fn get_dataset(
+        &self,
+        request: Request<v1::GetDatasetRequest>,
+    ) -> Reply<v1::GetDatasetResponse> {
+        let caller = Caller::of(request.extensions())?;
+        let name = &request.get_ref().name;
+        let (tenant, number) =
+            ResourceName::dataset(name).map_err(|error| ServiceError::name("name", &error))?;
+        let ctx = self.gate.enter_tenant(caller, &tenant, Permission::ReadContent).await?;
+        let found = self.begin(&ctx).await?.datasets().get(number).await;
+        let dataset = found.map_err(ServiceError::from)?;
+        let dataset = dataset.ok_or_else(|| ServiceError::not_found(name))?;
+        let dataset = Some(v1::Dataset::of(&tenant, dataset));
+        Ok(Response::new(v1::GetDatasetResponse { dataset }))
+    }
+
+    async fn list_datasets(
+        &self,
+        request: Request<v1::ListDatasetsRequest>,
+    ) -> Reply<v1::ListDatasetsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let limit = page_limit(request.page_size)?;
+        let before = parse_page_token::<u64>(&request.page_token)?;
+        let found = self.begin(&ctx).await?.datasets().list(before, limit).await;
+        let datasets = found.map_err(ServiceError::from)?;
+        let last = datasets.last().map(|dataset| dataset.number.to_string());
+        let next_page_token = next_page(datasets.len(), limit, last);
+        let of = |dataset| v1::Dataset::of(ctx.tenant(), dataset);
+        let datasets = datasets.into_iter().map(of).collect();
+        Ok(Response::new(v1::ListDatasetsResponse { datasets, next_page_token }))
+    }
+
+    async fn get_index_status(
+        &self,
+        request: Request<v1::GetIndexStatusRequest>,
+    ) -> Reply<v1::GetIndexStatusResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        Ok(Response::new(self.index_status(&ctx).await?))
+    }
+
+    async fn rebuild_index(
+        &self,
+        request: Request<v1::RebuildIndexRequest>,
+    ) -> Reply<v1::RebuildIndexResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.gate.enter(&extensions, &request.parent, Permission::Administer).await?;
+        let tx = self.begin(&ctx).await?;
+        let job = enqueue_index(&tx, JobKind::RebuildIndex, self.clock.now()).await?;
+        tx.commit().await.map_err(ServiceError::from)?;
+        Ok(Response::new(v1::RebuildIndexResponse { job: Some(job.into()) }))
+    }
+}
+
+impl Ingest {
+    async fn index_status(
+        &self,
+        ctx: &domain::TenantContext,
+    ) -> Result<v1::GetIndexStatusResponse, ServiceError> {
+        let tx = self.begin(ctx).await?;
+        let indexed_watermark = tx.index().watermark(&self.space.name).await?;
+        let watermark = tx.items().watermark().await?;
+        let items = tx.items().count().await?;
+        drop(tx);
+        let indexed_items = self.vectors.count(&self.space, ctx.tenant()).await?;
+        let space = self.space.name.clone();
+        Ok(v1::GetIndexStatusResponse { watermark, indexed_watermark, items, indexed_items, space })
+    }
+}
+
+/// Pages of this service: 100 entries unless asked otherwise, 1,000 at the most.
+fn page_limit(page_size: i32) -> Result<u32, ServiceError> {
+    api::page_limit(page_size, 100, 1_000).map_err(|error| ServiceError::violations(vec![error]))
+}
+
+/// The experts of a request, with every violation at once.
+fn new_experts(experts: Vec<v1::Expert>) -> Result<Vec<NewExpert>, ServiceError> {
+    if experts.len() > MAX_EXPERTS {
+        let message = format!("has {} entries; send at most {MAX_EXPERTS} at a time", experts.len());
+        return Err(ServiceError::invalid("experts", message));
+    }
+    let (mut good, mut violations) = (Vec::with_capacity(experts.len()), Vec::new());
+    for (index, expert) in experts.into_iter().enumerate() {
+        match NewExpert::try_from(expert) {
+            Ok(expert) => good.push(expert),
+            Err(violation) => violations.push(FieldViolation::new(
+                format!("experts[{index}].{}", violation.field),
+                violation.message,
+            )),
+        }
+    }
+    if violations.is_empty() { Ok(good) } else { Err(ServiceError::violations(violations)) }
+}

@@ -1,0 +1,100 @@
+//! The answer log: what was answered, kept for feedback to join.
+//!
+//! Answers wait in memory and are written in groups, off the hot path. A crash loses at most what
+//! was answered since the last write (a fraction of a second): feedback to such an answer is
+//! refused as unknown, and nothing else depends on it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use domain::{TenantContext, TenantId};
+use server::ServiceError;
+use storage::{NewAnswer, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Answers that may wait; more are not kept, and counted.
+const WAITING: usize = 16_384;
+const GROUP: usize = 512;
+const EVERY: Duration = Duration::from_millis(200);
+
+enum Entry {
+    Answer(TenantId, NewAnswer),
+    /// Answered when everything before it is written.
+    Flush(oneshot::Sender<()>),
+}
+
+/// Where answers are put. Clones are the same log.
+#[derive(Clone)]
+pub struct AnswerLog {
+    sender: mpsc::Sender<Entry>,
+}
+
+impl AnswerLog {
+    /// A log, and the task that writes it until `stop`, then the rest.
+    #[must_use]
+    pub fn new(store: Store, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (Self { sender }, write_all(store, receiver, stop))
+    }
+
+    pub(crate) fn put(&self, tenant: &TenantId, answer: NewAnswer) {
+        if self.sender.try_send(Entry::Answer(tenant.clone(), answer)).is_err() {
+            metrics::counter!("tenantry_answers_not_logged_total").increment(1);
+        }
+    }
+
+    /// Waits until what was put before is written.
+    pub(crate) async fn flush(&self) -> Result<(), ServiceError> {
+        let (done, written) = oneshot::channel();
+        let sent = self.sender.send(Entry::Flush(done)).await;
+        sent.map_err(|_| ServiceError::internal("the answer log has ended"))?;
+        written.await.map_err(|_| ServiceError::internal("the answer log has ended"))
+    }
+}
+
+async fn write_all(store: Store, mut receiver: mpsc::Receiver<Entry>, stop: CancellationToken) {
+    let mut waiting: HashMap<TenantId, Vec<NewAnswer>> = HashMap::new();
+    let mut timer = tokio::time::interval(EVERY);
+    let mut buffer = Vec::with_capacity(GROUP);
+    loop {
+        let mut flushed = Vec::new();
+        let stopping = tokio::select! {
+            received = receiver.recv_many(&mut buffer, GROUP) => received == 0,
+            _ = timer.tick() => false,
+            () = stop.cancelled() => {
+                receiver.close();
+                while let Ok(entry) = receiver.try_recv() {
+                    buffer.push(entry);
+                }
+                true
+            }
+        };
+        for entry in buffer.drain(..) {
+            match entry {
+                Entry::Answer(tenant, answer) => waiting.entry(tenant).or_default().push(answer),
+                Entry::Flush(done) => flushed.push(done),
+            }
+        }
+        for (tenant, answers) in waiting.drain() {
+            if let Err(error) = write(&store, &tenant, answers).await {
+                tracing::warn!(%error, %tenant, "answers could not be written; feedback to them will be refused");
+            }
+        }
+        for done in flushed {
+            // Who asked may have gone.
+            let _ = done.send(());
+        }
+        if stopping {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn write(store: &Store, tenant: &TenantId, answers: Vec<NewAnswer>) -> storage::Result<()> {
+    let ctx = TenantContext::for_background_work(tenant, "answers");
+    let tx = store.begin(&ctx).await?;
+    tx.answers().add(answers).await?;
+    tx.commit().await
+}

@@ -1,0 +1,116 @@
+//! Messages to commands: the only place where requests are validated.
+
+use api::v1;
+use domain::{ITEM_TEXT_MAX_CHARS, ModelName, clean_text, has_usable_text};
+use learning::Baseline;
+use server::ServiceError;
+
+const DEFAULT_TOP_K: usize = 5;
+const MAX_TOP_K: usize = 100;
+
+/// A question for experts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recommend {
+    pub text: String,
+    pub area: Option<String>,
+    pub top_k: usize,
+    pub with: With,
+}
+
+/// What is to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum With {
+    /// The routed model.
+    Route,
+    /// This model, to compare.
+    Model(ModelName),
+    /// This baseline, to compare.
+    Baseline(Baseline),
+}
+
+impl Recommend {
+    pub(crate) fn parse(
+        text: &str,
+        area: &str,
+        top_k: i32,
+        model_override: &str,
+    ) -> Result<Self, ServiceError> {
+        Ok(Self {
+            text: question(text)?,
+            area: Some(clean_text(area)).filter(|area| !area.is_empty()),
+            top_k: limit(top_k, DEFAULT_TOP_K)?,
+            with: with(model_override)?,
+        })
+    }
+}
+
+impl TryFrom<&v1::RecommendExpertsRequest> for Recommend {
+    type Error = ServiceError;
+    fn try_from(request: &v1::RecommendExpertsRequest) -> Result<Self, ServiceError> {
+        Self::parse(&request.text, &request.area, request.top_k, &request.model_override)
+    }
+}
+
+/// A question's text.
+pub(crate) fn question(text: &str) -> Result<String, ServiceError> {
+    if text.len() > ITEM_TEXT_MAX_CHARS && text.chars().count() > ITEM_TEXT_MAX_CHARS {
+        let message = format!("is longer than {ITEM_TEXT_MAX_CHARS} characters; ask shorter");
+        return Err(ServiceError::invalid("text", message));
+    }
+    if !has_usable_text(text) {
+        return Err(ServiceError::invalid("text", "has nothing to read in it; send the question"));
+    }
+    Ok(clean_text(text))
+}
+
+/// How many answers are wanted.
+pub(crate) fn limit(top_k: i32, default: usize) -> Result<usize, ServiceError> {
+    match usize::try_from(top_k) {
+        Ok(0) => Ok(default),
+        Ok(k) if k <= MAX_TOP_K => Ok(k),
+        _ => Err(ServiceError::invalid("top_k", format!("must be from 0 to {MAX_TOP_K}"))),
+    }
+}
+
+fn with(name: &str) -> Result<With, ServiceError> {
+    if name.is_empty() {
+        return Ok(With::Route);
+    }
+    if let Some(baseline) = name.strip_prefix("baseline:") {
+        let names: Vec<_> = Baseline::ALL.iter().map(|baseline| baseline.name()).collect();
+        return Baseline::parse(baseline).map(With::Baseline).ok_or_else(|| {
+            let message = format!("knows the baselines {}", names.join(", "));
+            ServiceError::invalid("model_override", message)
+        });
+    }
+    let model = name.parse().map_err(|error| ServiceError::name("model_override", &error))?;
+    Ok(With::Model(model))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_checked() {
+        assert_eq!(Recommend::parse(" why? ", "", 0, "").unwrap().top_k, DEFAULT_TOP_K);
+        for (text, top_k, with) in [
+            (" ", 1, ""),
+            ("why?", -1, ""),
+            ("why?", 101, ""),
+            ("why?", 1, "baseline:magic"),
+            ("why?", 1, "models/1"),
+        ] {
+            assert!(Recommend::parse(text, "", top_k, with).is_err(), "{text} {top_k} {with}");
+        }
+        assert!(question(&"x".repeat(5 << 20)).is_err());
+    }
+
+    #[test]
+    fn every_baseline_can_be_asked_for() {
+        for baseline in Baseline::ALL {
+            let name = format!("baseline:{}", baseline.name());
+            assert_eq!(with(&name).unwrap(), With::Baseline(baseline));
+        }
+    }
+}

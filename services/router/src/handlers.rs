@@ -1,0 +1,169 @@
+//! The RPCs of `RouterService`: context, permission, command, one call, convert.
+
+use api::v1;
+use api::v1::batch_recommend_experts_response::Result as BatchResult;
+use api::v1::router_service_server::RouterService;
+use domain::{ErrorKind, Permission, ResourceName, TenantContext};
+use server::{Caller, Reply, ServiceError};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::Router;
+use crate::commands::{Recommend, limit, question};
+use crate::feedback::Feedback;
+use crate::recommend::route_to_wire;
+
+const SIMILAR_DEFAULT: usize = 10;
+/// Answers of a questionnaire that may wait for a slow reader.
+const WAITING: usize = 16;
+
+#[tonic::async_trait]
+impl RouterService for Router {
+    type BatchRecommendExpertsStream =
+        ReceiverStream<Result<v1::BatchRecommendExpertsResponse, Status>>;
+
+    async fn recommend_experts(
+        &self,
+        request: Request<v1::RecommendExpertsRequest>,
+    ) -> Reply<v1::RecommendExpertsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let permission = match request.model_override.is_empty() {
+            true => Permission::Serve,
+            false => Permission::Administer,
+        };
+        let ctx = self.parts.gate.enter(&extensions, &request.parent, permission).await?;
+        let command = Recommend::try_from(&request)?;
+        Ok(Response::new(self.recommend(&ctx, command).await?))
+    }
+
+    async fn batch_recommend_experts(
+        &self,
+        request: Request<Streaming<v1::BatchRecommendExpertsRequest>>,
+    ) -> Reply<Self::BatchRecommendExpertsStream> {
+        let caller = Caller::of(request.extensions())?.clone();
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let router = self.clone();
+        tokio::spawn(async move {
+            if let Err(status) = router.answer_all(&caller, request.into_inner(), &sender).await {
+                // The client may be gone: then nobody wants to know.
+                let _ = sender.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn classify(&self, request: Request<v1::ClassifyRequest>) -> Reply<v1::ClassifyResponse> {
+        let parent = &request.get_ref().parent;
+        self.parts.gate.enter(request.extensions(), parent, Permission::Serve).await?;
+        Err(not_built("Classify").into())
+    }
+
+    async fn find_similar_items(
+        &self,
+        request: Request<v1::FindSimilarItemsRequest>,
+    ) -> Reply<v1::FindSimilarItemsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.parts.gate.enter(&extensions, &request.parent, Permission::Serve).await?;
+        let text = question(&request.text)?;
+        let items = self.similar(&ctx, text, limit(request.top_k, SIMILAR_DEFAULT)?).await?;
+        Ok(Response::new(v1::FindSimilarItemsResponse { items }))
+    }
+
+    async fn send_feedback(
+        &self,
+        request: Request<v1::SendFeedbackRequest>,
+    ) -> Reply<v1::SendFeedbackResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.parts.gate.enter(&extensions, &request.parent, Permission::Serve).await?;
+        let rank = self.keep_feedback(&ctx, Feedback::try_from(request)?).await?;
+        Ok(Response::new(v1::SendFeedbackResponse { rank }))
+    }
+
+    async fn explain_route(
+        &self,
+        request: Request<v1::ExplainRouteRequest>,
+    ) -> Reply<v1::ExplainRouteResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self.parts.gate.enter(&extensions, &request.parent, Permission::Serve).await?;
+        if !matches!(request.task.as_str(), "" | "experts") {
+            let message = "experts is the only task of this version";
+            return Err(ServiceError::invalid("task", message).into());
+        }
+        let view = self.parts.residents.view(&ctx).await?;
+        let route = Some(route_to_wire(&view.route().0));
+        Ok(Response::new(v1::ExplainRouteResponse { route, considered: view.considered() }))
+    }
+
+    async fn get_routing_policy(
+        &self,
+        request: Request<v1::GetRoutingPolicyRequest>,
+    ) -> Reply<v1::GetRoutingPolicyResponse> {
+        let parent = &request.get_ref().parent;
+        self.parts.gate.enter(request.extensions(), parent, Permission::ReadContent).await?;
+        Err(not_built("GetRoutingPolicy").into())
+    }
+
+    async fn update_routing_policy(
+        &self,
+        request: Request<v1::UpdateRoutingPolicyRequest>,
+    ) -> Reply<v1::UpdateRoutingPolicyResponse> {
+        let parent = &request.get_ref().parent;
+        self.parts.gate.enter(request.extensions(), parent, Permission::Administer).await?;
+        Err(not_built("UpdateRoutingPolicy").into())
+    }
+}
+
+fn not_built(method: &str) -> ServiceError {
+    let message = format!("{method} is not built in this version");
+    ServiceError::new(ErrorKind::Unimplemented, "NOT_BUILT", message)
+}
+
+impl Router {
+    async fn answer_all(
+        &self,
+        caller: &Caller,
+        mut questions: Streaming<v1::BatchRecommendExpertsRequest>,
+        sender: &mpsc::Sender<Result<v1::BatchRecommendExpertsResponse, Status>>,
+    ) -> Result<(), Status> {
+        let mut parent = String::new();
+        while let Some(asked) = questions.message().await? {
+            if parent.is_empty() {
+                parent.clone_from(&asked.parent);
+            } else if !asked.parent.is_empty() && asked.parent != parent {
+                let message = "must be the same for a whole stream";
+                return Err(ServiceError::invalid("parent", message).into());
+            }
+            let ctx = self.stream_context(caller, &parent).await?;
+            let result = match self.answer_one(&ctx, &asked).await {
+                Ok(answer) => BatchResult::Answer(answer),
+                Err(error) => BatchResult::Error(Status::from(error).message().to_owned()),
+            };
+            let correlation_id = asked.correlation_id;
+            let answer = v1::BatchRecommendExpertsResponse { correlation_id, result: Some(result) };
+            if sender.send(Ok(answer)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn stream_context(
+        &self,
+        caller: &Caller,
+        parent: &str,
+    ) -> Result<TenantContext, ServiceError> {
+        let tenant =
+            ResourceName::tenant(parent).map_err(|error| ServiceError::name("parent", &error))?;
+        self.parts.gate.enter_tenant(caller, &tenant, Permission::Serve).await
+    }
+
+    async fn answer_one(
+        &self,
+        ctx: &TenantContext,
+        asked: &v1::BatchRecommendExpertsRequest,
+    ) -> Result<v1::RecommendExpertsResponse, ServiceError> {
+        let command = Recommend::parse(&asked.text, &asked.area, asked.top_k, "")?;
+        self.recommend(ctx, command).await
+    }
+}

@@ -1,0 +1,132 @@
+//! The tenants that are resident, kept up to date in the background.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use artifacts::{ArtifactStore, ResidentCache};
+use domain::{Change, TenantContext, TenantId};
+use server::ServiceError;
+use storage::Store;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use crate::view::{SharedView, Stamp, TenantView};
+
+/// Resident tenants, bounded in bytes. Clones are the same residents.
+#[derive(Clone)]
+pub struct Residents {
+    store: Store,
+    artifacts: ArtifactStore,
+    views: ResidentCache<TenantView>,
+}
+
+impl Residents {
+    /// None resident yet; at most about `max_bytes` later.
+    #[must_use]
+    pub fn new(store: Store, artifacts: ArtifactStore, max_bytes: u64) -> Self {
+        Self { store, artifacts, views: ResidentCache::new(max_bytes) }
+    }
+
+    /// The tenant's view; loaded when it is not resident.
+    pub(crate) async fn view(&self, ctx: &TenantContext) -> Result<SharedView, ServiceError> {
+        let key = ctx.tenant().as_str();
+        if let Some(view) = self.views.get(key).await {
+            return Ok(view);
+        }
+        let loaded = self.views.get_or_load(key, TenantView::load(&self.store, &self.artifacts, ctx));
+        loaded.await.map_err(|shared| {
+            // Several may have waited for the same failure; each gets its own.
+            ServiceError::new(shared.kind(), "TENANT_NOT_LOADED", shared.message().to_owned())
+        })
+    }
+
+    /// Bytes held now, about.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.views.bytes()
+    }
+
+    /// Refreshes resident tenants after each change, and compares all with the store every `every`
+    /// in case a change was not heard, until `stop`.
+    pub async fn keep_fresh(self, every: Duration, stop: CancellationToken) {
+        let mut changes = self.store.changes().subscribe();
+        let mut timer = tokio::time::interval(every);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let mut dirty = HashSet::new();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = timer.tick() => dirty.extend(self.outdated().await),
+                heard = changes.recv() => match heard {
+                    Ok(change) => dirty.extend(tenant_of(change)),
+                    Err(RecvError::Lagged(_)) => dirty.extend(self.outdated().await),
+                    Err(RecvError::Closed) => return,
+                },
+            }
+            // What else has come in the meantime is done in the same go.
+            while let Ok(change) = changes.try_recv() {
+                dirty.extend(tenant_of(change));
+            }
+            for tenant in dirty {
+                self.refresh(&tenant).await;
+            }
+            metrics::gauge!("tenantry_resident_bytes").set(self.bytes() as f64);
+        }
+    }
+
+    /// Resident tenants whose store has moved on.
+    async fn outdated(&self) -> Vec<TenantId> {
+        let mut found = Vec::new();
+        for key in self.views.keys() {
+            let (Ok(tenant), Some(view)) = (TenantId::parse(key.clone()), self.views.get(&key).await)
+            else {
+                continue;
+            };
+            let ctx = TenantContext::for_background_work(&tenant, "router");
+            let stamp = match self.store.begin(&ctx).await {
+                Ok(tx) => Stamp::read(&tx).await,
+                Err(error) => Err(error.into()),
+            };
+            match stamp {
+                Ok(stamp) if stamp == view.stamp => {}
+                _ => found.push(tenant),
+            }
+        }
+        found
+    }
+
+    async fn refresh(&self, tenant: &TenantId) {
+        if self.views.get(tenant.as_str()).await.is_none() {
+            return;
+        }
+        let ctx = TenantContext::for_background_work(tenant, "router");
+        let active = matches!(
+            self.store.platform().get_tenant(tenant).await,
+            Ok(Some(found)) if found.state == domain::TenantState::Active
+        );
+        if !active {
+            // Inactive or erased: nothing of it stays resident.
+            self.views.invalidate(tenant.as_str()).await;
+            return;
+        }
+        match TenantView::load(&self.store, &self.artifacts, &ctx).await {
+            Ok(view) => self.views.insert(tenant.as_str(), Arc::new(view)).await,
+            Err(error) => {
+                tracing::warn!(%tenant, error = error.message(), "a resident tenant could not be refreshed");
+            }
+        }
+    }
+}
+
+/// The tenant whose view a change concerns.
+fn tenant_of(change: Change) -> Option<TenantId> {
+    match change {
+        Change::Tenant(tenant)
+        | Change::Experts(tenant)
+        | Change::Items(tenant)
+        | Change::Index(tenant)
+        | Change::Models(tenant) => Some(tenant),
+        Change::Jobs(_) | Change::Key(_) => None,
+    }
+}

@@ -1,0 +1,69 @@
+//! Similar items: the nearest by meaning and by words, joined by rank.
+
+use std::collections::HashMap;
+
+use api::v1;
+use domain::{ResourceName, TenantContext};
+use learning::words;
+use server::ServiceError;
+use vectors::SparseVector;
+
+use crate::Router;
+
+/// Reciprocal rank fusion's constant (Cormack, Clarke and Büttcher, 2009).
+const FUSION: f64 = 60.0;
+/// Hits of each kind that are joined.
+const DEPTH: usize = 100;
+
+impl Router {
+    pub(crate) async fn similar(
+        &self,
+        ctx: &TenantContext,
+        text: String,
+        limit: usize,
+    ) -> Result<Vec<v1::SimilarItem>, ServiceError> {
+        let parts = &self.parts;
+        let view = parts.residents.view(ctx).await?;
+        let (indices, values) = view.statistics.query_weights(&words::count(&text));
+        let query = SparseVector { indices, values };
+        let embedded = parts.embedder.embed_query(text).await?;
+        let dense =
+            parts.vectors.search_dense(&parts.space, ctx.tenant(), embedded.vector, DEPTH).await?;
+        let lexical = parts.vectors.search_sparse(&parts.space, ctx.tenant(), query, DEPTH).await?;
+        let mut joined: HashMap<u64, (f64, f64, f64)> = HashMap::new();
+        for (rank, hit) in dense.iter().enumerate() {
+            let entry = joined.entry(hit.id).or_default();
+            entry.0 += 1.0 / (FUSION + rank as f64);
+            entry.1 = f64::from(hit.score);
+        }
+        for (rank, hit) in lexical.iter().enumerate() {
+            let entry = joined.entry(hit.id).or_default();
+            entry.0 += 1.0 / (FUSION + rank as f64);
+            entry.2 = f64::from(hit.score);
+        }
+        let mut ranked: Vec<(u64, (f64, f64, f64))> = joined.into_iter().collect();
+        ranked.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
+        ranked.truncate(limit);
+        let points: Vec<u64> = ranked.iter().map(|(point, _)| *point).collect();
+        let items = parts.store.begin(ctx).await?.items().by_points(&points).await?;
+        let mut items: HashMap<u64, domain::Item> =
+            items.into_iter().map(|item| (item.point, item)).collect();
+        Ok(ranked
+            .into_iter()
+            // An item that was deleted since it was indexed is not there any more.
+            .filter_map(|(point, scores)| Some(to_wire(ctx, items.remove(&point)?, scores)))
+            .collect())
+    }
+}
+
+fn to_wire(ctx: &TenantContext, item: domain::Item, scores: (f64, f64, f64)) -> v1::SimilarItem {
+    let content = item.content;
+    v1::SimilarItem {
+        item: ResourceName::Item(ctx.tenant().clone(), content.id).to_string(),
+        text: content.text,
+        similarity: scores.1,
+        words: scores.2,
+        experts: content.experts.into_iter().map(String::from).collect(),
+        occur_time: Some(api::timestamp(content.occurred_at)),
+    }
+}

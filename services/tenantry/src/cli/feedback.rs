@@ -1,0 +1,88 @@
+//! `tenantry feedback`: what a person did with an answer.
+
+use api::v1;
+use serde::Serialize;
+use v1::send_feedback_request::Verdict;
+
+use super::Context;
+use super::args::TenantArg;
+use super::error::{CliError, Exit};
+use super::output::Row;
+
+/// Options of `feedback`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tenantry feedback -t acme --request r-1 --accepted anna
+  tenantry feedback -t acme --request r-1 --rejected bob
+  tenantry feedback -t acme --request r-1 --rejected bob --reassigned-to anna")]
+#[group(id = "verdict", required = true, multiple = true,
+        args = ["accepted", "rejected", "reassigned_to"])]
+pub struct FeedbackArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// The answer's request id; `recommend` says it
+    #[arg(long, value_name = "ID")]
+    request: String,
+    /// This expert took the question
+    #[arg(long, value_name = "EXPERT", conflicts_with_all = ["rejected", "reassigned_to"])]
+    accepted: Option<String>,
+    /// This expert was wrong for it
+    #[arg(long, value_name = "EXPERT")]
+    rejected: Option<String>,
+    /// Somebody else took it
+    #[arg(long, value_name = "EXPERT")]
+    reassigned_to: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FeedbackView {
+    request_id: String,
+    verdict: &'static str,
+    /// Where the expert stood in the answer; 0 when it was not in it.
+    rank: u32,
+}
+
+impl Row for FeedbackView {
+    const COLUMNS: &'static [&'static str] = &["request", "verdict", "rank"];
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.request_id.clone(),
+            self.verdict.to_owned(),
+            self.rank.to_string(),
+        ]
+    }
+}
+
+/// Runs `feedback`.
+///
+/// # Errors
+/// What the person should be told.
+pub async fn run(args: FeedbackArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let parent = args.tenant.parent()?;
+    let verdict = if args.accepted.is_some() {
+        Verdict::Accepted
+    } else if args.reassigned_to.is_some() {
+        Verdict::Reassigned
+    } else {
+        Verdict::Rejected
+    };
+    let client = context.client().await?;
+    let request = v1::SendFeedbackRequest {
+        parent,
+        request_id: args.request.clone(),
+        verdict: verdict.into(),
+        expert_id: args.accepted.or(args.rejected).unwrap_or_default(),
+        reassigned_to: args.reassigned_to.unwrap_or_default(),
+    };
+    let answer = client.answer(client.router().send_feedback(client.timed(request)).await);
+    let answer = answer.map_err(|error| {
+        error.when_missing("the request id is in the answer of `tenantry recommend`")
+    })?;
+    let verdict = verdict.as_str_name();
+    context.out.one(&FeedbackView {
+        request_id: args.request,
+        verdict,
+        rank: answer.rank,
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,270 @@
+//! A model version as it is printed: what it is worth, and where it comes from.
+
+use std::collections::BTreeMap;
+
+use api::v1;
+use serde::Serialize;
+
+use super::args::{enum_name, filled, last};
+use super::output::{Output, Row, pairs, short_time, time};
+
+/// A model version as it is printed.
+#[derive(Debug, Serialize)]
+pub struct ModelView {
+    name: String,
+    version: String,
+    tier: String,
+    aliases: Vec<String>,
+    verdict: &'static str,
+    verdict_reason: Option<String>,
+    checksum: String,
+    size_bytes: u64,
+    lineage: LineageView,
+    create_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evaluation: Option<EvaluationView>,
+}
+
+#[derive(Debug, Serialize)]
+struct LineageView {
+    dataset: String,
+    dataset_hash: String,
+    code_version: String,
+    seed: u64,
+    space: String,
+    parameters: BTreeMap<String, String>,
+    parent: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct EvaluationView {
+    queries: u64,
+    history: u64,
+    gain: f64,
+    gain_low: f64,
+    gain_high: f64,
+    calibration_error: f64,
+    methods: Vec<MethodView>,
+    weights: BTreeMap<String, f64>,
+}
+
+/// How well one method did.
+#[derive(Debug, Clone, Serialize)]
+pub struct MethodView {
+    method: String,
+    role: String,
+    queries: u64,
+    hit_at_1: f64,
+    hit_at_5: f64,
+    mrr: f64,
+    ndcg_at_10: f64,
+}
+
+impl From<v1::Model> for ModelView {
+    fn from(model: v1::Model) -> Self {
+        let lineage = model.lineage.unwrap_or_default();
+        Self {
+            version: last(&model.name).to_owned(),
+            tier: tier_name(model.tier),
+            verdict: enum_name(model.verdict, v1::Verdict::as_str_name),
+            verdict_reason: filled(model.verdict_reason),
+            create_time: time(model.create_time.as_ref()),
+            name: model.name,
+            aliases: model.aliases,
+            checksum: model.checksum,
+            size_bytes: model.size_bytes,
+            lineage: LineageView {
+                dataset: lineage.dataset,
+                dataset_hash: lineage.dataset_hash,
+                code_version: lineage.code_version,
+                seed: lineage.seed,
+                space: lineage.space,
+                parameters: lineage.parameters.into_iter().collect(),
+                parent: filled(lineage.parent),
+            },
+            evaluation: model.evaluation.map(EvaluationView::from),
+        }
+    }
+}
+
+impl From<v1::EvaluationReport> for EvaluationView {
+    fn from(report: v1::EvaluationReport) -> Self {
+        let methods = report.methods.into_iter().map(|result| {
+            let metrics = result.metrics.unwrap_or_default();
+            MethodView {
+                method: result.method,
+                role: result.role,
+                queries: metrics.queries,
+                hit_at_1: metrics.hit_at_1,
+                hit_at_5: metrics.hit_at_5,
+                mrr: metrics.mrr,
+                ndcg_at_10: metrics.ndcg_at_10,
+            }
+        });
+        Self {
+            queries: report.queries,
+            history: report.history,
+            gain: report.gain,
+            gain_low: report.gain_low,
+            gain_high: report.gain_high,
+            calibration_error: report.calibration_error,
+            methods: methods.collect(),
+            weights: report.weights.into_iter().collect(),
+        }
+    }
+}
+
+impl Row for ModelView {
+    const COLUMNS: &'static [&'static str] = &[
+        "version", "aliases", "tier", "verdict", "reason", "dataset", "size", "created",
+    ];
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.version.clone(),
+            self.aliases.join(" "),
+            self.tier.clone(),
+            self.verdict.to_owned(),
+            self.verdict_reason.clone().unwrap_or_default(),
+            last(&self.lineage.dataset).to_owned(),
+            indicatif::HumanBytes(self.size_bytes).to_string(),
+            short_time(self.create_time.as_ref()),
+        ]
+    }
+}
+
+impl Row for MethodView {
+    const COLUMNS: &'static [&'static str] = &[
+        "method",
+        "role",
+        "hit@1",
+        "hit@5",
+        "MRR",
+        "nDCG@10",
+        "questions",
+    ];
+    fn cells(&self) -> Vec<String> {
+        let metrics = [self.hit_at_1, self.hit_at_5, self.mrr, self.ndcg_at_10];
+        let mut cells = vec![self.method.clone(), self.role.clone()];
+        cells.extend(metrics.map(|metric| format!("{metric:.3}")));
+        cells.push(self.queries.to_string());
+        cells
+    }
+}
+
+impl ModelView {
+    /// Each method's metrics; none where the model has no report.
+    #[must_use]
+    pub fn methods(&self) -> &[MethodView] {
+        self.evaluation
+            .as_ref()
+            .map_or(&[], |report| &report.methods)
+    }
+
+    /// The model for a person: the verdict first, then what it rests on, then where it comes from.
+    #[must_use]
+    pub fn words(&self, out: &Output) -> String {
+        let aliases = if self.aliases.is_empty() {
+            "none".to_owned()
+        } else {
+            self.aliases.join(" ")
+        };
+        let mut fields = vec![
+            ("model", self.name.clone()),
+            ("aliases", aliases),
+            ("verdict", self.verdict_words()),
+        ];
+        if let Some(report) = &self.evaluation {
+            fields.push(("gain", report.gain_words()));
+            fields.push((
+                "calibration",
+                format!(
+                    "reported probabilities are off by {:.3} on average",
+                    report.calibration_error
+                ),
+            ));
+        }
+        fields.push(("created", short_time(self.create_time.as_ref())));
+        let mut text = text_of(fields);
+        if let Some(report) = &self.evaluation {
+            text.push('\n');
+            text.push_str(&out.table(MethodView::COLUMNS, report.methods.iter().map(Row::cells)));
+            if !report.weights.is_empty() {
+                text.push_str("\nweights\n");
+                text.push_str(&report.weight_lines());
+            }
+        }
+        text.push_str("\nlineage\n");
+        text.push_str(&self.lineage_lines());
+        text
+    }
+
+    fn verdict_words(&self) -> String {
+        let words = match self.verdict {
+            "PROMOTE" => "proven better than the tier above",
+            "KEEP" => "not proven better than the tier above",
+            "INSUFFICIENT_DATA" => "too few questions to tell",
+            _ => "none",
+        };
+        match &self.verdict_reason {
+            Some(reason) => format!("{} ({words}): {reason}", self.verdict),
+            None => format!("{} ({words})", self.verdict),
+        }
+    }
+
+    fn lineage_lines(&self) -> String {
+        let lineage = &self.lineage;
+        let parameters: Vec<_> = lineage
+            .parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let size = indicatif::HumanBytes(self.size_bytes);
+        let fields = vec![
+            (
+                "  dataset",
+                format!("{} {}", lineage.dataset, lineage.dataset_hash),
+            ),
+            ("  parent", lineage.parent.clone().unwrap_or_default()),
+            ("  space", lineage.space.clone()),
+            ("  parameters", parameters.join(" ")),
+            ("  seed", lineage.seed.to_string()),
+            ("  code", lineage.code_version.clone()),
+            ("  artifact", format!("{size}, sha256 {}", self.checksum)),
+        ];
+        text_of(fields)
+    }
+}
+
+impl EvaluationView {
+    fn gain_words(&self) -> String {
+        format!(
+            "{:+.3} MRR against the tier above (95 % interval {:+.3} to {:+.3}), on {} held-out \
+             questions, with {} items to learn from",
+            self.gain, self.gain_low, self.gain_high, self.queries, self.history
+        )
+    }
+
+    fn weight_lines(&self) -> String {
+        let mut weights: Vec<_> = self.weights.iter().collect();
+        weights.sort_by(|(_, a), (_, b)| b.abs().total_cmp(&a.abs()));
+        pairs(
+            weights
+                .into_iter()
+                .map(|(name, weight)| (format!("  {name}"), format!("{weight:+.3}"))),
+        )
+    }
+}
+
+/// `GLOBAL`, `VERTICAL` or `TENANT`.
+#[must_use]
+pub fn tier_name(tier: i32) -> String {
+    let name = enum_name(tier, v1::Tier::as_str_name);
+    name.strip_prefix("TIER_").unwrap_or(name).to_owned()
+}
+
+fn text_of(fields: Vec<(&str, String)>) -> String {
+    let filled = fields
+        .into_iter()
+        .filter(|(_, value)| !value.trim().is_empty());
+    pairs(filled.map(|(head, value)| (head.to_owned(), value)))
+}

@@ -1,0 +1,247 @@
+//! `tenantry models`: train, compare, promote, roll back.
+
+use api::v1;
+use serde::Serialize;
+
+use super::Context;
+use super::args::{PageArgs, TenantArg, tenant_of};
+use super::client::Client;
+use super::error::{CliError, Exit};
+use super::jobs::{self, JobView};
+use super::model_view::ModelView;
+use super::output::{Output, Row, note};
+
+/// Train models, see what they are worth, decide which one serves.
+#[derive(Debug, clap::Subcommand)]
+pub enum ModelsCommand {
+    /// Train a tenant's model; it serves only if it is proven better
+    #[command(after_help = "The same dataset and seed give the same model.
+
+Examples:
+  tenantry models train -t acme --wait
+  tenantry models train -t acme --dataset 3 --seed 7 --wait -o json")]
+    Train(TrainArgs),
+    /// List a tenant's model versions, newest first
+    #[command(after_help = "Example:\n  tenantry models list -t acme")]
+    List {
+        #[command(flatten)]
+        tenant: TenantArg,
+        #[command(flatten)]
+        task: TaskArg,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Show a version: its evaluation against the baselines, the verdict, where it comes from
+    #[command(after_help = "Examples:
+  tenantry models show -t acme 3
+  tenantry models show tenants/acme/models/experts/versions/3 -o csv   # metrics by method")]
+    Show(ModelArg),
+    /// Make a version serve, whatever the gate said
+    #[command(after_help = "Example:\n  tenantry models promote -t acme 3 --reason 'pilot'")]
+    Promote {
+        #[command(flatten)]
+        model: ModelArg,
+        /// For the audit log
+        #[arg(long)]
+        reason: String,
+    },
+    /// Make the version before serve again, or the tier above if there was none
+    #[command(
+        after_help = "Example:\n  tenantry models rollback -t acme --reason 'worse on Mondays'"
+    )]
+    Rollback {
+        #[command(flatten)]
+        tenant: TenantArg,
+        #[command(flatten)]
+        task: TaskArg,
+        /// For the audit log
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// What is predicted.
+#[derive(Debug, clap::Args)]
+pub struct TaskArg {
+    /// What is predicted
+    #[arg(long, default_value = "experts")]
+    task: String,
+}
+
+/// Which model is meant.
+#[derive(Debug, clap::Args)]
+pub struct ModelArg {
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[command(flatten)]
+    task: TaskArg,
+    /// The version's number, or its whole name
+    model: String,
+}
+
+impl ModelArg {
+    fn name(&self) -> Result<String, CliError> {
+        let collection = format!("models/{}/versions", self.task.task);
+        self.tenant.name_of(&self.model, &collection)
+    }
+}
+
+/// Options of `models train`.
+#[derive(Debug, clap::Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[command(flatten)]
+    task: TaskArg,
+    /// The dataset's number [default: the items as they are now]
+    #[arg(long, value_name = "N")]
+    dataset: Option<String>,
+    /// Of everything random; 0 is the default one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Wait for the end, with live progress, and show the model
+    #[arg(long)]
+    wait: bool,
+    /// Makes a repeat harmless [default: random]
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+}
+
+/// A retrain and what came of it.
+#[derive(Debug, Serialize)]
+struct TrainView {
+    job: JobView,
+    model: Option<ModelView>,
+}
+
+const MISSING: &str = "`tenantry models list -t TENANT` shows the versions there are";
+
+/// Runs a `models` command.
+///
+/// # Errors
+/// What the person should be told.
+pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, CliError> {
+    let client = context.client().await?;
+    let out = &mut context.out;
+    match command {
+        ModelsCommand::Train(args) => return train(&client, args, out).await,
+        ModelsCommand::List { tenant, task, page } => {
+            let parent = tenant.parent()?;
+            let models = page
+                .collect(async |page_size, page_token| {
+                    let (parent, task) = (parent.clone(), task.task.clone());
+                    let request = v1::ListModelsRequest {
+                        parent,
+                        page_size,
+                        page_token,
+                        task,
+                    };
+                    let answer = client.training().list_models(client.timed(request)).await;
+                    let answer = client.answer(answer)?;
+                    Ok((answer.models, answer.next_page_token))
+                })
+                .await?;
+            out.list(&models.into_iter().map(ModelView::from).collect::<Vec<_>>())?;
+        }
+        ModelsCommand::Show(model) => {
+            let model = get(&client, model.name()?).await?;
+            out.document(&model, model.methods(), |out| model.words(out))?;
+        }
+        ModelsCommand::Promote { model, reason } => {
+            let name = model.name()?;
+            let request = client.timed(v1::PromoteModelRequest { name, reason });
+            let answer = client.answer(client.training().promote_model(request).await);
+            let answer = answer.map_err(|error| error.when_missing(MISSING))?;
+            out.one(&ModelView::from(answer.model.unwrap_or_default()))?;
+        }
+        ModelsCommand::Rollback {
+            tenant,
+            task,
+            reason,
+        } => {
+            let (parent, task) = (tenant.parent()?, task.task);
+            let request = client.timed(v1::RollbackModelRequest {
+                parent,
+                task,
+                reason,
+            });
+            let answer = client.answer(client.training().rollback_model(request).await)?;
+            let champion = answer.champion.map(ModelView::from);
+            if champion.is_none() {
+                note("the tenant has no champion now: the tier above serves");
+            }
+            let rows: &[ModelView] = champion.as_slice();
+            out.document(&champion, rows, |out| {
+                out.table(ModelView::COLUMNS, rows.iter().map(Row::cells))
+            })?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn train(client: &Client, args: TrainArgs, out: &mut Output) -> Result<Exit, CliError> {
+    let dataset = args
+        .dataset
+        .map(|number| args.tenant.name_of(&number, "datasets"));
+    let request = v1::RetrainRequest {
+        parent: args.tenant.parent()?,
+        task: args.task.task,
+        dataset: dataset.transpose()?.unwrap_or_default(),
+        request_id: args
+            .request_id
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        seed: args.seed,
+    };
+    let answer = client.answer(client.training().retrain(client.timed(request)).await)?;
+    let mut job = answer.job.unwrap_or_default();
+    if args.wait {
+        job = jobs::watch(client, &job.name).await?;
+    } else {
+        note(&format!("follow it with: tenantry jobs watch {}", job.name));
+    }
+    let exit = if args.wait {
+        jobs::exit_of(&job)
+    } else {
+        Exit::Done
+    };
+    let name = job
+        .outcome
+        .get("model")
+        .filter(|_| args.wait && exit == Exit::Done)
+        .cloned();
+    let mut model = None;
+    if let Some(name) = name {
+        // The outcome may name the version alone.
+        let name = if name.contains('/') {
+            name
+        } else {
+            format!(
+                "tenants/{}/models/experts/versions/{name}",
+                tenant_of(&job.name)
+            )
+        };
+        model = Some(get(client, name).await?);
+    }
+    let view = TrainView {
+        job: JobView::from(job),
+        model,
+    };
+    out.document(&view, std::slice::from_ref(&view.job), |out| {
+        match &view.model {
+            Some(model) => model.words(out),
+            None => out.table(JobView::COLUMNS, std::iter::once(view.job.cells())),
+        }
+    })?;
+    Ok(exit)
+}
+
+async fn get(client: &Client, name: String) -> Result<ModelView, CliError> {
+    let answer = client
+        .training()
+        .get_model(client.timed(v1::GetModelRequest { name }))
+        .await;
+    let answer = client
+        .answer(answer)
+        .map_err(|error| error.when_missing(MISSING))?;
+    Ok(answer.model.unwrap_or_default().into())
+}

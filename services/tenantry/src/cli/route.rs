@@ -1,0 +1,115 @@
+//! `tenantry route`: which model would serve, and why.
+
+use api::v1;
+use serde::Serialize;
+
+use super::Context;
+use super::args::TenantArg;
+use super::error::{CliError, Exit};
+use super::model_view::tier_name;
+use super::output::Row;
+
+/// Options of `route`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tenantry route -t acme")]
+pub struct RouteArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// What is predicted
+    #[arg(long, default_value = "experts")]
+    task: String,
+}
+
+/// The choice of one model, as it is printed.
+#[derive(Debug, Clone, Serialize)]
+pub struct RouteView {
+    model: String,
+    tier: String,
+    reason: String,
+    fallbacks: Vec<String>,
+}
+
+impl From<v1::Route> for RouteView {
+    fn from(route: v1::Route) -> Self {
+        Self {
+            tier: tier_name(route.tier),
+            model: route.model,
+            reason: route.reason,
+            fallbacks: route.fallbacks,
+        }
+    }
+}
+
+impl RouteView {
+    /// The route as a sentence.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let because = match self.reason.as_str() {
+            "PROVEN_BETTER" => "it is proven better than the tier above on held-out questions",
+            "NOT_ENOUGH_DATA" => "the tenant has too little data to prove a model of its own",
+            "NOT_PROVEN" => "no model of the tenant's own is proven better",
+            "PINNED" => "somebody pinned it",
+            "CANARY" => "this request belongs to the canary's share",
+            "FALLBACK_UNAVAILABLE" => "the model that was meant could not be used",
+            "FALLBACK_DEADLINE" => "the model that was meant would have been too late",
+            "COST_NOT_JUSTIFIED" => "a model of the tenant's own would cost more than it is worth",
+            _ => "the server says so",
+        };
+        let mut text = format!(
+            "{} ({}): {because} [{}]",
+            self.model, self.tier, self.reason
+        );
+        if !self.fallbacks.is_empty() {
+            text.push_str(&format!("; tried before it: {}", self.fallbacks.join(", ")));
+        }
+        text
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ExplainedView {
+    route: RouteView,
+    considered: Vec<String>,
+}
+
+impl Row for ExplainedView {
+    const COLUMNS: &'static [&'static str] =
+        &["model", "tier", "reason", "fallbacks", "considered"];
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.route.model.clone(),
+            self.route.tier.clone(),
+            self.route.reason.clone(),
+            self.route.fallbacks.join(";"),
+            self.considered.join("; "),
+        ]
+    }
+}
+
+/// Runs `route`.
+///
+/// # Errors
+/// What the person should be told.
+pub async fn run(args: RouteArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let parent = args.tenant.parent()?;
+    let client = context.client().await?;
+    let request = client.timed(v1::ExplainRouteRequest {
+        parent,
+        task: args.task,
+    });
+    let answer = client.answer(client.router().explain_route(request).await)?;
+    let view = ExplainedView {
+        route: answer.route.unwrap_or_default().into(),
+        considered: answer.considered,
+    };
+    context
+        .out
+        .document(&view, std::slice::from_ref(&view), |_| {
+            let mut text = format!("serves: {}\n", view.route.words());
+            for model in &view.considered {
+                text.push_str(&format!("  looked at: {model}\n"));
+            }
+            text
+        })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,95 @@
+//! The command line as a whole: that it is consistent, and that each command explains itself.
+
+use super::*;
+
+fn every_leaf(command: &clap::Command, path: &str, leaves: &mut Vec<(String, clap::Command)>) {
+    let path = format!("{path} {}", command.get_name());
+    let mut below = command
+        .get_subcommands()
+        .filter(|c| c.get_name() != "help")
+        .peekable();
+    if below.peek().is_none() {
+        leaves.push((path, command.clone()));
+        return;
+    }
+    for subcommand in below {
+        every_leaf(subcommand, &path, leaves);
+    }
+}
+
+#[test]
+fn the_definition_is_consistent() {
+    Cli::definition().debug_assert();
+}
+
+#[test]
+fn each_command_has_examples_and_each_option_a_description() {
+    let mut leaves = Vec::new();
+    every_leaf(&Cli::definition(), "", &mut leaves);
+    assert!(leaves.len() > 35, "{}", leaves.len());
+    for (path, command) in leaves {
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(help.contains("Example"), "{path} has no example");
+        for option in command
+            .get_arguments()
+            .filter(|option| !option.is_hide_set())
+        {
+            assert!(
+                option.get_help().is_some(),
+                "{path} {} has no description",
+                option.get_id()
+            );
+        }
+    }
+}
+
+#[test]
+fn help_names_each_exit_code() {
+    let help = Cli::definition().render_long_help().to_string();
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "130 "] {
+        assert!(help.contains(&format!("\n  {code}")), "{code}: {help}");
+    }
+}
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    let matches = Cli::definition().try_get_matches_from(line.split(' '))?;
+    Cli::from_arg_matches(&matches)
+}
+
+#[test]
+fn the_commands_of_the_manual_parse() {
+    for line in [
+        "tenantry --endpoint http://h:1 tenants list -o json",
+        "tenantry tenants create acme --vertical fintech --share-for-training",
+        "tenantry tenants update acme --share-for-training false",
+        "tenantry items ingest -t acme a.csv --where split=train,valid --require id,text --at now",
+        "tenantry items ingest -t acme - --delimiter ; --batch 1000",
+        "tenantry models train -t acme --wait --dataset 3 --seed 7",
+        "tenantry models rollback -t acme --reason x",
+        "tenantry feedback -t a --request r --rejected bob --reassigned-to anna",
+        "tenantry serve --listen 127.0.0.1:0 --only router,ingest",
+        "tenantry audit list --all",
+        "tenantry recommend -t acme question -k 3 --timeout 5",
+    ] {
+        let parsed = parse(line);
+        assert!(
+            parsed.is_ok(),
+            "{line}: {}",
+            parsed.err().map(|e| e.to_string()).unwrap_or_default()
+        );
+    }
+    for line in [
+        "tenantry feedback -t a --request r",
+        "tenantry feedback -t a --request r --accepted a --rejected b",
+        "tenantry items ingest -t acme a.csv --where split",
+        "tenantry items ingest -t acme a.csv --batch 1001",
+        "tenantry models promote -t acme 3",
+        "tenantry recommend -t acme q --top-k 101",
+        "tenantry serve --endpoint http://h:1",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}

@@ -1,0 +1,64 @@
+//! The parts of a running server, opened from its configuration.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use artifacts::{ArtifactStore, ArtifactsConfig};
+use embedding::{Embedder, EmbeddingConfig};
+use secrecy::ExposeSecret as _;
+use server::config::Config;
+use storage::{StorageConfig, Store};
+use vectors::{Space, VectorStore, VectorsConfig};
+
+/// Connections to the database unless the configuration says otherwise.
+const CONNECTIONS: u32 = 8;
+
+/// Everything that services are made of.
+pub(crate) struct Parts {
+    pub store: Store,
+    pub vectors: Arc<dyn VectorStore>,
+    pub artifacts: ArtifactStore,
+    pub embedder: Embedder,
+    pub space: Space,
+}
+
+impl Parts {
+    /// Opens the parts, those that fail fast first.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let folder = &config.data_dir;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
+        let embedding = EmbeddingConfig {
+            model_dir: config.embedding.model_dir.clone(),
+            onnxruntime: config.embedding.onnxruntime.clone(),
+            threads: config.embedding.threads,
+            ..EmbeddingConfig::default()
+        };
+        let embedder = tokio::task::spawn_blocking(move || Embedder::open(&embedding)).await??;
+        let space = Space {
+            name: embedder.space().name.to_owned(),
+            dimensions: embedder.space().dimensions,
+        };
+        let vectors = vectors::open(&VectorsConfig {
+            url: config.vectors.url.clone(),
+            api_key: config.vectors.api_key.as_ref().map(|key| key.expose_secret().to_owned()),
+            path: folder.join("vectors"),
+        })
+        .await?;
+        let url = match &config.storage.url {
+            Some(url) => url.expose_secret().to_owned(),
+            None => {
+                let folder = std::path::absolute(folder)?;
+                format!("sqlite://{}", folder.join("tenantry.db").display())
+            }
+        };
+        let max_connections = match config.storage.max_connections {
+            0 => CONNECTIONS,
+            most => most,
+        };
+        let store = Store::open(&StorageConfig { url, max_connections }).await?;
+        let models = config.artifacts.path.clone().unwrap_or_else(|| folder.join("models"));
+        let artifacts = ArtifactStore::open(&ArtifactsConfig { path: models })?;
+        Ok(Self { store, vectors, artifacts, embedder, space })
+    }
+}

@@ -1,0 +1,231 @@
+//! `tenantry serve`: all services, or some, in one process and on one port.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use server::config::Config;
+use server::{
+    AuthLayer, Background, BoundAddresses, Clock, Gatekeeper, Server, init_logs, init_metrics,
+    shutdown_signal,
+};
+use storage::{JobRunner, WorkerSettings, run_jobs};
+use tonic::service::RoutesBuilder;
+
+use crate::cli::serve_args::{ServeArgs, ServiceName};
+use crate::parts::Parts;
+
+/// Serves until SIGINT or SIGTERM, then finishes what was begun.
+///
+/// # Errors
+/// A sentence that says what is wrong and what to do.
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let mut config = Config::load(args.config.as_deref(), std::env::vars())?;
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    if let Some(listen) = args.metrics_listen {
+        config.server.metrics_listen = listen;
+    }
+    if let Some(folder) = args.data_dir {
+        config.data_dir = folder;
+    }
+    init_logs(&config.log).map_err(anyhow::Error::msg)?;
+    // Both ports first: a taken one should show before anything is made.
+    let server = Server::bind(config.server.listen).await.map_err(anyhow::Error::msg)?;
+    let metrics = init_metrics(config.server.metrics_listen)
+        .map_err(|error| anyhow::anyhow!("{error}; set server.metrics_listen or --metrics-listen"))?;
+    let parts = Parts::open(&config).await?;
+    let bound = BoundAddresses { grpc: server.address(), metrics: Some(metrics.address) };
+    let assembled = assemble(&config, &parts, &args.only).await?;
+    if let Some(file) = &args.address_file {
+        write_addresses(file, &bound)?;
+    }
+    tracing::info!(grpc = %bound.grpc, metrics = %metrics.address, "tenantry serves");
+    let drain = Duration::from_secs(config.server.drain_seconds);
+    let background = assembled.background.clone();
+    let stop = async move {
+        shutdown_signal().await;
+        tracing::info!("stopping: what is in flight is finished first");
+        // Streams and watchers end after the batch they are at; workers give their jobs back.
+        background.stop_token().cancel();
+    };
+    let Assembled { routes, names, auth, background } = assembled;
+    let served = server.serve(routes.routes(), &names, auth, stop, drain).await;
+    if !background.stop(drain).await {
+        tracing::warn!("background work did not end in time; it goes on at the next start");
+    }
+    parts.vectors.close().await;
+    parts.store.close().await;
+    tracing::info!("stopped");
+    served.map_err(anyhow::Error::msg)
+}
+
+struct Assembled {
+    routes: RoutesBuilder,
+    names: Vec<&'static str>,
+    auth: AuthLayer,
+    background: Background,
+}
+
+/// Makes the services that were asked for, and starts what works beside them.
+async fn assemble(
+    config: &Config,
+    parts: &Parts,
+    only: &[ServiceName],
+) -> anyhow::Result<Assembled> {
+    let wanted = |name: ServiceName| only.is_empty() || only.contains(&name);
+    let clock = Clock::system();
+    announce_operator_key(config, parts, &clock).await?;
+    let directory = tenants::Directory::new(parts.store.clone());
+    let gate = Gatekeeper::new(Arc::new(directory.clone()));
+    let auth = AuthLayer::new(Arc::new(directory.clone()));
+    let background = Background::new();
+    background.spawn(|stop| directory.follow_changes(gate.clone(), stop));
+    parts.vectors.ensure_space(&parts.space).await.or_else(|error| match error {
+        // Made anew by the reconciler below.
+        vectors::VectorError::Corrupt { .. } => Ok(()),
+        other => Err(other),
+    })?;
+    let mut made = Assembled { routes: RoutesBuilder::default(), names: Vec::new(), auth, background };
+    if wanted(ServiceName::Tenants) {
+        made.add_tenants(config, parts, &gate, &clock);
+    }
+    if wanted(ServiceName::Ingest) {
+        made.add_ingest(config, parts, &gate, &clock).await?;
+    }
+    if wanted(ServiceName::Trainer) {
+        made.add_trainer(config, parts, &gate, &clock);
+    }
+    if wanted(ServiceName::Router) {
+        made.add_router(config, parts, &gate, &clock);
+    }
+    Ok(made)
+}
+
+impl Assembled {
+    fn add_tenants(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
+        let service = tenants::Tenants::new(parts.store.clone(), gate.clone(), clock.clone());
+        self.routes.add_service(service.service());
+        self.names.push(tenants::SERVICE_NAME);
+        let eraser = tenants::Eraser {
+            store: parts.store.clone(),
+            vectors: parts.vectors.clone(),
+            spaces: vec![parts.space.clone()],
+            artifacts: parts.artifacts.clone(),
+            clock: clock.clone(),
+        };
+        self.start_worker(config, parts, Arc::new(eraser), 1);
+    }
+
+    async fn add_ingest(
+        &mut self,
+        config: &Config,
+        parts: &Parts,
+        gate: &Gatekeeper,
+        clock: &Clock,
+    ) -> anyhow::Result<()> {
+        ingest::reconcile(&parts.store, parts.vectors.as_ref(), &parts.space, clock)
+            .await
+            .map_err(|error| anyhow::anyhow!("the index cannot be checked: {error:?}"))?;
+        let service = ingest::Ingest::new(ingest::IngestParts {
+            store: parts.store.clone(),
+            vectors: parts.vectors.clone(),
+            space: parts.space.clone(),
+            gate: gate.clone(),
+            clock: clock.clone(),
+            stop: self.background.stop_token(),
+        });
+        self.routes.add_service(service.service());
+        self.names.push(ingest::SERVICE_NAME);
+        let indexer = ingest::Indexer {
+            store: parts.store.clone(),
+            vectors: parts.vectors.clone(),
+            embedder: parts.embedder.clone(),
+            space: parts.space.clone(),
+        };
+        self.start_worker(config, parts, Arc::new(indexer), config.jobs.index_workers);
+        Ok(())
+    }
+
+    fn add_trainer(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
+        let stop = self.background.stop_token();
+        let service =
+            trainer::Training::new(parts.store.clone(), gate.clone(), clock.clone(), stop);
+        self.routes.add_service(service.service());
+        self.names.push(trainer::SERVICE_NAME);
+        let trainer = trainer::Trainer {
+            store: parts.store.clone(),
+            artifacts: parts.artifacts.clone(),
+            embedder: parts.embedder.clone(),
+            clock: clock.clone(),
+        };
+        self.start_worker(config, parts, Arc::new(trainer), config.jobs.train_workers);
+    }
+
+    fn add_router(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
+        let residents = router::Residents::new(
+            parts.store.clone(),
+            parts.artifacts.clone(),
+            config.router.resident_bytes,
+        );
+        let every = Duration::from_secs(config.router.refresh_seconds);
+        let fresh = residents.clone();
+        self.background.spawn(|stop| fresh.keep_fresh(every, stop));
+        let (answers, writer) =
+            router::AnswerLog::new(parts.store.clone(), self.background.stop_token());
+        self.background.spawn(|_| writer);
+        let service = router::Router::new(router::RouterParts {
+            store: parts.store.clone(),
+            vectors: parts.vectors.clone(),
+            space: parts.space.clone(),
+            embedder: parts.embedder.clone(),
+            artifacts: parts.artifacts.clone(),
+            residents,
+            answers,
+            gate: gate.clone(),
+            clock: clock.clone(),
+        });
+        self.routes.add_service(service.service());
+        self.names.push(router::SERVICE_NAME);
+    }
+
+    fn start_worker(
+        &self,
+        config: &Config,
+        parts: &Parts,
+        runner: Arc<dyn JobRunner>,
+        concurrency: usize,
+    ) {
+        let settings = WorkerSettings {
+            concurrency,
+            lease: Duration::from_secs(config.jobs.lease_seconds),
+            now: chrono::Utc::now,
+        };
+        let store = parts.store.clone();
+        self.background.spawn(|stop| run_jobs(store, runner, settings, stop));
+    }
+}
+
+async fn announce_operator_key(config: &Config, parts: &Parts, clock: &Clock) -> anyhow::Result<()> {
+    let file = config.data_dir.join("operator.key");
+    let made = tenants::ensure_operator_key(&parts.store, &file, clock).await;
+    if made.map_err(|error| anyhow::anyhow!("no operator's key can be made: {error:?}"))? {
+        tracing::info!(file = %file.display(), "made an operator's key; keep the file safe");
+    }
+    Ok(())
+}
+
+/// Writes the addresses at once or not at all: whoever waits for the file reads all of it.
+fn write_addresses(file: &Path, bound: &BoundAddresses) -> anyhow::Result<()> {
+    let url = |address: std::net::SocketAddr| format!("http://{address}");
+    let text = serde_json::json!({
+        "grpc": url(bound.grpc),
+        "metrics": bound.metrics.map(url),
+    });
+    let partial = file.with_extension("partial");
+    std::fs::write(&partial, text.to_string())
+        .and_then(|()| std::fs::rename(&partial, file))
+        .with_context(|| format!("the address file {} cannot be written", file.display()))
+}

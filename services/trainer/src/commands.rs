@@ -1,0 +1,86 @@
+//! Messages to commands: the only place where requests are validated.
+
+use api::v1;
+use domain::{DatasetNumber, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId};
+use serde::{Deserialize, Serialize};
+use server::ServiceError;
+
+/// A reason is for the record; longer ones are for a document.
+const REASON_MAX_CHARS: usize = 1_000;
+
+/// A retrain, as the job carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RetrainPayload {
+    pub task: TaskId,
+    /// None pins the items as they are when the job starts.
+    pub dataset: Option<DatasetNumber>,
+    pub seed: u64,
+}
+
+/// A retrain that was asked for.
+pub(crate) struct Retrain {
+    pub payload: RetrainPayload,
+    pub request_id: Option<RequestId>,
+}
+
+impl Retrain {
+    pub(crate) fn parse(
+        tenant: &TenantId,
+        request: &v1::RetrainRequest,
+    ) -> Result<Self, ServiceError> {
+        let dataset = match request.dataset.as_str() {
+            "" => None,
+            name => {
+                let (owner, number) = ResourceName::dataset(name)
+                    .map_err(|error| ServiceError::name("dataset", &error))?;
+                if owner != *tenant {
+                    return Err(ServiceError::not_found(name));
+                }
+                Some(number)
+            }
+        };
+        let request_id = match request.request_id.as_str() {
+            "" => None,
+            id => Some(RequestId::parse(id).map_err(|e| ServiceError::id("request_id", &e))?),
+        };
+        let payload = RetrainPayload { task: task(&request.task)?, dataset, seed: request.seed };
+        Ok(Self { payload, request_id })
+    }
+}
+
+/// The task that a request names. Only `experts` can be trained yet.
+pub(crate) fn task(name: &str) -> Result<TaskId, ServiceError> {
+    let task = match name {
+        "" => TaskId::experts(),
+        name => TaskId::parse(name).map_err(|error| ServiceError::id("task", &error))?,
+    };
+    if task != TaskId::experts() {
+        let message = format!("{task} is not a task of this version; experts is");
+        return Err(ServiceError::invalid("task", message));
+    }
+    Ok(task)
+}
+
+/// A tenant's model by its name.
+pub(crate) fn tenant_model(name: &str) -> Result<(TenantId, ModelName), ServiceError> {
+    let model: ModelName = name.parse().map_err(|error| ServiceError::name("name", &error))?;
+    match &model.owner {
+        ModelOwner::Tenant(tenant) => Ok((tenant.clone(), model)),
+        ModelOwner::Global | ModelOwner::Vertical(_) => {
+            let message = "only models of a tenant are in the registry; the global one ships with the code";
+            Err(ServiceError::invalid("name", message))
+        }
+    }
+}
+
+/// The reason for an override.
+pub(crate) fn reason(text: &str) -> Result<String, ServiceError> {
+    let reason = domain::clean_text(text);
+    if reason.is_empty() {
+        return Err(ServiceError::invalid("reason", "say why; it is kept for the record"));
+    }
+    if reason.chars().count() > REASON_MAX_CHARS {
+        return Err(ServiceError::invalid("reason", format!("at most {REASON_MAX_CHARS} characters")));
+    }
+    Ok(reason)
+}

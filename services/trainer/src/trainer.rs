@@ -1,0 +1,233 @@
+//! The trainer: pins a dataset, fits, weighs, stores the artifact, and moves the alias when the gate
+//! says so.
+
+use artifacts::ArtifactStore;
+use async_trait::async_trait;
+use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TenantContext, Verdict};
+use embedding::Embedder;
+use learning::{Corpus, Document, TenantModel, TrainError, TrainSettings, global_ranker, train_tenant};
+use ndarray::Array2;
+use server::Clock;
+use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Store};
+
+use crate::commands::RetrainPayload;
+use crate::dataset::{self, Pinned};
+
+/// The seed of trainings that name none.
+const DEFAULT_SEED: u64 = 17;
+/// Texts embedded between two looks at whether to stop.
+const CHUNK: usize = 256;
+
+/// Trains tenants' models.
+pub struct Trainer {
+    /// The relational store.
+    pub store: Store,
+    /// The model files.
+    pub artifacts: ArtifactStore,
+    /// The embedding model.
+    pub embedder: Embedder,
+    /// The clock.
+    pub clock: Clock,
+}
+
+#[async_trait]
+impl JobRunner for Trainer {
+    fn kinds(&self) -> &'static [JobKind] {
+        &[JobKind::Retrain]
+    }
+
+    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
+        let payload: RetrainPayload = serde_json::from_value(work.payload.clone())
+            .map_err(|_| JobFailure::Fail("the job cannot be read; retrain again".to_owned()))?;
+        let ctx = TenantContext::for_background_work(&work.job.tenant, "trainer");
+        work.progress(0.02, "pinning the dataset");
+        let pinned = dataset::open(&self.store, &ctx, payload.dataset, self.clock.now())
+            .await
+            .map_err(retry)?
+            .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
+        let (corpus, vectors) = self.load(&ctx, work, &pinned).await?;
+        let seed = if payload.seed == 0 { DEFAULT_SEED } else { payload.seed };
+        let model = fit(work, corpus, vectors, seed).await?;
+        work.progress(0.95, "storing the model");
+        self.register(&ctx, &payload, &pinned, seed, model).await
+    }
+}
+
+/// A failure that may pass.
+fn retry(error: impl std::fmt::Display) -> JobFailure {
+    tracing::warn!(%error, "training will be tried again");
+    JobFailure::Retry("a part that training needs did not answer".to_owned())
+}
+
+/// Fits on a thread of its own: minutes of arithmetic must not hold up the async ones.
+async fn fit(
+    work: &JobWork,
+    corpus: Corpus,
+    vectors: Array2<f32>,
+    seed: u64,
+) -> Result<TenantModel, JobFailure> {
+    let stop = work.stop_token();
+    let (told, mut news) = tokio::sync::watch::channel((0.3_f32, String::new()));
+    let mut task = tokio::task::spawn_blocking(move || {
+        let settings = TrainSettings { seed, incumbent: global_ranker(), rules: None };
+        train_tenant(&corpus, vectors.view(), settings, &|fraction, step| {
+            told.send_replace((0.3 + 0.6 * fraction, step.to_owned()));
+            !stop.is_cancelled()
+        })
+    });
+    let result = loop {
+        tokio::select! {
+            result = &mut task => break result,
+            Ok(()) = news.changed() => {
+                let (fraction, step) = news.borrow_and_update().clone();
+                work.progress(fraction, step);
+            }
+        }
+    };
+    match result {
+        Ok(Ok(model)) => Ok(model),
+        Ok(Err(TrainError::Stopped)) => Err(JobFailure::Cancelled),
+        Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
+        Err(panicked) => {
+            tracing::error!(%panicked, "training panicked");
+            Err(JobFailure::Fail("training failed; the log has the reason".to_owned()))
+        }
+    }
+}
+
+impl Trainer {
+    /// The corpus of a dataset, and one embedding a row: from the cache where the index has put it.
+    async fn load(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        pinned: &Pinned,
+    ) -> Result<(Corpus, Array2<f32>), JobFailure> {
+        let corpus = Corpus::new(pinned.items.iter().map(Document::from), &pinned.experts)
+            .map_err(|error| JobFailure::Fail(error.to_string()))?;
+        let texts: Vec<&str> = pinned
+            .items
+            .iter()
+            .filter(|item| !item.content.experts.is_empty())
+            .map(|item| item.content.text.as_str())
+            .collect();
+        let dimensions = self.embedder.space().dimensions;
+        let mut rows = Vec::with_capacity(texts.len() * dimensions);
+        for (done, chunk) in texts.chunks(CHUNK).enumerate() {
+            if work.should_stop() {
+                return Err(JobFailure::Cancelled);
+            }
+            let share = (done * CHUNK) as f32 / texts.len().max(1) as f32;
+            work.progress(0.05 + 0.25 * share, "reading embeddings");
+            for vector in self.embeddings(ctx, chunk).await? {
+                rows.extend(vector);
+            }
+        }
+        let vectors = Array2::from_shape_vec((texts.len(), dimensions), rows).map_err(retry)?;
+        Ok((corpus, vectors))
+    }
+
+    async fn embeddings(
+        &self,
+        ctx: &TenantContext,
+        texts: &[&str],
+    ) -> Result<Vec<Vec<f32>>, JobFailure> {
+        let space = self.embedder.space().name;
+        let hashes: Vec<_> = texts.iter().map(|text| self.embedder.content_hash(text)).collect();
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        let mut known = tx.embeddings().get(space, &hashes).await.map_err(retry)?;
+        drop(tx);
+        let missing: Vec<usize> =
+            (0..texts.len()).filter(|&at| !known.contains_key(&hashes[at])).collect();
+        if !missing.is_empty() {
+            let wanted = missing.iter().map(|&at| texts[at].to_owned()).collect();
+            let computed = self.embedder.embed_passages(wanted).await.map_err(retry)?;
+            known.extend(missing.iter().map(|&at| hashes[at]).zip(computed.into_iter().map(|e| e.vector)));
+        }
+        hashes
+            .iter()
+            .map(|hash| known.get(hash).cloned().ok_or_else(|| retry("an embedding is missing")))
+            .collect()
+    }
+
+    /// Stores the artifact, registers the version, and promotes it when it has earned its place.
+    async fn register(
+        &self,
+        ctx: &TenantContext,
+        payload: &RetrainPayload,
+        pinned: &Pinned,
+        seed: u64,
+        model: TenantModel,
+    ) -> Result<Outcome, JobFailure> {
+        let task = &payload.task;
+        let bytes = serde_json::to_vec(&model.ranker).map_err(retry)?;
+        let now = self.clock.now();
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        let version = tx.models().next_version(task).await.map_err(retry)?;
+        let owner = ModelOwner::Tenant(ctx.tenant().clone());
+        let name = ModelName { owner, task: task.clone(), version };
+        // The path has the content in it: a worker that died after storing finds its own file.
+        let digest = blake3::hash(&bytes).to_hex();
+        let path = format!("{name}-{}.json", &digest[..16]);
+        let stored = self.artifacts.put(&path, bytes.into()).await.map_err(retry)?;
+        let verdict = model.report.verdict;
+        let new = NewModel {
+            task: task.clone(),
+            version,
+            artifact_path: path,
+            checksum: stored.checksum,
+            size: stored.size,
+            lineage: self.lineage(pinned, seed),
+            verdict,
+            report: model.report.to_json(),
+        };
+        tx.models().insert(new, now).await.map_err(retry)?;
+        let served = self.move_aliases(ctx, &tx, task, version, &model, now).await?;
+        tx.commit().await.map_err(retry)?;
+        tracing::info!(verdict = verdict.as_str(), "trained a model");
+        Ok(vec![
+            ("model".to_owned(), name.to_string()),
+            ("verdict".to_owned(), verdict.as_str().to_owned()),
+            ("reason".to_owned(), model.report.reason),
+            ("serves".to_owned(), served.to_string()),
+            ("dataset".to_owned(), pinned.dataset.number.to_string()),
+        ])
+    }
+
+    fn lineage(&self, pinned: &Pinned, seed: u64) -> Lineage {
+        Lineage {
+            dataset: pinned.dataset.number,
+            dataset_hash: pinned.dataset.content_hash.clone(),
+            code_version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            space: self.embedder.space().name.to_owned(),
+            parameters: Vec::new(),
+            parent: Some("global/models/experts/versions/0".to_owned()),
+        }
+    }
+
+    /// A version that is proven better becomes the champion; one that is not takes the champion's
+    /// place from an older one only by giving it back to the tier above: the older one was fitted
+    /// on less of the same history, and the new evidence speaks about it too.
+    async fn move_aliases(
+        &self,
+        ctx: &TenantContext,
+        tx: &storage::TenantTx,
+        task: &domain::TaskId,
+        version: u64,
+        model: &TenantModel,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<bool, JobFailure> {
+        let reason = &model.report.reason;
+        let champion = match model.report.verdict {
+            Verdict::Promote => Some(version),
+            Verdict::Keep => None,
+            Verdict::InsufficientData => return Ok(false),
+        };
+        tx.models()
+            .set_alias(task, Alias::Champion, champion, reason, ctx.actor(), now)
+            .await
+            .map_err(retry)?;
+        Ok(champion.is_some())
+    }
+}
