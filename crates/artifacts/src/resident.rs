@@ -14,9 +14,15 @@ pub trait Resident: Send + Sync + 'static {
 /// A cache of resident models by key, which never holds more bytes than it may.
 ///
 /// Two requests for a model that is not resident load it once.
-#[derive(Clone)]
 pub struct ResidentCache<T: Resident> {
     inner: Cache<String, Arc<T>>,
+}
+
+// Derived, this would ask `T` to be `Clone`; what is shared is the cache.
+impl<T: Resident> Clone for ResidentCache<T> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
 }
 
 impl<T: Resident> ResidentCache<T> {

@@ -54,7 +54,10 @@ pub struct GateEvidence {
 pub struct GateRules {
     /// Fewer queries than this prove nothing.
     pub min_queries: u64,
-    /// The lower end of the interval must be above this.
+    /// The mean gain must be above this.
+    pub min_gain: f64,
+    /// The lower end of the interval must be above this: how much worse the candidate might still
+    /// be. Below zero it is a margin of non-inferiority.
     pub min_low: f64,
     /// The candidate may fall behind the best baseline by at most this much.
     pub baseline_tolerance: f64,
@@ -73,7 +76,7 @@ pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
     }
     let interval = format!("MRR {mean_gain:+.3}, 95 % interval {low:+.3} to {high:+.3}");
     // Written so that NaN, which compares as false, never promotes.
-    if !(low > rules.min_low) {
+    if !(mean_gain > rules.min_gain && low > rules.min_low) {
         return (
             Verdict::Keep,
             format!("not proven better than the model that serves: {interval} over {queries} questions"),
@@ -87,7 +90,7 @@ pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
     }
     (
         Verdict::Promote,
-        format!("proven better than the model that serves: {interval} over {queries} questions"),
+        format!("better than the model that serves: {interval} over {queries} questions"),
     )
 }
 
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULES: GateRules = GateRules { min_queries: 30, min_low: 0.0, baseline_tolerance: 0.0 };
+    const RULES: GateRules = GateRules { min_queries: 30, min_gain: 0.0, min_low: -0.02, baseline_tolerance: 0.0 };
 
     fn evidence() -> impl Strategy<Value = GateEvidence> {
         (0u64..500, -1.0..1.0f64, 0.0..0.5f64, -0.5..0.5f64).prop_map(|(queries, mean, half, margin)| {
@@ -114,7 +117,7 @@ mod tests {
         #[test]
         fn promotion_needs_all_of_it(e in evidence()) {
             let (verdict, why) = decide(&RULES, &e);
-            let earned = e.queries >= 30 && e.low > 0.0 && e.margin_over_baselines >= 0.0;
+            let earned = e.queries >= 30 && e.mean_gain > 0.0 && e.low > -0.02 && e.margin_over_baselines >= 0.0;
             prop_assert_eq!(verdict == Verdict::Promote, earned);
             prop_assert!(!why.is_empty());
         }

@@ -48,6 +48,8 @@ impl Stage {
         let (go, go_receiver) = mpsc::channel();
         let config = EmbeddingConfig {
             queue,
+            max_batch_tokens: 512,
+            max_tokens: 256,
             ..EmbeddingConfig::default()
         };
         let encoder: Box<dyn Encoder> = Box::new(Pretended {
@@ -85,7 +87,7 @@ async fn a_query_waits_for_no_more_than_the_batch_that_is_running() {
     let passages = vec!["p".repeat(1000); 100];
     let bulk = tokio::spawn(async move { embedder.embed_passages(passages).await });
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(stage.batch().len(), 2);
+    assert!(stage.batch().len() <= 2);
     let query = stage.call("query").await;
     stage.finish(100);
     assert_eq!(stage.batch(), ["query"]);

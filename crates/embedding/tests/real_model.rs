@@ -1,6 +1,9 @@
 //! The real model and the real library: what `cargo xtask setup` installed, or what
 //! `TENANTRY_MODEL_DIR` and `ORT_DYLIB_PATH` name. Without them these tests fail, and say so.
 
+// Helpers of tests may unwrap as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -16,6 +19,7 @@ fn config() -> EmbeddingConfig {
         model_dir: variable("TENANTRY_MODEL_DIR"),
         onnxruntime: variable("ORT_DYLIB_PATH"),
         threads: 2,
+        max_tokens: 256,
         ..EmbeddingConfig::default()
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::statistics::{ALL_TIME, RECENT};
 use crate::{Corpus, Hits, Statistics};
 
 /// A method without anything learned.
@@ -50,8 +51,8 @@ impl Baseline {
         candidates: &[u16],
     ) -> Vec<(usize, f64)> {
         let scores = match self {
-            Self::MostPopular => statistics.activity(0).to_vec(),
-            Self::RecentlyActive => statistics.activity(2).to_vec(),
+            Self::MostPopular => statistics.activity(ALL_TIME).to_vec(),
+            Self::RecentlyActive => statistics.activity(RECENT).to_vec(),
             Self::LexicalKnn => votes(corpus, &hits.lexical),
             Self::DenseKnn => votes(corpus, &hits.dense),
         };

@@ -4,25 +4,19 @@
 //! ranker can be learned on some tenants and serve others. `docs/adr/0003-ranker.md` has what each
 //! is worth and what was tried and left out.
 
-use crate::statistics::{HalfLife, Statistics};
+use crate::statistics::{ALL_TIME, HalfLife, LATEST, RECENT, Statistics};
 use crate::Corpus;
 
 /// Nearest items of each kind that features look at.
-pub const NEIGHBOURS: usize = 200;
+pub const NEIGHBOURS: usize = 100;
 
 /// The features, in the order of the columns, in words for people.
-pub const FEATURES: [&str; 14] = [
+pub const FEATURES: [&str; 8] = [
     "similar questions, recent ones first",
-    "similar questions of the last hundred",
+    "similar questions of any time",
     "same words, recent ones first",
-    "meaning and words together",
-    "the words this expert answers",
     "the words this expert answers lately",
-    "closest match by words",
-    "closest match by meaning",
     "share of all answers",
-    "share of the last quarter's answers",
-    "share of recent answers",
     "share of the latest answers",
     "the area this question seems to be in",
     "the expert's profile",
@@ -30,21 +24,16 @@ pub const FEATURES: [&str; 14] = [
 
 /// The feature that no history can teach when profiles are rare: its weight starts from
 /// [`PROFILE_PRIOR`] instead of zero.
-pub(crate) const PROFILE: usize = 13;
+pub(crate) const PROFILE: usize = 7;
 /// Weight of a profile that has all words of a question, set by hand.
 pub(crate) const PROFILE_PRIOR: f64 = 2.0;
 
 /// Added to a share of votes before its logarithm is taken.
-const VOTE_FLOOR: f32 = 0.01;
+const VOTE_FLOOR: f32 = 0.02;
 /// Added to a share of activity before its logarithm is taken.
 const ACTIVITY_FLOOR: f32 = 0.005;
 /// Dense similarity counts as `exp((s - best) / TEMPERATURE)`.
 const TEMPERATURE: f32 = 0.10;
-/// Temperature of the joined score.
-const JOINT_TEMPERATURE: f32 = 0.12;
-/// How much words count beside meaning in the joined score.
-const WORDS_IN_JOINT: f32 = 0.5;
-
 /// The nearest items of a question, as positions in the corpus with their scores, best first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hits {
@@ -100,22 +89,14 @@ impl<'a> Features<'a> {
     pub fn compute(&self, words: &[(u32, f32)], hits: &Hits, area: Option<u16>) -> FeatureMatrix {
         let dense = Votes::new(self, softmax(&hits.dense, TEMPERATURE));
         let lexical = Votes::new(self, squared_share(&hits.lexical));
-        let joint = Votes::new(self, softmax(&join(hits), JOINT_TEMPERATURE));
-        let (vocabulary, vocabulary_recent) = self.statistics.vocabulary(words);
         let tenth = HalfLife::Share(0.10);
         let columns: [Vec<f32>; FEATURES.len()] = [
             dense.log_shares(tenth),
-            dense.log_shares(HalfLife::Items(100.0)),
+            dense.log_shares(HalfLife::Never),
             lexical.log_shares(tenth),
-            joint.log_shares(HalfLife::Share(0.25)),
-            vocabulary,
-            vocabulary_recent,
-            self.best(&hits.lexical, |score, best| score / best),
-            self.best(&hits.dense, |similarity, _| similarity),
-            self.log_activity(0),
-            self.log_activity(1),
-            self.log_activity(2),
-            self.log_activity(3),
+            self.statistics.vocabulary(words),
+            self.log_activity(ALL_TIME),
+            self.log_activity(LATEST),
             self.area_affinity(&dense, area),
             (0..self.corpus.experts().len()).map(|e| self.profile_match(words, e)).collect(),
         ];
@@ -160,19 +141,6 @@ impl<'a> Features<'a> {
         shares.iter().map(|share| (ACTIVITY_FLOOR + share).ln()).collect()
     }
 
-    /// Per expert, the best of its items' scores; 0 without one.
-    fn best(&self, hits: &[(u32, f32)], scale: impl Fn(f32, f32) -> f32) -> Vec<f32> {
-        let top = hits.first().map_or(1.0, |hit| hit.1).max(1e-6);
-        let mut best = vec![0.0_f32; self.corpus.experts().len()];
-        for &(position, score) in hits {
-            for &expert in &self.corpus.items()[position as usize].experts {
-                let best = &mut best[usize::from(expert)];
-                *best = best.max(scale(score, top));
-            }
-        }
-        best
-    }
-
     /// The experts of the areas that the question seems to be in, or of the area it is in.
     fn area_affinity(&self, dense: &Votes<'_>, area: Option<u16>) -> Vec<f32> {
         let shares = match area {
@@ -190,7 +158,7 @@ impl<'a> Features<'a> {
         }
         // What is not known of the area says what recent activity says.
         let rest = (1.0_f32 - known).max(0.0);
-        let activity = self.statistics.activity(2);
+        let activity = self.statistics.activity(RECENT);
         affinity.iter().zip(activity).map(|(sum, base)| (VOTE_FLOOR + sum + rest * base).ln()).collect()
     }
 }
@@ -247,24 +215,4 @@ fn softmax(hits: &[(u32, f32)], temperature: f32) -> Vec<(u32, f32)> {
 fn squared_share(hits: &[(u32, f32)]) -> Vec<(u32, f32)> {
     let best = hits.first().map_or(1.0, |hit| hit.1).max(1e-6);
     hits.iter().map(|&(at, score)| (at, (score / best).powi(2))).collect()
-}
-
-/// One score of both kinds. An item that only one search found gets the other's lowest score: it
-/// cannot have more.
-fn join(hits: &Hits) -> Vec<(u32, f32)> {
-    let best = hits.lexical.first().map_or(1.0, |hit| hit.1).max(1e-6);
-    // A list of words that is not full has everything with a score above zero.
-    let low_words = hits.lexical.get(NEIGHBOURS - 1).map_or(0.0, |hit| hit.1 / best);
-    let low_dense = hits.dense.last().map_or(0.0, |hit| hit.1);
-    let mut joined: Vec<(u32, f32, f32)> =
-        hits.dense.iter().map(|&(at, similarity)| (at, similarity, low_words)).collect();
-    joined.sort_unstable_by_key(|(at, _, _)| *at);
-    let found = joined.len();
-    for &(at, score) in &hits.lexical {
-        match joined[..found].binary_search_by_key(&at, |(at, _, _)| *at) {
-            Ok(index) => joined[index].2 = score / best,
-            Err(_) => joined.push((at, low_dense, score / best)),
-        }
-    }
-    joined.into_iter().map(|(at, dense, words)| (at, dense + WORDS_IN_JOINT * words)).collect()
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::{Corpus, words};
 
 /// Smoothing of the vocabulary's probabilities towards the tenant's, in words.
-const VOCABULARY_PRIOR: f32 = 50.0;
+const VOCABULARY_PRIOR: f32 = 200.0;
 /// Smoothing of an area's experts towards the tenant's, in items.
 const AREA_PRIOR: f32 = 2.0;
 
@@ -20,8 +20,6 @@ pub(crate) enum HalfLife {
     Never,
     /// Half after this share of the history.
     Share(f32),
-    /// Half after this many items.
-    Items(f32),
 }
 
 impl HalfLife {
@@ -30,7 +28,6 @@ impl HalfLife {
         let half = match self {
             Self::Never => return 1.0,
             Self::Share(share) => share * n as f32,
-            Self::Items(items) => items,
         };
         (-(age as f32) / half.max(1.0)).exp2()
     }
@@ -45,8 +42,8 @@ impl HalfLife {
 #[derive(Debug, Clone, Copy)]
 struct Use {
     expert: u16,
+    /// Items, newer ones counting more.
     items: f32,
-    recent_items: f32,
 }
 
 /// What the first `n` items of a corpus say.
@@ -59,19 +56,22 @@ pub struct Statistics {
     uses: HashMap<u32, Vec<Use>>,
     /// Sum over words of the document frequency.
     total_df: f32,
-    /// Per expert, the sum of its uses, over all time and recent.
-    use_totals: Vec<(f32, f32)>,
+    /// Per expert, the sum of its uses.
+    use_totals: Vec<f32>,
     activity: Vec<Vec<f32>>,
     /// Per area and expert, smoothed share of the area's recent items.
     area_shares: Vec<Vec<f32>>,
     last_position: Vec<Option<u32>>,
 }
 
-/// Half-lives of the activity shares: all time, long, middle, short.
-pub(crate) const ACTIVITY: [HalfLife; 4] =
-    [HalfLife::Never, HalfLife::Share(0.25), HalfLife::Share(0.10), HalfLife::Share(0.02)];
-/// Half-life of the recent vocabulary.
-const VOCABULARY_RECENT: HalfLife = HalfLife::Share(0.25);
+/// Half-lives of the activity shares.
+const ACTIVITY: [HalfLife; 3] = [HalfLife::Never, HalfLife::Share(0.10), HalfLife::Share(0.02)];
+/// Positions in [`ACTIVITY`].
+pub(crate) const ALL_TIME: usize = 0;
+pub(crate) const RECENT: usize = 1;
+pub(crate) const LATEST: usize = 2;
+/// Half-life of the vocabulary.
+const VOCABULARY: HalfLife = HalfLife::Share(0.25);
 
 impl Statistics {
     /// Counts the first `n` items of `corpus` (all, when there are fewer).
@@ -86,13 +86,13 @@ impl Statistics {
             document_frequency: HashMap::new(),
             uses: HashMap::new(),
             total_df: 0.0,
-            use_totals: vec![(0.0, 0.0); experts],
+            use_totals: vec![0.0; experts],
             activity: ACTIVITY.iter().map(|half| activity(corpus, n, *half)).collect(),
             area_shares: Vec::new(),
             last_position: vec![None; experts],
         };
         for (position, item) in items.iter().enumerate() {
-            let recent = VOCABULARY_RECENT.weight(n - 1 - position, n);
+            let recent = VOCABULARY.weight(n - 1 - position, n);
             for &expert in &item.experts {
                 // Positions fit: see `Corpus::new`.
                 made.last_position[usize::from(expert)] = Some(position as u32);
@@ -102,15 +102,10 @@ impl Statistics {
                 made.total_df += 1.0;
                 let uses = made.uses.entry(word).or_default();
                 for &expert in &item.experts {
-                    let totals = &mut made.use_totals[usize::from(expert)];
-                    totals.0 += 1.0;
-                    totals.1 += recent;
+                    made.use_totals[usize::from(expert)] += recent;
                     match uses.iter_mut().find(|one| one.expert == expert) {
-                        Some(one) => {
-                            one.items += 1.0;
-                            one.recent_items += recent;
-                        }
-                        None => uses.push(Use { expert, items: 1.0, recent_items: recent }),
+                        Some(one) => one.items += recent,
+                        None => uses.push(Use { expert, items: recent }),
                     }
                 }
             }
@@ -152,10 +147,8 @@ impl Statistics {
 
     /// How much better each expert's vocabulary explains the words than the tenant's does: the sum
     /// of log ratios (naive Bayes with a prior), divided by the square root of the number of words.
-    /// All-time and recent.
-    pub(crate) fn vocabulary(&self, counts: &[(u32, f32)]) -> (Vec<f32>, Vec<f32>) {
-        let mut all = vec![0.0; self.experts];
-        let mut recent = vec![0.0; self.experts];
+    pub(crate) fn vocabulary(&self, counts: &[(u32, f32)]) -> Vec<f32> {
+        let mut sums = vec![0.0; self.experts];
         let mut used = 0usize;
         for (word, _) in counts {
             let df = self.document_frequency.get(word).copied().unwrap_or(0);
@@ -163,24 +156,18 @@ impl Statistics {
                 continue;
             }
             used += 1;
-            let expected = df as f32 / self.total_df;
-            let Some(uses) = self.uses.get(word) else { continue };
-            for one in uses {
-                let expert = usize::from(one.expert);
-                let ratio = |count: f32| (count / (VOCABULARY_PRIOR * expected)).ln_1p();
-                all[expert] += ratio(one.items);
-                recent[expert] += ratio(one.recent_items);
+            let expected = VOCABULARY_PRIOR * df as f32 / self.total_df;
+            for one in self.uses.get(word).into_iter().flatten() {
+                sums[usize::from(one.expert)] += (one.items / expected).ln_1p();
             }
         }
         let words = used as f32;
         let root = words.max(1.0).sqrt();
-        for (expert, (total, recent_total)) in self.use_totals.iter().enumerate() {
+        for (sum, total) in sums.iter_mut().zip(&self.use_totals) {
             // The part of the log ratio that is the same for each word of the question.
-            all[expert] = (all[expert] - words * (total / VOCABULARY_PRIOR).ln_1p()) / root;
-            recent[expert] =
-                (recent[expert] - words * (recent_total / VOCABULARY_PRIOR).ln_1p()) / root;
+            *sum = (*sum - words * (total / VOCABULARY_PRIOR).ln_1p()) / root;
         }
-        (all, recent)
+        sums
     }
 
     /// Smoothed share of each expert in an area.
@@ -191,14 +178,14 @@ impl Statistics {
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let uses: usize = self.uses.values().map(|uses| 48 + uses.capacity() * 12).sum();
+        let uses: usize = self.uses.values().map(|uses| 48 + uses.capacity() * 8).sum();
         uses + self.document_frequency.len() * 16 + self.experts * 64
             + self.area_shares.len() * self.experts * 4
     }
 
     fn count_areas(&self, corpus: &Corpus) -> Vec<Vec<f32>> {
         let weights = HalfLife::Share(0.10).weights(self.n);
-        let base = &self.activity[2];
+        let base = &self.activity[RECENT];
         let mut shares: Vec<Vec<f32>> =
             (0..corpus.areas()).map(|_| base.iter().map(|share| AREA_PRIOR * share).collect()).collect();
         let mut totals = vec![AREA_PRIOR; corpus.areas()];

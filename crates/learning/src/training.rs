@@ -138,9 +138,9 @@ pub fn window_queries(retriever: &Retriever<'_>, from: usize, to: usize) -> Vec<
 ///
 /// # Errors
 /// [`TrainError`] when there is too little to learn from, or `progress` said to stop.
-pub fn train_tenant(
-    corpus: &Corpus,
-    vectors: ArrayView2<'_, f32>,
+pub fn train_tenant<'a>(
+    corpus: &'a Corpus,
+    vectors: ArrayView2<'a, f32>,
     settings: TrainSettings<'_>,
     progress: &Progress<'_>,
 ) -> Result<TenantModel, TrainError> {

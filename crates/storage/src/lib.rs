@@ -33,8 +33,8 @@ mod platform;
 mod rows;
 mod session;
 mod store;
-mod worker;
 mod tenant;
+mod worker;
 
 pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
@@ -43,9 +43,9 @@ pub use platform::{
     NewTenant, Platform, Queue,
 };
 pub use store::{StorageConfig, Store};
-pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};
 pub use tenant::{
     AliasEvent, Answer, Answers, Audit, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
     FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, Models, NewAnswer, NewDataset,
     NewFeedback, NewJob, NewModel, NewRejection, Rejections, Requests, TenantTx, UpsertOutcome,
 };
+pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -57,7 +57,10 @@ pub struct JobWork {
 impl JobWork {
     /// Tells how far it is: `fraction` from 0 to 1, and what it does now.
     pub fn progress(&self, fraction: f32, step: impl Into<String>) {
-        self.progress.send_replace(JobProgress { fraction, step: step.into() });
+        self.progress.send_replace(JobProgress {
+            fraction,
+            step: step.into(),
+        });
     }
 
     /// Whether it should end: cancelled, its lease lost, or the process stopping.
@@ -95,7 +98,11 @@ pub async fn run_jobs(
     let mut running = JoinSet::new();
     loop {
         let taken = match running.len() < settings.concurrency && !stop.is_cancelled() {
-            true => queue.acquire(runner.kinds(), settings.lease, (settings.now)()).await,
+            true => {
+                queue
+                    .acquire(runner.kinds(), settings.lease, (settings.now)())
+                    .await
+            }
             false => Ok(None),
         };
         match taken {
@@ -130,7 +137,13 @@ async fn run_one(
     settings: WorkerSettings,
     stop: CancellationToken,
 ) {
-    let LeasedJob { job, payload, token, cancel_requested, .. } = leased;
+    let LeasedJob {
+        job,
+        payload,
+        token,
+        cancel_requested,
+        ..
+    } = leased;
     let (progress, mut news) = watch::channel(job.progress.clone());
     let job_stop = stop.child_token();
     if cancel_requested {
@@ -138,7 +151,12 @@ async fn run_one(
     }
     let name = (job.kind.as_str(), job.id.to_string());
     let attempts = job.attempts;
-    let work = JobWork { job, payload, progress, stop: job_stop.clone() };
+    let work = JobWork {
+        job,
+        payload,
+        progress,
+        stop: job_stop.clone(),
+    };
     let mut status = LeaseStatus::Held;
     let result = {
         let run = runner.run(&work);
@@ -160,7 +178,10 @@ async fn run_one(
                 continue;
             }
             let told = news.borrow_and_update().clone();
-            match queue.renew(&token, Some(told), settings.lease, (settings.now)()).await {
+            match queue
+                .renew(&token, Some(told), settings.lease, (settings.now)())
+                .await
+            {
                 Ok(LeaseStatus::Held) => {}
                 Ok(other) => {
                     status = other;
@@ -175,21 +196,30 @@ async fn run_one(
         Ok(outcome) => queue.complete(&token, outcome, now).await,
         Err(JobFailure::Cancelled) if stop.is_cancelled() => {
             let again = Some(Duration::ZERO);
-            queue.fail(&token, "the worker was stopped", again, now).await.map(drop)
+            queue
+                .fail(&token, "the worker was stopped", again, now)
+                .await
+                .map(drop)
         }
         Err(JobFailure::Cancelled) => queue.cancelled(&token, now).await,
         Err(JobFailure::Retry(message)) => {
             let delay = RETRY * 2u32.saturating_pow(attempts.saturating_sub(1).min(8));
-            queue.fail(&token, &message, Some(delay), now).await.map(drop)
+            queue
+                .fail(&token, &message, Some(delay), now)
+                .await
+                .map(drop)
         }
-        Err(JobFailure::Fail(message)) => {
-            queue.fail(&token, &message, None, now).await.map(drop)
-        }
+        Err(JobFailure::Fail(message)) => queue.fail(&token, &message, None, now).await.map(drop),
     };
     match settled {
         Ok(()) => tracing::debug!(kind = name.0, job = name.1, "job settled"),
         Err(StorageError::LeaseLost) => {
-            tracing::warn!(kind = name.0, job = name.1, ?status, "lost the lease; another worker has the job");
+            tracing::warn!(
+                kind = name.0,
+                job = name.1,
+                ?status,
+                "lost the lease; another worker has the job"
+            );
         }
         Err(error) => tracing::error!(%error, job = name.1, "a job could not be settled"),
     }

@@ -3,6 +3,7 @@
 mod checks;
 mod edge;
 mod error;
+mod layout;
 mod port;
 mod qdrant;
 

@@ -193,13 +193,13 @@ async fn broken_files_are_told_apart_and_mended_by_a_reset() {
     type Break = fn(&Path);
     let ways: [(&str, Break); 4] = [
         ("another version", |shard| {
-            fs::write(shard.join("FORMAT"), "tenantry-vectors 0\n").unwrap()
+            fs::write(shard.join("FORMAT"), "tenantry-vectors 0\n").unwrap();
         }),
         ("no version", |shard| {
-            fs::remove_file(shard.join("FORMAT")).unwrap()
+            fs::remove_file(shard.join("FORMAT")).unwrap();
         }),
         ("no configuration", |shard| {
-            fs::write(shard.join("edge_config.json"), "{").unwrap()
+            fs::write(shard.join("edge_config.json"), "{").unwrap();
         }),
         ("broken segments", |shard| {
             for segment in fs::read_dir(shard.join("segments")).unwrap() {
@@ -233,6 +233,54 @@ async fn broken_files_are_told_apart_and_mended_by_a_reset() {
         store.upsert(&space(), &acme(), points(0..5)).await.unwrap();
         assert_eq!(store.count(&space(), &acme()).await.unwrap(), 5, "{what}");
         store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_crash_while_segments_are_rewritten_is_noticed() {
+    // What such a crash leaves at worst: a segment and its copy.
+    let twice = |shard: &Path| {
+        let segments = shard.join("segments");
+        let segment = fs::read_dir(&segments)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        copy(
+            &segment,
+            &segments.join("0b8f6b0e-4b2c-4f43-9a6a-0d9b3d2f7c11"),
+        );
+    };
+    for (spoil, corrupt) in [(true, true), (false, false)] {
+        let folder = filled().await;
+        let shard = folder.path().join("small");
+        fs::write(shard.join("TIDYING"), "").unwrap();
+        if spoil {
+            twice(&shard);
+        }
+        let store = open(folder.path()).await;
+        match store.ensure_space(&space()).await {
+            Err(VectorError::Corrupt { detail, .. }) if corrupt => {
+                assert!(detail.contains("100 points twice"), "{detail}");
+            }
+            Ok(()) if !corrupt => assert!(!shard.join("TIDYING").exists()),
+            other => panic!("{other:?}"),
+        }
+        store.close().await;
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copied = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            fs::copy(&path, &copied).unwrap();
+        }
     }
 }
 
@@ -284,6 +332,86 @@ async fn an_erased_tenants_vectors_leave_the_segments_at_the_flush() {
     );
     assert_eq!(store.count(&space(), &globex).await.unwrap(), 20);
     store.close().await;
+}
+
+/// Writes enough for segments to be optimized and for the log to have several files.
+#[tokio::test]
+async fn large_segments_are_optimized_and_the_log_stays_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let space = Space {
+        name: "wide".to_owned(),
+        dimensions: 384,
+    };
+    let wide = |id: u64| {
+        let dense = (0..384)
+            .map(|at| ((id * 31 + at * 17) % 101) as f32 - 50.0)
+            .collect();
+        Point {
+            id,
+            dense,
+            sparse: SparseVector::default(),
+        }
+    };
+    store.ensure_space(&space).await.unwrap();
+    store
+        .upsert(&space, &acme(), (0..12_000).map(wide).collect())
+        .await
+        .unwrap();
+    let optimized = || {
+        let segments = folder.path().join("wide").join("segments");
+        files(&segments)
+            .iter()
+            .any(|file| file.contains("quantized"))
+    };
+    assert!(!optimized());
+    store.flush(&space).await.unwrap();
+    store.flush(&space).await.unwrap();
+    assert!(
+        optimized(),
+        "{:?}",
+        files(&folder.path().join("wide").join("segments"))
+    );
+    store.close().await;
+    drop(store);
+
+    let closed = || {
+        let log = files(&folder.path().join("wide").join("wal"));
+        log.iter()
+            .filter(|file| file.starts_with("closed-"))
+            .count()
+    };
+    assert!(closed() > 2, "the log has only one file: write more");
+    let store = open(folder.path()).await;
+    assert_eq!(store.count(&space, &acme()).await.unwrap(), 12_000);
+    assert_eq!(closed(), 1);
+    // Writes have higher numbers than those before, or the engine would take them for old.
+    let one = Point {
+        id: 7,
+        dense: vec![1.0; 384],
+        sparse: SparseVector::default(),
+    };
+    store.upsert(&space, &acme(), vec![one]).await.unwrap();
+    let hits = store
+        .search_dense(&space, &acme(), vec![1.0; 384], 1)
+        .await
+        .unwrap();
+    assert_eq!(hits[0].id, 7);
+    store.close().await;
+}
+
+/// Names of all files below the folder.
+fn files(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(files(&path));
+        } else {
+            names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    names
 }
 
 /// Whether a file below the folder has these bytes.

@@ -2,7 +2,7 @@
 
 mod cluster;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::Change;
 use sea_orm::{
@@ -19,12 +19,18 @@ async fn contract() {
     };
     let mut failed = Vec::new();
     for (name, case) in super::cases() {
-        let world = World::at(cluster.database().await).await;
+        let t0=Instant::now();
+        let d = cluster.database().await;
+        let t1=t0.elapsed();
+        let world = World::at(d).await;
+        println!("open ms {t1:?} {:?}", t0.elapsed());
         let store = world.store.clone();
+        let started = Instant::now();
         // In a task, so that one failure does not hide the others.
         if tokio::spawn(case(world)).await.is_err() {
             failed.push(name);
         }
+        println!("{:>6} ms  {name}", started.elapsed().as_millis());
         store.close().await;
     }
     assert!(failed.is_empty(), "failed on PostgreSQL: {failed:#?}");

@@ -66,7 +66,7 @@ async fn urls_that_cannot_be_used_are_refused_with_a_reason() {
         assert!(error.to_string().contains(reason), "{error}");
     }
     let config = StorageConfig {
-        url: "postgres://localhost:1/x".to_owned(),
+        url: "postgres://localhost/x?host=/nowhere".to_owned(),
         max_connections: 1,
     };
     let error = Store::open(&config).await.unwrap_err();

@@ -15,15 +15,12 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qdrant_edge::{
-    CreateIndex, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams,
-    EdgeVectorParams, FieldIndexOperations, HnswIndexConfig, KeywordIndexParams,
-    PayloadFieldSchema, PayloadSchemaParams, UpdateOperation, WalOptions,
-};
+use qdrant_edge::{CountRequest, EdgeConfig, EdgeShard, Filter};
 
 use super::guard::guarded;
-use super::translate::{DENSE, WORDS, tenant_path};
+use super::{settings, translate};
 use crate::VectorError;
+use crate::layout::DENSE;
 use crate::port::{Result, Space};
 
 /// Written into each shard folder; raised when the layout of points or of the engine's files changes
@@ -31,8 +28,8 @@ use crate::port::{Result, Space};
 const FORMAT: &str = "tenantry-vectors 1, qdrant-edge 0.7\n";
 const FORMAT_FILE: &str = "FORMAT";
 
-/// Bytes of one file of the engine's write-ahead log.
-const WAL_SEGMENT_BYTES: usize = 8 << 20;
+/// In a shard folder while its segments are being rewritten.
+const TIDYING_FILE: &str = "TIDYING";
 
 /// The folder of the in-process store, locked for this process until the last clone is dropped. The
 /// lock is the system's, so a killed process leaves none behind.
@@ -98,12 +95,38 @@ impl Folder {
             return Err(corrupt(format!("it was written as {:?}", format.trim())));
         }
         check_dimensions(&path, space)?;
+        let config = settings::shard(space)?;
         self.trim_log(space)
             .map_err(|error| corrupt(format!("its log: {error}")))?;
-        guarded("loading a shard", || {
-            EdgeShard::load(&path, Some(shard_config(space)))
-        })
-        .map_err(|error| corrupt(detail(&error)))
+        let shard = guarded("loading a shard", || EdgeShard::load(&path, Some(config)))
+            .map_err(|error| corrupt(detail(&error)))?;
+        if path.join(TIDYING_FILE).exists() {
+            match twins(&shard)? {
+                0 => self.tidied(space)?,
+                twins => {
+                    return Err(corrupt(format!(
+                        "a crash while its segments were rewritten left {twins} points twice"
+                    )));
+                }
+            }
+        }
+        Ok(shard)
+    }
+
+    /// Notes that segments of the space are going to be rewritten. A crash between putting a new
+    /// segment in place and removing the old ones leaves points in both, which the next load must
+    /// look for.
+    pub(super) fn tidying(&self, space: &Space) -> Result<()> {
+        let path = self.shard(space).join(TIDYING_FILE);
+        File::create(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| io_error("writing", &path, error))
+    }
+
+    /// Notes that the rewriting is over and on disk.
+    pub(super) fn tidied(&self, space: &Space) -> Result<()> {
+        let path = self.shard(space).join(TIDYING_FILE);
+        fs::remove_file(&path).map_err(|error| io_error("removing", &path, error))
     }
 
     /// Throws the space's shard away. It must not be loaded.
@@ -156,9 +179,9 @@ impl Folder {
             fs::remove_dir_all(&new).map_err(|error| io_error("removing", &new, error))?;
         }
         fs::create_dir(&new).map_err(|error| io_error("making the folder", &new, error))?;
-        let index = tenant_index()?;
+        let (config, index) = (settings::shard(space)?, settings::tenant_index()?);
         guarded("making a shard", || {
-            let shard = EdgeShard::new(&new, shard_config(space))?;
+            let shard = EdgeShard::new(&new, config)?;
             shard.update(index)?;
             // Flushes, too.
             drop(shard);
@@ -194,60 +217,6 @@ impl Folder {
     }
 }
 
-/// When segments are rewritten. Searches go through the segments one after the other, so there are
-/// few: large indexed ones, and a small one that takes the writes.
-pub(super) fn optimizers() -> EdgeOptimizersConfig {
-    EdgeOptimizersConfig {
-        default_segment_number: Some(2),
-        ..EdgeOptimizersConfig::default()
-    }
-}
-
-/// Rewrites each segment that has any removed point: what was erased is then gone from disk.
-pub(super) fn eager_optimizers() -> EdgeOptimizersConfig {
-    EdgeOptimizersConfig {
-        deleted_threshold: Some(0.0),
-        vacuum_min_vector_number: Some(0),
-        ..optimizers()
-    }
-}
-
-fn shard_config(space: &Space) -> EdgeConfig {
-    EdgeConfig::builder()
-        .vector(
-            DENSE,
-            EdgeVectorParams::builder(space.dimensions, Distance::Cosine).build(),
-        )
-        .sparse_vector(WORDS, EdgeSparseVectorParams::builder().build())
-        // No graph over all tenants, which nobody searches: one within each large tenant.
-        .hnsw_config(HnswIndexConfig {
-            m: 0,
-            payload_m: Some(16),
-            ..HnswIndexConfig::default()
-        })
-        .optimizers(optimizers())
-        .wal_options(WalOptions {
-            segment_capacity: WAL_SEGMENT_BYTES,
-            ..WalOptions::default()
-        })
-        .build()
-}
-
-fn tenant_index() -> Result<UpdateOperation> {
-    let keyword = KeywordIndexParams {
-        is_tenant: Some(true),
-        ..KeywordIndexParams::default()
-    };
-    Ok(UpdateOperation::FieldIndexOperation(
-        FieldIndexOperations::CreateIndex(CreateIndex {
-            field_name: tenant_path()?,
-            field_schema: Some(PayloadFieldSchema::FieldParams(
-                PayloadSchemaParams::Keyword(keyword),
-            )),
-        }),
-    ))
-}
-
 fn check_dimensions(path: &Path, space: &Space) -> Result<()> {
     let corrupt = |detail: String| VectorError::Corrupt {
         space: space.name.clone(),
@@ -269,6 +238,18 @@ fn check_dimensions(path: &Path, space: &Space) -> Result<()> {
     }
 }
 
+/// How many points are in more than one segment. Takes a while.
+fn twins(shard: &EdgeShard) -> Result<usize> {
+    guarded("looking for points that are there twice", || {
+        let counted = shard.count(CountRequest {
+            filter: None,
+            exact: true,
+        })?;
+        let (distinct, _) = shard.scroll(translate::scroll(Filter::default(), false))?;
+        Ok(counted.saturating_sub(distinct.len()))
+    })
+}
+
 /// An error with its causes, in one line.
 fn detail(error: &VectorError) -> String {
     let mut text = error.to_string();
@@ -285,5 +266,39 @@ fn io_error(doing: &'static str, path: &Path, source: io::Error) -> VectorError 
         doing,
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_closed_files_of_the_log_but_the_last_are_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::open(root.path()).unwrap();
+        let space = Space {
+            name: "a".to_owned(),
+            dimensions: 2,
+        };
+        let log = folder.shard(&space).join("wal");
+        fs::create_dir_all(&log).unwrap();
+        for name in [
+            "closed-0",
+            "closed-90",
+            "closed-100",
+            "open-7",
+            "first-index",
+        ] {
+            fs::write(log.join(name), "12345").unwrap();
+        }
+        folder.trim_log(&space).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&log)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["closed-100", "first-index", "open-7"]);
+        assert_eq!(folder.log_bytes(&space).unwrap(), 15);
     }
 }

@@ -3,6 +3,7 @@
 mod folder;
 mod guard;
 mod owner;
+mod settings;
 mod slot;
 mod space;
 mod translate;

@@ -11,8 +11,9 @@ use domain::TenantId;
 use qdrant_edge::EdgeShard;
 use tokio::sync::{mpsc, oneshot};
 
-use super::folder::{Folder, eager_optimizers, optimizers};
+use super::folder::Folder;
 use super::guard::guarded;
+use super::settings::{eager_optimizers, optimizers};
 use super::slot::{Slot, State};
 use super::translate;
 use crate::VectorError;
@@ -24,8 +25,13 @@ const QUEUE: usize = 16;
 /// Points of one entry of the write-ahead log: about 1 MB at 384 dimensions.
 const CHUNK: usize = 500;
 
-/// Written or removed points after which a flush is followed by tidying.
+/// Points that are written or removed, at least, before a flush is followed by tidying.
 const TIDY_AFTER: usize = 2_000;
+
+/// And at least this part of all points: one in so many. Tidying rewrites large segments, so how
+/// often it does must follow their size; on the other side, writing words into a segment takes the
+/// longer the more points it has gathered since.
+const TIDY_SHARE: usize = 3;
 
 /// Bytes of write-ahead log after which the shard is reloaded with a short one.
 const LOG_BYTES: u64 = 256 << 20;
@@ -65,6 +71,9 @@ pub(super) struct Owner {
     slot: Arc<Slot>,
     /// Points written or removed since the last tidying.
     touched: usize,
+    /// How many such points are enough to tidy; nothing is enough for the first time, since what was
+    /// left to do when the shard was last open is not known.
+    enough: usize,
     /// A tenant was removed, whose vectors must leave the disk.
     erased: bool,
 }
@@ -83,6 +92,7 @@ impl Owner {
             folder: folder.clone(),
             slot: Arc::clone(slot),
             touched: 0,
+            enough: 0,
             erased: false,
         };
         let thread = std::thread::Builder::new()
@@ -193,7 +203,7 @@ impl Owner {
     /// segments are merged and indexed, segments with many removed points are rewritten, and the
     /// log is cut. Writers wait meanwhile, searches do not, but for the reload that cuts the log.
     fn tidy(&mut self) {
-        if self.touched < TIDY_AFTER && !self.erased {
+        if self.touched < self.enough && !self.erased {
             return;
         }
         let started = Instant::now();
@@ -203,6 +213,10 @@ impl Owner {
         {
             Ok((optimized, reloaded)) => {
                 self.touched = 0;
+                self.enough = self
+                    .points()
+                    .map_or(0, |all| all / TIDY_SHARE)
+                    .max(TIDY_AFTER);
                 self.erased = false;
                 tracing::debug!(
                     space = self.space.name,
@@ -219,6 +233,13 @@ impl Owner {
         }
     }
 
+    /// Points in the shard, of all tenants, about.
+    fn points(&self) -> Result<usize> {
+        let state = self.slot.read();
+        let shard = state.shard()?;
+        guarded("sizing a shard", || Ok(shard.info().points_count))
+    }
+
     fn optimize(&self) -> Result<bool> {
         let state = self.slot.read();
         let shard = state.shard()?;
@@ -227,6 +248,7 @@ impl Owner {
                 shard.set_optimizers_config(eager_optimizers())
             })?;
         }
+        self.folder.tidying(&self.space)?;
         let optimized = guarded("optimizing a shard", || shard.optimize());
         if self.erased {
             guarded("setting up the optimizer", || {
@@ -237,6 +259,7 @@ impl Owner {
         if optimized {
             flush(shard)?;
         }
+        self.folder.tidied(&self.space)?;
         Ok(optimized)
     }
 

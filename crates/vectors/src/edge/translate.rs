@@ -6,21 +6,15 @@ use domain::TenantId;
 use qdrant_edge::{
     Condition, CountRequest, FieldCondition, Filter, HasIdCondition, JsonPath, Match, NamedQuery,
     NamedVectors, PointId, PointInsertOperations, PointOperations, PointStruct,
-    PointStructPersisted, QueryEnum, Record, ScoredPoint, ScrollRequest, SearchRequest,
-    SparseVector as EdgeSparse, UpdateOperation, ValueVariants, Vector, VectorInternal,
-    VectorStructInternal, WithPayloadInterface, WithVector,
+    PointStructPersisted, QuantizationSearchParams, QueryEnum, Record, ScoredPoint, ScrollRequest,
+    SearchParams, SearchRequest, SparseVector as EdgeSparse, UpdateOperation, ValueVariants,
+    Vector, VectorInternal, VectorStructInternal, WithPayloadInterface, WithVector,
 };
 use serde_json::json;
 
 use crate::error::VectorError;
+use crate::layout::{DENSE, OVERSAMPLING, TENANT, WORDS, graph_beam};
 use crate::port::{Hit, Point, Result, SparseVector};
-
-/// Name of the dense vector of a point.
-pub(super) const DENSE: &str = "dense";
-/// Name of the sparse vector of a point.
-pub(super) const WORDS: &str = "words";
-/// The one key of a point's payload: whose it is.
-pub(super) const TENANT: &str = "tenant";
 
 /// The payload key as the engine's type; it is parsed once.
 static TENANT_PATH: LazyLock<Option<JsonPath>> = LazyLock::new(|| TENANT.parse().ok());
@@ -180,13 +174,24 @@ pub(super) fn dense_of(record: Record) -> Result<(u64, Vec<f32>)> {
 }
 
 fn search(vector: VectorInternal, name: &str, filter: Filter, limit: usize) -> SearchRequest {
+    // Read where they apply: quantized vectors and graphs are in optimized segments only.
+    let quantization = QuantizationSearchParams {
+        ignore: false,
+        rescore: Some(true),
+        oversampling: Some(OVERSAMPLING),
+    };
+    let params = SearchParams {
+        hnsw_ef: Some(graph_beam(limit)),
+        quantization: Some(quantization),
+        ..SearchParams::default()
+    };
     SearchRequest {
         query: QueryEnum::Nearest(NamedQuery {
             query: vector,
             using: Some(name.to_owned()),
         }),
         filter: Some(filter),
-        params: None,
+        params: Some(params),
         limit,
         offset: 0,
         with_payload: None,

@@ -11,12 +11,18 @@ use qdrant_client::Qdrant;
 use qdrant_client::qdrant::{
     CountPointsBuilder, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
     DeletePointsBuilder, Distance, FieldType, Filter, HnswConfigDiffBuilder,
-    KeywordIndexParamsBuilder, Query, QueryPointsBuilder, RetrievedPoint, ScrollPointsBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpsertPointsBuilder, VectorInput,
-    VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector, vectors_config,
+    KeywordIndexParamsBuilder, QuantizationSearchParamsBuilder, Query, QueryPointsBuilder,
+    RetrievedPoint, ScalarQuantizationBuilder, ScrollPointsBuilder, SearchParamsBuilder,
+    SparseIndexConfigBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
+    UpsertPointsBuilder, VectorInput, VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector,
+    vectors_config,
 };
 
-use self::translate::{DENSE, TENANT, WORDS, failed};
+use self::translate::failed;
+use crate::layout::{
+    DENSE, OVERSAMPLING, QUANTILE, TENANT, TENANT_LINKS, WORDS, WORDS_EXACT_UP_TO, exact_up_to_kb,
+    graph_beam,
+};
 use crate::port::{Hit, Point, Result, Space, SparseVector, VectorStore};
 use crate::{VectorError, checks};
 
@@ -74,13 +80,22 @@ impl QdrantStore {
             DENSE,
             VectorParamsBuilder::new(space.dimensions as u64, Distance::Cosine),
         );
+        let words =
+            SparseIndexConfigBuilder::default().full_scan_threshold(WORDS_EXACT_UP_TO as u64);
         let mut sparse = SparseVectorsConfigBuilder::default();
-        sparse.add_named_vector_params(WORDS, SparseVectorParamsBuilder::default());
+        sparse.add_named_vector_params(WORDS, SparseVectorParamsBuilder::default().index(words));
+        let graph = HnswConfigDiffBuilder::default()
+            .m(0)
+            .payload_m(TENANT_LINKS as u64)
+            .full_scan_threshold(exact_up_to_kb(space.dimensions) as u64);
+        let int8 = ScalarQuantizationBuilder::default()
+            .quantile(QUANTILE)
+            .always_ram(true);
         let request = CreateCollectionBuilder::new(collection(space))
             .vectors_config(vectors)
             .sparse_vectors_config(sparse)
-            // No graph over all tenants, which nobody searches: one within each large tenant.
-            .hnsw_config(HnswConfigDiffBuilder::default().m(0).payload_m(16));
+            .hnsw_config(graph)
+            .quantization_config(int8);
         let client = self.client()?;
         if let Err(error) = client.create_collection(request).await {
             // Another process may have been faster.
@@ -150,10 +165,17 @@ impl QdrantStore {
         using: &str,
         limit: usize,
     ) -> Result<Vec<Hit>> {
+        let quantization = QuantizationSearchParamsBuilder::default()
+            .rescore(true)
+            .oversampling(OVERSAMPLING);
+        let params = SearchParamsBuilder::default()
+            .hnsw_ef(graph_beam(limit) as u64)
+            .quantization(quantization);
         let request = QueryPointsBuilder::new(collection(space))
             .query(Query::new_nearest(vector))
             .using(using)
             .filter(translate::of_tenant(tenant))
+            .params(params)
             .limit(limit as u64)
             .with_payload(false);
         let answer = self
@@ -233,10 +255,12 @@ impl VectorStore for QdrantStore {
 
     async fn reset_space(&self, space: &Space) -> Result<()> {
         checks::space(space)?;
-        self.client()?
-            .delete_collection(collection(space))
-            .await
-            .map_err(failed("removing a collection", &space.name))?;
+        if self.exists(space).await? {
+            self.client()?
+                .delete_collection(collection(space))
+                .await
+                .map_err(failed("removing a collection", &space.name))?;
+        }
         self.ensure_space(space).await
     }
 

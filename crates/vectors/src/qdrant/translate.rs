@@ -10,14 +10,8 @@ use qdrant_client::{Payload, QdrantError};
 use tonic::Code;
 
 use crate::VectorError;
+use crate::layout::{DENSE, TENANT, WORDS};
 use crate::port::{Hit, Point, Result};
-
-/// Name of the dense vector of a point.
-pub(super) const DENSE: &str = "dense";
-/// Name of the sparse vector of a point.
-pub(super) const WORDS: &str = "words";
-/// The one key of a point's payload: whose it is.
-pub(super) const TENANT: &str = "tenant";
 
 /// The points of the tenant.
 pub(super) fn of_tenant(tenant: &TenantId) -> Filter {

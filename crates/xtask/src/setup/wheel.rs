@@ -133,16 +133,21 @@ pub fn copy_checked(from: impl Read, to: &mut impl Write, pinned: &Pinned) -> Re
         .map(|byte| format!("{byte:02x}"))
         .collect();
     ensure!(
-        size == pinned.size && found == pinned.sha256,
-        "{} is not the pinned file: expected {} bytes with SHA-256 {}, found {} with {found}",
+        size == pinned.size,
+        "{} is not the pinned file: it has {} {} bytes",
         pinned.name,
-        pinned.size,
-        pinned.sha256,
         if size > pinned.size {
-            "more".to_owned()
+            "more than"
         } else {
-            format!("{size} bytes")
-        }
+            "fewer than"
+        },
+        pinned.size
+    );
+    ensure!(
+        found == pinned.sha256,
+        "{} is not the pinned file: its SHA-256 sum is {found} instead of {}",
+        pinned.name,
+        pinned.sha256
     );
     Ok(())
 }

@@ -357,3 +357,6 @@ async fn list(
         .await?;
     out.list(&jobs.into_iter().map(JobView::from).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests;

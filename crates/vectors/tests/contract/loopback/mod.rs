@@ -113,10 +113,7 @@ impl Collection {
     }
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "it is given to `map_err`"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn failed(error: qdrant_edge::OperationError) -> Status {
     Status::internal(error.to_string())
 }

@@ -1,6 +1,6 @@
 //! The contract: what it promises of writing, removing and reading back.
 
-use tenantry_vectors::{Point, VectorError};
+use tenantry_vectors::VectorError;
 
 use super::{close_to, ids, point, tenant, words};
 use crate::store::Fresh;

@@ -5,6 +5,7 @@
 
 pub mod batch;
 mod csv;
+mod gzip;
 mod jsonl;
 mod profile;
 mod rows;
