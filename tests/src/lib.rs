@@ -1,1 +1,315 @@
-//! Journeys over real gRPC, isolation, crash and contract tests.
+//! What the journeys share: a server of their own, and clients with keys.
+
+#![allow(clippy::expect_used, reason = "for tests: a step that fails ends the test with its name")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use api::v1;
+use api::v1::ingest_service_client::IngestServiceClient;
+use api::v1::router_service_client::RouterServiceClient;
+use api::v1::tenant_service_client::TenantServiceClient;
+use api::v1::training_service_client::TrainingServiceClient;
+use tonic::metadata::MetadataValue;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+/// How long a server may take to be ready, and an index to catch up. Generous: machines are shared.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running `tenantry serve`, killed when dropped.
+pub struct TestServer {
+    child: Child,
+    folder: PathBuf,
+    /// `http://127.0.0.1:PORT`
+    pub endpoint: String,
+    /// The metrics endpoint.
+    pub metrics: String,
+}
+
+/// A client's channel with its key.
+pub type Keyed = InterceptedService<Channel, Bearer>;
+
+/// Puts the key into each call.
+#[derive(Clone)]
+pub struct Bearer(Option<MetadataValue<tonic::metadata::Ascii>>);
+
+impl tonic::service::Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// The `tenantry` program: `TENANTRY_BIN`, or beside the test's own binary.
+#[must_use]
+pub fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("TENANTRY_BIN") {
+        return PathBuf::from(path);
+    }
+    let own = std::env::current_exe().expect("the test has a path");
+    let folder = own.parent().and_then(Path::parent).expect("target/<profile>/deps");
+    folder.join("tenantry")
+}
+
+impl TestServer {
+    /// Starts a server on the data in `folder`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready; its log is in the message.
+    pub async fn start(folder: &Path) -> Self {
+        let address_file = folder.join("addresses.json");
+        let _ = std::fs::remove_file(&address_file);
+        let log = std::fs::File::create(folder.join("server.log")).expect("a log file");
+        let program = program();
+        let mut child = Command::new(&program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+            .arg("--data-dir")
+            .arg(folder)
+            .arg("--address-file")
+            .arg(&address_file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{} cannot run: {error}; `cargo xtask test` builds it", program.display())
+            });
+        let started = Instant::now();
+        let text = loop {
+            if let Ok(text) = std::fs::read_to_string(&address_file) {
+                break text;
+            }
+            let ended = child.try_wait().expect("the child can be asked");
+            if ended.is_some() || started.elapsed() > PATIENCE {
+                let log = std::fs::read_to_string(folder.join("server.log")).unwrap_or_default();
+                let _ = child.kill();
+                panic!("the server is not ready ({ended:?}):\n{log}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let addresses: serde_json::Value = serde_json::from_str(&text).expect("addresses are JSON");
+        let address = |key: &str| addresses[key].as_str().unwrap_or_default().to_owned();
+        Self {
+            child,
+            folder: folder.to_owned(),
+            endpoint: address("grpc"),
+            metrics: address("metrics"),
+        }
+    }
+
+    /// Ends the server at once, as `kill -9` does, and waits until it is gone.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks the server to end, as an orchestrator does, and says whether it ended well.
+    pub async fn terminate(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    /// The operator's key that the first start made.
+    #[must_use]
+    pub fn operator_key(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.join("operator.key")).expect("a key file");
+        text.trim().to_owned()
+    }
+
+    /// A client with this key, or with none.
+    pub async fn client(&self, key: Option<&str>) -> Client {
+        let endpoint = Channel::from_shared(self.endpoint.clone()).expect("an endpoint");
+        let channel = endpoint.connect().await.expect("the server answers");
+        Client { channel, bearer: bearer(key) }
+    }
+
+    /// A client with the operator's key.
+    pub async fn operator(&self) -> Client {
+        self.client(Some(&self.operator_key())).await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn bearer(key: Option<&str>) -> Bearer {
+    Bearer(key.map(|key| format!("Bearer {key}").parse().expect("a key is ASCII")))
+}
+
+/// All four services with one key.
+#[derive(Clone)]
+pub struct Client {
+    channel: Channel,
+    bearer: Bearer,
+}
+
+impl Client {
+    /// The channel, for calls that no generated client makes.
+    #[must_use]
+    pub fn keyed(&self) -> Keyed {
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// `TenantService`.
+    #[must_use]
+    pub fn tenants(&self) -> TenantServiceClient<Keyed> {
+        TenantServiceClient::new(self.keyed())
+    }
+
+    /// `IngestService`.
+    #[must_use]
+    pub fn ingest(&self) -> IngestServiceClient<Keyed> {
+        IngestServiceClient::new(self.keyed())
+    }
+
+    /// `TrainingService`.
+    #[must_use]
+    pub fn training(&self) -> TrainingServiceClient<Keyed> {
+        TrainingServiceClient::new(self.keyed())
+    }
+
+    /// `RouterService`.
+    #[must_use]
+    pub fn router(&self) -> RouterServiceClient<Keyed> {
+        RouterServiceClient::new(self.keyed())
+    }
+
+    /// Makes a tenant in the vertical `software`.
+    pub async fn make_tenant(&self, id: &str) {
+        let request = v1::CreateTenantRequest {
+            tenant_id: id.to_owned(),
+            vertical: "software".to_owned(),
+            ..Default::default()
+        };
+        self.tenants().create_tenant(request).await.expect("a tenant");
+    }
+
+    /// Makes a key of a tenant and returns its secret.
+    pub async fn make_key(&self, tenant: &str, role: v1::api_key::Role) -> String {
+        let request = v1::CreateApiKeyRequest {
+            parent: format!("tenants/{tenant}"),
+            role: role.into(),
+            ..Default::default()
+        };
+        self.tenants().create_api_key(request).await.expect("a key").into_inner().secret
+    }
+
+    /// Ingests rows in batches of 50 and returns the last acknowledgement and all rejections.
+    pub async fn ingest_rows(
+        &self,
+        tenant: &str,
+        prefix: &str,
+        rows: Vec<v1::IngestRow>,
+    ) -> (v1::IngestItemsResponse, Vec<v1::RejectedRow>) {
+        let batches: Vec<_> = rows
+            .chunks(50)
+            .enumerate()
+            .map(|(number, rows)| v1::IngestItemsRequest {
+                parent: format!("tenants/{tenant}"),
+                request_id: format!("{prefix}-{number}"),
+                rows: rows.to_vec(),
+            })
+            .collect();
+        let stream = tokio_stream::iter(batches);
+        let mut answers = self.ingest().ingest_items(stream).await.expect("a stream").into_inner();
+        let (mut last, mut rejected) = (v1::IngestItemsResponse::default(), Vec::new());
+        while let Some(answer) = answers.message().await.expect("an acknowledgement") {
+            rejected.extend(answer.rejected.clone());
+            last = answer;
+        }
+        (last, rejected)
+    }
+
+    /// Waits until the index has everything that was committed, and returns its state.
+    pub async fn wait_indexed(&self, tenant: &str) -> v1::GetIndexStatusResponse {
+        let parent = format!("tenants/{tenant}");
+        let started = Instant::now();
+        loop {
+            let request = v1::GetIndexStatusRequest { parent: parent.clone() };
+            let status = self.ingest().get_index_status(request).await.expect("a status").into_inner();
+            if status.indexed_watermark >= status.watermark {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "the index does not catch up: {status:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Retrains and waits for the job's end.
+    pub async fn retrain(&self, tenant: &str) -> v1::Job {
+        let request =
+            v1::RetrainRequest { parent: format!("tenants/{tenant}"), ..Default::default() };
+        let job = self.training().retrain(request).await.expect("a job").into_inner().job;
+        self.watch(job.expect("a job").name).await
+    }
+
+    /// Watches a job to its end.
+    pub async fn watch(&self, name: String) -> v1::Job {
+        let request = v1::WatchJobRequest { name };
+        let mut updates = self.training().watch_job(request).await.expect("a stream").into_inner();
+        let mut last = None;
+        while let Some(update) = updates.message().await.expect("an update") {
+            last = update.job;
+        }
+        last.expect("a job has at least one state")
+    }
+
+    /// Asks who should answer.
+    pub async fn recommend(&self, tenant: &str, text: &str) -> v1::RecommendExpertsResponse {
+        let request = v1::RecommendExpertsRequest {
+            parent: format!("tenants/{tenant}"),
+            text: text.to_owned(),
+            top_k: 5,
+            ..Default::default()
+        };
+        self.router().recommend_experts(request).await.expect("an answer").into_inner()
+    }
+}
+
+/// A row with one item.
+#[must_use]
+pub fn row(line: u64, id: &str, text: &str, expert: &str, minutes: i64) -> v1::IngestRow {
+    let item = v1::Item {
+        item_id: id.to_owned(),
+        text: text.to_owned(),
+        experts: vec![expert.to_owned()],
+        occur_time: Some(prost_types::Timestamp { seconds: 1_700_000_000 + minutes * 60, nanos: 0 }),
+        ..Default::default()
+    };
+    v1::IngestRow { line, row: Some(v1::ingest_row::Row::Item(item)) }
+}
+
+/// Made-up but readable content: three experts, each with subjects of their own.
+#[must_use]
+pub fn content(n: u64) -> Vec<v1::IngestRow> {
+    const SUBJECTS: [(&str, [&str; 4]); 3] = [
+        ("sofia", ["encryption of data at rest", "key rotation", "penetration tests", "firewall rules"]),
+        ("li", ["invoice terms", "volume discounts", "payment in euro", "price increases"]),
+        ("omar", ["onboarding of users", "training for administrators", "help desk hours", "migration of content"]),
+    ];
+    (0..n)
+        .map(|at| {
+            let (expert, subjects) = SUBJECTS[(at % 3) as usize];
+            let subject = subjects[(at / 3 % 4) as usize];
+            let text = format!("Question {at}: please describe how you handle {subject} for customer group {}", at % 7);
+            row(at + 1, &format!("q-{at}"), &text, expert, at as i64)
+        })
+        .collect()
+}

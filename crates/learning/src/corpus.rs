@@ -118,6 +118,15 @@ impl Corpus {
         Ok(corpus)
     }
 
+    /// The corpus as it was after its first `n` items.
+    #[must_use]
+    pub fn first(&self, n: usize) -> Self {
+        let mut made = self.clone();
+        made.items.truncate(n);
+        made.by_point.retain(|_, position| (*position as usize) < n);
+        made
+    }
+
     /// The items, oldest first.
     #[must_use]
     pub fn items(&self) -> &[CorpusItem] {

@@ -14,7 +14,7 @@ use crate::workspace::{self, Build, cargo};
 /// Where the shared data lies beside a checkout.
 const SHARED_DATA: &str = "../shared/data";
 /// Names that folder to tests.
-const DATA_VARIABLE: &str = "TENANTRY_DATA_DIR";
+const DATA_VARIABLE: &str = "TENANTRY_TEST_DATA";
 /// Where Debian keeps the programs of a PostgreSQL server.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
 

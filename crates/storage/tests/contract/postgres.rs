@@ -19,9 +19,9 @@ async fn contract() {
     };
     let mut failed = Vec::new();
     for (name, case) in super::cases() {
-        let t0=Instant::now();
+        let t0 = Instant::now();
         let d = cluster.database().await;
-        let t1=t0.elapsed();
+        let t1 = t0.elapsed();
         let world = World::at(d).await;
         println!("open ms {t1:?} {:?}", t0.elapsed());
         let store = world.store.clone();

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::{Change, ItemContent, ItemId};
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel,
-    QueryFilter, Statement,
+    QueryFilter, Statement, Value,
 };
 
 use super::super::{ROWS_PER_INSERT, VALUES_PER_IN, counters};
@@ -16,9 +16,6 @@ use crate::convert::{count, micros};
 use crate::rows::item_revisions::{ActiveModel, Column, Entity, Model, Place};
 use crate::rows::tenant_counters::Column as Counter;
 use crate::{Result, StorageError};
-
-/// Heads of one UPDATE: each row is compared with each, so few at a time are quicker.
-const HEADS_PER_UPDATE: usize = 200;
 
 impl Items<'_> {
     /// Adds items and new revisions of items. One that says the same as its newest revision gets
@@ -119,16 +116,23 @@ impl Items<'_> {
     /// Says of each head (the first number) which change has come after it (the second).
     async fn supersede(&self, heads: &[(i64, i64)]) -> Result<()> {
         let db = self.tx.session().write_data().await?;
-        for heads in heads.chunks(HEADS_PER_UPDATE) {
-            let mut successor = CaseStatement::new();
+        for heads in heads.chunks(ROWS_PER_INSERT) {
+            let mut values: Vec<Value> = vec![self.tx.id().into()];
+            let mut rows = String::new();
             for (head, change) in heads {
-                successor = successor.case(Expr::col(Column::Change).eq(*head), *change);
+                let first = values.len() + 1;
+                let comma = if rows.is_empty() { "" } else { ", " };
+                rows += &format!("{comma}(${first}, ${})", first + 1);
+                values.extend([Value::from(*head), Value::from(*change)]);
             }
-            self.tx
-                .update::<Entity>()
-                .col_expr(Column::SupersededBy, successor.into())
-                .filter(Column::Change.is_in(heads.iter().map(|(head, _)| *head)))
-                .exec(db)
+            // Each database calls the columns of VALUES `column1` and `column2`.
+            let sql = format!(
+                "UPDATE item_revisions SET superseded_by = after.column2
+                 FROM (VALUES {rows}) AS after
+                 WHERE item_revisions.tenant_id = $1 AND item_revisions.change = after.column1"
+            );
+            let backend = db.get_database_backend();
+            db.execute_raw(Statement::from_sql_and_values(backend, sql, values))
                 .await?;
         }
         Ok(())

@@ -328,7 +328,7 @@ struct Expected {
 fn the_malformed_files_lose_exactly_their_bad_rows() {
     // The variable may name the server's data folder instead: then the usual place is looked at.
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let places = std::env::var_os("TENANTRY_DATA_DIR")
+    let places = std::env::var_os("TENANTRY_TEST_DATA")
         .map(PathBuf::from)
         .into_iter();
     let mut folders = places.chain([usual]).map(|place| place.join("dirty"));
@@ -337,7 +337,7 @@ fn the_malformed_files_lose_exactly_their_bad_rows() {
         Some((folder, expected))
     }) else {
         let said =
-            "SKIPPED: the malformed files were not found; TENANTRY_DATA_DIR names their place";
+            "SKIPPED: the malformed files were not found; TENANTRY_TEST_DATA names their place";
         writeln!(std::io::stderr(), "{said}").unwrap();
         return;
     };

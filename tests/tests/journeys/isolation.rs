@@ -1,0 +1,229 @@
+//! No key, no answer; a key of one tenant never reaches another; a role does what it may.
+//!
+//! The table must name every RPC of the contract: a new one without its row fails here.
+
+use api::v1;
+use prost::Message;
+use tenantry_tests::{Client, TestServer};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Code, Request, Status};
+use v1::api_key::Role;
+
+/// The least role that may call an RPC, and a request that names a tenant.
+struct Row {
+    path: &'static str,
+    least: Role,
+    request: fn(&str) -> Vec<u8>,
+}
+
+/// Rows whose request has one field with the tenant's name, or something below it.
+macro_rules! rows {
+    ($($service:ident / $method:ident, $least:ident, $message:ident { $field:ident: $suffix:literal };)*) => {
+        &[$(Row {
+            path: concat!("/tenantry.v1.", stringify!($service), "/", stringify!($method)),
+            least: Role::$least,
+            request: |tenant| v1::$message {
+                $field: format!("tenants/{tenant}{}", $suffix),
+                ..Default::default()
+            }
+            .encode_to_vec(),
+        }),*]
+    };
+}
+
+const ROWS: &[Row] = rows! {
+    TenantService/GetTenant, Backend, GetTenantRequest { name: "" };
+    TenantService/DeleteTenant, Operator, DeleteTenantRequest { name: "" };
+    TenantService/ExportTenant, TenantAdmin, ExportTenantRequest { name: "" };
+    TenantService/CreateApiKey, TenantAdmin, CreateApiKeyRequest { parent: "" };
+    TenantService/ListApiKeys, TenantAdmin, ListApiKeysRequest { parent: "" };
+    TenantService/RevokeApiKey, TenantAdmin, RevokeApiKeyRequest { name: "/apiKeys/k1" };
+    TenantService/ListAuditEvents, TenantAdmin, ListAuditEventsRequest { parent: "" };
+    IngestService/BatchUpsertExperts, Backend, BatchUpsertExpertsRequest { parent: "" };
+    IngestService/ListExperts, Backend, ListExpertsRequest { parent: "" };
+    IngestService/IngestItems, Backend, IngestItemsRequest { parent: "" };
+    IngestService/GetItem, Backend, GetItemRequest { name: "/items/q-1" };
+    IngestService/ListItems, Backend, ListItemsRequest { parent: "" };
+    IngestService/BatchDeleteItems, Backend, BatchDeleteItemsRequest { parent: "" };
+    IngestService/ListRejections, Backend, ListRejectionsRequest { parent: "" };
+    IngestService/CreateDataset, TenantAdmin, CreateDatasetRequest { parent: "" };
+    IngestService/GetDataset, Backend, GetDatasetRequest { name: "/datasets/1" };
+    IngestService/ListDatasets, Backend, ListDatasetsRequest { parent: "" };
+    IngestService/GetIndexStatus, Backend, GetIndexStatusRequest { parent: "" };
+    IngestService/RebuildIndex, TenantAdmin, RebuildIndexRequest { parent: "" };
+    TrainingService/Retrain, TenantAdmin, RetrainRequest { parent: "" };
+    TrainingService/GetJob, Backend, GetJobRequest { name: "/jobs/j1" };
+    TrainingService/ListJobs, Backend, ListJobsRequest { parent: "" };
+    TrainingService/CancelJob, TenantAdmin, CancelJobRequest { name: "/jobs/j1" };
+    TrainingService/WatchJob, Backend, WatchJobRequest { name: "/jobs/j1" };
+    TrainingService/ListModels, Backend, ListModelsRequest { parent: "" };
+    TrainingService/GetModel, Backend, GetModelRequest { name: "/models/experts/versions/1" };
+    TrainingService/PromoteModel, TenantAdmin, PromoteModelRequest { name: "/models/experts/versions/1" };
+    TrainingService/RollbackModel, TenantAdmin, RollbackModelRequest { parent: "" };
+    RouterService/RecommendExperts, Backend, RecommendExpertsRequest { parent: "" };
+    RouterService/BatchRecommendExperts, Backend, BatchRecommendExpertsRequest { parent: "" };
+    RouterService/Classify, Backend, ClassifyRequest { parent: "" };
+    RouterService/FindSimilarItems, Backend, FindSimilarItemsRequest { parent: "" };
+    RouterService/SendFeedback, Backend, SendFeedbackRequest { parent: "" };
+    RouterService/ExplainRoute, Backend, ExplainRouteRequest { parent: "" };
+    RouterService/GetRoutingPolicy, Backend, GetRoutingPolicyRequest { parent: "" };
+    RouterService/UpdateRoutingPolicy, TenantAdmin, UpdateRoutingPolicyRequest { parent: "" };
+};
+
+/// RPCs that name no tenant: for operators only.
+const PLATFORM: &[(&str, fn() -> Vec<u8>)] = &[
+    ("/tenantry.v1.TenantService/CreateTenant", || v1::CreateTenantRequest::default().encode_to_vec()),
+    ("/tenantry.v1.TenantService/ListTenants", || v1::ListTenantsRequest::default().encode_to_vec()),
+    ("/tenantry.v1.TenantService/UpdateTenant", || v1::UpdateTenantRequest::default().encode_to_vec()),
+    // Without a parent these three are about the platform.
+    ("/tenantry.v1.TenantService/ListAuditEvents", || v1::ListAuditEventsRequest::default().encode_to_vec()),
+    ("/tenantry.v1.TenantService/ListApiKeys", || v1::ListApiKeysRequest::default().encode_to_vec()),
+    ("/tenantry.v1.TenantService/CreateApiKey", || v1::CreateApiKeyRequest::default().encode_to_vec()),
+];
+
+#[test]
+fn every_rpc_has_its_row() {
+    for path in api::method_paths() {
+        let listed = ROWS.iter().any(|row| row.path == path) || PLATFORM.iter().any(|(p, _)| *p == path);
+        assert!(listed, "{path} has no row in the table of permissions");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_open_what_they_should_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(folder.path()).await;
+    let operator = server.operator().await;
+    for tenant in ["acme", "other"] {
+        operator.make_tenant(tenant).await;
+    }
+    let key = |tenant: &'static str, role| operator.make_key(tenant, role);
+    let backend = server.client(Some(&key("acme", Role::Backend).await)).await;
+    let admin = server.client(Some(&key("acme", Role::TenantAdmin).await)).await;
+    let stranger = server.client(Some(&key("other", Role::TenantAdmin).await)).await;
+    let nobody = server.client(None).await;
+    let made_up = server.client(Some(&format!("tnt_k1_{}", "0".repeat(64)))).await;
+
+    // DeleteTenant would end the tenant for the others: it is refused in the table, tried at last.
+    for row in ROWS {
+        let request = (row.request)("acme");
+        for client in [&nobody, &made_up] {
+            assert_eq!(call(client, row.path, &request).await, Code::Unauthenticated, "{}", row.path);
+        }
+        let wrong = call(&stranger, row.path, &request).await;
+        assert_eq!(wrong, Code::PermissionDenied, "{} for another tenant", row.path);
+        // A tenant that is not there is told from one that is another's by nothing.
+        let missing = call(&stranger, row.path, &(row.request)("nowhere")).await;
+        assert_eq!(missing, wrong, "{} tells whether a tenant exists", row.path);
+        let by_backend = call(&backend, row.path, &request).await;
+        assert_eq!(by_backend != Code::PermissionDenied, row.least == Role::Backend, "{}: {by_backend:?}", row.path);
+        let by_admin = call(&admin, row.path, &request).await;
+        assert_eq!(by_admin != Code::PermissionDenied, row.least != Role::Operator, "{}: {by_admin:?}", row.path);
+        assert_ne!(by_admin, Code::Unauthenticated, "{}", row.path);
+    }
+    for (path, request) in PLATFORM {
+        assert_eq!(call(&nobody, path, &request()).await, Code::Unauthenticated, "{path}");
+        for client in [&backend, &admin, &stranger] {
+            assert_eq!(call(client, path, &request()).await, Code::PermissionDenied, "{path}");
+        }
+        let by_operator = call(&operator, path, &request()).await;
+        assert!(!matches!(by_operator, Code::PermissionDenied | Code::Unauthenticated), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_stops_and_an_erased_tenant_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(folder.path()).await;
+    let operator = server.operator().await;
+    operator.make_tenant("acme").await;
+    let secret = operator.make_key("acme", Role::Backend).await;
+    let backend = server.client(Some(&secret)).await;
+    backend.ingest_rows("acme", "first", tenantry_tests::content(30)).await;
+    backend.wait_indexed("acme").await;
+    let id = secret.split('_').nth(1).unwrap();
+    let request = v1::RevokeApiKeyRequest { name: format!("tenants/acme/apiKeys/{id}") };
+    operator.tenants().revoke_api_key(request).await.unwrap();
+    let path = "/tenantry.v1.IngestService/ListItems";
+    let request =
+        v1::ListItemsRequest { parent: "tenants/acme".into(), ..Default::default() }.encode_to_vec();
+    for _ in 0..600 {
+        if call(&backend, path, &request).await == Code::Unauthenticated {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(call(&backend, path, &request).await, Code::Unauthenticated);
+
+    let request = v1::DeleteTenantRequest { name: "tenants/acme".into() };
+    operator.tenants().delete_tenant(request).await.unwrap();
+    for _ in 0..1200 {
+        let request = v1::GetTenantRequest { name: "tenants/acme".into() };
+        if operator.tenants().get_tenant(request).await.is_err_and(|s| s.code() == Code::NotFound) {
+            let again = v1::CreateTenantRequest {
+                tenant_id: "acme".into(),
+                vertical: "software".into(),
+                ..Default::default()
+            };
+            let status = operator.tenants().create_tenant(again).await.unwrap_err();
+            assert_eq!(status.code(), Code::AlreadyExists, "an erased id never comes back");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the tenant was never erased");
+}
+
+/// Calls any RPC with encoded bytes and returns the code it ends with, reading one message at most.
+async fn call(client: &Client, path: &'static str, request: &[u8]) -> Code {
+    let mut grpc = tonic::client::Grpc::new(client.keyed());
+    grpc.ready().await.unwrap();
+    let stream = tokio_stream::once(request.to_vec());
+    let answer = grpc
+        .streaming(Request::new(stream), PathAndQuery::from_static(path), RawCodec)
+        .await;
+    let mut messages = match answer {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return status.code(),
+    };
+    messages.message().await.err().map_or(Code::Ok, |status| status.code())
+}
+
+/// Messages as the bytes they are.
+#[derive(Clone, Copy)]
+struct RawCodec;
+
+impl Codec for RawCodec {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for RawCodec {
+    type Item = Vec<u8>;
+    type Error = Status;
+    fn encode(&mut self, item: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        use prost::bytes::BufMut as _;
+        buffer.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for RawCodec {
+    type Item = Vec<u8>;
+    type Error = Status;
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        use prost::bytes::Buf as _;
+        let mut bytes = vec![0; buffer.remaining()];
+        buffer.copy_to_slice(&mut bytes);
+        Ok(Some(bytes))
+    }
+}
