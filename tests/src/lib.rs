@@ -1,6 +1,9 @@
 //! What the journeys share: a server of their own, and clients with keys.
 
-#![allow(clippy::expect_used, reason = "for tests: a step that fails ends the test with its name")]
+#![allow(
+    clippy::expect_used,
+    reason = "for tests: a step that fails ends the test with its name"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,7 +42,9 @@ pub struct Bearer(Option<MetadataValue<tonic::metadata::Ascii>>);
 impl tonic::service::Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", value.clone());
         }
         Ok(request)
     }
@@ -52,7 +57,10 @@ pub fn program() -> PathBuf {
         return PathBuf::from(path);
     }
     let own = std::env::current_exe().expect("the test has a path");
-    let folder = own.parent().and_then(Path::parent).expect("target/<profile>/deps");
+    let folder = own
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/<profile>/deps");
     folder.join("tenantry")
 }
 
@@ -67,7 +75,13 @@ impl TestServer {
         let log = std::fs::File::create(folder.join("server.log")).expect("a log file");
         let program = program();
         let mut child = Command::new(&program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--metrics-listen",
+                "127.0.0.1:0",
+            ])
             .arg("--data-dir")
             .arg(folder)
             .arg("--address-file")
@@ -77,7 +91,10 @@ impl TestServer {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("{} cannot run: {error}; `cargo xtask test` builds it", program.display())
+                panic!(
+                    "{} cannot run: {error}; `cargo xtask test` builds it",
+                    program.display()
+                )
             });
         let started = Instant::now();
         let text = loop {
@@ -133,7 +150,10 @@ impl TestServer {
     pub async fn client(&self, key: Option<&str>) -> Client {
         let endpoint = Channel::from_shared(self.endpoint.clone()).expect("an endpoint");
         let channel = endpoint.connect().await.expect("the server answers");
-        Client { channel, bearer: bearer(key) }
+        Client {
+            channel,
+            bearer: bearer(key),
+        }
     }
 
     /// A client with the operator's key.
@@ -198,7 +218,10 @@ impl Client {
             vertical: "software".to_owned(),
             ..Default::default()
         };
-        self.tenants().create_tenant(request).await.expect("a tenant");
+        self.tenants()
+            .create_tenant(request)
+            .await
+            .expect("a tenant");
     }
 
     /// Makes a key of a tenant and returns its secret.
@@ -208,7 +231,12 @@ impl Client {
             role: role.into(),
             ..Default::default()
         };
-        self.tenants().create_api_key(request).await.expect("a key").into_inner().secret
+        self.tenants()
+            .create_api_key(request)
+            .await
+            .expect("a key")
+            .into_inner()
+            .secret
     }
 
     /// Ingests rows in batches of 50 and returns the last acknowledgement and all rejections.
@@ -228,7 +256,12 @@ impl Client {
             })
             .collect();
         let stream = tokio_stream::iter(batches);
-        let mut answers = self.ingest().ingest_items(stream).await.expect("a stream").into_inner();
+        let mut answers = self
+            .ingest()
+            .ingest_items(stream)
+            .await
+            .expect("a stream")
+            .into_inner();
         let (mut last, mut rejected) = (v1::IngestItemsResponse::default(), Vec::new());
         while let Some(answer) = answers.message().await.expect("an acknowledgement") {
             rejected.extend(answer.rejected.clone());
@@ -242,28 +275,51 @@ impl Client {
         let parent = format!("tenants/{tenant}");
         let started = Instant::now();
         loop {
-            let request = v1::GetIndexStatusRequest { parent: parent.clone() };
-            let status = self.ingest().get_index_status(request).await.expect("a status").into_inner();
+            let request = v1::GetIndexStatusRequest {
+                parent: parent.clone(),
+            };
+            let status = self
+                .ingest()
+                .get_index_status(request)
+                .await
+                .expect("a status")
+                .into_inner();
             if status.indexed_watermark >= status.watermark {
                 return status;
             }
-            assert!(started.elapsed() < PATIENCE, "the index does not catch up: {status:?}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "the index does not catch up: {status:?}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// Retrains and waits for the job's end.
     pub async fn retrain(&self, tenant: &str) -> v1::Job {
-        let request =
-            v1::RetrainRequest { parent: format!("tenants/{tenant}"), ..Default::default() };
-        let job = self.training().retrain(request).await.expect("a job").into_inner().job;
+        let request = v1::RetrainRequest {
+            parent: format!("tenants/{tenant}"),
+            ..Default::default()
+        };
+        let job = self
+            .training()
+            .retrain(request)
+            .await
+            .expect("a job")
+            .into_inner()
+            .job;
         self.watch(job.expect("a job").name).await
     }
 
     /// Watches a job to its end.
     pub async fn watch(&self, name: String) -> v1::Job {
         let request = v1::WatchJobRequest { name };
-        let mut updates = self.training().watch_job(request).await.expect("a stream").into_inner();
+        let mut updates = self
+            .training()
+            .watch_job(request)
+            .await
+            .expect("a stream")
+            .into_inner();
         let mut last = None;
         while let Some(update) = updates.message().await.expect("an update") {
             last = update.job;
@@ -279,7 +335,11 @@ impl Client {
             top_k: 5,
             ..Default::default()
         };
-        self.router().recommend_experts(request).await.expect("an answer").into_inner()
+        self.router()
+            .recommend_experts(request)
+            .await
+            .expect("an answer")
+            .into_inner()
     }
 }
 
@@ -290,25 +350,58 @@ pub fn row(line: u64, id: &str, text: &str, expert: &str, minutes: i64) -> v1::I
         item_id: id.to_owned(),
         text: text.to_owned(),
         experts: vec![expert.to_owned()],
-        occur_time: Some(prost_types::Timestamp { seconds: 1_700_000_000 + minutes * 60, nanos: 0 }),
+        occur_time: Some(prost_types::Timestamp {
+            seconds: 1_700_000_000 + minutes * 60,
+            nanos: 0,
+        }),
         ..Default::default()
     };
-    v1::IngestRow { line, row: Some(v1::ingest_row::Row::Item(item)) }
+    v1::IngestRow {
+        line,
+        row: Some(v1::ingest_row::Row::Item(item)),
+    }
 }
 
 /// Made-up but readable content: three experts, each with subjects of their own.
 #[must_use]
 pub fn content(n: u64) -> Vec<v1::IngestRow> {
     const SUBJECTS: [(&str, [&str; 4]); 3] = [
-        ("sofia", ["encryption of data at rest", "key rotation", "penetration tests", "firewall rules"]),
-        ("li", ["invoice terms", "volume discounts", "payment in euro", "price increases"]),
-        ("omar", ["onboarding of users", "training for administrators", "help desk hours", "migration of content"]),
+        (
+            "sofia",
+            [
+                "encryption of data at rest",
+                "key rotation",
+                "penetration tests",
+                "firewall rules",
+            ],
+        ),
+        (
+            "li",
+            [
+                "invoice terms",
+                "volume discounts",
+                "payment in euro",
+                "price increases",
+            ],
+        ),
+        (
+            "omar",
+            [
+                "onboarding of users",
+                "training for administrators",
+                "help desk hours",
+                "migration of content",
+            ],
+        ),
     ];
     (0..n)
         .map(|at| {
             let (expert, subjects) = SUBJECTS[(at % 3) as usize];
             let subject = subjects[(at / 3 % 4) as usize];
-            let text = format!("Question {at}: please describe how you handle {subject} for customer group {}", at % 7);
+            let text = format!(
+                "Question {at}: please describe how you handle {subject} for customer group {}",
+                at % 7
+            );
             row(at + 1, &format!("q-{at}"), &text, expert, at as i64)
         })
         .collect()

@@ -74,7 +74,9 @@ impl TryFrom<v1::Item> for ItemContent {
             .map(ExpertId::parse)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| RowIssue::new(RejectionReason::InvalidField, "experts", e.to_string()))?;
-        let at = item.occur_time.ok_or_else(|| RowIssue::missing("occur_time"))?;
+        let at = item
+            .occur_time
+            .ok_or_else(|| RowIssue::missing("occur_time"))?;
         let occurred_at = from_timestamp("occur_time", &at)
             .map_err(|e| RowIssue::new(RejectionReason::InvalidTime, "occur_time", e.message))?;
         Ok(Self {
@@ -95,7 +97,11 @@ impl From<Rejection> for v1::Rejection {
         Self {
             sequence: rejection.sequence,
             request_id: rejection.batch,
-            row: Some(v1::RejectedRow::of(rejection.line, rejection.item_id, rejection.issue)),
+            row: Some(v1::RejectedRow::of(
+                rejection.line,
+                rejection.item_id,
+                rejection.issue,
+            )),
             excerpt: rejection.excerpt,
             time: Some(timestamp(rejection.rejected_at)),
         }

@@ -13,7 +13,13 @@ pub use resources::{Malformed, from_timestamp, page_limit, timestamp};
 
 /// Messages and services of `tenantry.v1`.
 pub mod v1 {
-    #![allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic, rustdoc::all)]
+    #![allow(
+        missing_docs,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        rustdoc::all
+    )]
     tonic::include_proto!("tenantry.v1");
 }
 
@@ -27,11 +33,17 @@ pub fn method_paths() -> Vec<String> {
     use prost::Message as _;
     // The bytes are made by this crate's build script; if they were broken, nothing would start.
     let set = prost_types::FileDescriptorSet::decode(DESCRIPTORS).unwrap_or_default();
-    let files = set.file.iter().filter(|file| file.package() == "tenantry.v1");
+    let files = set
+        .file
+        .iter()
+        .filter(|file| file.package() == "tenantry.v1");
     files
         .flat_map(|file| &file.service)
         .flat_map(|service| {
-            service.method.iter().map(|m| format!("/tenantry.v1.{}/{}", service.name(), m.name()))
+            service
+                .method
+                .iter()
+                .map(|m| format!("/tenantry.v1.{}/{}", service.name(), m.name()))
         })
         .collect()
 }
@@ -41,7 +53,10 @@ mod tests {
     #[test]
     fn the_descriptors_name_every_service() {
         let paths = super::method_paths();
-        for path in ["/tenantry.v1.TenantService/CreateTenant", "/tenantry.v1.RouterService/SendFeedback"] {
+        for path in [
+            "/tenantry.v1.TenantService/CreateTenant",
+            "/tenantry.v1.RouterService/SendFeedback",
+        ] {
             assert!(paths.iter().any(|p| p == path), "{path}");
         }
         assert!(paths.len() > 35, "{}", paths.len());

@@ -16,13 +16,17 @@ impl From<TenantState> for v1::tenant::State {
 
 impl From<TenantSettings> for v1::TenantSettings {
     fn from(settings: TenantSettings) -> Self {
-        Self { share_for_training: settings.share_for_training }
+        Self {
+            share_for_training: settings.share_for_training,
+        }
     }
 }
 
 impl From<v1::TenantSettings> for TenantSettings {
     fn from(settings: v1::TenantSettings) -> Self {
-        Self { share_for_training: settings.share_for_training }
+        Self {
+            share_for_training: settings.share_for_training,
+        }
     }
 }
 

@@ -27,7 +27,11 @@ impl From<&ModelVersion> for v1::Model {
         Self {
             name: model.name.to_string(),
             tier: v1::Tier::from(model.name.tier()).into(),
-            aliases: model.aliases.iter().map(|alias| alias.as_str().to_owned()).collect(),
+            aliases: model
+                .aliases
+                .iter()
+                .map(|alias| alias.as_str().to_owned())
+                .collect(),
             checksum: model.checksum.clone(),
             size_bytes: model.size,
             lineage: Some(v1::Lineage {

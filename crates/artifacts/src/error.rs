@@ -15,7 +15,9 @@ pub enum ArtifactError {
         path: String,
     },
     /// The bytes are not those that were stored.
-    #[error("the model file {path} is damaged: its checksum is {found}, the registry has {expected}")]
+    #[error(
+        "the model file {path} is damaged: its checksum is {found}, the registry has {expected}"
+    )]
     Corrupt {
         /// Where it lies.
         path: String,

@@ -21,7 +21,9 @@ pub struct ResidentCache<T: Resident> {
 // Derived, this would ask `T` to be `Clone`; what is shared is the cache.
 impl<T: Resident> Clone for ResidentCache<T> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self {
+            inner: self.inner.clone(),
+        }
     }
 }
 
@@ -65,7 +67,10 @@ impl<T: Resident> ResidentCache<T> {
     /// The keys of what is resident.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
-        self.inner.iter().map(|(key, _)| key.as_ref().clone()).collect()
+        self.inner
+            .iter()
+            .map(|(key, _)| key.as_ref().clone())
+            .collect()
     }
 
     /// Drops what is resident under `key`.
@@ -95,7 +100,10 @@ mod tests {
     async fn holds_no_more_than_it_may() {
         let cache = ResidentCache::<Blob>::new(1_000);
         for key in 0..20 {
-            cache.get_or_load(&key.to_string(), async { Ok::<_, ()>(Blob(300)) }).await.unwrap();
+            cache
+                .get_or_load(&key.to_string(), async { Ok::<_, ()>(Blob(300)) })
+                .await
+                .unwrap();
         }
         cache.inner.run_pending_tasks().await;
         assert!(cache.bytes() <= 1_000, "{}", cache.bytes());
@@ -104,8 +112,15 @@ mod tests {
     #[tokio::test]
     async fn a_failed_load_is_tried_again() {
         let cache = ResidentCache::<Blob>::new(1_000);
-        let failed = cache.get_or_load("m", async { Err::<Blob, _>("no file") }).await;
+        let failed = cache
+            .get_or_load("m", async { Err::<Blob, _>("no file") })
+            .await;
         assert_eq!(*failed.err().unwrap(), "no file");
-        assert!(cache.get_or_load("m", async { Ok::<_, &str>(Blob(1)) }).await.is_ok());
+        assert!(
+            cache
+                .get_or_load("m", async { Ok::<_, &str>(Blob(1)) })
+                .await
+                .is_ok()
+        );
     }
 }

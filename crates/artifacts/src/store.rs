@@ -41,14 +41,19 @@ impl ArtifactStore {
     /// [`ArtifactError::Url`] when the folder cannot be made or read.
     pub fn open(config: &ArtifactsConfig) -> Result<Self, ArtifactError> {
         let unusable = |error: &dyn std::fmt::Display| {
-            ArtifactError::Url(format!("the folder {} cannot be used: {error}", config.path.display()))
+            ArtifactError::Url(format!(
+                "the folder {} cannot be used: {error}",
+                config.path.display()
+            ))
         };
         std::fs::create_dir_all(&config.path).map_err(|error| unusable(&error))?;
         // Sync to disk: a model that the registry names must be there after a power cut.
         let inner = LocalFileSystem::new_with_prefix(&config.path)
             .map_err(|error| unusable(&error))?
             .with_fsync(true);
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Stores `bytes` at `path`. The same bytes again are fine: a worker that died after storing
@@ -57,9 +62,19 @@ impl ArtifactStore {
     /// # Errors
     /// [`ArtifactError::Exists`] when other bytes lie there already.
     pub async fn put(&self, path: &str, bytes: Bytes) -> Result<Stored, ArtifactError> {
-        let stored = Stored { checksum: checksum(&bytes), size: bytes.len() as u64 };
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.inner.put_opts(&Path::from(path), bytes.into(), options).await {
+        let stored = Stored {
+            checksum: checksum(&bytes),
+            size: bytes.len() as u64,
+        };
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
+        match self
+            .inner
+            .put_opts(&Path::from(path), bytes.into(), options)
+            .await
+        {
             Ok(_) => Ok(stored),
             Err(object_store::Error::AlreadyExists { .. }) => {
                 match self.get(path, &stored.checksum).await {
@@ -81,14 +96,20 @@ impl ArtifactStore {
         let bytes = match result {
             Ok(found) => found.bytes().await?,
             Err(object_store::Error::NotFound { .. }) => {
-                return Err(ArtifactError::Missing { path: path.to_owned() });
+                return Err(ArtifactError::Missing {
+                    path: path.to_owned(),
+                });
             }
             Err(error) => return Err(error.into()),
         };
         let found = checksum(&bytes);
         if found != expected {
             let (path, expected) = (path.to_owned(), expected.to_owned());
-            return Err(ArtifactError::Corrupt { path, expected, found });
+            return Err(ArtifactError::Corrupt {
+                path,
+                expected,
+                found,
+            });
         }
         Ok(bytes)
     }
@@ -110,11 +131,13 @@ impl ArtifactStore {
 
 fn checksum(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(bytes)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 #[cfg(test)]
@@ -123,33 +146,64 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, ArtifactStore) {
         let dir = tempfile::tempdir().unwrap();
-        let store = ArtifactStore::open(&ArtifactsConfig { path: dir.path().join("models") }).unwrap();
+        let store = ArtifactStore::open(&ArtifactsConfig {
+            path: dir.path().join("models"),
+        })
+        .unwrap();
         (dir, store)
     }
 
     #[tokio::test]
     async fn what_was_stored_comes_back() {
         let (_dir, store) = store();
-        let stored = store.put("tenants/acme/1.bin", Bytes::from_static(b"abc")).await.unwrap();
+        let stored = store
+            .put("tenants/acme/1.bin", Bytes::from_static(b"abc"))
+            .await
+            .unwrap();
         assert_eq!(stored.size, 3);
-        assert_eq!(stored.checksum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        let bytes = store.get("tenants/acme/1.bin", &stored.checksum).await.unwrap();
+        assert_eq!(
+            stored.checksum,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        let bytes = store
+            .get("tenants/acme/1.bin", &stored.checksum)
+            .await
+            .unwrap();
         assert_eq!(&bytes[..], b"abc");
         // Again the same is fine, other bytes are not.
-        assert!(store.put("tenants/acme/1.bin", Bytes::from_static(b"abc")).await.is_ok());
-        let other = store.put("tenants/acme/1.bin", Bytes::from_static(b"abd")).await;
-        assert!(matches!(other, Err(ArtifactError::Exists { .. })), "{other:?}");
+        assert!(
+            store
+                .put("tenants/acme/1.bin", Bytes::from_static(b"abc"))
+                .await
+                .is_ok()
+        );
+        let other = store
+            .put("tenants/acme/1.bin", Bytes::from_static(b"abd"))
+            .await;
+        assert!(
+            matches!(other, Err(ArtifactError::Exists { .. })),
+            "{other:?}"
+        );
     }
 
     #[tokio::test]
     async fn damage_is_seen() {
         let (dir, store) = store();
-        let stored = store.put("a.bin", Bytes::from_static(b"abc")).await.unwrap();
+        let stored = store
+            .put("a.bin", Bytes::from_static(b"abc"))
+            .await
+            .unwrap();
         std::fs::write(dir.path().join("models/a.bin"), b"abX").unwrap();
         let damaged = store.get("a.bin", &stored.checksum).await;
-        assert!(matches!(damaged, Err(ArtifactError::Corrupt { .. })), "{damaged:?}");
+        assert!(
+            matches!(damaged, Err(ArtifactError::Corrupt { .. })),
+            "{damaged:?}"
+        );
         let missing = store.get("b.bin", &stored.checksum).await;
-        assert!(matches!(missing, Err(ArtifactError::Missing { .. })), "{missing:?}");
+        assert!(
+            matches!(missing, Err(ArtifactError::Missing { .. })),
+            "{missing:?}"
+        );
     }
 
     #[tokio::test]

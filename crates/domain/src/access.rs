@@ -30,7 +30,9 @@ impl Role {
     /// The role that `text` names.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Backend, Self::TenantAdmin, Self::Operator].into_iter().find(|r| r.as_str() == text)
+        [Self::Backend, Self::TenantAdmin, Self::Operator]
+            .into_iter()
+            .find(|r| r.as_str() == text)
     }
 
     /// Whether the role holds a permission.
@@ -107,7 +109,11 @@ impl TenantContext {
     /// erasure. `why` names the worker and is the actor in the audit trail.
     #[must_use]
     pub fn for_background_work(tenant: &TenantId, why: &'static str) -> Self {
-        Self { tenant: tenant.clone(), actor: format!("system:{why}"), role: Role::Operator }
+        Self {
+            tenant: tenant.clone(),
+            actor: format!("system:{why}"),
+            role: Role::Operator,
+        }
     }
 
     /// The tenant everything in this context is bound to.

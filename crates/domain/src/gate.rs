@@ -30,7 +30,9 @@ impl Verdict {
     /// The verdict that `text` names.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Promote, Self::Keep, Self::InsufficientData].into_iter().find(|v| v.as_str() == text)
+        [Self::Promote, Self::Keep, Self::InsufficientData]
+            .into_iter()
+            .find(|v| v.as_str() == text)
     }
 }
 
@@ -66,12 +68,20 @@ pub struct GateRules {
 /// Decides, and says why in a sentence.
 #[must_use]
 pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
-    let GateEvidence { queries, mean_gain, low, high, margin_over_baselines } = *evidence;
+    let GateEvidence {
+        queries,
+        mean_gain,
+        low,
+        high,
+        margin_over_baselines,
+    } = *evidence;
     if queries < rules.min_queries {
         let least = rules.min_queries;
         return (
             Verdict::InsufficientData,
-            format!("{queries} held-out questions are too few to prove anything; {least} are needed"),
+            format!(
+                "{queries} held-out questions are too few to prove anything; {least} are needed"
+            ),
         );
     }
     let interval = format!("MRR {mean_gain:+.3}, 95 % interval {low:+.3} to {high:+.3}");
@@ -79,13 +89,18 @@ pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
     if !(mean_gain > rules.min_gain && low > rules.min_low) {
         return (
             Verdict::Keep,
-            format!("not proven better than the model that serves: {interval} over {queries} questions"),
+            format!(
+                "not proven better than the model that serves: {interval} over {queries} questions"
+            ),
         );
     }
     if !(margin_over_baselines >= -rules.baseline_tolerance) {
         return (
             Verdict::Keep,
-            format!("a simple baseline does better by {:.3} MRR", -margin_over_baselines),
+            format!(
+                "a simple baseline does better by {:.3} MRR",
+                -margin_over_baselines
+            ),
         );
     }
     (
@@ -99,18 +114,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULES: GateRules = GateRules { min_queries: 30, min_gain: 0.0, min_low: -0.02, baseline_tolerance: 0.0 };
+    const RULES: GateRules = GateRules {
+        min_queries: 30,
+        min_gain: 0.0,
+        min_low: -0.02,
+        baseline_tolerance: 0.0,
+    };
 
     fn evidence() -> impl Strategy<Value = GateEvidence> {
-        (0u64..500, -1.0..1.0f64, 0.0..0.5f64, -0.5..0.5f64).prop_map(|(queries, mean, half, margin)| {
-            GateEvidence {
+        (0u64..500, -1.0..1.0f64, 0.0..0.5f64, -0.5..0.5f64).prop_map(
+            |(queries, mean, half, margin)| GateEvidence {
                 queries,
                 mean_gain: mean,
                 low: mean - half,
                 high: mean + half,
                 margin_over_baselines: margin,
-            }
-        })
+            },
+        )
     }
 
     proptest! {
@@ -134,8 +154,13 @@ mod tests {
 
     #[test]
     fn a_nan_is_not_a_proof() {
-        let e = GateEvidence { queries: 100, mean_gain: f64::NAN, low: f64::NAN, high: f64::NAN,
-            margin_over_baselines: 0.1 };
+        let e = GateEvidence {
+            queries: 100,
+            mean_gain: f64::NAN,
+            low: f64::NAN,
+            high: f64::NAN,
+            margin_over_baselines: 0.1,
+        };
         assert_eq!(decide(&RULES, &e).0, Verdict::Keep);
     }
 }

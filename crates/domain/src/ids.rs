@@ -63,7 +63,11 @@ fn check(text: &str, what: &'static str, max: usize, alphabet: &Alphabet) -> Res
     }
     let bad = text.chars().find(|c| !(alphabet.accepts)(*c));
     match bad.or_else(|| Some(first).filter(|c| !(alphabet.first)(*c))) {
-        Some(found) => Err(IdError::BadCharacter { what, allowed: alphabet.allowed, found }),
+        Some(found) => Err(IdError::BadCharacter {
+            what,
+            allowed: alphabet.allowed,
+            found,
+        }),
         None => Ok(()),
     }
 }

@@ -48,17 +48,35 @@ impl ItemContent {
     pub fn validate(mut self, now: DateTime<Utc>) -> Result<Self, RowIssue> {
         self.check_text()?;
         self.check_lists()?;
-        self.area = self.area.map(|area| clean_text(&area)).filter(|area| !area.is_empty());
-        if self.area.as_ref().is_some_and(|area| too_long(area, SHORT_TEXT_MAX_CHARS)) {
+        self.area = self
+            .area
+            .map(|area| clean_text(&area))
+            .filter(|area| !area.is_empty());
+        if self
+            .area
+            .as_ref()
+            .is_some_and(|area| too_long(area, SHORT_TEXT_MAX_CHARS))
+        {
             return Err(RowIssue::too_long("area", SHORT_TEXT_MAX_CHARS));
         }
         if self.occurred_at > now + chrono::TimeDelta::days(1) {
-            let message = format!("{} is in the future; send the time it happened", self.occurred_at);
-            return Err(RowIssue::new(RejectionReason::InvalidTime, "occurred_at", message));
+            let message = format!(
+                "{} is in the future; send the time it happened",
+                self.occurred_at
+            );
+            return Err(RowIssue::new(
+                RejectionReason::InvalidTime,
+                "occurred_at",
+                message,
+            ));
         }
         if self.occurred_at.timestamp() < -2_208_988_800 {
             let message = "is before 1900; send the time it happened".to_owned();
-            return Err(RowIssue::new(RejectionReason::InvalidTime, "occurred_at", message));
+            return Err(RowIssue::new(
+                RejectionReason::InvalidTime,
+                "occurred_at",
+                message,
+            ));
         }
         Ok(self)
     }
@@ -72,8 +90,16 @@ impl ItemContent {
             return Err(RowIssue::new(RejectionReason::EmptyText, "text", message));
         }
         self.text = clean_text(&self.text);
-        self.answer = self.answer.take().map(|a| clean_text(&a)).filter(|a| !a.is_empty());
-        if self.answer.as_ref().is_some_and(|answer| too_long(answer, ITEM_TEXT_MAX_CHARS)) {
+        self.answer = self
+            .answer
+            .take()
+            .map(|a| clean_text(&a))
+            .filter(|a| !a.is_empty());
+        if self
+            .answer
+            .as_ref()
+            .is_some_and(|answer| too_long(answer, ITEM_TEXT_MAX_CHARS))
+        {
             return Err(RowIssue::too_long("answer", ITEM_TEXT_MAX_CHARS));
         }
         Ok(())
@@ -82,7 +108,9 @@ impl ItemContent {
     fn check_lists(&mut self) -> Result<(), RowIssue> {
         let mut seen = std::collections::HashSet::new();
         self.experts.retain(|expert| seen.insert(expert.clone()));
-        self.labels.iter_mut().for_each(|label| *label = clean_text(label));
+        self.labels
+            .iter_mut()
+            .for_each(|label| *label = clean_text(label));
         self.labels.retain(|label| !label.is_empty());
         self.labels.sort_unstable();
         self.labels.dedup();
@@ -95,14 +123,22 @@ impl ItemContent {
             let message = format!("has {found} entries; at most {most} are kept with one item");
             return Err(RowIssue::new(RejectionReason::TooMany, field, message));
         }
-        if self.labels.iter().any(|label| too_long(label, SHORT_TEXT_MAX_CHARS)) {
+        if self
+            .labels
+            .iter()
+            .any(|label| too_long(label, SHORT_TEXT_MAX_CHARS))
+        {
             return Err(RowIssue::too_long("labels", SHORT_TEXT_MAX_CHARS));
         }
         for (key, value) in &mut self.attributes {
             *value = clean_text(value);
             if key.is_empty() || key.contains('\0') || too_long(key, SHORT_TEXT_MAX_CHARS) {
                 let message = format!("names have 1 to {SHORT_TEXT_MAX_CHARS} characters, no NUL");
-                return Err(RowIssue::new(RejectionReason::InvalidField, "attributes", message));
+                return Err(RowIssue::new(
+                    RejectionReason::InvalidField,
+                    "attributes",
+                    message,
+                ));
             }
             if too_long(value, 4_096) {
                 return Err(RowIssue::too_long("attributes", 4_096));
@@ -209,14 +245,26 @@ impl RowIssue {
     /// An issue with `field`; `message` reads on from the field's name.
     pub fn new(reason: RejectionReason, field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
-        let message = if field.is_empty() { message } else { format!("{field}: {message}") };
-        Self { reason, field: field.to_owned(), message }
+        let message = if field.is_empty() {
+            message
+        } else {
+            format!("{field}: {message}")
+        };
+        Self {
+            reason,
+            field: field.to_owned(),
+            message,
+        }
     }
 
     /// The field is missing.
     #[must_use]
     pub fn missing(field: &str) -> Self {
-        Self::new(RejectionReason::MissingField, field, "is missing; each row needs it")
+        Self::new(
+            RejectionReason::MissingField,
+            field,
+            "is missing; each row needs it",
+        )
     }
 
     /// The field has more than `most` characters.
@@ -269,7 +317,9 @@ mod tests {
 
     #[test]
     fn a_plain_question_passes() {
-        let kept = item("  Do you encrypt data at rest? ").validate(now()).unwrap();
+        let kept = item("  Do you encrypt data at rest? ")
+            .validate(now())
+            .unwrap();
         assert_eq!(kept.text, "Do you encrypt data at rest?");
     }
 
@@ -282,10 +332,16 @@ mod tests {
 
     #[test]
     fn blank_and_future_rows_are_refused() {
-        assert_eq!(item(" \u{200B}").validate(now()).unwrap_err().reason, RejectionReason::EmptyText);
+        assert_eq!(
+            item(" \u{200B}").validate(now()).unwrap_err().reason,
+            RejectionReason::EmptyText
+        );
         let mut late = item("a question");
         late.occurred_at = now() + chrono::TimeDelta::days(30);
-        assert_eq!(late.validate(now()).unwrap_err().reason, RejectionReason::InvalidTime);
+        assert_eq!(
+            late.validate(now()).unwrap_err().reason,
+            RejectionReason::InvalidTime
+        );
     }
 
     #[test]

@@ -20,8 +20,12 @@ pub enum JobKind {
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 4] =
-        [Self::IndexItems, Self::RebuildIndex, Self::Retrain, Self::EraseTenant];
+    pub const ALL: [Self; 4] = [
+        Self::IndexItems,
+        Self::RebuildIndex,
+        Self::Retrain,
+        Self::EraseTenant,
+    ];
 
     /// The stable text of the kind, as stored and shown.
     #[must_use]
@@ -58,8 +62,13 @@ pub enum JobState {
 
 impl JobState {
     /// All states.
-    pub const ALL: [Self; 5] =
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+    ];
 
     /// The stable text of the state, as stored and shown.
     #[must_use]

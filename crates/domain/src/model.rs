@@ -30,7 +30,9 @@ impl Tier {
     /// The tier that `text` names.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Global, Self::Vertical, Self::Tenant].into_iter().find(|t| t.as_str() == text)
+        [Self::Global, Self::Vertical, Self::Tenant]
+            .into_iter()
+            .find(|t| t.as_str() == text)
     }
 }
 

@@ -37,7 +37,10 @@ pub enum ResourceName {
 }
 
 fn form(expected: &'static str, found: &str) -> NameError {
-    NameError::Form { expected, found: found.chars().take(80).collect() }
+    NameError::Form {
+        expected,
+        found: found.chars().take(80).collect(),
+    }
 }
 
 impl ResourceName {
@@ -70,9 +73,10 @@ impl ResourceName {
     pub fn dataset(name: &str) -> Result<(TenantId, DatasetNumber), NameError> {
         const FORM: &str = "tenants/{tenant}/datasets/{number}";
         match name.split('/').collect::<Vec<_>>()[..] {
-            ["tenants", tenant, "datasets", number] => {
-                Ok((tenant.parse()?, positive(number).ok_or_else(|| form(FORM, name))?))
-            }
+            ["tenants", tenant, "datasets", number] => Ok((
+                tenant.parse()?,
+                positive(number).ok_or_else(|| form(FORM, name))?,
+            )),
             _ => Err(form(FORM, name)),
         }
     }
@@ -205,15 +209,29 @@ mod tests {
             assert_eq!(name.parse::<ModelName>().unwrap().to_string(), name);
         }
         let (tenant, item) = ResourceName::item("tenants/acme/items/q-17").unwrap();
-        assert_eq!(ResourceName::Item(tenant, item).to_string(), "tenants/acme/items/q-17");
+        assert_eq!(
+            ResourceName::Item(tenant, item).to_string(),
+            "tenants/acme/items/q-17"
+        );
     }
 
     #[test]
     fn other_forms_are_refused() {
-        for name in ["", "acme", "tenants/", "tenants/a/b", "tenants/acme/items/1", "/tenants/acme"] {
+        for name in [
+            "",
+            "acme",
+            "tenants/",
+            "tenants/a/b",
+            "tenants/acme/items/1",
+            "/tenants/acme",
+        ] {
             assert!(ResourceName::tenant(name).is_err(), "{name}");
         }
         assert!(ResourceName::dataset("tenants/acme/datasets/0").is_err());
-        assert!("tenants/acme/models/experts/versions/-1".parse::<ModelName>().is_err());
+        assert!(
+            "tenants/acme/models/experts/versions/-1"
+                .parse::<ModelName>()
+                .is_err()
+        );
     }
 }

@@ -93,14 +93,16 @@ pub fn choose_route(
         })
         .collect();
     // The most specific tier first; of one tier the newest version.
-    chain.sort_by(|a, b| {
-        (b.model.tier(), b.model.version).cmp(&(a.model.tier(), a.model.version))
-    });
+    chain.sort_by(|a, b| (b.model.tier(), b.model.version).cmp(&(a.model.tier(), a.model.version)));
     let mut fallbacks = Vec::new();
     for candidate in chain {
         if candidate.healthy {
             let reason = reason_for(policy, candidate.model.tier(), &fallbacks);
-            return Route { model: candidate.model.clone(), reason, fallbacks };
+            return Route {
+                model: candidate.model.clone(),
+                reason,
+                fallbacks,
+            };
         }
         fallbacks.push(FallbackNote {
             model: candidate.model.clone(),
@@ -113,7 +115,11 @@ pub fn choose_route(
         (true, _) if judged => RouteReason::NotProven,
         (true, _) => RouteReason::NotEnoughData,
     };
-    Route { model: global.clone(), reason, fallbacks }
+    Route {
+        model: global.clone(),
+        reason,
+        fallbacks,
+    }
 }
 
 fn reason_for(policy: Policy, tier: Tier, fallbacks: &[FallbackNote]) -> RouteReason {
@@ -137,7 +143,11 @@ mod tests {
             Tier::Vertical => ModelOwner::Vertical(VerticalId::parse("v").unwrap()),
             Tier::Tenant => ModelOwner::Tenant(TenantId::parse("t").unwrap()),
         };
-        ModelName { owner, task: TaskId::experts(), version }
+        ModelName {
+            owner,
+            task: TaskId::experts(),
+            version,
+        }
     }
 
     fn tiers() -> impl Strategy<Value = Tier> {
@@ -145,13 +155,17 @@ mod tests {
     }
 
     fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
-        prop::collection::vec((tiers(), 1u64..5, any::<bool>(), any::<bool>()), 0..6).prop_map(|all| {
-            all.into_iter()
-                .map(|(tier, version, proven, healthy)| Candidate {
-                    model: model(tier, version), proven, healthy,
-                })
-                .collect()
-        })
+        prop::collection::vec((tiers(), 1u64..5, any::<bool>(), any::<bool>()), 0..6).prop_map(
+            |all| {
+                all.into_iter()
+                    .map(|(tier, version, proven, healthy)| Candidate {
+                        model: model(tier, version),
+                        proven,
+                        healthy,
+                    })
+                    .collect()
+            },
+        )
     }
 
     proptest! {
@@ -191,7 +205,11 @@ mod tests {
 
     #[test]
     fn a_broken_champion_is_named_in_the_fallbacks() {
-        let broken = Candidate { model: model(Tier::Tenant, 2), proven: true, healthy: false };
+        let broken = Candidate {
+            model: model(Tier::Tenant, 2),
+            proven: true,
+            healthy: false,
+        };
         let route = choose_route(Policy::Auto, &[broken], true, &model(Tier::Global, 0));
         assert_eq!(route.reason, RouteReason::FallbackUnavailable);
         assert_eq!(route.fallbacks.len(), 1);

@@ -30,7 +30,9 @@ impl TenantState {
     /// The state that `text` names.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Inactive, Self::Erasing].into_iter().find(|s| s.as_str() == text)
+        [Self::Active, Self::Inactive, Self::Erasing]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
 }
 

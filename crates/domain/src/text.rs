@@ -4,14 +4,16 @@
 /// both ends goes.
 #[must_use]
 pub fn clean_text(text: &str) -> String {
-    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c)).replace('\0', "\u{FFFD}")
+    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+        .replace('\0', "\u{FFFD}")
 }
 
 /// Whether there is anything to read in `text`: a character that is neither white space nor
 /// invisible.
 #[must_use]
 pub fn has_usable_text(text: &str) -> bool {
-    text.chars().any(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(c))
+    text.chars()
+        .any(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(c))
 }
 
 /// The text with its case folded and everything but letters and digits made one space: two texts
@@ -60,7 +62,10 @@ mod tests {
 
     #[test]
     fn normal_form_ignores_case_and_punctuation() {
-        assert_eq!(normalized("  Do you  encrypt\ndata? "), "do you encrypt data");
+        assert_eq!(
+            normalized("  Do you  encrypt\ndata? "),
+            "do you encrypt data"
+        );
         assert_eq!(normalized("…"), "");
     }
 }

@@ -20,8 +20,12 @@ pub enum Baseline {
 
 impl Baseline {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::MostPopular, Self::RecentlyActive, Self::LexicalKnn, Self::DenseKnn];
+    pub const ALL: [Self; 4] = [
+        Self::MostPopular,
+        Self::RecentlyActive,
+        Self::LexicalKnn,
+        Self::DenseKnn,
+    ];
     const VOTERS: usize = 100;
 
     /// Its name, as reports and `model_override` say it.
@@ -38,7 +42,9 @@ impl Baseline {
     /// The baseline of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|baseline| baseline.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|baseline| baseline.name() == name)
     }
 
     /// The candidates, best first, with their scores.

@@ -25,7 +25,10 @@ pub struct Calibration {
 impl Default for Calibration {
     /// The share as it is.
     fn default() -> Self {
-        Self { slope: 1.0, shift: 0.0 }
+        Self {
+            slope: 1.0,
+            shift: 0.0,
+        }
     }
 }
 
@@ -46,8 +49,15 @@ impl Calibration {
             .fit(&Dataset::new(x, y))
             .ok()?;
         // Which class is the positive one is linfa's choice.
-        let sign = if fitted.labels().pos.class == 1 { 1.0 } else { -1.0 };
-        let made = Self { slope: sign * fitted.params()[0], shift: sign * fitted.intercept() };
+        let sign = if fitted.labels().pos.class == 1 {
+            1.0
+        } else {
+            -1.0
+        };
+        let made = Self {
+            slope: sign * fitted.params()[0],
+            shift: sign * fitted.intercept(),
+        };
         (made.slope > 0.05 && made.slope.is_finite() && made.shift.is_finite()).then_some(made)
     }
 
@@ -76,14 +86,22 @@ mod tests {
             pairs.push((0.1, i % 10 < 2));
         }
         let calibration = Calibration::fit(&pairs).unwrap();
-        assert!((calibration.probability(0.9) - 0.6).abs() < 0.03, "{calibration:?}");
-        assert!((calibration.probability(0.1) - 0.2).abs() < 0.03, "{calibration:?}");
+        assert!(
+            (calibration.probability(0.9) - 0.6).abs() < 0.03,
+            "{calibration:?}"
+        );
+        assert!(
+            (calibration.probability(0.1) - 0.2).abs() < 0.03,
+            "{calibration:?}"
+        );
     }
 
     #[test]
     fn too_little_or_upside_down_fits_nothing() {
         assert!(Calibration::fit(&[(0.5, true); 10]).is_none());
-        let upside_down: Vec<_> = (0..400).map(|i| (f64::from(i % 10) / 10.0, i % 10 < 3)).collect();
+        let upside_down: Vec<_> = (0..400)
+            .map(|i| (f64::from(i % 10) / 10.0, i % 10 < 3))
+            .collect();
         assert!(Calibration::fit(&upside_down).is_none());
     }
 

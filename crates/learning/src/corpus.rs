@@ -88,7 +88,10 @@ impl Corpus {
             corpus.experts.push(expert.id.clone());
             corpus.profiles.push(words::count(&expert.profile));
         }
-        for document in documents.into_iter().filter(|document| !document.experts.is_empty()) {
+        for document in documents
+            .into_iter()
+            .filter(|document| !document.experts.is_empty())
+        {
             let mut item_experts = Vec::with_capacity(document.experts.len());
             for expert in document.experts {
                 let number = match numbers.get(expert) {
@@ -175,7 +178,9 @@ impl Corpus {
             return Some(number);
         }
         // Beyond this the areas are not areas; the rest counts as none.
-        let number = u16::try_from(self.areas).ok().filter(|&number| number < 1_000)?;
+        let number = u16::try_from(self.areas)
+            .ok()
+            .filter(|&number| number < 1_000)?;
         self.area_numbers.insert(area.to_owned(), number);
         self.areas += 1;
         Some(number)

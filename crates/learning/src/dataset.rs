@@ -38,7 +38,10 @@ pub fn describe(items: &[Item], known: &HashSet<ExpertId>) -> DatasetDescription
         hasher.update(&(content.len() as u64).to_le_bytes());
         hasher.update(&item.revision.to_le_bytes());
         hasher.update(&content);
-        item.content.experts.iter().for_each(|e| *per_expert.entry(e).or_default() += 1);
+        item.content
+            .experts
+            .iter()
+            .for_each(|e| *per_expert.entry(e).or_default() += 1);
         unlabelled += u64::from(item.content.experts.is_empty());
         *texts.entry(normalized(&item.content.text)).or_default() += 1;
     }
@@ -71,15 +74,33 @@ fn warnings(report: &ValidationReport, items: u64, experts: u64) -> Vec<String> 
         }
     };
     let unlabelled = report.items_without_expert;
-    warn(unlabelled > 0, format!("{unlabelled} of {items} items name no expert; training leaves them out"));
-    warn(experts == 1, "all items name the same expert; there is nothing to choose between".into());
+    warn(
+        unlabelled > 0,
+        format!("{unlabelled} of {items} items name no expert; training leaves them out"),
+    );
+    warn(
+        experts == 1,
+        "all items name the same expert; there is nothing to choose between".into(),
+    );
     let unknown = report.unknown_experts;
-    warn(unknown > 0, format!("{unknown} experts named by items are not in the list of experts"));
+    warn(
+        unknown > 0,
+        format!("{unknown} experts named by items are not in the list of experts"),
+    );
     let thin = report.thin_experts;
-    warn(thin > 0, format!("{thin} experts have fewer than {THIN} items"));
+    warn(
+        thin > 0,
+        format!("{thin} experts have fewer than {THIN} items"),
+    );
     let repeated = report.repeated_texts;
-    warn(repeated * 10 > items, format!("{repeated} items share their text with another"));
+    warn(
+        repeated * 10 > items,
+        format!("{repeated} items share their text with another"),
+    );
     let top = report.top_expert_per_mille;
-    warn(top > 500, format!("one expert answered {} % of the items", top / 10));
+    warn(
+        top > 500,
+        format!("one expert answered {} % of the items", top / 10),
+    );
     all
 }

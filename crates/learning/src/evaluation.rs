@@ -65,14 +65,20 @@ impl EvaluationReport {
 
 /// The place of the first right expert in an answer, from 1; none when there is none.
 pub fn first_right(ranked: impl IntoIterator<Item = usize>, right: &[u16]) -> Option<usize> {
-    ranked.into_iter().position(|e| right.iter().any(|r| usize::from(*r) == e)).map(|at| at + 1)
+    ranked
+        .into_iter()
+        .position(|e| right.iter().any(|r| usize::from(*r) == e))
+        .map(|at| at + 1)
 }
 
 /// The metrics of answers: for each question the ranked experts and those who were right.
 #[must_use]
 pub fn metrics(answers: &[(Vec<usize>, &[u16])]) -> ModelMetrics {
     let n = answers.len().max(1) as f64;
-    let mut sums = ModelMetrics { queries: answers.len() as u64, ..ModelMetrics::default() };
+    let mut sums = ModelMetrics {
+        queries: answers.len() as u64,
+        ..ModelMetrics::default()
+    };
     for (ranked, right) in answers {
         if let Some(place) = first_right(ranked.iter().copied(), right) {
             sums.hit_at_1 += f64::from(u8::from(place == 1));
@@ -117,11 +123,18 @@ pub(crate) fn reliability(firsts: &[(f64, bool)]) -> (Vec<Reliability>, f64) {
     }
     let total = firsts.len().max(1) as f64;
     let mut error = 0.0;
-    let bins = sums.iter().filter(|(count, _, _)| *count > 0).map(|&(count, predicted, observed)| {
-        let n = count as f64;
-        error += n / total * (predicted / n - observed / n).abs();
-        Reliability { count, predicted: predicted / n, observed: observed / n }
-    });
+    let bins =
+        sums.iter()
+            .filter(|(count, _, _)| *count > 0)
+            .map(|&(count, predicted, observed)| {
+                let n = count as f64;
+                error += n / total * (predicted / n - observed / n).abs();
+                Reliability {
+                    count,
+                    predicted: predicted / n,
+                    observed: observed / n,
+                }
+            });
     let bins = bins.collect();
     (bins, error)
 }
@@ -133,7 +146,11 @@ mod tests {
     #[test]
     fn metrics_count_what_they_say() {
         let right: &[u16] = &[2];
-        let answers = [(vec![2, 0, 1], right), (vec![0, 2, 1], right), (vec![0, 1], right)];
+        let answers = [
+            (vec![2, 0, 1], right),
+            (vec![0, 2, 1], right),
+            (vec![0, 1], right),
+        ];
         let found = metrics(&answers);
         assert_eq!(found.queries, 3);
         assert!((found.hit_at_1 - 1.0 / 3.0).abs() < 1e-12);

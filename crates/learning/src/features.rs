@@ -4,8 +4,8 @@
 //! ranker can be learned on some tenants and serve others. `docs/adr/0003-ranker.md` has what each
 //! is worth and what was tried and left out.
 
-use crate::statistics::{ALL_TIME, HalfLife, LATEST, RECENT, Statistics};
 use crate::Corpus;
+use crate::statistics::{ALL_TIME, HalfLife, LATEST, RECENT, Statistics};
 
 /// Nearest items of each kind that features look at.
 pub const NEIGHBOURS: usize = 100;
@@ -98,7 +98,9 @@ impl<'a> Features<'a> {
             self.log_activity(ALL_TIME),
             self.log_activity(LATEST),
             self.area_affinity(&dense, area),
-            (0..self.corpus.experts().len()).map(|e| self.profile_match(words, e)).collect(),
+            (0..self.corpus.experts().len())
+                .map(|e| self.profile_match(words, e))
+                .collect(),
         ];
         let mut values = vec![[0.0; FEATURES.len()]; self.corpus.experts().len()];
         for (feature, column) in columns.iter().enumerate() {
@@ -133,12 +135,18 @@ impl<'a> Features<'a> {
             self.statistics.has_history(*expert) || !self.corpus.profiles()[*expert].is_empty()
         };
         // Positions fit: see `Corpus::new`.
-        (0..self.corpus.experts().len()).filter(known).map(|expert| expert as u16).collect()
+        (0..self.corpus.experts().len())
+            .filter(known)
+            .map(|expert| expert as u16)
+            .collect()
     }
 
     fn log_activity(&self, which: usize) -> Vec<f32> {
         let shares = self.statistics.activity(which);
-        shares.iter().map(|share| (ACTIVITY_FLOOR + share).ln()).collect()
+        shares
+            .iter()
+            .map(|share| (ACTIVITY_FLOOR + share).ln())
+            .collect()
     }
 
     /// The experts of the areas that the question seems to be in, or of the area it is in.
@@ -150,7 +158,9 @@ impl<'a> Features<'a> {
         let mut affinity = vec![0.0_f32; self.corpus.experts().len()];
         let mut known = 0.0;
         for (area, share) in shares {
-            let Some(experts) = self.statistics.area_share(area) else { continue };
+            let Some(experts) = self.statistics.area_share(area) else {
+                continue;
+            };
             known += share;
             for (sum, expert) in affinity.iter_mut().zip(experts) {
                 *sum += share * expert;
@@ -159,7 +169,11 @@ impl<'a> Features<'a> {
         // What is not known of the area says what recent activity says.
         let rest = (1.0_f32 - known).max(0.0);
         let activity = self.statistics.activity(RECENT);
-        affinity.iter().zip(activity).map(|(sum, base)| (VOTE_FLOOR + sum + rest * base).ln()).collect()
+        affinity
+            .iter()
+            .zip(activity)
+            .map(|(sum, base)| (VOTE_FLOOR + sum + rest * base).ln())
+            .collect()
     }
 }
 
@@ -171,7 +185,10 @@ struct Votes<'a> {
 
 impl<'a> Votes<'a> {
     fn new(features: &Features<'a>, weights: Vec<(u32, f32)>) -> Self {
-        Self { features: *features, weights }
+        Self {
+            features: *features,
+            weights,
+        }
     }
 
     fn aged(&self, half: HalfLife) -> impl Iterator<Item = (usize, f32)> + '_ {
@@ -190,7 +207,10 @@ impl<'a> Votes<'a> {
             }
         }
         let total: f32 = votes.iter().sum::<f32>().max(1e-9);
-        votes.iter().map(|vote| (VOTE_FLOOR + vote / total).ln()).collect()
+        votes
+            .iter()
+            .map(|vote| (VOTE_FLOOR + vote / total).ln())
+            .collect()
     }
 
     fn area_shares(&self, half: HalfLife) -> Vec<(usize, f32)> {
@@ -203,16 +223,25 @@ impl<'a> Votes<'a> {
             }
         }
         let total = total.max(1e-9);
-        shares.iter().enumerate().filter(|(_, s)| **s > 0.0).map(|(a, s)| (a, s / total)).collect()
+        shares
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| **s > 0.0)
+            .map(|(a, s)| (a, s / total))
+            .collect()
     }
 }
 
 fn softmax(hits: &[(u32, f32)], temperature: f32) -> Vec<(u32, f32)> {
     let best = hits.iter().map(|hit| hit.1).fold(f32::MIN, f32::max);
-    hits.iter().map(|&(at, score)| (at, ((score - best) / temperature).exp())).collect()
+    hits.iter()
+        .map(|&(at, score)| (at, ((score - best) / temperature).exp()))
+        .collect()
 }
 
 fn squared_share(hits: &[(u32, f32)]) -> Vec<(u32, f32)> {
     let best = hits.first().map_or(1.0, |hit| hit.1).max(1e-6);
-    hits.iter().map(|&(at, score)| (at, (score / best).powi(2))).collect()
+    hits.iter()
+        .map(|&(at, score)| (at, (score / best).powi(2)))
+        .collect()
 }

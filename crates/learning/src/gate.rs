@@ -11,8 +11,12 @@ const RESAMPLES: usize = 2_000;
 /// The candidate is the incumbent's own form, shrunk towards its weights, so a small true gain is
 /// the rule and a large loss is not to be expected: it must do better in the mean, and be no worse
 /// than the margin beyond doubt. `docs/adr/0003-ranker.md` has what a stricter gate costs.
-pub(crate) const TENANT_RULES: GateRules =
-    GateRules { min_queries: 30, min_gain: 0.0, min_low: -0.02, baseline_tolerance: 0.02 };
+pub(crate) const TENANT_RULES: GateRules = GateRules {
+    min_queries: 30,
+    min_gain: 0.0,
+    min_low: -0.02,
+    baseline_tolerance: 0.02,
+};
 
 /// The evidence in paired reciprocal ranks: of each question the candidate's, the incumbent's, and
 /// how much it counts (newer windows more).
@@ -39,12 +43,19 @@ pub(crate) fn weigh(
         true => (f64::NEG_INFINITY, f64::INFINITY),
         false => (means[RESAMPLES * 25 / 1000], means[RESAMPLES * 975 / 1000]),
     };
-    GateEvidence { queries, mean_gain, low, high, margin_over_baselines }
+    GateEvidence {
+        queries,
+        mean_gain,
+        low,
+        high,
+        margin_over_baselines,
+    }
 }
 
 fn weighted_mean(values: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (sum, weight) =
-        values.fold((0.0, 0.0), |(sum, total), (value, w)| (sum + value * w, total + w));
+    let (sum, weight) = values.fold((0.0, 0.0), |(sum, total), (value, w)| {
+        (sum + value * w, total + w)
+    });
     if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
@@ -55,17 +66,41 @@ mod tests {
 
     #[test]
     fn a_clear_gain_is_proven_and_noise_is_not() {
-        let clear: Vec<_> = (0..200).map(|i| (0.8, if i % 2 == 0 { 0.5 } else { 0.7 }, 1.0)).collect();
-        assert_eq!(decide(&TENANT_RULES, &weigh(&clear, 0.1, 7)).0, Verdict::Promote);
-        let noise: Vec<_> = (0..200).map(|i| if i % 2 == 0 { (1.0, 0.5, 1.0) } else { (0.5, 1.0, 1.0) }).collect();
-        assert_eq!(decide(&TENANT_RULES, &weigh(&noise, 0.1, 7)).0, Verdict::Keep);
-        assert_eq!(decide(&TENANT_RULES, &weigh(&clear[..10], 0.1, 7)).0, Verdict::InsufficientData);
-        assert_eq!(decide(&TENANT_RULES, &weigh(&[], 0.1, 7)).0, Verdict::InsufficientData);
+        let clear: Vec<_> = (0..200)
+            .map(|i| (0.8, if i % 2 == 0 { 0.5 } else { 0.7 }, 1.0))
+            .collect();
+        assert_eq!(
+            decide(&TENANT_RULES, &weigh(&clear, 0.1, 7)).0,
+            Verdict::Promote
+        );
+        let noise: Vec<_> = (0..200)
+            .map(|i| {
+                if i % 2 == 0 {
+                    (1.0, 0.5, 1.0)
+                } else {
+                    (0.5, 1.0, 1.0)
+                }
+            })
+            .collect();
+        assert_eq!(
+            decide(&TENANT_RULES, &weigh(&noise, 0.1, 7)).0,
+            Verdict::Keep
+        );
+        assert_eq!(
+            decide(&TENANT_RULES, &weigh(&clear[..10], 0.1, 7)).0,
+            Verdict::InsufficientData
+        );
+        assert_eq!(
+            decide(&TENANT_RULES, &weigh(&[], 0.1, 7)).0,
+            Verdict::InsufficientData
+        );
     }
 
     #[test]
     fn the_same_seed_gives_the_same_interval() {
-        let pairs: Vec<_> = (0..100).map(|i| (f64::from(i % 7) / 7.0, f64::from(i % 5) / 5.0, 1.0)).collect();
+        let pairs: Vec<_> = (0..100)
+            .map(|i| (f64::from(i % 7) / 7.0, f64::from(i % 5) / 5.0, 1.0))
+            .collect();
         assert_eq!(weigh(&pairs, 0.0, 3), weigh(&pairs, 0.0, 3));
     }
 }

@@ -8,7 +8,10 @@ use std::sync::LazyLock;
 use crate::Ranker;
 
 static GLOBAL: LazyLock<Ranker> = LazyLock::new(|| {
-    #[allow(clippy::expect_used, reason = "the file is part of the build, and a test reads it")]
+    #[allow(
+        clippy::expect_used,
+        reason = "the file is part of the build, and a test reads it"
+    )]
     serde_json::from_str(include_str!("global_ranker.json")).expect("the built-in ranker is JSON")
 });
 

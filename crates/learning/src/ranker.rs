@@ -76,14 +76,29 @@ impl Ranker {
     pub fn fit(queries: &[Query], scales: &[f64], settings: FitSettings<'_>) -> Self {
         let anchor: Vec<f64> = match settings.towards {
             Some(ranker) => ranker.weights.clone(),
-            None => (0..F).map(|f| if f == PROFILE { PROFILE_PRIOR } else { 0.0 }).collect(),
+            None => (0..F)
+                .map(|f| if f == PROFILE { PROFILE_PRIOR } else { 0.0 })
+                .collect(),
         };
-        let prepared: Vec<Prepared> =
-            queries.iter().filter_map(|query| Prepared::new(query, scales)).collect();
-        let loss = Loss { queries: &prepared, anchor: &anchor, shrinkage: settings.shrinkage };
+        let prepared: Vec<Prepared> = queries
+            .iter()
+            .filter_map(|query| Prepared::new(query, scales))
+            .collect();
+        let loss = Loss {
+            queries: &prepared,
+            anchor: &anchor,
+            shrinkage: settings.shrinkage,
+        };
         let weights = loss.minimize();
-        let calibration = settings.towards.map(|ranker| ranker.calibration).unwrap_or_default();
-        Self { weights, scales: scales.to_vec(), calibration }
+        let calibration = settings
+            .towards
+            .map(|ranker| ranker.calibration)
+            .unwrap_or_default();
+        Self {
+            weights,
+            scales: scales.to_vec(),
+            calibration,
+        }
     }
 
     /// The spread of each feature over the candidates of a question: what [`Ranker::fit`] divides
@@ -104,7 +119,9 @@ impl Ranker {
         }
         let spread = |sum: &f64| (sum / total.max(1e-12)).sqrt();
         // A feature that never varies (no tenant had profiles) is left as it is.
-        sums.iter().map(|sum| Some(spread(sum)).filter(|s| *s > 1e-6).unwrap_or(1.0)).collect()
+        sums.iter()
+            .map(|sum| Some(spread(sum)).filter(|s| *s > 1e-6).unwrap_or(1.0))
+            .collect()
     }
 
     /// The scales its features are divided by.
@@ -134,7 +151,11 @@ impl Ranker {
             .iter()
             .map(|&expert| {
                 let expert = usize::from(expert);
-                Scored { expert, score: self.score(features.row(expert)), probability: 0.0 }
+                Scored {
+                    expert,
+                    score: self.score(features.row(expert)),
+                    probability: 0.0,
+                }
             })
             .collect();
         scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.expert.cmp(&b.expert)));
@@ -160,10 +181,18 @@ impl Ranker {
         let mut all: Vec<Contribution> = (0..F)
             .map(|feature| {
                 let value_of = |e: usize| f64::from(features.row(e)[feature]);
-                let mean = candidates.iter().map(|&e| value_of(usize::from(e))).sum::<f64>() / n;
+                let mean = candidates
+                    .iter()
+                    .map(|&e| value_of(usize::from(e)))
+                    .sum::<f64>()
+                    / n;
                 let value = value_of(expert);
                 let contribution = self.weights[feature] * (value - mean) / self.scales[feature];
-                Contribution { feature, value, contribution }
+                Contribution {
+                    feature,
+                    value,
+                    contribution,
+                }
             })
             .collect();
         all.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
@@ -172,7 +201,9 @@ impl Ranker {
 
     fn score(&self, row: &[f32; F]) -> f64 {
         let terms = row.iter().zip(&self.weights).zip(&self.scales);
-        terms.map(|((value, weight), scale)| f64::from(*value) * weight / scale).sum()
+        terms
+            .map(|((value, weight), scale)| f64::from(*value) * weight / scale)
+            .sum()
     }
 }
 
@@ -185,8 +216,11 @@ struct Prepared {
 
 impl Prepared {
     fn new(query: &Query, scales: &[f64]) -> Option<Self> {
-        let is_right: Vec<bool> =
-            query.candidates.iter().map(|candidate| query.right.contains(candidate)).collect();
+        let is_right: Vec<bool> = query
+            .candidates
+            .iter()
+            .map(|candidate| query.right.contains(candidate))
+            .collect();
         let right = is_right.iter().filter(|right| **right).count();
         if right == 0 {
             return None;
@@ -196,8 +230,14 @@ impl Prepared {
             std::array::from_fn(|f| f64::from(row[f]) / scales[f])
         });
         let share = 1.0 / right as f64;
-        let truth = is_right.iter().map(|&right| if right { share } else { 0.0 });
-        Some(Self { rows: rows.collect(), truth: truth.collect(), weight: query.weight })
+        let truth = is_right
+            .iter()
+            .map(|&right| if right { share } else { 0.0 });
+        Some(Self {
+            rows: rows.collect(),
+            truth: truth.collect(),
+            weight: query.weight,
+        })
     }
 }
 
@@ -220,11 +260,17 @@ impl Loss<'_> {
         let mut weights = self.anchor.to_vec();
         let mut here = self.at(&weights);
         for _ in 0..NEWTON_STEPS {
-            let Some(step) = solve(&here.hessian, &here.gradient) else { break };
+            let Some(step) = solve(&here.hessian, &here.gradient) else {
+                break;
+            };
             let mut length = 1.0;
             let mut moved = false;
             for _ in 0..STEP_HALVINGS {
-                let next: Vec<f64> = weights.iter().zip(&step).map(|(w, s)| w - length * s).collect();
+                let next: Vec<f64> = weights
+                    .iter()
+                    .zip(&step)
+                    .map(|(w, s)| w - length * s)
+                    .collect();
                 let there = self.at(&next);
                 if there.value <= here.value {
                     moved = here.value - there.value > 1e-9 * (1.0 + here.value.abs());
@@ -241,7 +287,11 @@ impl Loss<'_> {
     }
 
     fn at(&self, weights: &[f64]) -> Point {
-        let mut point = Point { value: 0.0, gradient: [0.0; F], hessian: [[0.0; F]; F] };
+        let mut point = Point {
+            value: 0.0,
+            gradient: [0.0; F],
+            hessian: [[0.0; F]; F],
+        };
         for f in 0..F {
             let distance = weights[f] - self.anchor[f];
             point.value += 0.5 * self.shrinkage * distance * distance;
@@ -273,8 +323,11 @@ impl Point {
         let exps: Vec<f64> = scores.iter().map(|score| (score - best).exp()).collect();
         let total: f64 = exps.iter().sum();
         let mut mean = [0.0; F];
-        for ((row, exp), (truth, score)) in
-            query.rows.iter().zip(&exps).zip(query.truth.iter().zip(&scores))
+        for ((row, exp), (truth, score)) in query
+            .rows
+            .iter()
+            .zip(&exps)
+            .zip(query.truth.iter().zip(&scores))
         {
             let p = exp / total;
             if *truth > 0.0 {

@@ -26,14 +26,25 @@ impl<'a> Retriever<'a> {
     /// When there is not one row an item: the caller made both from the same list.
     #[must_use]
     pub fn new(corpus: &'a Corpus, vectors: ArrayView2<'a, f32>) -> Self {
-        assert_eq!(vectors.nrows(), corpus.items().len(), "one vector for each item");
+        assert_eq!(
+            vectors.nrows(),
+            corpus.items().len(),
+            "one vector for each item"
+        );
         let mut postings: HashMap<u32, Vec<(u32, f32)>> = HashMap::new();
         for (position, item) in corpus.items().iter().enumerate() {
             for (word, weight) in words::document_weights(&item.words) {
-                postings.entry(word).or_default().push((position as u32, weight));
+                postings
+                    .entry(word)
+                    .or_default()
+                    .push((position as u32, weight));
             }
         }
-        Self { corpus, vectors, postings }
+        Self {
+            corpus,
+            vectors,
+            postings,
+        }
     }
 
     /// The corpus.
@@ -60,11 +71,18 @@ impl<'a> Retriever<'a> {
             .collect()
     }
 
-    fn lexical(&self, statistics: &Statistics, question: usize, scores: &mut [f32]) -> Vec<(u32, f32)> {
+    fn lexical(
+        &self,
+        statistics: &Statistics,
+        question: usize,
+        scores: &mut [f32],
+    ) -> Vec<(u32, f32)> {
         scores.fill(0.0);
         let n = scores.len() as u32;
         for &(word, _) in &self.corpus.items()[question].words {
-            let Some(weight) = statistics.word_weight(word) else { continue };
+            let Some(weight) = statistics.word_weight(word) else {
+                continue;
+            };
             for &(position, value) in self.postings.get(&word).into_iter().flatten() {
                 if position >= n {
                     break;
@@ -72,7 +90,13 @@ impl<'a> Retriever<'a> {
                 scores[position as usize] += weight * value;
             }
         }
-        best(scores.iter().copied().enumerate().filter(|(_, score)| *score > 0.0))
+        best(
+            scores
+                .iter()
+                .copied()
+                .enumerate()
+                .filter(|(_, score)| *score > 0.0),
+        )
     }
 }
 

@@ -34,7 +34,9 @@ impl HalfLife {
 
     /// The weights of all positions of a history of `n`.
     pub(crate) fn weights(self, n: usize) -> Vec<f32> {
-        (0..n).map(|position| self.weight(n - 1 - position, n)).collect()
+        (0..n)
+            .map(|position| self.weight(n - 1 - position, n))
+            .collect()
     }
 }
 
@@ -65,7 +67,11 @@ pub struct Statistics {
 }
 
 /// Half-lives of the activity shares.
-const ACTIVITY: [HalfLife; 3] = [HalfLife::Never, HalfLife::Share(0.10), HalfLife::Share(0.02)];
+const ACTIVITY: [HalfLife; 3] = [
+    HalfLife::Never,
+    HalfLife::Share(0.10),
+    HalfLife::Share(0.02),
+];
 /// Positions in [`ACTIVITY`].
 pub(crate) const ALL_TIME: usize = 0;
 pub(crate) const RECENT: usize = 1;
@@ -87,7 +93,10 @@ impl Statistics {
             uses: HashMap::new(),
             total_df: 0.0,
             use_totals: vec![0.0; experts],
-            activity: ACTIVITY.iter().map(|half| activity(corpus, n, *half)).collect(),
+            activity: ACTIVITY
+                .iter()
+                .map(|half| activity(corpus, n, *half))
+                .collect(),
             area_shares: Vec::new(),
             last_position: vec![None; experts],
         };
@@ -105,7 +114,10 @@ impl Statistics {
                     made.use_totals[usize::from(expert)] += recent;
                     match uses.iter_mut().find(|one| one.expert == expert) {
                         Some(one) => one.items += recent,
-                        None => uses.push(Use { expert, items: recent }),
+                        None => uses.push(Use {
+                            expert,
+                            items: recent,
+                        }),
                     }
                 }
             }
@@ -142,7 +154,10 @@ impl Statistics {
     /// document frequency. Words that nobody used are left out.
     #[must_use]
     pub fn query_weights(&self, counts: &[(u32, f32)]) -> (Vec<u32>, Vec<f32>) {
-        counts.iter().filter_map(|&(word, _)| Some((word, self.word_weight(word)?))).unzip()
+        counts
+            .iter()
+            .filter_map(|&(word, _)| Some((word, self.word_weight(word)?)))
+            .unzip()
     }
 
     /// How much better each expert's vocabulary explains the words than the tenant's does: the sum
@@ -178,19 +193,27 @@ impl Statistics {
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let uses: usize = self.uses.values().map(|uses| 48 + uses.capacity() * 8).sum();
-        uses + self.document_frequency.len() * 16 + self.experts * 64
+        let uses: usize = self
+            .uses
+            .values()
+            .map(|uses| 48 + uses.capacity() * 8)
+            .sum();
+        uses + self.document_frequency.len() * 16
+            + self.experts * 64
             + self.area_shares.len() * self.experts * 4
     }
 
     fn count_areas(&self, corpus: &Corpus) -> Vec<Vec<f32>> {
         let weights = HalfLife::Share(0.10).weights(self.n);
         let base = &self.activity[RECENT];
-        let mut shares: Vec<Vec<f32>> =
-            (0..corpus.areas()).map(|_| base.iter().map(|share| AREA_PRIOR * share).collect()).collect();
+        let mut shares: Vec<Vec<f32>> = (0..corpus.areas())
+            .map(|_| base.iter().map(|share| AREA_PRIOR * share).collect())
+            .collect();
         let mut totals = vec![AREA_PRIOR; corpus.areas()];
         for (item, weight) in corpus.items()[..self.n].iter().zip(&weights) {
-            let Some(area) = item.area.map(usize::from) else { continue };
+            let Some(area) = item.area.map(usize::from) else {
+                continue;
+            };
             totals[area] += weight;
             for &expert in &item.experts {
                 shares[area][usize::from(expert)] += weight;

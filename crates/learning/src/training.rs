@@ -85,7 +85,10 @@ fn windows(n: usize) -> Vec<Window> {
     (1..=WINDOWS)
         .filter_map(|back| {
             let from = n.checked_sub(back * length)?;
-            let window = Window { from, to: n - (back - 1) * length };
+            let window = Window {
+                from,
+                to: n - (back - 1) * length,
+            };
             (length >= MIN_WINDOW && from >= MIN_HISTORY).then_some(window)
         })
         .collect()
@@ -116,11 +119,21 @@ impl Exam {
                 weight: 1.0,
             })
             .collect();
-        Self { statistics, hits, queries }
+        Self {
+            statistics,
+            hits,
+            queries,
+        }
     }
 
     fn weighted(&self, weight: f64) -> Vec<Query> {
-        self.queries.iter().map(|query| Query { weight, ..query.clone() }).collect()
+        self.queries
+            .iter()
+            .map(|query| Query {
+                weight,
+                ..query.clone()
+            })
+            .collect()
     }
 }
 
@@ -148,7 +161,10 @@ pub fn train_tenant<'a>(
     let windows = windows(corpus.items().len());
     if windows.is_empty() {
         let found = corpus.items().len();
-        return Err(TrainError::TooFewItems { found, needed: least_items() });
+        return Err(TrainError::TooFewItems {
+            found,
+            needed: least_items(),
+        });
     }
     let mut exams = Vec::with_capacity(windows.len());
     for (done, window) in windows.iter().enumerate() {
@@ -156,7 +172,11 @@ pub fn train_tenant<'a>(
         go_on(progress, fraction, "replaying the past")?;
         exams.push(Exam::new(&retriever, *window));
     }
-    if exams[0].queries.first().is_none_or(|query| query.candidates.len() < 2) {
+    if exams[0]
+        .queries
+        .first()
+        .is_none_or(|query| query.candidates.len() < 2)
+    {
         return Err(TrainError::OneExpert);
     }
     go_on(progress, 0.75, "judging the candidate")?;
@@ -169,12 +189,18 @@ pub fn train_tenant<'a>(
 }
 
 fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Result<(), TrainError> {
-    if progress(fraction, step) { Ok(()) } else { Err(TrainError::Stopped) }
+    if progress(fraction, step) {
+        Ok(())
+    } else {
+        Err(TrainError::Stopped)
+    }
 }
 
 /// The fewest items that give one window.
 fn least_items() -> usize {
-    (1..).find(|&n| !windows(n).is_empty()).unwrap_or(usize::MAX)
+    (1..)
+        .find(|&n| !windows(n).is_empty())
+        .unwrap_or(usize::MAX)
 }
 
 /// Fits on the exams, which are newest first.
@@ -183,7 +209,10 @@ fn fit(exams: &[Exam], towards: &Ranker) -> Ranker {
     for (back, exam) in exams.iter().enumerate() {
         queries.extend(exam.weighted(FADING.powi(back as i32)));
     }
-    let settings = FitSettings { shrinkage: TENANT_SHRINKAGE, towards: Some(towards) };
+    let settings = FitSettings {
+        shrinkage: TENANT_SHRINKAGE,
+        towards: Some(towards),
+    };
     Ranker::fit(&queries, towards.scales(), settings)
 }
 
@@ -200,7 +229,10 @@ struct Judgement {
 }
 
 fn judge(corpus: &Corpus, exams: &[Exam], settings: TrainSettings<'_>) -> Judgement {
-    let mut made = Judgement { calibration: settings.incumbent.calibration, ..Judgement::default() };
+    let mut made = Judgement {
+        calibration: settings.incumbent.calibration,
+        ..Judgement::default()
+    };
     let mut shares = Vec::new();
     // The oldest window has nothing before it to fit on: alone, it is judged with the incumbent's
     // own weights, and the verdict can only be "not proven".
@@ -220,9 +252,14 @@ fn judge(corpus: &Corpus, exams: &[Exam], settings: TrainSettings<'_>) -> Judgem
                 weight,
             ));
             let is_right = |e: usize| query.right.iter().any(|r| usize::from(*r) == e);
-            shares.extend(ranked.iter().map(|one| (one.probability, is_right(one.expert))));
+            shares.extend(
+                ranked
+                    .iter()
+                    .map(|one| (one.probability, is_right(one.expert))),
+            );
             if let Some(first) = ranked.first() {
-                made.firsts.push((first.probability, is_right(first.expert)));
+                made.firsts
+                    .push((first.probability, is_right(first.expert)));
             }
             if back == 0 {
                 made.newest.push(order);
@@ -251,19 +288,30 @@ fn report(
     settings: TrainSettings<'_>,
 ) -> EvaluationReport {
     let newest = &exams[0];
-    let right: Vec<&[u16]> = newest.queries.iter().map(|query| &query.right[..]).collect();
+    let right: Vec<&[u16]> = newest
+        .queries
+        .iter()
+        .map(|query| &query.right[..])
+        .collect();
     let method = |method: &str, role: &str, answers: Vec<Vec<usize>>| {
         let answers: Vec<_> = answers.into_iter().zip(right.iter().copied()).collect();
-        MethodReport { method: method.to_owned(), role: role.to_owned(), metrics: metrics(&answers) }
+        MethodReport {
+            method: method.to_owned(),
+            role: role.to_owned(),
+            metrics: metrics(&answers),
+        }
     };
     let mut methods: Vec<MethodReport> = Baseline::ALL
         .into_iter()
         .map(|baseline| {
-            let answers = newest.queries.iter().zip(&newest.hits).map(|(query, hits)| {
-                let ranked =
-                    baseline.rank(corpus, &newest.statistics, hits, &query.candidates);
-                ranked.into_iter().map(|(expert, _)| expert).collect()
-            });
+            let answers = newest
+                .queries
+                .iter()
+                .zip(&newest.hits)
+                .map(|(query, hits)| {
+                    let ranked = baseline.rank(corpus, &newest.statistics, hits, &query.candidates);
+                    ranked.into_iter().map(|(expert, _)| expert).collect()
+                });
             method(baseline.name(), "baseline", answers.collect())
         })
         .collect();
@@ -275,7 +323,11 @@ fn report(
     methods.push(method("global ranker", "incumbent", incumbent.collect()));
     methods.push(method("tenant ranker", "candidate", judgement.newest));
     let candidate_mrr = methods.last().map_or(0.0, |m| m.metrics.mrr);
-    let evidence = weigh(&judgement.pairs, candidate_mrr - best_baseline, settings.seed);
+    let evidence = weigh(
+        &judgement.pairs,
+        candidate_mrr - best_baseline,
+        settings.seed,
+    );
     let (verdict, reason) = decide(&settings.rules.unwrap_or(TENANT_RULES), &evidence);
     let (bins, calibration_error) = reliability(&judgement.firsts);
     EvaluationReport {
@@ -287,7 +339,10 @@ fn report(
         reason,
         calibration_error,
         reliability: bins,
-        weights: ranker.weights().map(|(name, weight)| (name.to_owned(), weight)).collect(),
+        weights: ranker
+            .weights()
+            .map(|(name, weight)| (name.to_owned(), weight))
+            .collect(),
     }
 }
 
@@ -299,14 +354,20 @@ pub fn fit_global(tenants: &[Retriever<'_>]) -> Ranker {
         queries.extend(tenant_queries(retriever, tenants.len()));
     }
     let scales = Ranker::spread(&queries);
-    let settings = FitSettings { shrinkage: GLOBAL_SHRINKAGE, towards: None };
+    let settings = FitSettings {
+        shrinkage: GLOBAL_SHRINKAGE,
+        towards: None,
+    };
     let mut ranker = Ranker::fit(&queries, &scales, settings);
     let shares: Vec<(f64, bool)> = queries
         .iter()
         .flat_map(|query| {
             let ranked = ranker.rank(&query.features, &query.candidates);
             ranked.into_iter().map(|one| {
-                (one.probability, query.right.iter().any(|r| usize::from(*r) == one.expert))
+                (
+                    one.probability,
+                    query.right.iter().any(|r| usize::from(*r) == one.expert),
+                )
             })
         })
         .collect();
@@ -319,9 +380,7 @@ fn tenant_queries(retriever: &Retriever<'_>, tenants: usize) -> Vec<Query> {
     let mut queries: Vec<Query> = windows(retriever.corpus().items().len())
         .into_iter()
         .enumerate()
-        .flat_map(|(back, window)| {
-            Exam::new(retriever, window).weighted(FADING.powi(back as i32))
-        })
+        .flat_map(|(back, window)| Exam::new(retriever, window).weighted(FADING.powi(back as i32)))
         .collect();
     let total: f64 = queries.iter().map(|query| query.weight).sum();
     for query in &mut queries {
@@ -338,10 +397,20 @@ mod tests {
     fn windows_are_newest_first_and_leave_a_past() {
         let all = windows(1000);
         assert_eq!(all.len(), 4);
-        assert_eq!(all[0], Window { from: 820, to: 1000 });
+        assert_eq!(
+            all[0],
+            Window {
+                from: 820,
+                to: 1000
+            }
+        );
         assert_eq!(all[3], Window { from: 280, to: 460 });
         assert!(windows(10).is_empty());
-        assert!(windows(60).iter().all(|w| w.from >= MIN_HISTORY && w.to > w.from));
+        assert!(
+            windows(60)
+                .iter()
+                .all(|w| w.from >= MIN_HISTORY && w.to > w.from)
+        );
         assert!(least_items() < 40);
     }
 }

@@ -37,7 +37,9 @@ pub fn count(text: &str) -> Vec<(u32, f32)> {
     let (title, rest) = text.split_at(title_end.unwrap_or(0));
     let boost = if title.is_empty() { 1.0 } else { TITLE_BOOST };
     for (part, weight) in [(title, boost), (rest, 1.0)] {
-        cut(part, &mut |word| *counts.entry(number(word)).or_default() += weight);
+        cut(part, &mut |word| {
+            *counts.entry(number(word)).or_default() += weight
+        });
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_unstable_by_key(|(word, _)| *word);
@@ -49,7 +51,10 @@ pub fn count(text: &str) -> Vec<(u32, f32)> {
 pub fn document_weights(counts: &[(u32, f32)]) -> Vec<(u32, f32)> {
     let length: f32 = counts.iter().map(|(_, n)| n).sum();
     let norm = K1 * (1.0 - B + B * length / REFERENCE_LENGTH);
-    counts.iter().map(|&(word, n)| (word, n * (K1 + 1.0) / (n + norm))).collect()
+    counts
+        .iter()
+        .map(|&(word, n)| (word, n * (K1 + 1.0) / (n + norm)))
+        .collect()
 }
 
 /// The inverse document frequency of a word that `df` of `n` texts have.
@@ -107,7 +112,12 @@ fn split_case(piece: &str, parts: &mut Vec<String>) {
         if at < chars.len() && !boundary(&chars, at) {
             continue;
         }
-        parts.push(chars[start..at].iter().flat_map(|c| c.to_lowercase()).collect());
+        parts.push(
+            chars[start..at]
+                .iter()
+                .flat_map(|c| c.to_lowercase())
+                .collect(),
+        );
         start = at;
     }
 }
@@ -116,11 +126,13 @@ fn split_case(piece: &str, parts: &mut Vec<String>) {
 fn boundary(chars: &[char], at: usize) -> bool {
     let (before, here) = (kind(chars[at - 1]), kind(chars[at]));
     match (before, here) {
-        (Kind::Digit, Kind::Digit) | (Kind::Lower, Kind::Lower) | (Kind::Upper, Kind::Lower) => false,
-        // `HTTPServer`: the last capital belongs to the next word.
-        (Kind::Upper, Kind::Upper) => {
-            chars.get(at + 1).is_some_and(|&next| kind(next) == Kind::Lower)
+        (Kind::Digit, Kind::Digit) | (Kind::Lower, Kind::Lower) | (Kind::Upper, Kind::Lower) => {
+            false
         }
+        // `HTTPServer`: the last capital belongs to the next word.
+        (Kind::Upper, Kind::Upper) => chars
+            .get(at + 1)
+            .is_some_and(|&next| kind(next) == Kind::Lower),
         _ => true,
     }
 }
@@ -146,9 +158,18 @@ mod tests {
 
     #[test]
     fn words_are_cut_where_people_cut_them() {
-        assert_eq!(cut_all("Do you encrypt data at rest?"), ["encrypt", "data", "rest"]);
-        assert_eq!(cut_all("LogCleanerTest"), ["log", "cleaner", "test", "logcleanertest"]);
-        assert_eq!(cut_all("HTTPServer v2"), ["http", "server", "httpserver", "v", "2", "v2"]);
+        assert_eq!(
+            cut_all("Do you encrypt data at rest?"),
+            ["encrypt", "data", "rest"]
+        );
+        assert_eq!(
+            cut_all("LogCleanerTest"),
+            ["log", "cleaner", "test", "logcleanertest"]
+        );
+        assert_eq!(
+            cut_all("HTTPServer v2"),
+            ["http", "server", "httpserver", "v", "2", "v2"]
+        );
         assert_eq!(cut_all("snake_case"), ["snake", "case", "snakecase"]);
         assert_eq!(cut_all("暗号化 ÜBER"), ["暗号化", "über"]);
         assert!(cut_all("— … !").is_empty());
@@ -167,8 +188,16 @@ mod tests {
         assert!(inverse_document_frequency(1000, 2) > inverse_document_frequency(1000, 500));
         assert!(inverse_document_frequency(10, 10) > 0.0);
         let short = document_weights(&count("encryption"));
-        let long = document_weights(&count(&format!("encryption {}", "filler word ".repeat(200))));
-        let weight = |all: &[(u32, f32)]| all.iter().find(|(w, _)| *w == number("encryption")).unwrap().1;
+        let long = document_weights(&count(&format!(
+            "encryption {}",
+            "filler word ".repeat(200)
+        )));
+        let weight = |all: &[(u32, f32)]| {
+            all.iter()
+                .find(|(w, _)| *w == number("encryption"))
+                .unwrap()
+                .1
+        };
         assert!(weight(&short) > weight(&long));
     }
 }

@@ -31,7 +31,10 @@ impl Gatekeeper {
     /// A gatekeeper that looks tenants up in `directory`.
     #[must_use]
     pub fn new(directory: Arc<dyn TenantDirectory>) -> Self {
-        let states = Cache::builder().max_capacity(100_000).time_to_live(STATE_TTL).build();
+        let states = Cache::builder()
+            .max_capacity(100_000)
+            .time_to_live(STATE_TTL)
+            .build();
         Self { directory, states }
     }
 

@@ -61,7 +61,10 @@ impl KeySecret {
         let (prefix, id, secret) = (parts.next()?, parts.next()?, parts.next()?);
         let well_formed = prefix == KEY_PREFIX && secret.len() == 64;
         let id = KeyId::parse(id).ok()?;
-        well_formed.then(|| Self { id, secret: secret.to_owned() })
+        well_formed.then(|| Self {
+            id,
+            secret: secret.to_owned(),
+        })
     }
 
     /// The key's public half.
@@ -117,7 +120,8 @@ pub fn operator(extensions: &http::Extensions) -> Result<&Caller, ServiceError> 
 }
 
 pub(crate) fn denied() -> ServiceError {
-    let message = "this key may not do that; use a key with the role that the method's description names";
+    let message =
+        "this key may not do that; use a key with the role that the method's description names";
     ServiceError::new(ErrorKind::PermissionDenied, "PERMISSION_DENIED", message)
 }
 
@@ -143,7 +147,10 @@ impl AuthLayer {
 impl<S> Layer<S> for AuthLayer {
     type Service = Auth<S>;
     fn layer(&self, inner: S) -> Auth<S> {
-        Auth { inner, directory: self.directory.clone() }
+        Auth {
+            inner,
+            directory: self.directory.clone(),
+        }
     }
 }
 
@@ -175,7 +182,10 @@ where
         Box::pin(async move {
             // A caller can come from nowhere but this check.
             request.extensions_mut().remove::<Caller>();
-            if OPEN_PATHS.iter().any(|path| request.uri().path().starts_with(path)) {
+            if OPEN_PATHS
+                .iter()
+                .any(|path| request.uri().path().starts_with(path))
+            {
                 return inner.call(request).await;
             }
             match authenticate(directory.as_ref(), request.headers()).await {
@@ -196,10 +206,17 @@ async fn authenticate(
     let shown = headers
         .get(http::header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")))
+        .and_then(|value| {
+            value
+                .strip_prefix("Bearer ")
+                .or_else(|| value.strip_prefix("bearer "))
+        })
         .and_then(|token| KeySecret::parse(token.trim()))
         .ok_or_else(unauthenticated)?;
-    let record = directory.find(shown.id()).await?.ok_or_else(unauthenticated)?;
+    let record = directory
+        .find(shown.id())
+        .await?
+        .ok_or_else(unauthenticated)?;
     // blake-like early exits would tell how much of a hash was guessed; compare all of it.
     let differing = record
         .secret_hash
@@ -209,7 +226,10 @@ async fn authenticate(
     if differing != 0 || record.key.revoked_at.is_some() {
         return Err(unauthenticated());
     }
-    Ok(Caller { key: record.key, tenant_state: record.tenant_state })
+    Ok(Caller {
+        key: record.key,
+        tenant_state: record.tenant_state,
+    })
 }
 
 #[cfg(test)]
@@ -254,15 +274,30 @@ mod tests {
         let wrong = KeySecret::new(KeyId::parse("k1").unwrap(), [8; 32]);
         assert!(!try_key(&directory, &format!("Bearer {}", wrong.reveal())).await);
         let unknown = KeySecret::new(KeyId::parse("k2").unwrap(), [7; 32]);
-        for header in [format!("Bearer {}", unknown.reveal()), secret.reveal(), "Bearer ".into(), "Bearer tnt_k1_".into()] {
+        for header in [
+            format!("Bearer {}", unknown.reveal()),
+            secret.reveal(),
+            "Bearer ".into(),
+            "Bearer tnt_k1_".into(),
+        ] {
             assert!(!try_key(&directory, &header).await, "{header}");
         }
-        assert!(authenticate(&directory, &http::HeaderMap::new()).await.is_err());
+        assert!(
+            authenticate(&directory, &http::HeaderMap::new())
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]
     async fn a_revoked_key_is_like_none() {
         let secret = KeySecret::new(KeyId::parse("k1").unwrap(), [7; 32]);
-        assert!(!try_key(&directory(&secret, true), &format!("Bearer {}", secret.reveal())).await);
+        assert!(
+            !try_key(
+                &directory(&secret, true),
+                &format!("Bearer {}", secret.reveal())
+            )
+            .await
+        );
     }
 }

@@ -125,7 +125,11 @@ pub struct JobsSection {
 
 impl Default for JobsSection {
     fn default() -> Self {
-        Self { index_workers: 1, train_workers: 1, lease_seconds: 30 }
+        Self {
+            index_workers: 1,
+            train_workers: 1,
+            lease_seconds: 30,
+        }
     }
 }
 
@@ -142,7 +146,10 @@ pub struct RouterSection {
 
 impl Default for RouterSection {
     fn default() -> Self {
-        Self { resident_bytes: 1 << 30, refresh_seconds: 5 }
+        Self {
+            resident_bytes: 1 << 30,
+            refresh_seconds: 5,
+        }
     }
 }
 
@@ -158,7 +165,10 @@ pub struct LogSection {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".to_owned() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info".to_owned(),
+        }
     }
 }
 
@@ -222,7 +232,12 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Invalid`] with the first key that is wrong.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let invalid = |key, problem: &str| Err(ConfigError::Invalid { key, problem: problem.to_owned() });
+        let invalid = |key, problem: &str| {
+            Err(ConfigError::Invalid {
+                key,
+                problem: problem.to_owned(),
+            })
+        };
         if self.data_dir.as_os_str().is_empty() {
             return invalid("data_dir", "is empty; name a folder");
         }
@@ -255,7 +270,8 @@ fn key_of(variable: &str) -> Option<String> {
         _ => {}
     }
     let rest = variable.strip_prefix("TENANTRY_")?;
-    rest.contains("__").then(|| rest.to_lowercase().replace("__", "."))
+    rest.contains("__")
+        .then(|| rest.to_lowercase().replace("__", "."))
 }
 
 #[cfg(test)]
@@ -263,7 +279,9 @@ mod tests {
     use super::*;
 
     fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let variables = variables
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Config::load(None, variables)
     }
 
@@ -278,18 +296,25 @@ mod tests {
         .unwrap();
         assert_eq!(config.server.listen.port(), 7000);
         assert_eq!(config.jobs.train_workers, 2);
-        assert_eq!(config.embedding.model_dir.as_deref(), Some(Path::new("/models")));
+        assert_eq!(
+            config.embedding.model_dir.as_deref(),
+            Some(Path::new("/models"))
+        );
     }
 
     #[test]
     fn unknown_keys_are_refused_by_name() {
-        let error = load(&[("TENANTRY_STORAGE__ULR", "sqlite://x")]).unwrap_err().to_string();
+        let error = load(&[("TENANTRY_STORAGE__ULR", "sqlite://x")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("ulr"), "{error}");
     }
 
     #[test]
     fn values_are_checked() {
-        let error = load(&[("TENANTRY_JOBS__LEASE_SECONDS", "1")]).unwrap_err().to_string();
+        let error = load(&[("TENANTRY_JOBS__LEASE_SECONDS", "1")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("jobs.lease_seconds"), "{error}");
         assert!(load(&[("TENANTRY_SERVER__LISTEN", "nowhere")]).is_err());
     }

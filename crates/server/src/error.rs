@@ -37,7 +37,11 @@ impl ServiceError {
 
     /// Something that is not there.
     pub fn not_found(what: impl std::fmt::Display) -> Self {
-        Self::new(ErrorKind::NotFound, "NOT_FOUND", format!("{what} was not found"))
+        Self::new(
+            ErrorKind::NotFound,
+            "NOT_FOUND",
+            format!("{what} was not found"),
+        )
     }
 
     /// One field that cannot be accepted.
@@ -130,9 +134,9 @@ impl From<ServiceError> for Status {
         for violation in error.violations {
             details.add_bad_request_violation(violation.field, violation.message);
         }
-        let retry = error.retry_after.or_else(|| {
-            (error.kind == ErrorKind::Unavailable).then_some(Duration::from_secs(1))
-        });
+        let retry = error
+            .retry_after
+            .or_else(|| (error.kind == ErrorKind::Unavailable).then_some(Duration::from_secs(1)));
         if let Some(delay) = retry {
             details.set_retry_info(Some(delay));
         }
@@ -191,15 +195,25 @@ mod tests {
         assert_eq!(status.code(), Code::Internal);
         assert!(!status.message().contains("sda"), "{}", status.message());
         assert!(!String::from_utf8_lossy(status.details()).contains("sda"));
-        assert_eq!(status.get_error_details().error_info().unwrap().reason, "DISK");
+        assert_eq!(
+            status.get_error_details().error_info().unwrap().reason,
+            "DISK"
+        );
     }
 
     #[test]
     fn violations_name_their_fields() {
         let status = Status::from(ServiceError::invalid("text", "is empty"));
         assert_eq!(status.code(), Code::InvalidArgument);
-        assert!(status.message().contains("text: is empty"), "{}", status.message());
+        assert!(
+            status.message().contains("text: is empty"),
+            "{}",
+            status.message()
+        );
         let details = status.get_error_details();
-        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "text");
+        assert_eq!(
+            details.bad_request().unwrap().field_violations[0].field,
+            "text"
+        );
     }
 }

@@ -67,7 +67,9 @@ impl Server {
     ) -> Result<(), String> {
         let (reporter, health) = tonic_health::server::health_reporter();
         for name in names {
-            reporter.set_service_status(*name, tonic_health::ServingStatus::Serving).await;
+            reporter
+                .set_service_status(*name, tonic_health::ServingStatus::Serving)
+                .await;
         }
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(api::DESCRIPTORS)
@@ -78,9 +80,13 @@ impl Server {
         let signal = async {
             stop.await;
             // Load balancers look here: they send no more before the listener is gone.
-            reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            reporter
+                .set_service_status("", tonic_health::ServingStatus::NotServing)
+                .await;
             for name in names {
-                reporter.set_service_status(*name, tonic_health::ServingStatus::NotServing).await;
+                reporter
+                    .set_service_status(*name, tonic_health::ServingStatus::NotServing)
+                    .await;
             }
             // The receiver lives until serving has ended.
             let _ = stopping.send(());

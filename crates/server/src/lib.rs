@@ -4,8 +4,8 @@
 mod access;
 mod auth;
 mod background;
-pub mod config;
 mod clock;
+pub mod config;
 mod error;
 mod grpc;
 mod page;

@@ -49,7 +49,10 @@ mod tests {
     #[test]
     fn tokens_round_trip_and_the_last_page_has_none() {
         let token = next_page(2, 2, Some("q-17".to_owned()));
-        assert_eq!(parse_page_token::<String>(&token).unwrap().as_deref(), Some("q-17"));
+        assert_eq!(
+            parse_page_token::<String>(&token).unwrap().as_deref(),
+            Some("q-17")
+        );
         assert_eq!(next_page(1, 2, Some("q-17".to_owned())), "");
         assert!(parse_page_token::<String>("").unwrap().is_none());
     }

@@ -27,7 +27,9 @@ pub struct TelemetryGuard {
 pub fn init_logs(config: &LogSection) -> Result<(), String> {
     let filter = EnvFilter::try_new(&config.filter)
         .map_err(|error| format!("log.filter {:?} cannot be read: {error}", config.filter))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let _already_started = match config.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.try_init(),
@@ -43,7 +45,9 @@ pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, String> {
     // The exporter takes an address, not a listener: look for a free port first where 0 is asked.
     let address = if listen.port() == 0 {
         let probe = std::net::TcpListener::bind(listen);
-        probe.and_then(|probe| probe.local_addr()).map_err(|error| error.to_string())?
+        probe
+            .and_then(|probe| probe.local_addr())
+            .map_err(|error| error.to_string())?
     } else {
         listen
     };
@@ -52,14 +56,18 @@ pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, String> {
         .set_buckets(&SECONDS)
         .and_then(metrics_exporter_prometheus::PrometheusBuilder::install)
         .map_err(|error| format!("metrics cannot be served on {address}: {error}"))?;
-    metrics::describe_histogram!("tenantry_rpc_seconds", "Time of an RPC, by method and code.");
+    metrics::describe_histogram!(
+        "tenantry_rpc_seconds",
+        "Time of an RPC, by method and code."
+    );
     metrics::describe_gauge!("tenantry_up", "1 while the process serves.");
     metrics::gauge!("tenantry_up").set(1.0);
     Ok(TelemetryGuard { address })
 }
 
-const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
 
 /// Gives each request a span with its trace id, and counts and times it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -132,8 +140,13 @@ fn trace_id(headers: &http::HeaderMap) -> String {
 /// The code of an answer that failed at once. That of a stream comes later, in its trailers: such
 /// an answer counts as OK here.
 fn response_code(response: &Response<Body>) -> Code {
-    let header = response.headers().get("grpc-status").and_then(|value| value.to_str().ok());
-    header.and_then(|code| code.parse::<i32>().ok()).map_or(Code::Ok, Code::from)
+    let header = response
+        .headers()
+        .get("grpc-status")
+        .and_then(|value| value.to_str().ok());
+    header
+        .and_then(|code| code.parse::<i32>().ok())
+        .map_or(Code::Ok, Code::from)
 }
 
 fn code_name(code: Code) -> &'static str {
@@ -164,8 +177,10 @@ mod tests {
 
     #[test]
     fn a_made_up_path_makes_no_new_label() {
-        assert_eq!(known_method("/tenantry.v1.RouterService/RecommendExperts"),
-            "/tenantry.v1.RouterService/RecommendExperts");
+        assert_eq!(
+            known_method("/tenantry.v1.RouterService/RecommendExperts"),
+            "/tenantry.v1.RouterService/RecommendExperts"
+        );
         assert_eq!(known_method("/tenantry.v1.RouterService/Nope"), "other");
     }
 
@@ -173,7 +188,10 @@ mod tests {
     fn the_callers_trace_id_is_kept() {
         let mut headers = http::HeaderMap::new();
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        headers.insert("traceparent", format!("00-{id}-00f067aa0ba902b7-01").parse().unwrap());
+        headers.insert(
+            "traceparent",
+            format!("00-{id}-00f067aa0ba902b7-01").parse().unwrap(),
+        );
         assert_eq!(trace_id(&headers), id);
         headers.insert("traceparent", "00-nonsense-1-1".parse().unwrap());
         assert_eq!(trace_id(&headers).len(), 32);

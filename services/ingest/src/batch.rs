@@ -28,17 +28,27 @@ impl Ingest {
         let request_id = RequestId::parse(batch.request_id.clone())
             .map_err(|error| ServiceError::id("request_id", &error))?;
         if batch.rows.len() > MAX_ROWS {
-            let message = format!("has {} rows; send at most {MAX_ROWS} in one batch", batch.rows.len());
+            let message = format!(
+                "has {} rows; send at most {MAX_ROWS} in one batch",
+                batch.rows.len()
+            );
             return Err(ServiceError::invalid("rows", message));
         }
         let fingerprint = fingerprint(&batch.rows);
         let tx = self.begin(ctx).await?;
-        if let Some(first) = tx.requests().find(METHOD, &request_id, &fingerprint).await? {
+        if let Some(first) = tx
+            .requests()
+            .find(METHOD, &request_id, &fingerprint)
+            .await?
+        {
             return v1::IngestItemsResponse::decode(&first[..]).map_err(ServiceError::internal);
         }
         let now = self.clock.now();
         let (items, rejected) = sort_rows(batch.rows, now);
-        let rejections = rejected.iter().map(|row| row.to_store(request_id.as_str())).collect();
+        let rejections = rejected
+            .iter()
+            .map(|row| row.to_store(request_id.as_str()))
+            .collect();
         tx.rejections().add(rejections, now).await?;
         let outcome = tx.items().upsert(items, now).await?;
         if outcome.accepted > 0 {
@@ -52,7 +62,13 @@ impl Ingest {
             rejected: rejected.into_iter().map(BadRow::into_wire).collect(),
         };
         tx.requests()
-            .save(METHOD, &request_id, &fingerprint, response.encode_to_vec(), now)
+            .save(
+                METHOD,
+                &request_id,
+                &fingerprint,
+                response.encode_to_vec(),
+                now,
+            )
             .await?;
         // What comes after this line may be lost; the acknowledgement says it was kept.
         tx.commit().await?;
@@ -72,7 +88,10 @@ impl Ingest {
             enqueue_index(&tx, JobKind::IndexItems, now).await?;
         }
         tx.commit().await?;
-        Ok(v1::BatchDeleteItemsResponse { deleted: outcome.deleted, watermark: outcome.watermark })
+        Ok(v1::BatchDeleteItemsResponse {
+            deleted: outcome.deleted,
+            watermark: outcome.watermark,
+        })
     }
 }
 
@@ -124,19 +143,29 @@ fn sort_rows(
     let (mut items, mut rejected) = (Vec::with_capacity(rows.len()), Vec::new());
     let mut seen = HashSet::new();
     for (index, row) in rows.into_iter().enumerate() {
-        let line = if row.line == 0 { index as u64 + 1 } else { row.line };
+        let line = if row.line == 0 {
+            index as u64 + 1
+        } else {
+            row.line
+        };
         let (item_id, excerpt, result) = match row.row {
             Some(Row::Item(item)) => {
                 let (id, excerpt) = (item.item_id.clone(), excerpt(&item.text));
                 let result = ItemContent::try_from(item).and_then(|item| item.validate(now));
                 (id, excerpt, result)
             }
-            Some(Row::Unreadable(bad)) => {
-                (bad.item_id.clone(), excerpt(&bad.excerpt), Err(issue_of(&bad)))
-            }
+            Some(Row::Unreadable(bad)) => (
+                bad.item_id.clone(),
+                excerpt(&bad.excerpt),
+                Err(issue_of(&bad)),
+            ),
             None => {
                 let message = "the row is empty; send an item or an unreadable row";
-                (String::new(), String::new(), Err(RowIssue::new(RejectionReason::Unreadable, "", message)))
+                (
+                    String::new(),
+                    String::new(),
+                    Err(RowIssue::new(RejectionReason::Unreadable, "", message)),
+                )
             }
         };
         let result = result.and_then(|item| match seen.insert(item.id.clone()) {
@@ -144,12 +173,20 @@ fn sort_rows(
             false => Err(RowIssue::new(
                 RejectionReason::DuplicateId,
                 "id",
-                format!("{:?} came earlier in the same batch; send each id once", item.id.as_str()),
+                format!(
+                    "{:?} came earlier in the same batch; send each id once",
+                    item.id.as_str()
+                ),
             )),
         });
         match result {
             Ok(item) => items.push(item),
-            Err(issue) => rejected.push(BadRow { line, item_id: clip(&item_id, 256), issue, excerpt }),
+            Err(issue) => rejected.push(BadRow {
+                line,
+                item_id: clip(&item_id, 256),
+                issue,
+                excerpt,
+            }),
         }
     }
     (items, rejected)
@@ -168,7 +205,10 @@ fn excerpt(text: &str) -> String {
 }
 
 fn clip(text: &str, most: usize) -> String {
-    text.chars().take(most).collect::<String>().replace('\0', "\u{FFFD}")
+    text.chars()
+        .take(most)
+        .collect::<String>()
+        .replace('\0', "\u{FFFD}")
 }
 
 /// What tells two batches with the same request id apart.
@@ -184,7 +224,11 @@ fn fingerprint(rows: &[v1::IngestRow]) -> Vec<u8> {
         let sorted: std::collections::BTreeMap<_, _> = attributes.into_iter().collect();
         hasher.update(&row.encode_length_delimited_to_vec());
         for (key, value) in sorted {
-            hasher.update(key.as_bytes()).update(&[0]).update(value.as_bytes()).update(&[1]);
+            hasher
+                .update(key.as_bytes())
+                .update(&[0])
+                .update(value.as_bytes())
+                .update(&[1]);
         }
     }
     hasher.finalize().as_bytes().to_vec()
@@ -218,22 +262,37 @@ mod tests {
             occur_time: Some(Default::default()),
             ..Default::default()
         };
-        v1::IngestRow { line: 0, row: Some(Row::Item(item)) }
+        v1::IngestRow {
+            line: 0,
+            row: Some(Row::Item(item)),
+        }
     }
 
     #[test]
     fn each_bad_row_has_its_line_and_reason() {
         let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let rows = vec![row("a", "one"), row("", "two"), row("b", " "), row("a", "again"), v1::IngestRow::default()];
+        let rows = vec![
+            row("a", "one"),
+            row("", "two"),
+            row("b", " "),
+            row("a", "again"),
+            v1::IngestRow::default(),
+        ];
         let (items, rejected) = sort_rows(rows, now);
         assert_eq!(items.len(), 1);
-        let found: Vec<_> = rejected.iter().map(|bad| (bad.line, bad.issue.reason)).collect();
-        assert_eq!(found, [
-            (2, RejectionReason::MissingField),
-            (3, RejectionReason::EmptyText),
-            (4, RejectionReason::DuplicateId),
-            (5, RejectionReason::Unreadable),
-        ]);
+        let found: Vec<_> = rejected
+            .iter()
+            .map(|bad| (bad.line, bad.issue.reason))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (2, RejectionReason::MissingField),
+                (3, RejectionReason::EmptyText),
+                (4, RejectionReason::DuplicateId),
+                (5, RejectionReason::Unreadable),
+            ]
+        );
     }
 
     #[test]
@@ -241,11 +300,17 @@ mod tests {
         let with = |pairs: &[(&str, &str)]| {
             let mut row = row("a", "one");
             if let Some(Row::Item(item)) = &mut row.row {
-                item.attributes = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+                item.attributes = pairs
+                    .iter()
+                    .map(|(k, v)| ((*k).into(), (*v).into()))
+                    .collect();
             }
             fingerprint(&[row])
         };
-        assert_eq!(with(&[("k", "1"), ("l", "2")]), with(&[("l", "2"), ("k", "1")]));
+        assert_eq!(
+            with(&[("k", "1"), ("l", "2")]),
+            with(&[("l", "2"), ("k", "1")])
+        );
         assert_ne!(with(&[("k", "1")]), with(&[("k", "2")]));
     }
 }

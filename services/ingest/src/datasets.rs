@@ -17,10 +17,19 @@ impl Ingest {
         let items = tx.items().at_watermark(watermark).await?;
         if items.is_empty() {
             let message = "there are no items to pin; ingest some first";
-            return Err(ServiceError::new(ErrorKind::FailedPrecondition, "NO_ITEMS", message));
+            return Err(ServiceError::new(
+                ErrorKind::FailedPrecondition,
+                "NO_ITEMS",
+                message,
+            ));
         }
-        let known: HashSet<_> =
-            tx.experts().all().await?.into_iter().map(|expert| expert.id).collect();
+        let known: HashSet<_> = tx
+            .experts()
+            .all()
+            .await?
+            .into_iter()
+            .map(|expert| expert.id)
+            .collect();
         let found = describe(&items, &known);
         let dataset = NewDataset {
             watermark,

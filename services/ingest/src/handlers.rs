@@ -22,7 +22,10 @@ impl IngestService for Ingest {
         request: Request<v1::BatchUpsertExpertsRequest>,
     ) -> Reply<v1::BatchUpsertExpertsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::WriteContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::WriteContent)
+            .await?;
         let experts = new_experts(request.experts)?;
         let tx = self.begin(&ctx).await?;
         let changed = tx.experts().upsert(&experts, self.clock.now()).await;
@@ -36,10 +39,18 @@ impl IngestService for Ingest {
         request: Request<v1::ListExpertsRequest>,
     ) -> Reply<v1::ListExpertsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<ExpertId>(&request.page_token)?;
-        let experts = self.begin(&ctx).await?.experts().list(after.as_ref(), limit).await;
+        let experts = self
+            .begin(&ctx)
+            .await?
+            .experts()
+            .list(after.as_ref(), limit)
+            .await;
         let experts = experts.map_err(ServiceError::from)?;
         let last = experts.last().map(|expert| expert.id.to_string());
         Ok(Response::new(v1::ListExpertsResponse {
@@ -54,7 +65,9 @@ impl IngestService for Ingest {
     ) -> Reply<Self::IngestItemsStream> {
         // Which tenant is known with the first batch; who calls is known now.
         let caller = Caller::of(request.extensions())?.clone();
-        Ok(Response::new(self.clone().serve_stream(caller, request.into_inner())))
+        Ok(Response::new(
+            self.clone().serve_stream(caller, request.into_inner()),
+        ))
     }
 
     async fn get_item(&self, request: Request<v1::GetItemRequest>) -> Reply<v1::GetItemResponse> {
@@ -62,10 +75,21 @@ impl IngestService for Ingest {
         let name = &request.get_ref().name;
         let (tenant, id) =
             ResourceName::item(name).map_err(|error| ServiceError::name("name", &error))?;
-        let ctx = self.gate.enter_tenant(caller, &tenant, Permission::ReadContent).await?;
-        let found = self.begin(&ctx).await?.items().get(&id).await.map_err(ServiceError::from)?;
+        let ctx = self
+            .gate
+            .enter_tenant(caller, &tenant, Permission::ReadContent)
+            .await?;
+        let found = self
+            .begin(&ctx)
+            .await?
+            .items()
+            .get(&id)
+            .await
+            .map_err(ServiceError::from)?;
         let item = found.ok_or_else(|| ServiceError::not_found(name))?;
-        Ok(Response::new(v1::GetItemResponse { item: Some(v1::Item::of(&tenant, item)) }))
+        Ok(Response::new(v1::GetItemResponse {
+            item: Some(v1::Item::of(&tenant, item)),
+        }))
     }
 
     async fn list_items(
@@ -73,7 +97,10 @@ impl IngestService for Ingest {
         request: Request<v1::ListItemsRequest>,
     ) -> Reply<v1::ListItemsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
         let limit = page_limit(request.page_size)?;
         let expert = match request.expert.as_str() {
             "" => None,
@@ -89,8 +116,14 @@ impl IngestService for Ingest {
         let items = items.map_err(ServiceError::from)?;
         let last = items.last().map(|item| item.content.id.to_string());
         let next_page_token = next_page(items.len(), limit, last);
-        let items = items.into_iter().map(|item| v1::Item::of(ctx.tenant(), item)).collect();
-        Ok(Response::new(v1::ListItemsResponse { items, next_page_token }))
+        let items = items
+            .into_iter()
+            .map(|item| v1::Item::of(ctx.tenant(), item))
+            .collect();
+        Ok(Response::new(v1::ListItemsResponse {
+            items,
+            next_page_token,
+        }))
     }
 
     async fn batch_delete_items(
@@ -98,7 +131,10 @@ impl IngestService for Ingest {
         request: Request<v1::BatchDeleteItemsRequest>,
     ) -> Reply<v1::BatchDeleteItemsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::WriteContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::WriteContent)
+            .await?;
         let ids = item_ids(request.item_ids)?;
         Ok(Response::new(self.delete_items(&ctx, &ids).await?))
     }
@@ -108,12 +144,19 @@ impl IngestService for Ingest {
         request: Request<v1::ListRejectionsRequest>,
     ) -> Reply<v1::ListRejectionsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<i64>(&request.page_token)?.unwrap_or(0);
         let batch = Some(request.request_id_prefix.as_str()).filter(|prefix| !prefix.is_empty());
         let tx = self.begin(&ctx).await?;
-        let found = tx.rejections().list(after, limit, batch).await.map_err(ServiceError::from)?;
+        let found = tx
+            .rejections()
+            .list(after, limit, batch)
+            .await
+            .map_err(ServiceError::from)?;
         let total = tx.rejections().count().await.map_err(ServiceError::from)?;
         let last = found.last().map(|rejection| rejection.sequence.to_string());
         Ok(Response::new(v1::ListRejectionsResponse {
@@ -128,9 +171,14 @@ impl IngestService for Ingest {
         request: Request<v1::CreateDatasetRequest>,
     ) -> Reply<v1::CreateDatasetResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::Administer).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
         let dataset = v1::Dataset::of(ctx.tenant(), self.pin_dataset(&ctx).await?);
-        Ok(Response::new(v1::CreateDatasetResponse { dataset: Some(dataset) }))
+        Ok(Response::new(v1::CreateDatasetResponse {
+            dataset: Some(dataset),
+        }))
     }
 
     async fn get_dataset(
@@ -141,7 +189,10 @@ impl IngestService for Ingest {
         let name = &request.get_ref().name;
         let (tenant, number) =
             ResourceName::dataset(name).map_err(|error| ServiceError::name("name", &error))?;
-        let ctx = self.gate.enter_tenant(caller, &tenant, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter_tenant(caller, &tenant, Permission::ReadContent)
+            .await?;
         let found = self.begin(&ctx).await?.datasets().get(number).await;
         let dataset = found.map_err(ServiceError::from)?;
         let dataset = dataset.ok_or_else(|| ServiceError::not_found(name))?;
@@ -154,7 +205,10 @@ impl IngestService for Ingest {
         request: Request<v1::ListDatasetsRequest>,
     ) -> Reply<v1::ListDatasetsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<u64>(&request.page_token)?;
         let found = self.begin(&ctx).await?.datasets().list(before, limit).await;
@@ -163,7 +217,10 @@ impl IngestService for Ingest {
         let next_page_token = next_page(datasets.len(), limit, last);
         let of = |dataset| v1::Dataset::of(ctx.tenant(), dataset);
         let datasets = datasets.into_iter().map(of).collect();
-        Ok(Response::new(v1::ListDatasetsResponse { datasets, next_page_token }))
+        Ok(Response::new(v1::ListDatasetsResponse {
+            datasets,
+            next_page_token,
+        }))
     }
 
     async fn get_index_status(
@@ -171,7 +228,10 @@ impl IngestService for Ingest {
         request: Request<v1::GetIndexStatusRequest>,
     ) -> Reply<v1::GetIndexStatusResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
         Ok(Response::new(self.index_status(&ctx).await?))
     }
 
@@ -180,11 +240,16 @@ impl IngestService for Ingest {
         request: Request<v1::RebuildIndexRequest>,
     ) -> Reply<v1::RebuildIndexResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::Administer).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
         let tx = self.begin(&ctx).await?;
         let job = enqueue_index(&tx, JobKind::RebuildIndex, self.clock.now()).await?;
         tx.commit().await.map_err(ServiceError::from)?;
-        Ok(Response::new(v1::RebuildIndexResponse { job: Some(job.into()) }))
+        Ok(Response::new(v1::RebuildIndexResponse {
+            job: Some(job.into()),
+        }))
     }
 }
 
@@ -200,7 +265,13 @@ impl Ingest {
         drop(tx);
         let indexed_items = self.vectors.count(&self.space, ctx.tenant()).await?;
         let space = self.space.name.clone();
-        Ok(v1::GetIndexStatusResponse { watermark, indexed_watermark, items, indexed_items, space })
+        Ok(v1::GetIndexStatusResponse {
+            watermark,
+            indexed_watermark,
+            items,
+            indexed_items,
+            space,
+        })
     }
 }
 
@@ -212,7 +283,10 @@ fn page_limit(page_size: i32) -> Result<u32, ServiceError> {
 /// The experts of a request, with every violation at once.
 fn new_experts(experts: Vec<v1::Expert>) -> Result<Vec<NewExpert>, ServiceError> {
     if experts.len() > MAX_EXPERTS {
-        let message = format!("has {} entries; send at most {MAX_EXPERTS} at a time", experts.len());
+        let message = format!(
+            "has {} entries; send at most {MAX_EXPERTS} at a time",
+            experts.len()
+        );
         return Err(ServiceError::invalid("experts", message));
     }
     let (mut good, mut violations) = (Vec::with_capacity(experts.len()), Vec::new());
@@ -225,5 +299,9 @@ fn new_experts(experts: Vec<v1::Expert>) -> Result<Vec<NewExpert>, ServiceError>
             )),
         }
     }
-    if violations.is_empty() { Ok(good) } else { Err(ServiceError::violations(violations)) }
+    if violations.is_empty() {
+        Ok(good)
+    } else {
+        Err(ServiceError::violations(violations))
+    }
 }

@@ -55,7 +55,11 @@ impl Indexer {
     /// Indexes all changes that the index has not seen.
     async fn catch_up(&self, ctx: &TenantContext, work: &JobWork) -> Result<u64, JobFailure> {
         let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let seen = tx.index().watermark(&self.space.name).await.map_err(retry)?;
+        let seen = tx
+            .index()
+            .watermark(&self.space.name)
+            .await
+            .map_err(retry)?;
         let target = tx.items().watermark().await.map_err(retry)?;
         drop(tx);
         let indexed = self.index_after(ctx, work, seen, target).await?;
@@ -69,10 +73,18 @@ impl Indexer {
     /// Whether each item has its point, as far as counting tells; an index that newer changes have
     /// overtaken in the meantime counts as whole, since the next job looks again.
     async fn is_whole(&self, ctx: &TenantContext) -> Result<bool, JobFailure> {
-        let points = self.vectors.count(&self.space, ctx.tenant()).await.map_err(retry)?;
+        let points = self
+            .vectors
+            .count(&self.space, ctx.tenant())
+            .await
+            .map_err(retry)?;
         let tx = self.store.begin(ctx).await.map_err(retry)?;
         let items = tx.items().count().await.map_err(retry)?;
-        let seen = tx.index().watermark(&self.space.name).await.map_err(retry)?;
+        let seen = tx
+            .index()
+            .watermark(&self.space.name)
+            .await
+            .map_err(retry)?;
         let committed = tx.items().watermark().await.map_err(retry)?;
         Ok(points == items || seen < committed)
     }
@@ -85,15 +97,30 @@ impl Indexer {
         drop(tx);
         let indexed = self.index_after(ctx, work, 0, target).await?;
         let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let mut wanted: Vec<u64> =
-            tx.items().points().await.map_err(retry)?.into_iter().map(|(point, _)| point).collect();
+        let mut wanted: Vec<u64> = tx
+            .items()
+            .points()
+            .await
+            .map_err(retry)?
+            .into_iter()
+            .map(|(point, _)| point)
+            .collect();
         drop(tx);
         wanted.sort_unstable();
-        let found = self.vectors.list_ids(&self.space, ctx.tenant()).await.map_err(retry)?;
-        let stray: Vec<u64> =
-            found.into_iter().filter(|id| wanted.binary_search(id).is_err()).collect();
+        let found = self
+            .vectors
+            .list_ids(&self.space, ctx.tenant())
+            .await
+            .map_err(retry)?;
+        let stray: Vec<u64> = found
+            .into_iter()
+            .filter(|id| wanted.binary_search(id).is_err())
+            .collect();
         if !stray.is_empty() {
-            self.vectors.delete(&self.space, ctx.tenant(), stray).await.map_err(retry)?;
+            self.vectors
+                .delete(&self.space, ctx.tenant(), stray)
+                .await
+                .map_err(retry)?;
             self.vectors.flush(&self.space).await.map_err(retry)?;
         }
         Ok(indexed)
@@ -134,8 +161,17 @@ impl Indexer {
     /// Never goes back: while a rebuild writes old items again, newer ones stay indexed.
     async fn advance(&self, ctx: &TenantContext, to: u64) -> Result<(), JobFailure> {
         let tx = self.store.begin(ctx).await.map_err(retry)?;
-        if tx.index().watermark(&self.space.name).await.map_err(retry)? < to {
-            tx.index().set_watermark(&self.space.name, to).await.map_err(retry)?;
+        if tx
+            .index()
+            .watermark(&self.space.name)
+            .await
+            .map_err(retry)?
+            < to
+        {
+            tx.index()
+                .set_watermark(&self.space.name, to)
+                .await
+                .map_err(retry)?;
             tx.commit().await.map_err(retry)?;
         }
         Ok(())
@@ -151,7 +187,10 @@ impl Indexer {
             }
         }
         if !gone.is_empty() {
-            self.vectors.delete(&self.space, ctx.tenant(), gone).await.map_err(retry)?;
+            self.vectors
+                .delete(&self.space, ctx.tenant(), gone)
+                .await
+                .map_err(retry)?;
         }
         if texts.is_empty() {
             return Ok(());
@@ -163,10 +202,17 @@ impl Indexer {
             .map(|((point, _, text), dense)| {
                 let weights = words::document_weights(&words::count(text));
                 let (indices, values) = weights.into_iter().unzip();
-                Point { id: *point, dense, sparse: SparseVector { indices, values } }
+                Point {
+                    id: *point,
+                    dense,
+                    sparse: SparseVector { indices, values },
+                }
             })
             .collect();
-        self.vectors.upsert(&self.space, ctx.tenant(), points).await.map_err(retry)
+        self.vectors
+            .upsert(&self.space, ctx.tenant(), points)
+            .await
+            .map_err(retry)
     }
 
     /// The embeddings of texts: from the cache, or computed and put there.
@@ -175,10 +221,16 @@ impl Indexer {
         ctx: &TenantContext,
         texts: &[(u64, ItemId, String)],
     ) -> Result<Vec<Vec<f32>>, JobFailure> {
-        let hashes: Vec<[u8; 32]> =
-            texts.iter().map(|(_, _, text)| self.embedder.content_hash(text)).collect();
+        let hashes: Vec<[u8; 32]> = texts
+            .iter()
+            .map(|(_, _, text)| self.embedder.content_hash(text))
+            .collect();
         let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let mut known = tx.embeddings().get(&self.space.name, &hashes).await.map_err(retry)?;
+        let mut known = tx
+            .embeddings()
+            .get(&self.space.name, &hashes)
+            .await
+            .map_err(retry)?;
         drop(tx);
         let mut missing: Vec<([u8; 32], String)> = Vec::new();
         for (hash, (_, _, text)) in hashes.iter().zip(texts) {
@@ -188,17 +240,31 @@ impl Indexer {
         }
         if !missing.is_empty() {
             let (new_hashes, new_texts): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
-            let embedded = self.embedder.embed_passages(new_texts).await.map_err(retry)?;
-            let computed: Vec<([u8; 32], Vec<f32>)> =
-                new_hashes.into_iter().zip(embedded.into_iter().map(|one| one.vector)).collect();
+            let embedded = self
+                .embedder
+                .embed_passages(new_texts)
+                .await
+                .map_err(retry)?;
+            let computed: Vec<([u8; 32], Vec<f32>)> = new_hashes
+                .into_iter()
+                .zip(embedded.into_iter().map(|one| one.vector))
+                .collect();
             let tx = self.store.begin(ctx).await.map_err(retry)?;
-            tx.embeddings().put(&self.space.name, computed.clone()).await.map_err(retry)?;
+            tx.embeddings()
+                .put(&self.space.name, computed.clone())
+                .await
+                .map_err(retry)?;
             tx.commit().await.map_err(retry)?;
             known.extend(computed);
         }
         hashes
             .iter()
-            .map(|hash| known.get(hash).cloned().ok_or_else(|| retry("an embedding is missing")))
+            .map(|hash| {
+                known
+                    .get(hash)
+                    .cloned()
+                    .ok_or_else(|| retry("an embedding is missing"))
+            })
             .collect()
     }
 }

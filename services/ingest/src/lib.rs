@@ -57,8 +57,22 @@ impl Ingest {
     /// Handlers on these parts.
     #[must_use]
     pub fn new(parts: IngestParts) -> Self {
-        let IngestParts { store, vectors, space, gate, clock, stop } = parts;
-        Self { store, vectors, space, gate, clock, stop }
+        let IngestParts {
+            store,
+            vectors,
+            space,
+            gate,
+            clock,
+            stop,
+        } = parts;
+        Self {
+            store,
+            vectors,
+            space,
+            gate,
+            clock,
+            stop,
+        }
     }
 
     /// The gRPC service.

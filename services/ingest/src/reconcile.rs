@@ -31,9 +31,14 @@ pub async fn reconcile(
     let mut after = None;
     loop {
         let tenants = store.platform().list_tenants(after, PAGE, None).await?;
-        let Some(last) = tenants.last() else { return Ok(()) };
+        let Some(last) = tenants.last() else {
+            return Ok(());
+        };
         after = Some(last.id.clone());
-        for tenant in tenants.iter().filter(|tenant| tenant.state == TenantState::Active) {
+        for tenant in tenants
+            .iter()
+            .filter(|tenant| tenant.state == TenantState::Active)
+        {
             let ctx = TenantContext::for_background_work(&tenant.id, "reconcile");
             let tx = store.begin(&ctx).await?;
             let committed = tx.items().watermark().await?;

@@ -45,7 +45,9 @@ impl Ingest {
                 batch = batches.message() => batch?,
             };
             let Some(batch) = batch else { return Ok(()) };
-            let ctx = self.stream_context(caller, &mut context, &batch.parent).await?;
+            let ctx = self
+                .stream_context(caller, &mut context, &batch.parent)
+                .await?;
             let acknowledgement = self.ingest_batch(&ctx, batch).await?;
             if sender.send(Ok(acknowledgement)).await.is_err() {
                 return Ok(());
@@ -63,14 +65,21 @@ impl Ingest {
         match context {
             Some((first, ctx)) if parent.is_empty() || parent == first => {
                 // The tenant may have been made inactive since: ask again for each batch.
-                self.gate.enter_tenant(caller, ctx.tenant(), Permission::WriteContent).await
+                self.gate
+                    .enter_tenant(caller, ctx.tenant(), Permission::WriteContent)
+                    .await
             }
-            Some(_) => Err(ServiceError::invalid("parent", "must be the same for a whole stream")),
+            Some(_) => Err(ServiceError::invalid(
+                "parent",
+                "must be the same for a whole stream",
+            )),
             None => {
                 let tenant = domain::ResourceName::tenant(parent)
                     .map_err(|error| ServiceError::name("parent", &error))?;
-                let ctx =
-                    self.gate.enter_tenant(caller, &tenant, Permission::WriteContent).await?;
+                let ctx = self
+                    .gate
+                    .enter_tenant(caller, &tenant, Permission::WriteContent)
+                    .await?;
                 *context = Some((parent.to_owned(), ctx.clone()));
                 Ok(ctx)
             }

@@ -39,7 +39,11 @@ impl AnswerLog {
     }
 
     pub(crate) fn put(&self, tenant: &TenantId, answer: NewAnswer) {
-        if self.sender.try_send(Entry::Answer(tenant.clone(), answer)).is_err() {
+        if self
+            .sender
+            .try_send(Entry::Answer(tenant.clone(), answer))
+            .is_err()
+        {
             metrics::counter!("tenantry_answers_not_logged_total").increment(1);
         }
     }
@@ -49,7 +53,9 @@ impl AnswerLog {
         let (done, written) = oneshot::channel();
         let sent = self.sender.send(Entry::Flush(done)).await;
         sent.map_err(|_| ServiceError::internal("the answer log has ended"))?;
-        written.await.map_err(|_| ServiceError::internal("the answer log has ended"))
+        written
+            .await
+            .map_err(|_| ServiceError::internal("the answer log has ended"))
     }
 }
 

@@ -47,7 +47,12 @@ impl Recommend {
 impl TryFrom<&v1::RecommendExpertsRequest> for Recommend {
     type Error = ServiceError;
     fn try_from(request: &v1::RecommendExpertsRequest) -> Result<Self, ServiceError> {
-        Self::parse(&request.text, &request.area, request.top_k, &request.model_override)
+        Self::parse(
+            &request.text,
+            &request.area,
+            request.top_k,
+            &request.model_override,
+        )
     }
 }
 
@@ -58,7 +63,10 @@ pub(crate) fn question(text: &str) -> Result<String, ServiceError> {
         return Err(ServiceError::invalid("text", message));
     }
     if !has_usable_text(text) {
-        return Err(ServiceError::invalid("text", "has nothing to read in it; send the question"));
+        return Err(ServiceError::invalid(
+            "text",
+            "has nothing to read in it; send the question",
+        ));
     }
     Ok(clean_text(text))
 }
@@ -68,7 +76,10 @@ pub(crate) fn limit(top_k: i32, default: usize) -> Result<usize, ServiceError> {
     match usize::try_from(top_k) {
         Ok(0) => Ok(default),
         Ok(k) if k <= MAX_TOP_K => Ok(k),
-        _ => Err(ServiceError::invalid("top_k", format!("must be from 0 to {MAX_TOP_K}"))),
+        _ => Err(ServiceError::invalid(
+            "top_k",
+            format!("must be from 0 to {MAX_TOP_K}"),
+        )),
     }
 }
 
@@ -77,13 +88,20 @@ fn with(name: &str) -> Result<With, ServiceError> {
         return Ok(With::Route);
     }
     if let Some(baseline) = name.strip_prefix("baseline:") {
-        let names: Vec<_> = Baseline::ALL.iter().map(|baseline| baseline.name()).collect();
-        return Baseline::parse(baseline).map(With::Baseline).ok_or_else(|| {
-            let message = format!("knows the baselines {}", names.join(", "));
-            ServiceError::invalid("model_override", message)
-        });
+        let names: Vec<_> = Baseline::ALL
+            .iter()
+            .map(|baseline| baseline.name())
+            .collect();
+        return Baseline::parse(baseline)
+            .map(With::Baseline)
+            .ok_or_else(|| {
+                let message = format!("knows the baselines {}", names.join(", "));
+                ServiceError::invalid("model_override", message)
+            });
     }
-    let model = name.parse().map_err(|error| ServiceError::name("model_override", &error))?;
+    let model = name
+        .parse()
+        .map_err(|error| ServiceError::name("model_override", &error))?;
     Ok(With::Model(model))
 }
 
@@ -93,7 +111,10 @@ mod tests {
 
     #[test]
     fn questions_are_checked() {
-        assert_eq!(Recommend::parse(" why? ", "", 0, "").unwrap().top_k, DEFAULT_TOP_K);
+        assert_eq!(
+            Recommend::parse(" why? ", "", 0, "").unwrap().top_k,
+            DEFAULT_TOP_K
+        );
         for (text, top_k, with) in [
             (" ", 1, ""),
             ("why?", -1, ""),
@@ -101,7 +122,10 @@ mod tests {
             ("why?", 1, "baseline:magic"),
             ("why?", 1, "models/1"),
         ] {
-            assert!(Recommend::parse(text, "", top_k, with).is_err(), "{text} {top_k} {with}");
+            assert!(
+                Recommend::parse(text, "", top_k, with).is_err(),
+                "{text} {top_k} {with}"
+            );
         }
         assert!(question(&"x".repeat(5 << 20)).is_err());
     }

@@ -21,18 +21,26 @@ impl TryFrom<v1::SendFeedbackRequest> for Feedback {
     fn try_from(request: v1::SendFeedbackRequest) -> Result<Self, ServiceError> {
         let expert = |field: &str, id: &str| match id {
             "" => Ok(None),
-            id => ExpertId::parse(id).map(Some).map_err(|error| ServiceError::id(field, &error)),
+            id => ExpertId::parse(id)
+                .map(Some)
+                .map_err(|error| ServiceError::id(field, &error)),
         };
         let verdict = match request.verdict() {
             Verdict::Accepted => "ACCEPTED",
             Verdict::Rejected => "REJECTED",
             Verdict::Reassigned => "REASSIGNED",
             Verdict::Unspecified => {
-                return Err(ServiceError::invalid("verdict", "say ACCEPTED, REJECTED or REASSIGNED"));
+                return Err(ServiceError::invalid(
+                    "verdict",
+                    "say ACCEPTED, REJECTED or REASSIGNED",
+                ));
             }
         };
         if request.request_id.is_empty() {
-            return Err(ServiceError::invalid("request_id", "is empty; send the answer's"));
+            return Err(ServiceError::invalid(
+                "request_id",
+                "is empty; send the answer's",
+            ));
         }
         let made = Self {
             verdict,
@@ -41,13 +49,22 @@ impl TryFrom<v1::SendFeedbackRequest> for Feedback {
             request_id: request.request_id,
         };
         if verdict == "REASSIGNED" && made.reassigned_to.is_none() {
-            return Err(ServiceError::invalid("reassigned_to", "say who took the question"));
+            return Err(ServiceError::invalid(
+                "reassigned_to",
+                "say who took the question",
+            ));
         }
         if verdict != "REASSIGNED" && made.expert.is_none() {
-            return Err(ServiceError::invalid("expert_id", "say which expert is meant"));
+            return Err(ServiceError::invalid(
+                "expert_id",
+                "say which expert is meant",
+            ));
         }
         if verdict != "REASSIGNED" && made.reassigned_to.is_some() {
-            return Err(ServiceError::invalid("reassigned_to", "goes with REASSIGNED only"));
+            return Err(ServiceError::invalid(
+                "reassigned_to",
+                "goes with REASSIGNED only",
+            ));
         }
         Ok(made)
     }
@@ -62,17 +79,30 @@ impl Router {
         feedback: Feedback,
     ) -> Result<u32, ServiceError> {
         let store = &self.parts.store;
-        let mut answer = store.begin(ctx).await?.answers().get(&feedback.request_id).await?;
+        let mut answer = store
+            .begin(ctx)
+            .await?
+            .answers()
+            .get(&feedback.request_id)
+            .await?;
         if answer.is_none() {
             // It may be younger than the last write.
             self.parts.answers.flush().await?;
-            answer = store.begin(ctx).await?.answers().get(&feedback.request_id).await?;
+            answer = store
+                .begin(ctx)
+                .await?
+                .answers()
+                .get(&feedback.request_id)
+                .await?;
         }
         let answer = answer.ok_or_else(|| {
             ServiceError::not_found(format_args!("the answer {}", feedback.request_id))
         })?;
         let meant = feedback.reassigned_to.as_ref().or(feedback.expert.as_ref());
-        let place = answer.experts.iter().position(|(expert, _)| Some(expert) == meant);
+        let place = answer
+            .experts
+            .iter()
+            .position(|(expert, _)| Some(expert) == meant);
         let tx = store.begin(ctx).await?;
         let new = NewFeedback {
             request_id: feedback.request_id,

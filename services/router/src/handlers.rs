@@ -32,7 +32,11 @@ impl RouterService for Router {
             true => Permission::Serve,
             false => Permission::Administer,
         };
-        let ctx = self.parts.gate.enter(&extensions, &request.parent, permission).await?;
+        let ctx = self
+            .parts
+            .gate
+            .enter(&extensions, &request.parent, permission)
+            .await?;
         let command = Recommend::try_from(&request)?;
         Ok(Response::new(self.recommend(&ctx, command).await?))
     }
@@ -45,7 +49,10 @@ impl RouterService for Router {
         let (sender, receiver) = mpsc::channel(WAITING);
         let router = self.clone();
         tokio::spawn(async move {
-            if let Err(status) = router.answer_all(&caller, request.into_inner(), &sender).await {
+            if let Err(status) = router
+                .answer_all(&caller, request.into_inner(), &sender)
+                .await
+            {
                 // The client may be gone: then nobody wants to know.
                 let _ = sender.send(Err(status)).await;
             }
@@ -55,7 +62,10 @@ impl RouterService for Router {
 
     async fn classify(&self, request: Request<v1::ClassifyRequest>) -> Reply<v1::ClassifyResponse> {
         let parent = &request.get_ref().parent;
-        self.parts.gate.enter(request.extensions(), parent, Permission::Serve).await?;
+        self.parts
+            .gate
+            .enter(request.extensions(), parent, Permission::Serve)
+            .await?;
         Err(not_built("Classify").into())
     }
 
@@ -64,9 +74,15 @@ impl RouterService for Router {
         request: Request<v1::FindSimilarItemsRequest>,
     ) -> Reply<v1::FindSimilarItemsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.parts.gate.enter(&extensions, &request.parent, Permission::Serve).await?;
+        let ctx = self
+            .parts
+            .gate
+            .enter(&extensions, &request.parent, Permission::Serve)
+            .await?;
         let text = question(&request.text)?;
-        let items = self.similar(&ctx, text, limit(request.top_k, SIMILAR_DEFAULT)?).await?;
+        let items = self
+            .similar(&ctx, text, limit(request.top_k, SIMILAR_DEFAULT)?)
+            .await?;
         Ok(Response::new(v1::FindSimilarItemsResponse { items }))
     }
 
@@ -75,8 +91,14 @@ impl RouterService for Router {
         request: Request<v1::SendFeedbackRequest>,
     ) -> Reply<v1::SendFeedbackResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.parts.gate.enter(&extensions, &request.parent, Permission::Serve).await?;
-        let rank = self.keep_feedback(&ctx, Feedback::try_from(request)?).await?;
+        let ctx = self
+            .parts
+            .gate
+            .enter(&extensions, &request.parent, Permission::Serve)
+            .await?;
+        let rank = self
+            .keep_feedback(&ctx, Feedback::try_from(request)?)
+            .await?;
         Ok(Response::new(v1::SendFeedbackResponse { rank }))
     }
 
@@ -85,14 +107,21 @@ impl RouterService for Router {
         request: Request<v1::ExplainRouteRequest>,
     ) -> Reply<v1::ExplainRouteResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.parts.gate.enter(&extensions, &request.parent, Permission::Serve).await?;
+        let ctx = self
+            .parts
+            .gate
+            .enter(&extensions, &request.parent, Permission::Serve)
+            .await?;
         if !matches!(request.task.as_str(), "" | "experts") {
             let message = "experts is the only task of this version";
             return Err(ServiceError::invalid("task", message).into());
         }
         let view = self.parts.residents.view(&ctx).await?;
         let route = Some(route_to_wire(&view.route().0));
-        Ok(Response::new(v1::ExplainRouteResponse { route, considered: view.considered() }))
+        Ok(Response::new(v1::ExplainRouteResponse {
+            route,
+            considered: view.considered(),
+        }))
     }
 
     async fn get_routing_policy(
@@ -100,7 +129,10 @@ impl RouterService for Router {
         request: Request<v1::GetRoutingPolicyRequest>,
     ) -> Reply<v1::GetRoutingPolicyResponse> {
         let parent = &request.get_ref().parent;
-        self.parts.gate.enter(request.extensions(), parent, Permission::ReadContent).await?;
+        self.parts
+            .gate
+            .enter(request.extensions(), parent, Permission::ReadContent)
+            .await?;
         Err(not_built("GetRoutingPolicy").into())
     }
 
@@ -109,7 +141,10 @@ impl RouterService for Router {
         request: Request<v1::UpdateRoutingPolicyRequest>,
     ) -> Reply<v1::UpdateRoutingPolicyResponse> {
         let parent = &request.get_ref().parent;
-        self.parts.gate.enter(request.extensions(), parent, Permission::Administer).await?;
+        self.parts
+            .gate
+            .enter(request.extensions(), parent, Permission::Administer)
+            .await?;
         Err(not_built("UpdateRoutingPolicy").into())
     }
 }
@@ -140,7 +175,10 @@ impl Router {
                 Err(error) => BatchResult::Error(Status::from(error).message().to_owned()),
             };
             let correlation_id = asked.correlation_id;
-            let answer = v1::BatchRecommendExpertsResponse { correlation_id, result: Some(result) };
+            let answer = v1::BatchRecommendExpertsResponse {
+                correlation_id,
+                result: Some(result),
+            };
             if sender.send(Ok(answer)).await.is_err() {
                 return Ok(());
             }
@@ -155,7 +193,10 @@ impl Router {
     ) -> Result<TenantContext, ServiceError> {
         let tenant =
             ResourceName::tenant(parent).map_err(|error| ServiceError::name("parent", &error))?;
-        self.parts.gate.enter_tenant(caller, &tenant, Permission::Serve).await
+        self.parts
+            .gate
+            .enter_tenant(caller, &tenant, Permission::Serve)
+            .await
     }
 
     async fn answer_one(

@@ -59,7 +59,9 @@ impl Router {
     /// Handlers on these parts.
     #[must_use]
     pub fn new(parts: RouterParts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self {
+            parts: Arc::new(parts),
+        }
     }
 
     /// The gRPC service.

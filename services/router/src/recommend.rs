@@ -43,28 +43,54 @@ impl Router {
         let mut times = Times::default();
         let view = self.parts.residents.view(ctx).await?;
         let counts = words::count(&command.text);
-        let hits = self.retrieve(ctx, &view, &command.text, &counts, &mut times).await?;
+        let hits = self
+            .retrieve(ctx, &view, &command.text, &counts, &mut times)
+            .await?;
         let ranking = Instant::now();
-        let area = command.area.as_deref().and_then(|area| view.corpus.area(area));
+        let area = command
+            .area
+            .as_deref()
+            .and_then(|area| view.corpus.area(area));
         let features = Features::new(&view.corpus, &view.statistics).compute(&counts, &hits, area);
         let (route, routed) = view.route();
         let (wire_route, ranked) = match &command.with {
             With::Route => {
                 let scored = routed.rank(&features, &view.candidates);
-                (route_to_wire(&route), Ranked { scored, explainer: Some(routed.clone()) })
+                (
+                    route_to_wire(&route),
+                    Ranked {
+                        scored,
+                        explainer: Some(routed.clone()),
+                    },
+                )
             }
             With::Model(name) => {
                 let ranker = self.ranker(ctx, name).await?;
                 let scored = ranker.rank(&features, &view.candidates);
-                (pinned_route(&name.to_string(), name.tier()), Ranked { scored, explainer: Some(ranker) })
+                (
+                    pinned_route(&name.to_string(), name.tier()),
+                    Ranked {
+                        scored,
+                        explainer: Some(ranker),
+                    },
+                )
             }
             With::Baseline(baseline) => {
-                let order =
-                    baseline.rank(&view.corpus, &view.statistics, &hits, &view.candidates);
-                let score = |(expert, score)| Scored { expert, score, probability: 0.0 };
+                let order = baseline.rank(&view.corpus, &view.statistics, &hits, &view.candidates);
+                let score = |(expert, score)| Scored {
+                    expert,
+                    score,
+                    probability: 0.0,
+                };
                 let scored = order.into_iter().map(score).collect();
                 let name = format!("baseline:{}", baseline.name());
-                (pinned_route(&name, Tier::Tenant), Ranked { scored, explainer: None })
+                (
+                    pinned_route(&name, Tier::Tenant),
+                    Ranked {
+                        scored,
+                        explainer: None,
+                    },
+                )
             }
         };
         let top = &ranked.scored[..ranked.scored.len().min(command.top_k)];
@@ -73,7 +99,9 @@ impl Router {
             .map(|one| {
                 let contributions = ranked.explainer.iter().flat_map(|ranker| {
                     let all = ranker.explain(&features, &view.candidates, one.expert);
-                    all.into_iter().take(CONTRIBUTIONS).map(contribution_to_wire)
+                    all.into_iter()
+                        .take(CONTRIBUTIONS)
+                        .map(contribution_to_wire)
                 });
                 v1::Recommendation {
                     expert_id: view.experts[one.expert].id.to_string(),
@@ -88,7 +116,8 @@ impl Router {
         times.ranking = ranking.elapsed();
         let request_id = uuid::Uuid::now_v7().to_string();
         self.log_answer(ctx, &request_id, command.text, &wire_route, &view, top);
-        metrics::counter!("tenantry_recommend_total", "tier" => tier_name(wire_route.tier)).increment(1);
+        metrics::counter!("tenantry_recommend_total", "tier" => tier_name(wire_route.tier))
+            .increment(1);
         Ok(v1::RecommendExpertsResponse {
             request_id,
             recommendations,
@@ -112,7 +141,9 @@ impl Router {
         let query = SparseVector { indices, values };
         let (embedded, lexical) = tokio::join!(
             parts.embedder.embed_query(text.to_owned()),
-            parts.vectors.search_sparse(&parts.space, ctx.tenant(), query, NEIGHBOURS),
+            parts
+                .vectors
+                .search_sparse(&parts.space, ctx.tenant(), query, NEIGHBOURS),
         );
         let embedded = embedded?;
         times.embedding_queued = embedded.queued;
@@ -123,7 +154,10 @@ impl Router {
             .search_dense(&parts.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
             .await?;
         times.search = searching.elapsed();
-        Ok(Hits { dense: positions(view, &dense), lexical: positions(view, &lexical?) })
+        Ok(Hits {
+            dense: positions(view, &dense),
+            lexical: positions(view, &lexical?),
+        })
     }
 
     /// The ranker of a model that was asked for by name: the tenant's own, or the global one.
@@ -137,13 +171,23 @@ impl Router {
             ModelOwner::Global if name.version == 0 => Ok(learning::global_ranker().clone()),
             ModelOwner::Tenant(tenant) if tenant == ctx.tenant() => {
                 let tx = self.parts.store.begin(ctx).await?;
-                let model = tx.models().get(&name.task, name.version).await?.ok_or_else(missing)?;
+                let model = tx
+                    .models()
+                    .get(&name.task, name.version)
+                    .await?
+                    .ok_or_else(missing)?;
                 drop(tx);
                 let artifacts = &self.parts.artifacts;
-                load_ranker(artifacts, &model.artifact_path, &model.checksum).await.ok_or_else(|| {
-                    let message = format!("the artifact of {name} cannot be used");
-                    ServiceError::new(ErrorKind::FailedPrecondition, "ARTIFACT_UNUSABLE", message)
-                })
+                load_ranker(artifacts, &model.artifact_path, &model.checksum)
+                    .await
+                    .ok_or_else(|| {
+                        let message = format!("the artifact of {name} cannot be used");
+                        ServiceError::new(
+                            ErrorKind::FailedPrecondition,
+                            "ARTIFACT_UNUSABLE",
+                            message,
+                        )
+                    })
             }
             _ => Err(missing()),
         }
@@ -163,8 +207,10 @@ impl Router {
             v1::Tier::Vertical => Tier::Vertical,
             v1::Tier::Global | v1::Tier::Unspecified => Tier::Global,
         };
-        let experts =
-            top.iter().map(|one| (view.experts[one.expert].id.clone(), one.score)).collect();
+        let experts = top
+            .iter()
+            .map(|one| (view.experts[one.expert].id.clone(), one.score))
+            .collect();
         let answer = NewAnswer {
             request_id: request_id.to_owned(),
             text,
@@ -187,13 +233,26 @@ fn positions(view: &TenantView, hits: &[Hit]) -> Vec<(u32, f32)> {
 }
 
 /// The nearest of the items that an expert answered.
-fn evidence(ctx: &TenantContext, view: &TenantView, hits: &Hits, expert: usize) -> Vec<v1::Evidence> {
+fn evidence(
+    ctx: &TenantContext,
+    view: &TenantView,
+    hits: &Hits,
+    expert: usize,
+) -> Vec<v1::Evidence> {
     let answered = |position: u32| {
         let item = &view.corpus.items()[position as usize];
         item.experts.iter().any(|one| usize::from(*one) == expert)
     };
-    let dense = hits.dense.iter().filter(|hit| answered(hit.0)).map(|&(at, s)| (at, f64::from(s)));
-    let lexical = hits.lexical.iter().filter(|hit| answered(hit.0)).map(|&(at, _)| (at, 0.0));
+    let dense = hits
+        .dense
+        .iter()
+        .filter(|hit| answered(hit.0))
+        .map(|&(at, s)| (at, f64::from(s)));
+    let lexical = hits
+        .lexical
+        .iter()
+        .filter(|hit| answered(hit.0))
+        .map(|&(at, _)| (at, 0.0));
     let mut seen: Vec<u32> = Vec::with_capacity(EVIDENCE);
     dense
         .chain(lexical)
@@ -207,7 +266,11 @@ fn evidence(ctx: &TenantContext, view: &TenantView, hits: &Hits, expert: usize) 
             let item = &view.items[at as usize];
             let name = ResourceName::Item(ctx.tenant().clone(), item.id.clone());
             let occur_time = Some(api::timestamp(item.occurred_at));
-            v1::Evidence { item: name.to_string(), similarity, occur_time }
+            v1::Evidence {
+                item: name.to_string(),
+                similarity,
+                occur_time,
+            }
         })
         .collect()
 }

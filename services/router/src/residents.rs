@@ -25,7 +25,11 @@ impl Residents {
     /// None resident yet; at most about `max_bytes` later.
     #[must_use]
     pub fn new(store: Store, artifacts: ArtifactStore, max_bytes: u64) -> Self {
-        Self { store, artifacts, views: ResidentCache::new(max_bytes) }
+        Self {
+            store,
+            artifacts,
+            views: ResidentCache::new(max_bytes),
+        }
     }
 
     /// The tenant's view; loaded when it is not resident.
@@ -34,10 +38,16 @@ impl Residents {
         if let Some(view) = self.views.get(key).await {
             return Ok(view);
         }
-        let loaded = self.views.get_or_load(key, TenantView::load(&self.store, &self.artifacts, ctx));
+        let loaded = self
+            .views
+            .get_or_load(key, TenantView::load(&self.store, &self.artifacts, ctx));
         loaded.await.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own.
-            ServiceError::new(shared.kind(), "TENANT_NOT_LOADED", shared.message().to_owned())
+            ServiceError::new(
+                shared.kind(),
+                "TENANT_NOT_LOADED",
+                shared.message().to_owned(),
+            )
         })
     }
 
@@ -79,7 +89,8 @@ impl Residents {
     async fn outdated(&self) -> Vec<TenantId> {
         let mut found = Vec::new();
         for key in self.views.keys() {
-            let (Ok(tenant), Some(view)) = (TenantId::parse(key.clone()), self.views.get(&key).await)
+            let (Ok(tenant), Some(view)) =
+                (TenantId::parse(key.clone()), self.views.get(&key).await)
             else {
                 continue;
             };

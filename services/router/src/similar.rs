@@ -27,9 +27,14 @@ impl Router {
         let (indices, values) = view.statistics.query_weights(&words::count(&text));
         let query = SparseVector { indices, values };
         let embedded = parts.embedder.embed_query(text).await?;
-        let dense =
-            parts.vectors.search_dense(&parts.space, ctx.tenant(), embedded.vector, DEPTH).await?;
-        let lexical = parts.vectors.search_sparse(&parts.space, ctx.tenant(), query, DEPTH).await?;
+        let dense = parts
+            .vectors
+            .search_dense(&parts.space, ctx.tenant(), embedded.vector, DEPTH)
+            .await?;
+        let lexical = parts
+            .vectors
+            .search_sparse(&parts.space, ctx.tenant(), query, DEPTH)
+            .await?;
         let mut joined: HashMap<u64, (f64, f64, f64)> = HashMap::new();
         for (rank, hit) in dense.iter().enumerate() {
             let entry = joined.entry(hit.id).or_default();
@@ -45,7 +50,13 @@ impl Router {
         ranked.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
         ranked.truncate(limit);
         let points: Vec<u64> = ranked.iter().map(|(point, _)| *point).collect();
-        let items = parts.store.begin(ctx).await?.items().by_points(&points).await?;
+        let items = parts
+            .store
+            .begin(ctx)
+            .await?
+            .items()
+            .by_points(&points)
+            .await?;
         let mut items: HashMap<u64, domain::Item> =
             items.into_iter().map(|item| (item.point, item)).collect();
         Ok(ranked

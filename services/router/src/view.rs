@@ -87,7 +87,9 @@ impl TenantView {
             }),
             None => None,
         };
-        let judged = versions.iter().any(|model| model.verdict != Verdict::InsufficientData);
+        let judged = versions
+            .iter()
+            .any(|model| model.verdict != Verdict::InsufficientData);
         // Thousands of texts are cut into words: not on a thread that others wait for.
         tokio::task::spawn_blocking(move || Self::build(&items, &listed, champion, judged, stamp))
             .await
@@ -132,7 +134,16 @@ impl TenantView {
                 occurred_at: item.content.occurred_at,
             })
             .collect();
-        Ok(Self { corpus, statistics, experts, items, candidates, champion, judged, stamp })
+        Ok(Self {
+            corpus,
+            statistics,
+            experts,
+            items,
+            candidates,
+            champion,
+            judged,
+            stamp,
+        })
     }
 
     /// The model that serves, and why.
@@ -152,21 +163,33 @@ impl TenantView {
     pub(crate) fn considered(&self) -> Vec<String> {
         let mut all = Vec::new();
         match &self.champion {
-            Some(Champion { name, ranker: Some(_) }) => all.push(format!("{name}: champion, healthy")),
+            Some(Champion {
+                name,
+                ranker: Some(_),
+            }) => all.push(format!("{name}: champion, healthy")),
             Some(Champion { name, ranker: None }) => {
                 all.push(format!("{name}: champion, but its artifact cannot be used"));
             }
-            None if self.judged => all.push("no champion: the last version was not proven better".into()),
+            None if self.judged => {
+                all.push("no champion: the last version was not proven better".into())
+            }
             None => all.push("no champion: no version has been judged on enough data".into()),
         }
-        all.push(format!("{}: ships with the code, always there", global_model()));
+        all.push(format!(
+            "{}: ships with the code, always there",
+            global_model()
+        ));
         all
     }
 }
 
 impl Champion {
     fn candidate(&self) -> Candidate {
-        Candidate { model: self.name.clone(), proven: true, healthy: self.ranker.is_some() }
+        Candidate {
+            model: self.name.clone(),
+            proven: true,
+            healthy: self.ranker.is_some(),
+        }
     }
 }
 
@@ -177,16 +200,28 @@ impl Stamp {
         let experts = tx.experts().all().await?;
         Ok(Self {
             watermark: tx.items().watermark().await?,
-            experts: (experts.len(), experts.iter().map(|expert| expert.updated_at).max()),
+            experts: (
+                experts.len(),
+                experts.iter().map(|expert| expert.updated_at).max(),
+            ),
             champion: tx.models().alias(&task, Alias::Champion).await?,
-            newest_model: tx.models().list(Some(&task), None, 1).await?.first().map(|m| m.name.version),
+            newest_model: tx
+                .models()
+                .list(Some(&task), None, 1)
+                .await?
+                .first()
+                .map(|m| m.name.version),
         })
     }
 }
 
 /// The model that ships with the code.
 pub(crate) fn global_model() -> ModelName {
-    ModelName { owner: ModelOwner::Global, task: TaskId::experts(), version: 0 }
+    ModelName {
+        owner: ModelOwner::Global,
+        task: TaskId::experts(),
+        version: 0,
+    }
 }
 
 /// The ranker in an artifact; none, with a line in the log, when it cannot be used.
@@ -202,9 +237,14 @@ pub(crate) async fn load_ranker(
             return None;
         }
     };
-    let ranker = serde_json::from_slice::<Ranker>(&bytes).ok().filter(Ranker::is_sound);
+    let ranker = serde_json::from_slice::<Ranker>(&bytes)
+        .ok()
+        .filter(Ranker::is_sound);
     if ranker.is_none() {
-        tracing::error!(path, "a model was made for other features; the tier above serves");
+        tracing::error!(
+            path,
+            "a model was made for other features; the tier above serves"
+        );
     }
     ranker
 }

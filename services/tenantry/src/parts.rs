@@ -41,7 +41,11 @@ impl Parts {
         };
         let vectors = vectors::open(&VectorsConfig {
             url: config.vectors.url.clone(),
-            api_key: config.vectors.api_key.as_ref().map(|key| key.expose_secret().to_owned()),
+            api_key: config
+                .vectors
+                .api_key
+                .as_ref()
+                .map(|key| key.expose_secret().to_owned()),
             path: folder.join("vectors"),
         })
         .await?;
@@ -56,9 +60,23 @@ impl Parts {
             0 => CONNECTIONS,
             most => most,
         };
-        let store = Store::open(&StorageConfig { url, max_connections }).await?;
-        let models = config.artifacts.path.clone().unwrap_or_else(|| folder.join("models"));
+        let store = Store::open(&StorageConfig {
+            url,
+            max_connections,
+        })
+        .await?;
+        let models = config
+            .artifacts
+            .path
+            .clone()
+            .unwrap_or_else(|| folder.join("models"));
         let artifacts = ArtifactStore::open(&ArtifactsConfig { path: models })?;
-        Ok(Self { store, vectors, artifacts, embedder, space })
+        Ok(Self {
+            store,
+            vectors,
+            artifacts,
+            embedder,
+            space,
+        })
     }
 }

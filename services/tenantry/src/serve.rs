@@ -33,11 +33,17 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     init_logs(&config.log).map_err(anyhow::Error::msg)?;
     // Both ports first: a taken one should show before anything is made.
-    let server = Server::bind(config.server.listen).await.map_err(anyhow::Error::msg)?;
-    let metrics = init_metrics(config.server.metrics_listen)
-        .map_err(|error| anyhow::anyhow!("{error}; set server.metrics_listen or --metrics-listen"))?;
+    let server = Server::bind(config.server.listen)
+        .await
+        .map_err(anyhow::Error::msg)?;
+    let metrics = init_metrics(config.server.metrics_listen).map_err(|error| {
+        anyhow::anyhow!("{error}; set server.metrics_listen or --metrics-listen")
+    })?;
     let parts = Parts::open(&config).await?;
-    let bound = BoundAddresses { grpc: server.address(), metrics: Some(metrics.address) };
+    let bound = BoundAddresses {
+        grpc: server.address(),
+        metrics: Some(metrics.address),
+    };
     let assembled = assemble(&config, &parts, &args.only).await?;
     if let Some(file) = &args.address_file {
         write_addresses(file, &bound)?;
@@ -51,8 +57,15 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         // Streams and watchers end after the batch they are at; workers give their jobs back.
         background.stop_token().cancel();
     };
-    let Assembled { routes, names, auth, background } = assembled;
-    let served = server.serve(routes.routes(), &names, auth, stop, drain).await;
+    let Assembled {
+        routes,
+        names,
+        auth,
+        background,
+    } = assembled;
+    let served = server
+        .serve(routes.routes(), &names, auth, stop, drain)
+        .await;
     if !background.stop(drain).await {
         tracing::warn!("background work did not end in time; it goes on at the next start");
     }
@@ -83,12 +96,21 @@ async fn assemble(
     let auth = AuthLayer::new(Arc::new(directory.clone()));
     let background = Background::new();
     background.spawn(|stop| directory.follow_changes(gate.clone(), stop));
-    parts.vectors.ensure_space(&parts.space).await.or_else(|error| match error {
-        // Made anew by the reconciler below.
-        vectors::VectorError::Corrupt { .. } => Ok(()),
-        other => Err(other),
-    })?;
-    let mut made = Assembled { routes: RoutesBuilder::default(), names: Vec::new(), auth, background };
+    parts
+        .vectors
+        .ensure_space(&parts.space)
+        .await
+        .or_else(|error| match error {
+            // Made anew by the reconciler below.
+            vectors::VectorError::Corrupt { .. } => Ok(()),
+            other => Err(other),
+        })?;
+    let mut made = Assembled {
+        routes: RoutesBuilder::default(),
+        names: Vec::new(),
+        auth,
+        background,
+    };
     if wanted(ServiceName::Tenants) {
         made.add_tenants(config, parts, &gate, &clock);
     }
@@ -204,11 +226,16 @@ impl Assembled {
             now: chrono::Utc::now,
         };
         let store = parts.store.clone();
-        self.background.spawn(|stop| run_jobs(store, runner, settings, stop));
+        self.background
+            .spawn(|stop| run_jobs(store, runner, settings, stop));
     }
 }
 
-async fn announce_operator_key(config: &Config, parts: &Parts, clock: &Clock) -> anyhow::Result<()> {
+async fn announce_operator_key(
+    config: &Config,
+    parts: &Parts,
+    clock: &Clock,
+) -> anyhow::Result<()> {
     let file = config.data_dir.join("operator.key");
     let made = tenants::ensure_operator_key(&parts.store, &file, clock).await;
     if made.map_err(|error| anyhow::anyhow!("no operator's key can be made: {error:?}"))? {

@@ -25,7 +25,10 @@ pub async fn ensure_operator_key(
     }
     let secret = KeySecret::new(new_key_id(), rand::rng().random());
     write_private(file, &secret.reveal()).map_err(|error| {
-        ServiceError::internal(format_args!("{} cannot be written: {error}", file.display()))
+        ServiceError::internal(format_args!(
+            "{} cannot be written: {error}",
+            file.display()
+        ))
     })?;
     let key = NewKey {
         id: secret.id().clone(),
@@ -34,7 +37,10 @@ pub async fn ensure_operator_key(
         display_name: "made at first start".to_owned(),
         secret_hash: secret.hash(),
     };
-    store.platform().create_key(key, "system:bootstrap", clock.now()).await?;
+    store
+        .platform()
+        .create_key(key, "system:bootstrap", clock.now())
+        .await?;
     Ok(true)
 }
 

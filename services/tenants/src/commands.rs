@@ -39,9 +39,18 @@ impl TryFrom<v1::CreateTenantRequest> for CreateTenant {
         }
         match (id, vertical, display_name, request_id) {
             (Ok(id), Ok(vertical), Ok(name), Ok(request_id)) => {
-                let display_name = if name.is_empty() { id.to_string() } else { name };
+                let display_name = if name.is_empty() {
+                    id.to_string()
+                } else {
+                    name
+                };
                 let settings = request.settings.unwrap_or_default().into();
-                let tenant = NewTenant { id, display_name, vertical, settings };
+                let tenant = NewTenant {
+                    id,
+                    display_name,
+                    vertical,
+                    settings,
+                };
                 Ok(Self { tenant, request_id })
             }
             _ => Err(ServiceError::violations(violations)),
@@ -70,7 +79,8 @@ pub(crate) fn apply_update(
             }
             "state" => tenant.state = settable_state(wanted.state())?,
             other => {
-                let message = format!("{other:?} cannot be changed; display_name, settings and state can");
+                let message =
+                    format!("{other:?} cannot be changed; display_name, settings and state can");
                 return Err(ServiceError::invalid("update_mask", message));
             }
         }
@@ -102,7 +112,9 @@ fn request_id(text: String) -> Result<Option<RequestId>, FieldViolation> {
         return Ok(None);
     }
     let parsed = RequestId::parse(text);
-    parsed.map(Some).map_err(|error| FieldViolation::new("request_id", error.to_string()))
+    parsed
+        .map(Some)
+        .map_err(|error| FieldViolation::new("request_id", error.to_string()))
 }
 
 #[cfg(test)]

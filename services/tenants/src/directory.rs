@@ -23,7 +23,10 @@ impl Directory {
     /// A directory on `store`.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        let keys = Cache::builder().max_capacity(100_000).time_to_live(KEY_TTL).build();
+        let keys = Cache::builder()
+            .max_capacity(100_000)
+            .time_to_live(KEY_TTL)
+            .build();
         Self { store, keys }
     }
 
@@ -43,7 +46,9 @@ impl Directory {
                 }
                 Ok(_) => {}
                 // Some were missed: forget everything rather than guess.
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => self.keys.invalidate_all(),
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                    self.keys.invalidate_all()
+                }
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             }
         }
@@ -57,8 +62,14 @@ impl KeyDirectory for Directory {
             return Ok(Some(record));
         }
         let found = self.store.platform().find_key(id).await?;
-        let Some((key, secret_hash, tenant_state)) = found else { return Ok(None) };
-        let record = KeyRecord { key, secret_hash, tenant_state };
+        let Some((key, secret_hash, tenant_state)) = found else {
+            return Ok(None);
+        };
+        let record = KeyRecord {
+            key,
+            secret_hash,
+            tenant_state,
+        };
         self.keys.insert(id.clone(), record.clone()).await;
         Ok(Some(record))
     }
@@ -67,6 +78,11 @@ impl KeyDirectory for Directory {
 #[async_trait]
 impl TenantDirectory for Directory {
     async fn state(&self, tenant: &TenantId) -> Result<Option<TenantState>, ServiceError> {
-        Ok(self.store.platform().get_tenant(tenant).await?.map(|tenant| tenant.state))
+        Ok(self
+            .store
+            .platform()
+            .get_tenant(tenant)
+            .await?
+            .map(|tenant| tenant.state))
     }
 }

@@ -39,19 +39,38 @@ impl JobRunner for Eraser {
         work.progress(0.1, "erasing vectors");
         let mut erased = 0;
         for space in &self.spaces {
-            erased += self.vectors.delete_tenant(space, tenant).await
+            erased += self
+                .vectors
+                .delete_tenant(space, tenant)
+                .await
                 .map_err(|error| retry("vectors", &error))?;
-            self.vectors.flush(space).await.map_err(|error| retry("vectors", &error))?;
+            self.vectors
+                .flush(space)
+                .await
+                .map_err(|error| retry("vectors", &error))?;
         }
         work.progress(0.4, "erasing models");
-        let files = self.artifacts.delete_all(&format!("tenants/{tenant}")).await
+        let files = self
+            .artifacts
+            .delete_all(&format!("tenants/{tenant}"))
+            .await
             .map_err(|error| retry("model files", &error))?;
         work.progress(0.6, "erasing rows");
-        let counts = self.store.platform().erase_tenant(tenant, self.clock.now()).await
+        let counts = self
+            .store
+            .platform()
+            .erase_tenant(tenant, self.clock.now())
+            .await
             .map_err(|error| retry("rows", &error))?;
-        let mut outcome: Outcome =
-            vec![("vectors".into(), erased.to_string()), ("model_files".into(), files.to_string())];
-        outcome.extend(counts.into_iter().map(|(table, rows)| (table, rows.to_string())));
+        let mut outcome: Outcome = vec![
+            ("vectors".into(), erased.to_string()),
+            ("model_files".into(), files.to_string()),
+        ];
+        outcome.extend(
+            counts
+                .into_iter()
+                .map(|(table, rows)| (table, rows.to_string())),
+        );
         Ok(outcome)
     }
 }

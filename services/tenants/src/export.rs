@@ -40,7 +40,12 @@ async fn send_all(
     // Each page has a transaction of its own: a slow reader must not hold one open.
     let mut after = None;
     loop {
-        let experts = store.begin(ctx).await?.experts().list(after.as_ref(), PAGE).await?;
+        let experts = store
+            .begin(ctx)
+            .await?
+            .experts()
+            .list(after.as_ref(), PAGE)
+            .await?;
         let Some(last) = experts.last() else { break };
         after = Some(last.id.clone());
         for expert in experts {
@@ -51,9 +56,15 @@ async fn send_all(
     }
     let mut after = None;
     loop {
-        let query = ItemQuery { after, limit: PAGE, ..ItemQuery::default() };
+        let query = ItemQuery {
+            after,
+            limit: PAGE,
+            ..ItemQuery::default()
+        };
         let items = store.begin(ctx).await?.items().list(query).await?;
-        let Some(last) = items.last() else { return Ok(()) };
+        let Some(last) = items.last() else {
+            return Ok(());
+        };
         after = Some(last.content.id.clone());
         for item in items {
             if !send(sender, Record::Item(v1::Item::of(ctx.tenant(), item))).await {
@@ -65,5 +76,10 @@ async fn send_all(
 
 /// Says whether somebody still listens.
 async fn send(sender: &mpsc::Sender<Message>, record: Record) -> bool {
-    sender.send(Ok(v1::ExportTenantResponse { record: Some(record) })).await.is_ok()
+    sender
+        .send(Ok(v1::ExportTenantResponse {
+            record: Some(record),
+        }))
+        .await
+        .is_ok()
 }

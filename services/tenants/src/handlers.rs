@@ -24,7 +24,9 @@ impl TenantService for Tenants {
         let actor = operator(request.extensions())?.key.id.to_string();
         let message = request.into_inner();
         let tenant = self.create(message, &actor).await?;
-        Ok(Response::new(v1::CreateTenantResponse { tenant: Some(tenant.into()) }))
+        Ok(Response::new(v1::CreateTenantResponse {
+            tenant: Some(tenant.into()),
+        }))
     }
 
     async fn get_tenant(
@@ -33,9 +35,12 @@ impl TenantService for Tenants {
     ) -> Reply<v1::GetTenantResponse> {
         let caller = Caller::of(request.extensions())?;
         let id = tenant_name("name", &request.get_ref().name)?;
-        self.gate.enter_any_state(caller, &id, Permission::ReadContent)?;
+        self.gate
+            .enter_any_state(caller, &id, Permission::ReadContent)?;
         let tenant = self.find(&id).await?;
-        Ok(Response::new(v1::GetTenantResponse { tenant: Some(tenant.into()) }))
+        Ok(Response::new(v1::GetTenantResponse {
+            tenant: Some(tenant.into()),
+        }))
     }
 
     async fn list_tenants(
@@ -48,9 +53,16 @@ impl TenantService for Tenants {
         let after = parse_page_token::<TenantId>(&request.page_token)?;
         let vertical = match request.vertical.as_str() {
             "" => None,
-            text => Some(text.parse().map_err(|error| ServiceError::id("vertical", &error))?),
+            text => Some(
+                text.parse()
+                    .map_err(|error| ServiceError::id("vertical", &error))?,
+            ),
         };
-        let found = self.store.platform().list_tenants(after, limit, vertical).await;
+        let found = self
+            .store
+            .platform()
+            .list_tenants(after, limit, vertical)
+            .await;
         let tenants = found.map_err(ServiceError::from)?;
         let last = tenants.last().map(|tenant| tenant.id.to_string());
         Ok(Response::new(v1::ListTenantsResponse {
@@ -65,7 +77,9 @@ impl TenantService for Tenants {
     ) -> Reply<v1::UpdateTenantResponse> {
         let actor = operator(request.extensions())?.key.id.to_string();
         let tenant = self.update(request.into_inner(), &actor).await?;
-        Ok(Response::new(v1::UpdateTenantResponse { tenant: Some(tenant.into()) }))
+        Ok(Response::new(v1::UpdateTenantResponse {
+            tenant: Some(tenant.into()),
+        }))
     }
 
     async fn delete_tenant(
@@ -75,7 +89,9 @@ impl TenantService for Tenants {
         let caller = operator(request.extensions())?.clone();
         let id = tenant_name("name", &request.get_ref().name)?;
         let job = self.erase(&caller, &id).await?;
-        Ok(Response::new(v1::DeleteTenantResponse { job: Some(job.into()) }))
+        Ok(Response::new(v1::DeleteTenantResponse {
+            job: Some(job.into()),
+        }))
     }
 
     async fn export_tenant(
@@ -84,9 +100,16 @@ impl TenantService for Tenants {
     ) -> Reply<Self::ExportTenantStream> {
         let caller = Caller::of(request.extensions())?;
         let id = tenant_name("name", &request.get_ref().name)?;
-        let ctx = self.gate.enter_tenant(caller, &id, Permission::Administer).await?;
+        let ctx = self
+            .gate
+            .enter_tenant(caller, &id, Permission::Administer)
+            .await?;
         let tenant = self.find(&id).await?;
-        Ok(Response::new(crate::export::stream(self.store.clone(), ctx, tenant)))
+        Ok(Response::new(crate::export::stream(
+            self.store.clone(),
+            ctx,
+            tenant,
+        )))
     }
 
     async fn create_api_key(
@@ -123,13 +146,18 @@ impl TenantService for Tenants {
             parent => {
                 let tenant = tenant_name("parent", parent)?;
                 let caller = Caller::of(&extensions)?;
-                self.gate.enter_any_state(caller, &tenant, Permission::Administer)?;
+                self.gate
+                    .enter_any_state(caller, &tenant, Permission::Administer)?;
                 Some(tenant)
             }
         };
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<i64>(&request.page_token)?;
-        let events = self.store.platform().audit_events(tenant.as_ref(), before, limit).await;
+        let events = self
+            .store
+            .platform()
+            .audit_events(tenant.as_ref(), before, limit)
+            .await;
         let events = events.map_err(ServiceError::from)?;
         let last = events.last().map(|event| event.sequence.to_string());
         Ok(Response::new(v1::ListAuditEventsResponse {
@@ -152,7 +180,10 @@ impl Tenants {
         message: v1::CreateTenantRequest,
         actor: &str,
     ) -> Result<domain::Tenant, ServiceError> {
-        let fingerprint = v1::CreateTenantRequest { request_id: String::new(), ..message.clone() };
+        let fingerprint = v1::CreateTenantRequest {
+            request_id: String::new(),
+            ..message.clone()
+        };
         let command = CreateTenant::try_from(message)?;
         let id = command.tenant.id.clone();
         let ctx = domain::TenantContext::for_background_work(&id, "create-tenant");
@@ -160,16 +191,27 @@ impl Tenants {
         if let Some(request_id) = &command.request_id {
             let tx = self.store.begin(&ctx).await?;
             let print = fingerprint.encode_to_vec();
-            if tx.requests().find(method, request_id, &print).await?.is_some() {
+            if tx
+                .requests()
+                .find(method, request_id, &print)
+                .await?
+                .is_some()
+            {
                 return self.find(&id).await;
             }
         }
         let now = self.clock.now();
-        let tenant = self.store.platform().create_tenant(command.tenant, actor, now).await?;
+        let tenant = self
+            .store
+            .platform()
+            .create_tenant(command.tenant, actor, now)
+            .await?;
         if let Some(request_id) = &command.request_id {
             let tx = self.store.begin(&ctx).await?;
             let print = fingerprint.encode_to_vec();
-            tx.requests().save(method, request_id, &print, Vec::new(), now).await?;
+            tx.requests()
+                .save(method, request_id, &print, Vec::new(), now)
+                .await?;
             tx.commit().await?;
         }
         Ok(tenant)
@@ -180,16 +222,29 @@ impl Tenants {
         request: v1::UpdateTenantRequest,
         actor: &str,
     ) -> Result<domain::Tenant, ServiceError> {
-        let wanted = request.tenant.ok_or_else(|| ServiceError::invalid("tenant", "is missing"))?;
+        let wanted = request
+            .tenant
+            .ok_or_else(|| ServiceError::invalid("tenant", "is missing"))?;
         let id = tenant_name("tenant.name", &wanted.name)?;
-        let mask = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let mask = request
+            .update_mask
+            .map(|mask| mask.paths)
+            .unwrap_or_default();
         let mut tenant = self.find(&id).await?;
         if tenant.state == TenantState::Erasing {
             let message = format!("tenants/{id} is being erased");
-            return Err(ServiceError::new(ErrorKind::FailedPrecondition, "TENANT_ERASING", message));
+            return Err(ServiceError::new(
+                ErrorKind::FailedPrecondition,
+                "TENANT_ERASING",
+                message,
+            ));
         }
         apply_update(&mut tenant, &wanted, &mask)?;
-        let updated = self.store.platform().update_tenant(&tenant, actor, self.clock.now()).await?;
+        let updated = self
+            .store
+            .platform()
+            .update_tenant(&tenant, actor, self.clock.now())
+            .await?;
         self.gate.forget(&id).await;
         Ok(updated)
     }
@@ -201,7 +256,10 @@ impl Tenants {
         // From here on nothing is served and nothing new can be written.
         if tenant.state != TenantState::Erasing {
             tenant.state = TenantState::Erasing;
-            self.store.platform().update_tenant(&tenant, &actor, now).await?;
+            self.store
+                .platform()
+                .update_tenant(&tenant, &actor, now)
+                .await?;
             self.gate.forget(id).await;
         }
         let ctx = self.gate.enter_any_state(caller, id, Permission::Operate)?;

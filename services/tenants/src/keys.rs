@@ -11,7 +11,10 @@ use crate::Tenants;
 const DISPLAY_NAME_MAX_CHARS: usize = 200;
 
 /// A new key's public half.
-#[allow(clippy::expect_used, reason = "the text is made of characters that ids may have")]
+#[allow(
+    clippy::expect_used,
+    reason = "the text is made of characters that ids may have"
+)]
 pub(crate) fn new_key_id() -> KeyId {
     let random: [u8; 8] = rand::rng().random();
     let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -50,8 +53,15 @@ impl Tenants {
             secret_hash: secret.hash(),
         };
         let actor = Caller::of(extensions)?.key.id.to_string();
-        let key = self.store.platform().create_key(key, &actor, self.clock.now()).await?;
-        Ok(v1::CreateApiKeyResponse { api_key: Some(key.into()), secret: secret.reveal() })
+        let key = self
+            .store
+            .platform()
+            .create_key(key, &actor, self.clock.now())
+            .await?;
+        Ok(v1::CreateApiKeyResponse {
+            api_key: Some(key.into()),
+            secret: secret.reveal(),
+        })
     }
 
     pub(crate) async fn keys(
@@ -62,7 +72,11 @@ impl Tenants {
         let tenant = self.key_scope(extensions, "parent", &request.parent)?;
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<KeyId>(&request.page_token)?;
-        let keys = self.store.platform().list_keys(tenant.as_ref(), after, limit).await?;
+        let keys = self
+            .store
+            .platform()
+            .list_keys(tenant.as_ref(), after, limit)
+            .await?;
         let last = keys.last().map(|key| key.id.to_string());
         Ok(v1::ListApiKeysResponse {
             next_page_token: next_page(keys.len(), limit, last),
@@ -82,9 +96,13 @@ impl Tenants {
         let tenant = self.key_scope(extensions, "name", &parent.unwrap_or_default())?;
         let actor = Caller::of(extensions)?.key.id.to_string();
         let platform = self.store.platform();
-        let revoked = platform.revoke_key(tenant.as_ref(), &id, &actor, self.clock.now()).await?;
+        let revoked = platform
+            .revoke_key(tenant.as_ref(), &id, &actor, self.clock.now())
+            .await?;
         let key = revoked.ok_or_else(|| ServiceError::not_found(&request.name))?;
-        Ok(v1::RevokeApiKeyResponse { api_key: Some(key.into()) })
+        Ok(v1::RevokeApiKeyResponse {
+            api_key: Some(key.into()),
+        })
     }
 
     /// The tenant whose keys are meant; none for operators' keys, which only operators may touch.
@@ -99,7 +117,8 @@ impl Tenants {
         }
         let caller = Caller::of(extensions)?;
         let tenant = ResourceName::tenant(parent).map_err(|e| ServiceError::name(field, &e))?;
-        self.gate.enter_any_state(caller, &tenant, Permission::Administer)?;
+        self.gate
+            .enter_any_state(caller, &tenant, Permission::Administer)?;
         Ok(Some(tenant))
     }
 }

@@ -56,7 +56,10 @@ async fn main() -> anyhow::Result<()> {
     }
     let fitted: Vec<(Corpus, Array2<f32>)> = tenants.iter().map(|t| first(t, t.fitted)).collect();
     report(&tenants);
-    let retrievers: Vec<_> = fitted.iter().map(|(c, v)| Retriever::new(c, v.view())).collect();
+    let retrievers: Vec<_> = fitted
+        .iter()
+        .map(|(c, v)| Retriever::new(c, v.view()))
+        .collect();
     let ranker = fit_global(&retrievers);
     std::fs::write(&out, serde_json::to_string_pretty(&ranker)? + "\n")?;
     eprintln!("wrote {}", out.display());
@@ -78,32 +81,60 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 async fn load(file: &Path, embedder: &Embedder, cache: Option<&Path>) -> anyhow::Result<Tenant> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy().replace(".jsonl.gz", "");
+    let name = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .replace(".jsonl.gz", "");
     let reader = BufReader::new(flate2::read::GzDecoder::new(std::fs::File::open(file)?));
-    let rows: Vec<Row> =
-        reader.lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect::<anyhow::Result<_>>()?;
+    let rows: Vec<Row> = reader
+        .lines()
+        .map(|line| Ok(serde_json::from_str(&line?)?))
+        .collect::<anyhow::Result<_>>()?;
     let experts: Vec<Vec<ExpertId>> = rows
         .iter()
-        .map(|row| std::iter::once(&row.expert).chain(&row.also).map(|e| ExpertId::parse(e.clone())).collect())
+        .map(|row| {
+            std::iter::once(&row.expert)
+                .chain(&row.also)
+                .map(|e| ExpertId::parse(e.clone()))
+                .collect()
+        })
         .collect::<Result<_, _>>()?;
-    let documents = rows.iter().zip(&experts).enumerate().map(|(at, (row, experts))| Document {
-        point: at as u64,
-        text: &row.text,
-        area: row.area.as_deref(),
-        experts,
-        occurred_at: row.at,
-    });
+    let documents = rows
+        .iter()
+        .zip(&experts)
+        .enumerate()
+        .map(|(at, (row, experts))| Document {
+            point: at as u64,
+            text: &row.text,
+            area: row.area.as_deref(),
+            experts,
+            occurred_at: row.at,
+        });
     let corpus = Corpus::new(documents, &[])?;
     let cached = cache.map(|folder| folder.join(format!("{name}.f32")));
     let vectors = match cached.as_ref().and_then(|path| std::fs::read(path).ok()) {
-        Some(bytes) => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        Some(bytes) => bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect(),
         None => {
             eprintln!("embedding {name}: {} texts", rows.len());
             let texts = rows.iter().map(|row| row.text.clone()).collect();
-            let vectors: Vec<f32> =
-                embedder.embed_passages(texts).await?.into_iter().flat_map(|e| e.vector).collect();
+            let vectors: Vec<f32> = embedder
+                .embed_passages(texts)
+                .await?
+                .into_iter()
+                .flat_map(|e| e.vector)
+                .collect();
             if let Some(path) = cached {
-                std::fs::write(path, vectors.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())?;
+                std::fs::write(
+                    path,
+                    vectors
+                        .iter()
+                        .flat_map(|v| v.to_le_bytes())
+                        .collect::<Vec<_>>(),
+                )?;
             }
             vectors
         }
@@ -111,12 +142,21 @@ async fn load(file: &Path, embedder: &Embedder, cache: Option<&Path>) -> anyhow:
     let vectors = Array2::from_shape_vec((rows.len(), embedder.space().dimensions), vectors)?;
     let train = rows.iter().filter(|row| row.split == "train").count();
     let fitted = rows.iter().filter(|row| row.split != "test").count();
-    Ok(Tenant { name, corpus, vectors, train, fitted })
+    Ok(Tenant {
+        name,
+        corpus,
+        vectors,
+        train,
+        fitted,
+    })
 }
 
 /// The first `n` items of a tenant as a tenant of their own.
 fn first(tenant: &Tenant, n: usize) -> (Corpus, Array2<f32>) {
-    (tenant.corpus.first(n), tenant.vectors.slice(ndarray::s![..n, ..]).to_owned())
+    (
+        tenant.corpus.first(n),
+        tenant.vectors.slice(ndarray::s![..n, ..]).to_owned(),
+    )
 }
 
 /// Leave one tenant out: its valid part asked, its train part as history.
@@ -138,10 +178,17 @@ fn report(tenants: &[Tenant]) {
         let (above, below) = (mrr(&global), own.as_ref().map_or(0.0, mrr));
         let served = if routed { below } else { above };
         sums = (sums.0 + above, sums.1 + served);
-        eprintln!("{:18} unseen global {above:.3}  tenant {below:.3}  served {served:.3}  {verdict}", tenant.name);
+        eprintln!(
+            "{:18} unseen global {above:.3}  tenant {below:.3}  served {served:.3}  {verdict}",
+            tenant.name
+        );
     }
     let n = tenants.len() as f64;
-    eprintln!("mean of {n} tenants, valid: unseen global {:.4}, served {:.4}", sums.0 / n, sums.1 / n);
+    eprintln!(
+        "mean of {n} tenants, valid: unseen global {:.4}, served {:.4}",
+        sums.0 / n,
+        sums.1 / n
+    );
 }
 
 /// What the test part says; asked for by TENANTRY_REPORT_TEST, never to choose anything by.
@@ -157,11 +204,19 @@ fn report_test(tenants: &[Tenant], fitted: &[(Corpus, Array2<f32>)], global: &Ra
         eprintln!("{:18} global {above:.3}  served {served:.3}", tenant.name);
     }
     let n = tenants.len() as f64;
-    eprintln!("mean of {n} tenants, test: global {:.4}, served {:.4}", sums.0 / n, sums.1 / n);
+    eprintln!(
+        "mean of {n} tenants, test: global {:.4}, served {:.4}",
+        sums.0 / n,
+        sums.1 / n
+    );
 }
 
 fn tenant_ranker(own: &(Corpus, Array2<f32>), global: &Ranker) -> (Option<Ranker>, bool, String) {
-    let settings = TrainSettings { seed: 17, incumbent: global, rules: None };
+    let settings = TrainSettings {
+        seed: 17,
+        incumbent: global,
+        rules: None,
+    };
     match train_tenant(&own.0, own.1.view(), settings, &|_, _| true) {
         Ok(model) => {
             let promoted = model.report.verdict == domain::Verdict::Promote;

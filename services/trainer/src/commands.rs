@@ -43,8 +43,15 @@ impl Retrain {
             "" => None,
             id => Some(RequestId::parse(id).map_err(|e| ServiceError::id("request_id", &e))?),
         };
-        let payload = RetrainPayload { task: task(&request.task)?, dataset, seed: request.seed };
-        Ok(Self { payload, request_id })
+        let payload = RetrainPayload {
+            task: task(&request.task)?,
+            dataset,
+            seed: request.seed,
+        };
+        Ok(Self {
+            payload,
+            request_id,
+        })
     }
 }
 
@@ -63,11 +70,14 @@ pub(crate) fn task(name: &str) -> Result<TaskId, ServiceError> {
 
 /// A tenant's model by its name.
 pub(crate) fn tenant_model(name: &str) -> Result<(TenantId, ModelName), ServiceError> {
-    let model: ModelName = name.parse().map_err(|error| ServiceError::name("name", &error))?;
+    let model: ModelName = name
+        .parse()
+        .map_err(|error| ServiceError::name("name", &error))?;
     match &model.owner {
         ModelOwner::Tenant(tenant) => Ok((tenant.clone(), model)),
         ModelOwner::Global | ModelOwner::Vertical(_) => {
-            let message = "only models of a tenant are in the registry; the global one ships with the code";
+            let message =
+                "only models of a tenant are in the registry; the global one ships with the code";
             Err(ServiceError::invalid("name", message))
         }
     }
@@ -77,10 +87,16 @@ pub(crate) fn tenant_model(name: &str) -> Result<(TenantId, ModelName), ServiceE
 pub(crate) fn reason(text: &str) -> Result<String, ServiceError> {
     let reason = domain::clean_text(text);
     if reason.is_empty() {
-        return Err(ServiceError::invalid("reason", "say why; it is kept for the record"));
+        return Err(ServiceError::invalid(
+            "reason",
+            "say why; it is kept for the record",
+        ));
     }
     if reason.chars().count() > REASON_MAX_CHARS {
-        return Err(ServiceError::invalid("reason", format!("at most {REASON_MAX_CHARS} characters")));
+        return Err(ServiceError::invalid(
+            "reason",
+            format!("at most {REASON_MAX_CHARS} characters"),
+        ));
     }
     Ok(reason)
 }

@@ -24,9 +24,15 @@ pub(crate) async fn open(
     let tx = store.begin(ctx).await?;
     let experts = tx.experts().all().await?;
     if let Some(number) = number {
-        let Some(dataset) = tx.datasets().get(number).await? else { return Ok(None) };
+        let Some(dataset) = tx.datasets().get(number).await? else {
+            return Ok(None);
+        };
         let items = tx.items().at_watermark(dataset.watermark).await?;
-        return Ok(Some(Pinned { dataset, items, experts }));
+        return Ok(Some(Pinned {
+            dataset,
+            items,
+            experts,
+        }));
     }
     let watermark = tx.items().watermark().await?;
     let items = tx.items().at_watermark(watermark).await?;
@@ -43,5 +49,9 @@ pub(crate) async fn open(
     };
     let dataset = tx.datasets().create(new, now).await?;
     tx.commit().await?;
-    Ok(Some(Pinned { dataset, items, experts }))
+    Ok(Some(Pinned {
+        dataset,
+        items,
+        experts,
+    }))
 }

@@ -22,17 +22,26 @@ impl TrainingService for Training {
 
     async fn retrain(&self, request: Request<v1::RetrainRequest>) -> Reply<v1::RetrainResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::Administer).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
         let job = self.start_retrain(&ctx, &request).await?;
-        Ok(Response::new(v1::RetrainResponse { job: Some(job.into()) }))
+        Ok(Response::new(v1::RetrainResponse {
+            job: Some(job.into()),
+        }))
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Reply<v1::GetJobResponse> {
         let caller = Caller::of(request.extensions())?;
         let name = &request.get_ref().name;
-        let (ctx, id) = self.enter_job(caller, name, Permission::ReadContent).await?;
+        let (ctx, id) = self
+            .enter_job(caller, name, Permission::ReadContent)
+            .await?;
         let job = self.job(&ctx, &id).await?;
-        Ok(Response::new(v1::GetJobResponse { job: Some(job.into()) }))
+        Ok(Response::new(v1::GetJobResponse {
+            job: Some(job.into()),
+        }))
     }
 
     async fn list_jobs(
@@ -40,11 +49,19 @@ impl TrainingService for Training {
         request: Request<v1::ListJobsRequest>,
     ) -> Reply<v1::ListJobsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<JobId>(&request.page_token)?;
         let (kind, state) = (request.kind().filter(), request.state().filter());
-        let jobs = self.begin(&ctx).await?.jobs().list(before, limit, kind, state).await;
+        let jobs = self
+            .begin(&ctx)
+            .await?
+            .jobs()
+            .list(before, limit, kind, state)
+            .await;
         let jobs = jobs.map_err(ServiceError::from)?;
         let last = jobs.last().map(|job| job.id.to_string());
         Ok(Response::new(v1::ListJobsResponse {
@@ -63,17 +80,26 @@ impl TrainingService for Training {
         let before = self.job(&ctx, &id).await?;
         if before.state.is_final() && before.state != domain::JobState::Cancelled {
             let message = format!("{name} has ended as {}", before.state.as_str());
-            return Err(ServiceError::new(ErrorKind::FailedPrecondition, "JOB_ENDED", message).into());
+            return Err(
+                ServiceError::new(ErrorKind::FailedPrecondition, "JOB_ENDED", message).into(),
+            );
         }
         if before.kind == JobKind::EraseTenant {
             let message = "an erasure cannot be cancelled";
-            return Err(ServiceError::new(ErrorKind::FailedPrecondition, "NOT_CANCELLABLE", message).into());
+            return Err(ServiceError::new(
+                ErrorKind::FailedPrecondition,
+                "NOT_CANCELLABLE",
+                message,
+            )
+            .into());
         }
         let tx = self.begin(&ctx).await?;
         let job = tx.jobs().request_cancel(&id, self.clock.now()).await;
         let job = job.map_err(ServiceError::from)?.unwrap_or(before);
         tx.commit().await.map_err(ServiceError::from)?;
-        Ok(Response::new(v1::CancelJobResponse { job: Some(job.into()) }))
+        Ok(Response::new(v1::CancelJobResponse {
+            job: Some(job.into()),
+        }))
     }
 
     async fn watch_job(
@@ -82,7 +108,9 @@ impl TrainingService for Training {
     ) -> Reply<Self::WatchJobStream> {
         let caller = Caller::of(request.extensions())?;
         let name = &request.get_ref().name;
-        let (ctx, id) = self.enter_job(caller, name, Permission::ReadContent).await?;
+        let (ctx, id) = self
+            .enter_job(caller, name, Permission::ReadContent)
+            .await?;
         let first = self.job(&ctx, &id).await?;
         Ok(Response::new(self.clone().watch(ctx, first)))
     }
@@ -92,14 +120,22 @@ impl TrainingService for Training {
         request: Request<v1::ListModelsRequest>,
     ) -> Reply<v1::ListModelsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<u64>(&request.page_token)?;
         let wanted = match request.task.as_str() {
             "" => None,
             name => Some(task(name)?),
         };
-        let models = self.begin(&ctx).await?.models().list(wanted.as_ref(), before, limit).await;
+        let models = self
+            .begin(&ctx)
+            .await?
+            .models()
+            .list(wanted.as_ref(), before, limit)
+            .await;
         let models = models.map_err(ServiceError::from)?;
         let last = models.last().map(|model| model.name.version.to_string());
         Ok(Response::new(v1::ListModelsResponse {
@@ -114,9 +150,14 @@ impl TrainingService for Training {
     ) -> Reply<v1::GetModelResponse> {
         let caller = Caller::of(request.extensions())?;
         let (tenant, name) = tenant_model(&request.get_ref().name)?;
-        let ctx = self.gate.enter_tenant(caller, &tenant, Permission::ReadContent).await?;
+        let ctx = self
+            .gate
+            .enter_tenant(caller, &tenant, Permission::ReadContent)
+            .await?;
         let model = self.model(&ctx, &name).await?;
-        Ok(Response::new(v1::GetModelResponse { model: Some(to_wire(&model, true)) }))
+        Ok(Response::new(v1::GetModelResponse {
+            model: Some(to_wire(&model, true)),
+        }))
     }
 
     async fn promote_model(
@@ -125,10 +166,15 @@ impl TrainingService for Training {
     ) -> Reply<v1::PromoteModelResponse> {
         let caller = Caller::of(request.extensions())?;
         let (tenant, name) = tenant_model(&request.get_ref().name)?;
-        let ctx = self.gate.enter_tenant(caller, &tenant, Permission::Administer).await?;
+        let ctx = self
+            .gate
+            .enter_tenant(caller, &tenant, Permission::Administer)
+            .await?;
         let reason = reason(&request.get_ref().reason)?;
         let model = self.promote(&ctx, &name, &reason).await?;
-        Ok(Response::new(v1::PromoteModelResponse { model: Some(to_wire(&model, false)) }))
+        Ok(Response::new(v1::PromoteModelResponse {
+            model: Some(to_wire(&model, false)),
+        }))
     }
 
     async fn rollback_model(
@@ -136,7 +182,10 @@ impl TrainingService for Training {
         request: Request<v1::RollbackModelRequest>,
     ) -> Reply<v1::RollbackModelResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self.gate.enter(&extensions, &request.parent, Permission::Administer).await?;
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
         let (task, reason) = (task(&request.task)?, reason(&request.reason)?);
         let champion = self.roll_back(&ctx, &task, &reason).await?;
         let champion = champion.map(|model| to_wire(&model, false));
@@ -167,8 +216,11 @@ impl Training {
         let command = Retrain::parse(ctx.tenant(), request)?;
         let now = self.clock.now();
         let tx = self.begin(ctx).await?;
-        let fingerprint =
-            v1::RetrainRequest { request_id: String::new(), ..request.clone() }.encode_to_vec();
+        let fingerprint = v1::RetrainRequest {
+            request_id: String::new(),
+            ..request.clone()
+        }
+        .encode_to_vec();
         if let Some(request_id) = &command.request_id
             && let Some(first) = tx.requests().find(METHOD, request_id, &fingerprint).await?
         {
@@ -190,10 +242,14 @@ impl Training {
             max_attempts: MAX_ATTEMPTS,
         };
         let job = tx.jobs().enqueue(job, now).await?;
-        tx.audit().record("models.retrain", &job.id.to_string(), "", now).await?;
+        tx.audit()
+            .record("models.retrain", &job.id.to_string(), "", now)
+            .await?;
         if let Some(request_id) = &command.request_id {
             let response = job.id.to_string().into_bytes();
-            tx.requests().save(METHOD, request_id, &fingerprint, response, now).await?;
+            tx.requests()
+                .save(METHOD, request_id, &fingerprint, response, now)
+                .await?;
         }
         tx.commit().await?;
         Ok(job)

@@ -32,7 +32,12 @@ impl Training {
     /// Handlers on `store`.
     #[must_use]
     pub fn new(store: Store, gate: Gatekeeper, clock: Clock, stop: CancellationToken) -> Self {
-        Self { store, gate, clock, stop }
+        Self {
+            store,
+            gate,
+            clock,
+            stop,
+        }
     }
 
     /// The gRPC service.

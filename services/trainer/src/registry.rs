@@ -16,7 +16,12 @@ impl Training {
         ctx: &TenantContext,
         name: &ModelName,
     ) -> Result<ModelVersion, ServiceError> {
-        let found = self.begin(ctx).await?.models().get(&name.task, name.version).await?;
+        let found = self
+            .begin(ctx)
+            .await?
+            .models()
+            .get(&name.task, name.version)
+            .await?;
         found.ok_or_else(|| ServiceError::not_found(name))
     }
 
@@ -32,7 +37,14 @@ impl Training {
         let models = tx.models();
         let (task, now) = (&name.task, self.clock.now());
         models
-            .set_alias(task, Alias::Champion, Some(name.version), &reason, ctx.actor(), now)
+            .set_alias(
+                task,
+                Alias::Champion,
+                Some(name.version),
+                &reason,
+                ctx.actor(),
+                now,
+            )
             .await?;
         tx.commit().await?;
         self.model(ctx, name).await
@@ -64,11 +76,22 @@ impl Training {
         }
         let Some(target) = target else {
             let message = "there is nothing to roll back: no version was ever promoted";
-            return Err(ServiceError::new(ErrorKind::FailedPrecondition, "NOTHING_TO_ROLL_BACK", message));
+            return Err(ServiceError::new(
+                ErrorKind::FailedPrecondition,
+                "NOTHING_TO_ROLL_BACK",
+                message,
+            ));
         };
         let reason = format!("rolled back: {reason}");
         tx.models()
-            .set_alias(task, Alias::Champion, target, &reason, ctx.actor(), self.clock.now())
+            .set_alias(
+                task,
+                Alias::Champion,
+                target,
+                &reason,
+                ctx.actor(),
+                self.clock.now(),
+            )
             .await?;
         tx.commit().await?;
         match target {

@@ -5,7 +5,9 @@ use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TenantContext, Verdict};
 use embedding::Embedder;
-use learning::{Corpus, Document, TenantModel, TrainError, TrainSettings, global_ranker, train_tenant};
+use learning::{
+    Corpus, Document, TenantModel, TrainError, TrainSettings, global_ranker, train_tenant,
+};
 use ndarray::Array2;
 use server::Clock;
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Store};
@@ -46,7 +48,11 @@ impl JobRunner for Trainer {
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
         let (corpus, vectors) = self.load(&ctx, work, &pinned).await?;
-        let seed = if payload.seed == 0 { DEFAULT_SEED } else { payload.seed };
+        let seed = if payload.seed == 0 {
+            DEFAULT_SEED
+        } else {
+            payload.seed
+        };
         let model = fit(work, corpus, vectors, seed).await?;
         work.progress(0.95, "storing the model");
         self.register(&ctx, &payload, &pinned, seed, model).await
@@ -69,7 +75,11 @@ async fn fit(
     let stop = work.stop_token();
     let (told, mut news) = tokio::sync::watch::channel((0.3_f32, String::new()));
     let mut task = tokio::task::spawn_blocking(move || {
-        let settings = TrainSettings { seed, incumbent: global_ranker(), rules: None };
+        let settings = TrainSettings {
+            seed,
+            incumbent: global_ranker(),
+            rules: None,
+        };
         train_tenant(&corpus, vectors.view(), settings, &|fraction, step| {
             told.send_replace((0.3 + 0.6 * fraction, step.to_owned()));
             !stop.is_cancelled()
@@ -90,7 +100,9 @@ async fn fit(
         Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
         Err(panicked) => {
             tracing::error!(%panicked, "training panicked");
-            Err(JobFailure::Fail("training failed; the log has the reason".to_owned()))
+            Err(JobFailure::Fail(
+                "training failed; the log has the reason".to_owned(),
+            ))
         }
     }
 }
@@ -133,20 +145,34 @@ impl Trainer {
         texts: &[&str],
     ) -> Result<Vec<Vec<f32>>, JobFailure> {
         let space = self.embedder.space().name;
-        let hashes: Vec<_> = texts.iter().map(|text| self.embedder.content_hash(text)).collect();
+        let hashes: Vec<_> = texts
+            .iter()
+            .map(|text| self.embedder.content_hash(text))
+            .collect();
         let tx = self.store.begin(ctx).await.map_err(retry)?;
         let mut known = tx.embeddings().get(space, &hashes).await.map_err(retry)?;
         drop(tx);
-        let missing: Vec<usize> =
-            (0..texts.len()).filter(|&at| !known.contains_key(&hashes[at])).collect();
+        let missing: Vec<usize> = (0..texts.len())
+            .filter(|&at| !known.contains_key(&hashes[at]))
+            .collect();
         if !missing.is_empty() {
             let wanted = missing.iter().map(|&at| texts[at].to_owned()).collect();
             let computed = self.embedder.embed_passages(wanted).await.map_err(retry)?;
-            known.extend(missing.iter().map(|&at| hashes[at]).zip(computed.into_iter().map(|e| e.vector)));
+            known.extend(
+                missing
+                    .iter()
+                    .map(|&at| hashes[at])
+                    .zip(computed.into_iter().map(|e| e.vector)),
+            );
         }
         hashes
             .iter()
-            .map(|hash| known.get(hash).cloned().ok_or_else(|| retry("an embedding is missing")))
+            .map(|hash| {
+                known
+                    .get(hash)
+                    .cloned()
+                    .ok_or_else(|| retry("an embedding is missing"))
+            })
             .collect()
     }
 
@@ -165,11 +191,19 @@ impl Trainer {
         let tx = self.store.begin(ctx).await.map_err(retry)?;
         let version = tx.models().next_version(task).await.map_err(retry)?;
         let owner = ModelOwner::Tenant(ctx.tenant().clone());
-        let name = ModelName { owner, task: task.clone(), version };
+        let name = ModelName {
+            owner,
+            task: task.clone(),
+            version,
+        };
         // The path has the content in it: a worker that died after storing finds its own file.
         let digest = blake3::hash(&bytes).to_hex();
         let path = format!("{name}-{}.json", &digest[..16]);
-        let stored = self.artifacts.put(&path, bytes.into()).await.map_err(retry)?;
+        let stored = self
+            .artifacts
+            .put(&path, bytes.into())
+            .await
+            .map_err(retry)?;
         let verdict = model.report.verdict;
         let new = NewModel {
             task: task.clone(),
@@ -182,7 +216,9 @@ impl Trainer {
             report: model.report.to_json(),
         };
         tx.models().insert(new, now).await.map_err(retry)?;
-        let served = self.move_aliases(ctx, &tx, task, version, &model, now).await?;
+        let served = self
+            .move_aliases(ctx, &tx, task, version, &model, now)
+            .await?;
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = verdict.as_str(), "trained a model");
         Ok(vec![

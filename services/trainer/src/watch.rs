@@ -41,7 +41,9 @@ impl Training {
         let mut job = first;
         loop {
             if last.as_ref() != Some(&job) {
-                let update = v1::WatchJobResponse { job: Some(job.clone().into()) };
+                let update = v1::WatchJobResponse {
+                    job: Some(job.clone().into()),
+                };
                 if sender.send(Ok(update)).await.is_err() {
                     return Ok(());
                 }

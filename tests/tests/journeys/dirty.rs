@@ -12,7 +12,9 @@ use tenantry_tests::{TestServer, program};
 fn data() -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let named = std::env::var_os("TENANTRY_TEST_DATA").map(PathBuf::from);
-    named.or(Some(own)).filter(|folder| folder.join("dirty/expected.json").is_file())
+    named
+        .or(Some(own))
+        .filter(|folder| folder.join("dirty/expected.json").is_file())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,22 +38,40 @@ async fn every_dirty_file_is_ingested_to_its_end() {
             page_size: 1000,
             ..Default::default()
         };
-        let found = operator.ingest().list_rejections(request).await.unwrap().into_inner();
-        let lines: BTreeSet<u64> =
-            found.rejections.iter().filter_map(|r| Some(r.row.as_ref()?.line)).collect();
-        let bad: BTreeSet<u64> =
-            entry["bad_lines"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64).collect();
+        let found = operator
+            .ingest()
+            .list_rejections(request)
+            .await
+            .unwrap()
+            .into_inner();
+        let lines: BTreeSet<u64> = found
+            .rejections
+            .iter()
+            .filter_map(|r| Some(r.row.as_ref()?.line))
+            .collect();
+        let bad: BTreeSet<u64> = entry["bad_lines"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(serde_json::Value::as_u64)
+            .collect();
         if entry["defect"] != "broken file" {
             assert_eq!(lines, bad, "{file}");
         }
         let status = operator.wait_indexed(&tenant).await;
         let rows = entry["rows"].as_u64().unwrap();
         if entry["defect"] != "broken file" {
-            assert!(status.items > 0 && status.items <= rows, "{file}: {status:?}");
+            assert!(
+                status.items > 0 && status.items <= rows,
+                "{file}: {status:?}"
+            );
         }
         for rejection in &found.rejections {
             let row = rejection.row.as_ref().unwrap();
-            assert!(!row.reason.is_empty() && row.message.len() > 10, "{file}: {row:?}");
+            assert!(
+                !row.reason.is_empty() && row.message.len() > 10,
+                "{file}: {row:?}"
+            );
         }
     }
 }
@@ -62,7 +82,10 @@ async fn five_megabytes_of_text_are_refused() {
     let server = TestServer::start(folder.path()).await;
     let operator = server.operator().await;
     operator.make_tenant("acme").await;
-    let rows = [("huge", "x ".repeat(5 << 19)), ("good", "Do you encrypt backups?".to_owned())];
+    let rows = [
+        ("huge", "x ".repeat(5 << 19)),
+        ("good", "Do you encrypt backups?".to_owned()),
+    ];
     let lines: Vec<String> = rows
         .iter()
         .map(|(id, text)| {
@@ -75,13 +98,27 @@ async fn five_megabytes_of_text_are_refused() {
     ingest(&server, "acme", &file);
     let status = operator.wait_indexed("acme").await;
     assert_eq!((status.items, status.indexed_items), (1, 1));
-    let request =
-        v1::ListRejectionsRequest { parent: "tenants/acme".into(), ..Default::default() };
-    let found = operator.ingest().list_rejections(request).await.unwrap().into_inner();
+    let request = v1::ListRejectionsRequest {
+        parent: "tenants/acme".into(),
+        ..Default::default()
+    };
+    let found = operator
+        .ingest()
+        .list_rejections(request)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(found.total, 1);
     // A message over the bound is refused as a whole, with the server alive.
-    let item = v1::Item { item_id: "q".into(), text: "x".repeat(5 << 20), ..Default::default() };
-    let row = v1::IngestRow { line: 1, row: Some(v1::ingest_row::Row::Item(item)) };
+    let item = v1::Item {
+        item_id: "q".into(),
+        text: "x".repeat(5 << 20),
+        ..Default::default()
+    };
+    let row = v1::IngestRow {
+        line: 1,
+        row: Some(v1::ingest_row::Row::Item(item)),
+    };
     let request = v1::IngestItemsRequest {
         parent: "tenants/acme".into(),
         request_id: "huge".into(),
@@ -107,5 +144,9 @@ fn ingest(server: &TestServer, tenant: &str, file: &Path) {
         .unwrap();
     let code = output.status.code();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(code, Some(0 | 7)), "{}: {code:?}\n{said}", file.display());
+    assert!(
+        matches!(code, Some(0 | 7)),
+        "{}: {code:?}\n{said}",
+        file.display()
+    );
 }

@@ -73,19 +73,32 @@ const ROWS: &[Row] = rows! {
 
 /// RPCs that name no tenant: for operators only.
 const PLATFORM: &[(&str, fn() -> Vec<u8>)] = &[
-    ("/tenantry.v1.TenantService/CreateTenant", || v1::CreateTenantRequest::default().encode_to_vec()),
-    ("/tenantry.v1.TenantService/ListTenants", || v1::ListTenantsRequest::default().encode_to_vec()),
-    ("/tenantry.v1.TenantService/UpdateTenant", || v1::UpdateTenantRequest::default().encode_to_vec()),
+    ("/tenantry.v1.TenantService/CreateTenant", || {
+        v1::CreateTenantRequest::default().encode_to_vec()
+    }),
+    ("/tenantry.v1.TenantService/ListTenants", || {
+        v1::ListTenantsRequest::default().encode_to_vec()
+    }),
+    ("/tenantry.v1.TenantService/UpdateTenant", || {
+        v1::UpdateTenantRequest::default().encode_to_vec()
+    }),
     // Without a parent these three are about the platform.
-    ("/tenantry.v1.TenantService/ListAuditEvents", || v1::ListAuditEventsRequest::default().encode_to_vec()),
-    ("/tenantry.v1.TenantService/ListApiKeys", || v1::ListApiKeysRequest::default().encode_to_vec()),
-    ("/tenantry.v1.TenantService/CreateApiKey", || v1::CreateApiKeyRequest::default().encode_to_vec()),
+    ("/tenantry.v1.TenantService/ListAuditEvents", || {
+        v1::ListAuditEventsRequest::default().encode_to_vec()
+    }),
+    ("/tenantry.v1.TenantService/ListApiKeys", || {
+        v1::ListApiKeysRequest::default().encode_to_vec()
+    }),
+    ("/tenantry.v1.TenantService/CreateApiKey", || {
+        v1::CreateApiKeyRequest::default().encode_to_vec()
+    }),
 ];
 
 #[test]
 fn every_rpc_has_its_row() {
     for path in api::method_paths() {
-        let listed = ROWS.iter().any(|row| row.path == path) || PLATFORM.iter().any(|(p, _)| *p == path);
+        let listed =
+            ROWS.iter().any(|row| row.path == path) || PLATFORM.iter().any(|(p, _)| *p == path);
         assert!(listed, "{path} has no row in the table of permissions");
     }
 }
@@ -100,35 +113,72 @@ async fn keys_open_what_they_should_and_nothing_else() {
     }
     let key = |tenant: &'static str, role| operator.make_key(tenant, role);
     let backend = server.client(Some(&key("acme", Role::Backend).await)).await;
-    let admin = server.client(Some(&key("acme", Role::TenantAdmin).await)).await;
-    let stranger = server.client(Some(&key("other", Role::TenantAdmin).await)).await;
+    let admin = server
+        .client(Some(&key("acme", Role::TenantAdmin).await))
+        .await;
+    let stranger = server
+        .client(Some(&key("other", Role::TenantAdmin).await))
+        .await;
     let nobody = server.client(None).await;
-    let made_up = server.client(Some(&format!("tnt_k1_{}", "0".repeat(64)))).await;
+    let made_up = server
+        .client(Some(&format!("tnt_k1_{}", "0".repeat(64))))
+        .await;
 
     // DeleteTenant would end the tenant for the others: it is refused in the table, tried at last.
     for row in ROWS {
         let request = (row.request)("acme");
         for client in [&nobody, &made_up] {
-            assert_eq!(call(client, row.path, &request).await, Code::Unauthenticated, "{}", row.path);
+            assert_eq!(
+                call(client, row.path, &request).await,
+                Code::Unauthenticated,
+                "{}",
+                row.path
+            );
         }
         let wrong = call(&stranger, row.path, &request).await;
-        assert_eq!(wrong, Code::PermissionDenied, "{} for another tenant", row.path);
+        assert_eq!(
+            wrong,
+            Code::PermissionDenied,
+            "{} for another tenant",
+            row.path
+        );
         // A tenant that is not there is told from one that is another's by nothing.
         let missing = call(&stranger, row.path, &(row.request)("nowhere")).await;
         assert_eq!(missing, wrong, "{} tells whether a tenant exists", row.path);
         let by_backend = call(&backend, row.path, &request).await;
-        assert_eq!(by_backend != Code::PermissionDenied, row.least == Role::Backend, "{}: {by_backend:?}", row.path);
+        assert_eq!(
+            by_backend != Code::PermissionDenied,
+            row.least == Role::Backend,
+            "{}: {by_backend:?}",
+            row.path
+        );
         let by_admin = call(&admin, row.path, &request).await;
-        assert_eq!(by_admin != Code::PermissionDenied, row.least != Role::Operator, "{}: {by_admin:?}", row.path);
+        assert_eq!(
+            by_admin != Code::PermissionDenied,
+            row.least != Role::Operator,
+            "{}: {by_admin:?}",
+            row.path
+        );
         assert_ne!(by_admin, Code::Unauthenticated, "{}", row.path);
     }
     for (path, request) in PLATFORM {
-        assert_eq!(call(&nobody, path, &request()).await, Code::Unauthenticated, "{path}");
+        assert_eq!(
+            call(&nobody, path, &request()).await,
+            Code::Unauthenticated,
+            "{path}"
+        );
         for client in [&backend, &admin, &stranger] {
-            assert_eq!(call(client, path, &request()).await, Code::PermissionDenied, "{path}");
+            assert_eq!(
+                call(client, path, &request()).await,
+                Code::PermissionDenied,
+                "{path}"
+            );
         }
         let by_operator = call(&operator, path, &request()).await;
-        assert!(!matches!(by_operator, Code::PermissionDenied | Code::Unauthenticated), "{path}");
+        assert!(
+            !matches!(by_operator, Code::PermissionDenied | Code::Unauthenticated),
+            "{path}"
+        );
     }
 }
 
@@ -140,14 +190,21 @@ async fn a_revoked_key_stops_and_an_erased_tenant_is_gone() {
     operator.make_tenant("acme").await;
     let secret = operator.make_key("acme", Role::Backend).await;
     let backend = server.client(Some(&secret)).await;
-    backend.ingest_rows("acme", "first", tenantry_tests::content(30)).await;
+    backend
+        .ingest_rows("acme", "first", tenantry_tests::content(30))
+        .await;
     backend.wait_indexed("acme").await;
     let id = secret.split('_').nth(1).unwrap();
-    let request = v1::RevokeApiKeyRequest { name: format!("tenants/acme/apiKeys/{id}") };
+    let request = v1::RevokeApiKeyRequest {
+        name: format!("tenants/acme/apiKeys/{id}"),
+    };
     operator.tenants().revoke_api_key(request).await.unwrap();
     let path = "/tenantry.v1.IngestService/ListItems";
-    let request =
-        v1::ListItemsRequest { parent: "tenants/acme".into(), ..Default::default() }.encode_to_vec();
+    let request = v1::ListItemsRequest {
+        parent: "tenants/acme".into(),
+        ..Default::default()
+    }
+    .encode_to_vec();
     for _ in 0..600 {
         if call(&backend, path, &request).await == Code::Unauthenticated {
             break;
@@ -156,18 +213,31 @@ async fn a_revoked_key_stops_and_an_erased_tenant_is_gone() {
     }
     assert_eq!(call(&backend, path, &request).await, Code::Unauthenticated);
 
-    let request = v1::DeleteTenantRequest { name: "tenants/acme".into() };
+    let request = v1::DeleteTenantRequest {
+        name: "tenants/acme".into(),
+    };
     operator.tenants().delete_tenant(request).await.unwrap();
     for _ in 0..1200 {
-        let request = v1::GetTenantRequest { name: "tenants/acme".into() };
-        if operator.tenants().get_tenant(request).await.is_err_and(|s| s.code() == Code::NotFound) {
+        let request = v1::GetTenantRequest {
+            name: "tenants/acme".into(),
+        };
+        if operator
+            .tenants()
+            .get_tenant(request)
+            .await
+            .is_err_and(|s| s.code() == Code::NotFound)
+        {
             let again = v1::CreateTenantRequest {
                 tenant_id: "acme".into(),
                 vertical: "software".into(),
                 ..Default::default()
             };
             let status = operator.tenants().create_tenant(again).await.unwrap_err();
-            assert_eq!(status.code(), Code::AlreadyExists, "an erased id never comes back");
+            assert_eq!(
+                status.code(),
+                Code::AlreadyExists,
+                "an erased id never comes back"
+            );
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -181,13 +251,21 @@ async fn call(client: &Client, path: &'static str, request: &[u8]) -> Code {
     grpc.ready().await.unwrap();
     let stream = tokio_stream::once(request.to_vec());
     let answer = grpc
-        .streaming(Request::new(stream), PathAndQuery::from_static(path), RawCodec)
+        .streaming(
+            Request::new(stream),
+            PathAndQuery::from_static(path),
+            RawCodec,
+        )
         .await;
     let mut messages = match answer {
         Ok(answer) => answer.into_inner(),
         Err(status) => return status.code(),
     };
-    messages.message().await.err().map_or(Code::Ok, |status| status.code())
+    messages
+        .message()
+        .await
+        .err()
+        .map_or(Code::Ok, |status| status.code())
 }
 
 /// Messages as the bytes they are.

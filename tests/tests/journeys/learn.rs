@@ -11,7 +11,9 @@ async fn a_customer_goes_from_first_item_to_its_own_model() {
     operator.make_tenant("acme").await;
     let backend = operator.make_key("acme", v1::api_key::Role::Backend).await;
     let backend = server.client(Some(&backend)).await;
-    let admin = operator.make_key("acme", v1::api_key::Role::TenantAdmin).await;
+    let admin = operator
+        .make_key("acme", v1::api_key::Role::TenantAdmin)
+        .await;
     let admin = server.client(Some(&admin)).await;
 
     let (acknowledged, rejected) = backend.ingest_rows("acme", "first", content(240)).await;
@@ -21,27 +23,49 @@ async fn a_customer_goes_from_first_item_to_its_own_model() {
     assert_eq!((status.items, status.indexed_items), (240, 240));
 
     // Useful before any training, with evidence and a reason.
-    let answer = backend.recommend("acme", "How often are encryption keys rotated?").await;
+    let answer = backend
+        .recommend("acme", "How often are encryption keys rotated?")
+        .await;
     assert_eq!(answer.recommendations[0].expert_id, "sofia", "{answer:?}");
     assert!(!answer.recommendations[0].evidence.is_empty());
     assert!(!answer.recommendations[0].contributions.is_empty());
     let route = answer.route.unwrap();
-    assert_eq!((route.tier(), route.reason.as_str()), (v1::Tier::Global, "NOT_ENOUGH_DATA"));
+    assert_eq!(
+        (route.tier(), route.reason.as_str()),
+        (v1::Tier::Global, "NOT_ENOUGH_DATA")
+    );
 
     // A retrain pins a dataset, reports on a holdout, and leaves a version.
     let job = admin.retrain("acme").await;
     assert_eq!(job.state(), v1::job::State::Succeeded, "{job:?}");
     let name = job.outcome["model"].clone();
-    let model = admin.training().get_model(v1::GetModelRequest { name: name.clone() }).await;
+    let model = admin
+        .training()
+        .get_model(v1::GetModelRequest { name: name.clone() })
+        .await;
     let model = model.unwrap().into_inner().model.unwrap();
     let report = model.evaluation.unwrap();
     assert!(report.queries > 0);
-    for method in ["most-popular", "recently-active", "lexical-knn", "dense-knn"] {
-        assert!(report.methods.iter().any(|m| m.method == method && m.role == "baseline"), "{method}");
+    for method in [
+        "most-popular",
+        "recently-active",
+        "lexical-knn",
+        "dense-knn",
+    ] {
+        assert!(
+            report
+                .methods
+                .iter()
+                .any(|m| m.method == method && m.role == "baseline"),
+            "{method}"
+        );
     }
 
     // The admin promotes by hand with a reason; the router follows; a roll-back undoes it.
-    let promote = v1::PromoteModelRequest { name: name.clone(), reason: "trial".into() };
+    let promote = v1::PromoteModelRequest {
+        name: name.clone(),
+        reason: "trial".into(),
+    };
     admin.training().promote_model(promote).await.unwrap();
     wait_for_route(&backend, &name).await;
     let rollback = v1::RollbackModelRequest {
@@ -59,15 +83,31 @@ async fn a_customer_goes_from_first_item_to_its_own_model() {
         expert_id: "sofia".into(),
         ..Default::default()
     };
-    let rank = backend.router().send_feedback(feedback).await.unwrap().into_inner().rank;
+    let rank = backend
+        .router()
+        .send_feedback(feedback)
+        .await
+        .unwrap()
+        .into_inner()
+        .rank;
     assert_eq!(rank, 1);
 }
 
 /// Waits until the router serves this model: changes reach it in the background.
 async fn wait_for_route(client: &tenantry_tests::Client, model: &str) {
     for _ in 0..600 {
-        let request = v1::ExplainRouteRequest { parent: "tenants/acme".into(), task: String::new() };
-        let route = client.router().explain_route(request).await.unwrap().into_inner().route.unwrap();
+        let request = v1::ExplainRouteRequest {
+            parent: "tenants/acme".into(),
+            task: String::new(),
+        };
+        let route = client
+            .router()
+            .explain_route(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .route
+            .unwrap();
         if route.model == model {
             return;
         }
@@ -89,10 +129,20 @@ async fn what_is_gone_is_not_in_answers_and_a_rebuild_changes_nothing() {
     assert_eq!(before.recommendations[0].expert_id, "li");
 
     // An expert who has left is never recommended.
-    let gone = v1::Expert { expert_id: "li".into(), inactive: true, ..Default::default() };
-    let request =
-        v1::BatchUpsertExpertsRequest { parent: "tenants/acme".into(), experts: vec![gone] };
-    operator.ingest().batch_upsert_experts(request).await.unwrap();
+    let gone = v1::Expert {
+        expert_id: "li".into(),
+        inactive: true,
+        ..Default::default()
+    };
+    let request = v1::BatchUpsertExpertsRequest {
+        parent: "tenants/acme".into(),
+        experts: vec![gone],
+    };
+    operator
+        .ingest()
+        .batch_upsert_experts(request)
+        .await
+        .unwrap();
     for _ in 0..600 {
         let answer = operator.recommend("acme", ask).await;
         if answer.recommendations.iter().all(|r| r.expert_id != "li") {
@@ -101,12 +151,24 @@ async fn what_is_gone_is_not_in_answers_and_a_rebuild_changes_nothing() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let answer = operator.recommend("acme", ask).await;
-    assert!(answer.recommendations.iter().all(|r| r.expert_id != "li"), "{answer:?}");
+    assert!(
+        answer.recommendations.iter().all(|r| r.expert_id != "li"),
+        "{answer:?}"
+    );
 
     // A rebuild from the database gives the same answers.
     let same = operator.recommend("acme", ask).await;
-    let request = v1::RebuildIndexRequest { parent: "tenants/acme".into() };
-    let job = operator.ingest().rebuild_index(request).await.unwrap().into_inner().job.unwrap();
+    let request = v1::RebuildIndexRequest {
+        parent: "tenants/acme".into(),
+    };
+    let job = operator
+        .ingest()
+        .rebuild_index(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .job
+        .unwrap();
     let job = operator.watch(job.name).await;
     assert_eq!(job.state(), v1::job::State::Succeeded, "{job:?}");
     let rebuilt = operator.recommend("acme", ask).await;
@@ -117,7 +179,12 @@ async fn what_is_gone_is_not_in_answers_and_a_rebuild_changes_nothing() {
         parent: "tenants/acme".into(),
         item_ids: (0..30).map(|at| format!("q-{at}")).collect(),
     };
-    let deleted = operator.ingest().batch_delete_items(request).await.unwrap().into_inner();
+    let deleted = operator
+        .ingest()
+        .batch_delete_items(request)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(deleted.deleted, 30);
     let status = operator.wait_indexed("acme").await;
     assert_eq!((status.items, status.indexed_items), (60, 60));
@@ -126,8 +193,16 @@ async fn what_is_gone_is_not_in_answers_and_a_rebuild_changes_nothing() {
         text: "Question 1: please describe how you handle invoice terms".into(),
         top_k: 100,
     };
-    let similar = operator.router().find_similar_items(request).await.unwrap().into_inner().items;
-    let deleted: Vec<_> = (0..30).map(|at| format!("tenants/acme/items/q-{at}")).collect();
+    let similar = operator
+        .router()
+        .find_similar_items(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .items;
+    let deleted: Vec<_> = (0..30)
+        .map(|at| format!("tenants/acme/items/q-{at}"))
+        .collect();
     assert!(!similar.is_empty() && similar.iter().all(|s| !deleted.contains(&s.item)));
 }
 
@@ -158,11 +233,24 @@ async fn thin_tenants_get_a_clear_outcome() {
         expert("ada", "cryptography, key management and encryption"),
         expert("bob", "contracts, liability and insurance"),
     ];
-    let request = v1::BatchUpsertExpertsRequest { parent: "tenants/empty".into(), experts };
-    operator.ingest().batch_upsert_experts(request).await.unwrap();
+    let request = v1::BatchUpsertExpertsRequest {
+        parent: "tenants/empty".into(),
+        experts,
+    };
+    operator
+        .ingest()
+        .batch_upsert_experts(request)
+        .await
+        .unwrap();
     for _ in 0..600 {
-        let answer = operator.recommend("empty", "Describe your liability insurance").await;
-        if answer.recommendations.first().is_some_and(|r| r.expert_id == "bob") {
+        let answer = operator
+            .recommend("empty", "Describe your liability insurance")
+            .await;
+        if answer
+            .recommendations
+            .first()
+            .is_some_and(|r| r.expert_id == "bob")
+        {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

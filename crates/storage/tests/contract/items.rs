@@ -249,23 +249,16 @@ pub async fn a_dropped_transaction_leaves_no_trace(world: World) {
 }
 
 pub async fn many_items_fit_one_call(world: World) {
-    let t = Instant::now();
     let acme = world.tenant("acme").await;
-    println!("1 ms {:?}", t.elapsed());
     let many = |text: &str| {
         (0..12_000)
             .map(|n| item(&format!("q{n}"), text))
             .collect::<Vec<_>>()
     };
-    println!("2 ms {:?}", t.elapsed());
     assert_eq!(world.ingest(&acme, many("one")).await, 12_000);
-    println!("3 ms {:?}", t.elapsed());
     assert_eq!(world.ingest(&acme, many("two")).await, 24_000);
-    println!("4 ms {:?}", t.elapsed());
     let tx = world.tx(&acme).await;
-    println!("5 ms {:?}", t.elapsed());
     assert_eq!(tx.items().at_watermark(12_000).await.unwrap().len(), 12_000);
-    println!("6 ms {:?}", t.elapsed());
     let points: Vec<u64> = tx
         .items()
         .points()
@@ -275,14 +268,11 @@ pub async fn many_items_fit_one_call(world: World) {
         .map(|(p, _)| *p)
         .collect();
     assert_eq!(tx.items().by_points(&points).await.unwrap().len(), 12_000);
-    println!("7 ms {:?}", t.elapsed());
     let all: Vec<_> = (0..12_000).map(|n| item_id(&format!("q{n}"))).collect();
-    println!("8 ms {:?}", t.elapsed());
     assert_eq!(
         tx.items().delete(&all, now()).await.unwrap().deleted,
         12_000
     );
-    println!("9 ms {:?}", t.elapsed());
 }
 
 pub async fn tenant_b_cannot_see_items_of_a(world: World) {

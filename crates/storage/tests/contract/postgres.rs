@@ -19,11 +19,7 @@ async fn contract() {
     };
     let mut failed = Vec::new();
     for (name, case) in super::cases() {
-        let t0 = Instant::now();
-        let d = cluster.database().await;
-        let t1 = t0.elapsed();
-        let world = World::at(d).await;
-        println!("open ms {t1:?} {:?}", t0.elapsed());
+        let world = World::at(cluster.database().await).await;
         let store = world.store.clone();
         let started = Instant::now();
         // In a task, so that one failure does not hide the others.

@@ -48,7 +48,7 @@ impl Admin {
         let mut training = self.training.clone();
         let request = v1::RetrainRequest {
             parent: self.parent.clone(),
-            request_id: format!("retrain-{}", self.parent),
+            request_id: format!("retrain-{}", self.parent.replace('/', "-")),
             ..Default::default()
         };
         let started = training

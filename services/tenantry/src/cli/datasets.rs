@@ -118,6 +118,7 @@ impl Row for DatasetView {
         "content hash",
         "created",
     ];
+    const WHOLE: &'static [&'static str] = &["validation"];
     fn cells(&self) -> Vec<String> {
         vec![
             self.number.clone(),

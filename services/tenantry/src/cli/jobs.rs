@@ -129,6 +129,7 @@ impl Row for JobView {
     const COLUMNS: &'static [&'static str] = &[
         "name", "kind", "state", "done", "step", "result", "created", "ended",
     ];
+    const WHOLE: &'static [&'static str] = &["name", "result"];
     fn cells(&self) -> Vec<String> {
         let outcome = self
             .outcome
@@ -300,15 +301,12 @@ async fn follow(
         if job.state().is_final() {
             return Ok(Some(job));
         }
-        let waits = job.state() == v1::job::State::Queued && job.step.is_empty();
-        progress.at(
-            job.fraction,
-            if waits {
-                "waits for a worker"
-            } else {
-                &job.step
-            },
-        );
+        let step = match job.step.as_str() {
+            "" if job.state() == v1::job::State::Queued => "waits for a worker",
+            "" => "at work",
+            step => step,
+        };
+        progress.at(job.fraction, step);
     }
     Ok(None)
 }

@@ -48,7 +48,8 @@ pub enum KeysCommand {
         #[command(flatten)]
         tenant: TenantArg,
         /// The key's id, or its whole name
-        key: String,
+        #[arg(value_name = "KEY")]
+        key_id: String,
     },
 }
 
@@ -176,8 +177,8 @@ pub async fn run(command: KeysCommand, context: &mut Context) -> Result<Exit, Cl
             let keys: Vec<_> = keys.into_iter().map(|key| ListedKey(key.into())).collect();
             out.list(&keys)?;
         }
-        KeysCommand::Revoke { tenant, key } => {
-            let name = tenant.name_of(&key, "apiKeys")?;
+        KeysCommand::Revoke { tenant, key_id } => {
+            let name = tenant.name_of(&key_id, "apiKeys")?;
             let request = client.timed(v1::RevokeApiKeyRequest { name });
             let answer = client.answer(client.tenants().revoke_api_key(request).await);
             let answer = answer.map_err(|error| {

@@ -118,6 +118,7 @@ impl Row for ModelView {
     const COLUMNS: &'static [&'static str] = &[
         "version", "aliases", "tier", "verdict", "reason", "dataset", "size", "created",
     ];
+    const WHOLE: &'static [&'static str] = &["reason"];
     fn cells(&self) -> Vec<String> {
         vec![
             self.version.clone(),
@@ -187,7 +188,7 @@ impl ModelView {
         let mut text = text_of(fields);
         if let Some(report) = &self.evaluation {
             text.push('\n');
-            text.push_str(&out.table(MethodView::COLUMNS, report.methods.iter().map(Row::cells)));
+            text.push_str(&out.table(&report.methods));
             if !report.weights.is_empty() {
                 text.push_str("\nweights\n");
                 text.push_str(&report.weight_lines());

@@ -171,9 +171,7 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
                 note("the tenant has no champion now: the tier above serves");
             }
             let rows: &[ModelView] = champion.as_slice();
-            out.document(&champion, rows, |out| {
-                out.table(ModelView::COLUMNS, rows.iter().map(Row::cells))
-            })?;
+            out.document(&champion, rows, |out| out.table(rows))?;
         }
     }
     Ok(Exit::Done)
@@ -229,7 +227,7 @@ async fn train(client: &Client, args: TrainArgs, out: &mut Output) -> Result<Exi
     out.document(&view, std::slice::from_ref(&view.job), |out| {
         match &view.model {
             Some(model) => model.words(out),
-            None => out.table(JobView::COLUMNS, std::iter::once(view.job.cells())),
+            None => out.table(std::slice::from_ref(&view.job)),
         }
     })?;
     Ok(exit)

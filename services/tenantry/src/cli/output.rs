@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::error::CliError;
 
 /// Longer cells are cut in tables; JSON and CSV have them whole.
-const CELL_CHARS: usize = 100;
+const CELL_CHARS: usize = 80;
 
 /// The form of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,6 +43,8 @@ pub struct OutputArgs {
 pub trait Row: Serialize {
     /// The column heads.
     const COLUMNS: &'static [&'static str];
+    /// Columns that are shown whole in tables, however long: what the person came for.
+    const WHOLE: &'static [&'static str] = &[];
     /// The cells, as many as there are columns.
     fn cells(&self) -> Vec<String>;
 }
@@ -75,7 +77,7 @@ impl Output {
     pub fn list<R: Row>(&mut self, rows: &[R]) -> Result<(), CliError> {
         match self.format {
             Format::Table => {
-                let table = self.table(R::COLUMNS, rows.iter().map(Row::cells));
+                let table = self.table(rows);
                 self.text(&table)
             }
             Format::Json => self.json(rows),
@@ -120,7 +122,8 @@ impl Output {
 
     /// A table as text, for use inside [`Output::document`].
     #[must_use]
-    pub fn table(&self, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    pub fn table<R: Row>(&self, rows: &[R]) -> String {
+        let heads = R::COLUMNS;
         let mut table = Table::new();
         if self.decorated {
             table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
@@ -137,7 +140,11 @@ impl Output {
             table.set_header(heads.iter().map(|head| head.to_uppercase()));
         }
         for row in rows {
-            table.add_row(row.iter().map(|cell| one_line(cell, CELL_CHARS)));
+            let cells = row.cells();
+            table.add_row(heads.iter().zip(&cells).map(|(head, cell)| {
+                let whole = R::WHOLE.contains(head);
+                one_line(cell, if whole { usize::MAX } else { CELL_CHARS })
+            }));
         }
         if table.is_empty() {
             return "nothing\n".to_owned();

@@ -46,6 +46,25 @@ fn each_command_has_examples_and_each_option_a_description() {
     }
 }
 
+/// An argument with the id of a global option would be taken for it.
+#[test]
+fn no_argument_shadows_a_global_option() {
+    let mut leaves = Vec::new();
+    every_leaf(&Cli::definition(), "", &mut leaves);
+    for (path, command) in leaves {
+        for argument in command
+            .get_arguments()
+            .filter(|argument| !argument.is_hide_set())
+        {
+            let id = argument.get_id().as_str();
+            assert!(
+                CLIENT_OPTIONS.iter().all(|(global, _)| *global != id),
+                "{path}: {id}"
+            );
+        }
+    }
+}
+
 #[test]
 fn help_names_each_exit_code() {
     let help = Cli::definition().render_long_help().to_string();

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use encoding_rs_io::DecodeReaderBytesBuilder;
 use super::FileError;
 use super::gzip::GzMembers;
+use encoding_rs_io::DecodeReaderBytesBuilder;
 
 /// A line longer than this is skipped and reported, not read into memory.
 pub const MAX_LINE_BYTES: usize = 1 << 20;

@@ -176,6 +176,7 @@ impl Row for RejectionView {
     const COLUMNS: &'static [&'static str] = &[
         "batch", "line", "id", "reason", "message", "excerpt", "time",
     ];
+    const WHOLE: &'static [&'static str] = &["message"];
     fn cells(&self) -> Vec<String> {
         vec![
             self.batch.clone(),

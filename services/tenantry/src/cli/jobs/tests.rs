@@ -58,7 +58,11 @@ impl TrainingService for Fake {
 }
 
 fn state(state: job::State, fraction: f32) -> Result<WatchJobResponse, Status> {
-    let job = Job { state: state.into(), fraction, ..Job::default() };
+    let job = Job {
+        state: state.into(),
+        fraction,
+        ..Job::default()
+    };
     Ok(WatchJobResponse { job: Some(job) })
 }
 
@@ -71,15 +75,28 @@ async fn watched(streams: Vec<States>) -> Result<Job, CliError> {
             .add_service(service)
             .serve_with_incoming(TcpListenerStream::new(listener)),
     );
-    let args = ConnectionArgs { endpoint, key: Some("k".to_owned()), key_file: None, timeout: 5 };
-    watch(&Client::connect(&args).await.unwrap(), "tenants/acme/jobs/j1").await
+    let args = ConnectionArgs {
+        endpoint,
+        key: Some("k".to_owned()),
+        key_file: None,
+        timeout: 5,
+    };
+    watch(
+        &Client::connect(&args).await.unwrap(),
+        "tenants/acme/jobs/j1",
+    )
+    .await
 }
 
 #[tokio::test]
 async fn a_broken_stream_is_taken_up_again_until_the_job_ends() {
     use job::State::{Queued, Running, Succeeded};
     let job = watched(vec![
-        vec![state(Queued, 0.0), state(Running, 0.2), Err(Status::unavailable("stopping"))],
+        vec![
+            state(Queued, 0.0),
+            state(Running, 0.2),
+            Err(Status::unavailable("stopping")),
+        ],
         vec![state(Running, 0.4)],
         vec![state(Running, 0.9), state(Succeeded, 1.0)],
     ])
@@ -90,7 +107,9 @@ async fn a_broken_stream_is_taken_up_again_until_the_job_ends() {
 
 #[tokio::test]
 async fn a_failed_job_is_an_answer_and_a_missing_one_an_error() {
-    let job = watched(vec![vec![state(job::State::Failed, 0.5)]]).await.unwrap();
+    let job = watched(vec![vec![state(job::State::Failed, 0.5)]])
+        .await
+        .unwrap();
     assert_eq!(exit_of(&job), Exit::JobFailed);
     assert_eq!(watched(vec![]).await.unwrap_err().exit, Exit::NotFound);
 }
