@@ -67,6 +67,10 @@ pub struct GateRules {
 
 /// Decides, and says why in a sentence.
 #[must_use]
+#[allow(
+    clippy::neg_cmp_op_on_partial_ord,
+    reason = "so that NaN never promotes"
+)]
 pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
     let GateEvidence {
         queries,

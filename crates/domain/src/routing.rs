@@ -93,7 +93,7 @@ pub fn choose_route(
         })
         .collect();
     // The most specific tier first; of one tier the newest version.
-    chain.sort_by(|a, b| (b.model.tier(), b.model.version).cmp(&(a.model.tier(), a.model.version)));
+    chain.sort_by_key(|c| std::cmp::Reverse((c.model.tier(), c.model.version)));
     let mut fallbacks = Vec::new();
     for candidate in chain {
         if candidate.healthy {

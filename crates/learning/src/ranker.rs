@@ -5,6 +5,11 @@
 //! fitted by Newton's method, shrunk towards another ranker's where there is one: the loss is convex,
 //! so the same queries give the same weights.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "small matrices read best by their indices"
+)]
+
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
@@ -358,7 +363,8 @@ fn solve(a: &[[f64; F]; F], b: &[f64; F]) -> Option<[f64; F]> {
             let dot: f64 = (0..j).map(|k| l[i][k] * l[j][k]).sum();
             if i == j {
                 let square = a[i][i] - dot;
-                if !(square > 0.0) {
+                // NaN is not positive either.
+                if square.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
                     return None;
                 }
                 l[i][i] = square.sqrt();

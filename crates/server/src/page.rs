@@ -32,7 +32,7 @@ fn encode(text: &str) -> String {
 }
 
 fn decode(token: &str) -> Option<String> {
-    if !token.is_ascii() || token.len() % 2 != 0 {
+    if !token.is_ascii() || !token.len().is_multiple_of(2) {
         return None;
     }
     let bytes: Option<Vec<u8>> = (0..token.len())

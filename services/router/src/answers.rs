@@ -32,7 +32,6 @@ pub struct AnswerLog {
 
 impl AnswerLog {
     /// A log, and the task that writes it until `stop`, then the rest.
-    #[must_use]
     pub fn new(store: Store, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
         let (sender, receiver) = mpsc::channel(WAITING);
         (Self { sender }, write_all(store, receiver, stop))

@@ -171,9 +171,11 @@ impl TenantView {
                 all.push(format!("{name}: champion, but its artifact cannot be used"));
             }
             None if self.judged => {
-                all.push("no champion: the last version was not proven better".into())
+                all.push("no champion: the last version was not proven better".into());
             }
-            None => all.push("no champion: no version has been judged on enough data".into()),
+            None => {
+                all.push("no champion: no version has been judged on enough data".into());
+            }
         }
         all.push(format!(
             "{}: ships with the code, always there",

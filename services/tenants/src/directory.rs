@@ -47,7 +47,7 @@ impl Directory {
                 Ok(_) => {}
                 // Some were missed: forget everything rather than guess.
                 Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
-                    self.keys.invalidate_all()
+                    self.keys.invalidate_all();
                 }
                 Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
             }

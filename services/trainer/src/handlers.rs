@@ -243,7 +243,7 @@ impl Training {
         };
         let job = tx.jobs().enqueue(job, now).await?;
         tx.audit()
-            .record("models.retrain", &job.id.to_string(), "", now)
+            .record("models.retrain", job.id.as_ref(), "", now)
             .await?;
         if let Some(request_id) = &command.request_id {
             let response = job.id.to_string().into_bytes();

@@ -1,5 +1,13 @@
 //! What users do, over real gRPC, each against a server of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::needless_update,
+    clippy::type_complexity,
+    reason = "tests: a step that fails ends the test, and what is skipped is said"
+)]
+
 mod crash;
 mod dirty;
 mod isolation;

@@ -96,6 +96,12 @@ impl Folder {
         }
         check_dimensions(&path, space)?;
         let config = settings::shard(space)?;
+        // Segments that were being built when the process died.
+        let building = path.join("temp_segments");
+        if building.exists() {
+            fs::remove_dir_all(&building)
+                .map_err(|error| io_error("removing", &building, error))?;
+        }
         self.trim_log(space)
             .map_err(|error| corrupt(format!("its log: {error}")))?;
         let shard = guarded("loading a shard", || EdgeShard::load(&path, Some(config)))

@@ -110,8 +110,11 @@ async fn what_a_crash_left_half_done_is_cleared_away() {
     for name in ["half.new", "half.old"] {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
+    let building = folder.path().join("small").join("temp_segments");
+    fs::create_dir_all(building.join("half")).unwrap();
     let store = open(folder.path()).await;
     assert_eq!(store.count(&space(), &acme()).await.unwrap(), 100);
+    assert!(!building.exists());
     for name in ["half.new", "half.old"] {
         assert!(!folder.path().join(name).exists(), "{name}");
     }

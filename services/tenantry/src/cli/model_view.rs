@@ -207,8 +207,8 @@ impl ModelView {
             _ => "none",
         };
         match &self.verdict_reason {
-            Some(reason) => format!("{} ({words}): {reason}", self.verdict),
-            None => format!("{} ({words})", self.verdict),
+            Some(reason) => format!("{}: {reason}", self.verdict),
+            None => format!("{}: {words}", self.verdict),
         }
     }
 

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::error::{CliError, Exit};
 use super::jobs::{self, JobView};
 use super::model_view::ModelView;
-use super::output::{Output, Row, note};
+use super::output::{Output, note};
 
 /// Train models, see what they are worth, decide which one serves.
 #[derive(Debug, clap::Subcommand)]

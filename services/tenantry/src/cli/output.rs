@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table};
 use serde::Serialize;
 
 use super::error::CliError;
@@ -23,6 +23,11 @@ pub enum Format {
     /// A header and rows.
     Csv,
 }
+
+/// On a narrower terminal lines are left to run over.
+const NARROW: u16 = 60;
+/// Columns up to this width are never broken into lines.
+const UNBROKEN_CHARS: usize = 60;
 
 /// How results are printed.
 #[derive(Debug, Clone, clap::Args)]
@@ -127,7 +132,6 @@ impl Output {
         let mut table = Table::new();
         if self.decorated {
             table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-            table.set_content_arrangement(ContentArrangement::Dynamic);
             table.set_header(
                 heads
                     .iter()
@@ -148,6 +152,15 @@ impl Output {
         }
         if table.is_empty() {
             return "nothing\n".to_owned();
+        }
+        if self.decorated && table.width().is_some_and(|width| width >= NARROW) {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            // Names and numbers are there to be copied: only long texts are broken into lines.
+            for column in table.column_iter_mut() {
+                if column_width(rows, column.index) <= UNBROKEN_CHARS {
+                    column.set_constraint(ColumnConstraint::ContentWidth);
+                }
+            }
         }
         let mut text = String::new();
         for line in table.lines() {
@@ -192,6 +205,13 @@ impl Output {
         self.out.flush()?;
         Ok(())
     }
+}
+
+fn column_width<R: Row>(rows: &[R], column: usize) -> usize {
+    let cells = rows
+        .iter()
+        .filter_map(|row| row.cells().into_iter().nth(column));
+    cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
 }
 
 /// Tells the person watching something that is not part of the result.

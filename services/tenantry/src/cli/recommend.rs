@@ -159,14 +159,13 @@ impl RecommendationView {
         } else {
             format!("{} ({})", self.display_name, self.expert_id)
         };
-        let mut text = one_line(
-            &format!(
-                "{}. {name}: {:.0} % likely to be right",
-                self.rank,
-                self.probability * 100.0
-            ),
-            200,
-        );
+        // A baseline has a score, and no calibrated probability.
+        let worth = if self.probability > 0.0 {
+            format!("{:.0} % likely to be right", self.probability * 100.0)
+        } else {
+            format!("score {:.3}", self.score)
+        };
+        let mut text = one_line(&format!("{}. {name}: {worth}", self.rank), 200);
         text.push('\n');
         if let Some(because) = self.because() {
             text.push_str(&format!("     because   {because}\n"));

@@ -159,10 +159,18 @@ fn by_name(path: &Path) -> Option<Format> {
     }
 }
 
+/// Most lines decide, as the first one may be broken.
 fn by_start(start: &[u8]) -> Format {
-    match start.trim_ascii_start().first() {
-        Some(b'{' | b'[') | None => Format::Jsonl,
-        Some(_) => Format::Csv,
+    let lines = start
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_start);
+    let (json, other): (Vec<_>, Vec<_>) = lines
+        .filter(|line| !line.is_empty())
+        .partition(|line| matches!(line[0], b'{' | b'['));
+    if json.len() >= other.len() {
+        Format::Jsonl
+    } else {
+        Format::Csv
     }
 }
 

@@ -314,6 +314,9 @@ fn content_decides_where_the_name_does_not() {
     assert_eq!(read(&options).kept(), [1]);
     let (_folder, options) = written("export", "{\"id\":\"a\",\"text\":\"one\"}");
     assert_eq!(read(&options).kept(), [1]);
+    let rows = "broken\n{\"id\":\"a\",\"text\":\"one\"}\n{\"id\":\"b\",\"text\":\"two\"}\n";
+    let (_folder, options) = written("export", rows);
+    assert_eq!(read(&options).kept(), [2, 3]);
 }
 
 #[derive(serde::Deserialize)]

@@ -148,7 +148,13 @@ pub async fn run(args: IngestArgs, context: &mut Context) -> Result<Exit, CliErr
         }
         let sent = sender.run(events).await;
         if let Err(error) = sent {
-            return Err(error.hint(summary.how_to_go_on()));
+            // What the server refuses before it took anything says enough by itself.
+            let told = summary.batches > 0 || error.exit == Exit::Unreachable;
+            return Err(if told {
+                error.hint(summary.how_to_go_on())
+            } else {
+                error
+            });
         }
         if args.wait_indexed && !summary.interrupted && summary.batches > 0 {
             summary.indexed = wait_indexed(&client, &parent, summary.watermark).await?;
