@@ -38,7 +38,7 @@ pub fn count(text: &str) -> Vec<(u32, f32)> {
     let boost = if title.is_empty() { 1.0 } else { TITLE_BOOST };
     for (part, weight) in [(title, boost), (rest, 1.0)] {
         cut(part, &mut |word| {
-            *counts.entry(number(word)).or_default() += weight
+            *counts.entry(number(word)).or_default() += weight;
         });
     }
     let mut counts: Vec<_> = counts.into_iter().collect();

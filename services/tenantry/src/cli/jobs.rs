@@ -8,7 +8,7 @@ use serde::Serialize;
 use tonic::{Code, Status};
 
 use super::Context;
-use super::args::{PageArgs, TenantArg, enum_name, filled, tenant_of};
+use super::args::{PageArgs, TenantArg, enum_name, filled, last, tenant_of};
 use super::client::Client;
 use super::error::{CliError, Exit};
 use super::output::{Output, Row, note, short_time, time};
@@ -127,9 +127,8 @@ impl From<v1::Job> for JobView {
 
 impl Row for JobView {
     const COLUMNS: &'static [&'static str] = &[
-        "name", "kind", "state", "done", "step", "result", "created", "ended",
+        "job", "kind", "state", "done", "step", "result", "created", "ended",
     ];
-    const WHOLE: &'static [&'static str] = &["name", "result"];
     fn cells(&self) -> Vec<String> {
         let outcome = self
             .outcome
@@ -137,7 +136,7 @@ impl Row for JobView {
             .map(|(key, value)| format!("{key}={value}"));
         let outcome = outcome.collect::<Vec<_>>().join(" ");
         vec![
-            self.name.clone(),
+            last(&self.name).to_owned(),
             self.kind.to_owned(),
             self.state.to_owned(),
             format!("{:.0} %", self.fraction * 100.0),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use super::error::CliError;
@@ -24,10 +24,13 @@ pub enum Format {
     Csv,
 }
 
-/// On a narrower terminal lines are left to run over.
-const NARROW: u16 = 60;
-/// Columns up to this width are never broken into lines.
-const UNBROKEN_CHARS: usize = 60;
+/// A line below the heads, and nothing else.
+const RULED: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+/// Columns up to this width are never broken into lines, and wider ones not below it.
+const UNBROKEN_CHARS: usize = 36;
+/// Around each cell, and between two.
+const PADDING: usize = 3;
 
 /// How results are printed.
 #[derive(Debug, Clone, clap::Args)]
@@ -131,7 +134,7 @@ impl Output {
         let heads = R::COLUMNS;
         let mut table = Table::new();
         if self.decorated {
-            table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+            table.load_style(RULED);
             table.set_header(
                 heads
                     .iter()
@@ -153,14 +156,8 @@ impl Output {
         if table.is_empty() {
             return "nothing\n".to_owned();
         }
-        if self.decorated && table.width().is_some_and(|width| width >= NARROW) {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-            // Names and numbers are there to be copied: only long texts are broken into lines.
-            for column in table.column_iter_mut() {
-                if column_width(rows, column.index) <= UNBROKEN_CHARS {
-                    column.set_constraint(ColumnConstraint::ContentWidth);
-                }
-            }
+        if self.decorated {
+            fit(&mut table, rows);
         }
         let mut text = String::new();
         for line in table.lines() {
@@ -207,11 +204,25 @@ impl Output {
     }
 }
 
-fn column_width<R: Row>(rows: &[R], column: usize) -> usize {
-    let cells = rows
-        .iter()
-        .filter_map(|row| row.cells().into_iter().nth(column));
-    cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+/// Breaks long texts into lines to fit the terminal; names and numbers are there to be copied and
+/// stay whole. Where that leaves too little room, lines run over the edge instead.
+fn fit<R: Row>(table: &mut Table, rows: &[R]) {
+    let mut widths: Vec<usize> = R::COLUMNS.iter().map(|head| head.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row.cells()) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let needed: usize = widths.iter().map(|w| PADDING + (*w).min(UNBROKEN_CHARS)).sum();
+    if table.width().is_none_or(|width| usize::from(width) < needed) {
+        return;
+    }
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    for (column, width) in table.column_iter_mut().zip(widths) {
+        if width <= UNBROKEN_CHARS {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
 }
 
 /// Tells the person watching something that is not part of the result.
