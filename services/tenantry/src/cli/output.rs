@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{
+    Attribute, Cell, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+};
 use serde::Serialize;
 
 use super::error::CliError;
@@ -213,8 +215,14 @@ fn fit<R: Row>(table: &mut Table, rows: &[R]) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let needed: usize = widths.iter().map(|w| PADDING + (*w).min(UNBROKEN_CHARS)).sum();
-    if table.width().is_none_or(|width| usize::from(width) < needed) {
+    let needed: usize = widths
+        .iter()
+        .map(|w| PADDING + (*w).min(UNBROKEN_CHARS))
+        .sum();
+    if table
+        .width()
+        .is_none_or(|width| usize::from(width) < needed)
+    {
         return;
     }
     table.set_content_arrangement(ContentArrangement::Dynamic);
