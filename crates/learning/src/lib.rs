@@ -3,8 +3,8 @@
 //! Pure, synchronous and deterministic: the same corpus, settings and seed give the same bytes.
 //! Nothing here reads a clock, a file or a network; whoever calls it owns the thread.
 //!
-//! The way of a question: [`words`] cuts it, retrieval (here in [`retrieval`] for training, in the
-//! vector store when serving) collects the nearest items, [`features`] scores each candidate expert
+//! The way of a question: [`words`] cuts it, retrieval (here for training, in the
+//! vector store when serving) collects the nearest items, features describe each candidate expert
 //! with numbers that mean the same for every tenant, and a [`Ranker`] weighs them.
 
 mod baselines;

@@ -1,6 +1,6 @@
 //! `RouterService`: chooses a model for each request and answers with it.
 //!
-//! The hot path touches no database: a tenant's history is resident as a [`view`], refreshed in the
+//! The hot path touches no database: a tenant's history is resident as a view, refreshed in the
 //! background after each change.
 
 mod answers;
