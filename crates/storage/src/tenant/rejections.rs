@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{Rejection, RowIssue};
+use sea_orm::sea_query::LikeExpr;
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -58,8 +59,8 @@ impl Rejections<'_> {
         Ok(())
     }
 
-    /// At most `limit` rejections after the sequence `after` (0: from the first), in order; of one
-    /// batch if it is named.
+    /// At most `limit` rejections after the sequence `after` (0: from the first), in order; of the
+    /// batches whose name begins with `batch` if it is given.
     ///
     /// # Errors
     /// The database fails.
@@ -73,7 +74,12 @@ impl Rejections<'_> {
         let db = self.tx.session().read().await?;
         let mut query = self.tx.find::<Entity>().filter(Column::Sequence.gt(after));
         if let Some(batch) = batch {
-            query = query.filter(Column::Batch.eq(batch));
+            let escaped = batch
+                .replace('\\', "\\\\")
+                .replace('%', "\\%")
+                .replace('_', "\\_");
+            let pattern = LikeExpr::new(format!("{escaped}%")).escape('\\');
+            query = query.filter(Column::Batch.like(pattern));
         }
         let query = query.order_by_asc(Column::Sequence).limit(u64::from(limit));
         all(query.all(db).await?)
