@@ -30,7 +30,7 @@ pub use item::{
     Rejection, RejectionReason, RowIssue,
 };
 pub use job::{Job, JobKind, JobProgress, JobState};
-pub use model::{Alias, Lineage, ModelMetrics, ModelRef, ModelVersion, Tier};
+pub use model::{Alias, Lineage, ModelMetrics, ModelVersion, Tier};
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
 pub use routing::{Candidate, FallbackNote, Policy, Route, RouteReason, choose_route};
 pub use tenant::{AuditEvent, Tenant, TenantSettings, TenantState};

@@ -90,15 +90,6 @@ pub struct ModelMetrics {
     pub ndcg_at_10: f64,
 }
 
-/// A model by name and checksum: what an alias resolves to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelRef {
-    /// The model's number inside its owner and task.
-    pub version: u64,
-    /// SHA-256 of the artifact, in hex.
-    pub checksum: String,
-}
-
 /// One immutable version of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelVersion {

@@ -217,7 +217,7 @@ async fn authenticate(
         .find(shown.id())
         .await?
         .ok_or_else(unauthenticated)?;
-    // blake-like early exits would tell how much of a hash was guessed; compare all of it.
+    // Ending at the first difference would tell how much of a hash was right; compare all of it.
     let differing = record
         .secret_hash
         .iter()
