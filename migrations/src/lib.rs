@@ -22,6 +22,8 @@ mod m20261121_000005_jobs;
 mod m20261121_000006_models;
 mod m20261121_000007_serving;
 mod m20261121_000008_row_level_security;
+mod m20261121_000009_routing;
+mod m20261121_000010_tiers;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_models::Migration),
             Box::new(m20261121_000007_serving::Migration),
             Box::new(m20261121_000008_row_level_security::Migration),
+            Box::new(m20261121_000009_routing::Migration),
+            Box::new(m20261121_000010_tiers::Migration),
         ]
     }
 }

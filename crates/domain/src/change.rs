@@ -20,6 +20,8 @@ pub enum Change {
     Index(TenantId),
     /// The tenant's aliases.
     Models(TenantId),
+    /// A model that no single tenant owns was made, or another one serves.
+    Tiers,
     /// A job moved.
     Jobs(TenantId),
     /// A key was revoked or made.

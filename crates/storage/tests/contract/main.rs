@@ -21,10 +21,12 @@ mod jobs;
 mod models;
 mod postgres;
 mod queue;
+mod routing;
 mod schema;
 mod serving;
 mod sqlite_file;
 mod tenants;
+mod tiers;
 mod world;
 
 use std::pin::Pin;
@@ -88,6 +90,10 @@ contract![
     serving::a_repeated_request_gets_the_first_answer,
     serving::two_calls_of_one_request_do_the_work_once,
     serving::tenant_b_cannot_see_what_a_was_served,
+    tiers::a_tier_has_versions_and_a_champion,
+    tiers::only_what_tenants_agree_to_is_shared,
+    routing::a_policy_is_set_and_replaced,
+    routing::tenant_b_cannot_see_policies_of_a,
     jobs::a_job_is_enqueued_found_and_listed,
     jobs::one_job_waits_under_a_key,
     jobs::a_job_is_cancelled,
