@@ -22,8 +22,8 @@ pub enum Change {
     Models(TenantId),
     /// A model that no single tenant owns was made, or another one serves.
     Tiers,
-    /// A job moved.
-    Jobs(TenantId),
+    /// A job moved, of the tenant or (none) of the platform.
+    Jobs(Option<TenantId>),
     /// A key was revoked or made.
     Key(KeyId),
 }

@@ -16,6 +16,7 @@ mod model;
 mod names;
 mod policy;
 mod routing;
+mod sequence;
 mod tenant;
 mod text;
 
@@ -37,5 +38,6 @@ pub use policy::{RoutingMode, RoutingPolicy};
 pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
 };
+pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
 pub use tenant::{AuditEvent, Tenant, TenantSettings, TenantState};
 pub use text::{clean_text, has_usable_text, normalized};

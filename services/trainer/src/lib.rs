@@ -4,6 +4,7 @@ mod commands;
 mod dataset;
 mod handlers;
 mod registry;
+mod scope;
 mod trainer;
 mod watch;
 

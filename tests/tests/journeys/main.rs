@@ -12,3 +12,4 @@ mod crash;
 mod dirty;
 mod isolation;
 mod learn;
+mod routing;
