@@ -1,10 +1,12 @@
 //! `TrainingService`: jobs, the registry of models, and the trainer that makes them.
 
+mod above;
 mod commands;
 mod dataset;
 mod handlers;
 mod registry;
 mod scope;
+mod tiers;
 mod trainer;
 mod watch;
 
@@ -14,6 +16,7 @@ use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 
+pub use tiers::TierTrainer;
 pub use trainer::Trainer;
 
 /// The full name of the service, for the health service.

@@ -13,3 +13,4 @@ mod dirty;
 mod isolation;
 mod learn;
 mod routing;
+mod tiers;
