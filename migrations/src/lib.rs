@@ -22,6 +22,7 @@ mod m20261121_000005_jobs;
 mod m20261121_000006_models;
 mod m20261121_000007_serving;
 mod m20261121_000008_row_level_security;
+mod m20261121_000010_tasks;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_models::Migration),
             Box::new(m20261121_000007_serving::Migration),
             Box::new(m20261121_000008_row_level_security::Migration),
+            Box::new(m20261121_000010_tasks::Migration),
         ]
     }
 }

@@ -20,6 +20,8 @@ pub enum Change {
     Index(TenantId),
     /// The tenant's aliases.
     Models(TenantId),
+    /// The tenant's tasks, or what people corrected of their answers.
+    Tasks(TenantId),
     /// A job moved.
     Jobs(TenantId),
     /// A key was revoked or made.

@@ -15,6 +15,8 @@ mod job;
 mod model;
 mod names;
 mod routing;
+mod task;
+mod task_gate;
 mod tenant;
 mod text;
 
@@ -33,5 +35,10 @@ pub use job::{Job, JobKind, JobProgress, JobState};
 pub use model::{Alias, Lineage, ModelMetrics, ModelVersion, Tier};
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
 pub use routing::{Candidate, FallbackNote, Policy, Route, RouteReason, choose_route};
+pub use task::{
+    AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
+    TaskDefinition, TaskKind, TaskLabel, TaskSource,
+};
+pub use task_gate::{HeadEvidence, HeadRules, decide_head};
 pub use tenant::{AuditEvent, Tenant, TenantSettings, TenantState};
 pub use text::{clean_text, has_usable_text, normalized};

@@ -32,6 +32,8 @@ pub enum ResourceName {
     Dataset(TenantId, DatasetNumber),
     /// `tenants/{tenant}/jobs/{job}`
     Job(TenantId, JobId),
+    /// `tenants/{tenant}/tasks/{task}`
+    Task(TenantId, TaskId),
     /// `tenants/{tenant}/apiKeys/{key}`, or `apiKeys/{key}` for an operator's key
     ApiKey(Option<TenantId>, KeyId),
 }
@@ -92,6 +94,17 @@ impl ResourceName {
         }
     }
 
+    /// Parses `tenants/{tenant}/tasks/{task}`.
+    ///
+    /// # Errors
+    /// [`NameError`] when the text has another form.
+    pub fn task(name: &str) -> Result<(TenantId, TaskId), NameError> {
+        match name.split('/').collect::<Vec<_>>()[..] {
+            ["tenants", tenant, "tasks", task] => Ok((tenant.parse()?, task.parse()?)),
+            _ => Err(form("tenants/{tenant}/tasks/{task}", name)),
+        }
+    }
+
     /// Parses `tenants/{tenant}/apiKeys/{key}` or `apiKeys/{key}`.
     ///
     /// # Errors
@@ -112,6 +125,7 @@ impl fmt::Display for ResourceName {
             Self::Item(tenant, item) => write!(f, "tenants/{tenant}/items/{item}"),
             Self::Dataset(tenant, number) => write!(f, "tenants/{tenant}/datasets/{number}"),
             Self::Job(tenant, job) => write!(f, "tenants/{tenant}/jobs/{job}"),
+            Self::Task(tenant, task) => write!(f, "tenants/{tenant}/tasks/{task}"),
             Self::ApiKey(Some(tenant), key) => write!(f, "tenants/{tenant}/apiKeys/{key}"),
             Self::ApiKey(None, key) => write!(f, "apiKeys/{key}"),
         }

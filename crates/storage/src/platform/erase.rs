@@ -16,7 +16,10 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 21] = [
+    "corrections",
+    "classifications",
+    "tasks",
     "requests",
     "feedback",
     "answers",

@@ -7,6 +7,8 @@ use sea_orm::EntityTrait;
 pub(crate) mod answers;
 pub(crate) mod api_keys;
 pub(crate) mod audit_events;
+pub(crate) mod classifications;
+pub(crate) mod corrections;
 pub(crate) mod datasets;
 pub(crate) mod embeddings;
 pub(crate) mod erasures;
@@ -20,6 +22,7 @@ pub(crate) mod model_events;
 pub(crate) mod models;
 pub(crate) mod rejections;
 pub(crate) mod requests;
+pub(crate) mod tasks;
 pub(crate) mod tenant_counters;
 pub(crate) mod tenants;
 

@@ -9,6 +9,8 @@ use crate::session::Session;
 
 mod answers;
 pub(crate) mod audit;
+mod classifications;
+mod corrections;
 mod counters;
 mod datasets;
 mod embeddings;
@@ -20,9 +22,12 @@ mod jobs;
 mod models;
 mod rejections;
 mod requests;
+mod tasks;
 
 pub use answers::{Answer, Answers, NewAnswer};
 pub use audit::Audit;
+pub use classifications::{Classification, Classifications, Outcome as ClassificationOutcome};
+pub use corrections::{Corrections, CorrectionsStamp};
 pub use datasets::{Datasets, NewDataset};
 pub use embeddings::Embeddings;
 pub use experts::Experts;
@@ -33,6 +38,7 @@ pub use jobs::{Jobs, NewJob};
 pub use models::{AliasEvent, Models, NewModel};
 pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
+pub use tasks::Tasks;
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
 const ROWS_PER_INSERT: usize = 1_000;
@@ -118,6 +124,24 @@ impl TenantTx {
     #[must_use]
     pub fn answers(&self) -> Answers<'_> {
         Answers { tx: self }
+    }
+
+    /// What is to be predicted.
+    #[must_use]
+    pub fn tasks(&self) -> Tasks<'_> {
+        Tasks { tx: self }
+    }
+
+    /// What was answered to tasks.
+    #[must_use]
+    pub fn classifications(&self) -> Classifications<'_> {
+        Classifications { tx: self }
+    }
+
+    /// What people said is right.
+    #[must_use]
+    pub fn corrections(&self) -> Corrections<'_> {
+        Corrections { tx: self }
     }
 
     /// First answers of mutations, for those who ask again.

@@ -24,6 +24,7 @@ mod queue;
 mod schema;
 mod serving;
 mod sqlite_file;
+mod tasks;
 mod tenants;
 mod world;
 
@@ -88,6 +89,9 @@ contract![
     serving::a_repeated_request_gets_the_first_answer,
     serving::two_calls_of_one_request_do_the_work_once,
     serving::tenant_b_cannot_see_what_a_was_served,
+    tasks::a_task_is_made_changed_listed_and_deleted,
+    tasks::corrections_join_what_was_answered,
+    tasks::tenant_b_cannot_see_tasks_of_a,
     jobs::a_job_is_enqueued_found_and_listed,
     jobs::one_job_waits_under_a_key,
     jobs::a_job_is_cancelled,
