@@ -1,0 +1,116 @@
+//! Rows of features: a dense block (the embedding) beside a sparse one (terms).
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
+
+/// Rows of features.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    pub dense: Array2<f32>,
+    /// Where each row's terms begin, and where the last one's end.
+    pub starts: Vec<usize>,
+    pub columns: Vec<u32>,
+    pub values: Vec<f32>,
+    /// Columns of the sparse block.
+    pub width: usize,
+}
+
+impl Rows {
+    pub(super) fn new(dense: Array2<f32>, width: usize) -> Self {
+        Self {
+            dense,
+            starts: vec![0],
+            columns: Vec::new(),
+            values: Vec::new(),
+            width,
+        }
+    }
+
+    /// Adds the next row's terms; must be called once a row.
+    pub(super) fn push(&mut self, terms: &[(u32, f32)]) {
+        self.columns.extend(terms.iter().map(|term| term.0));
+        self.values.extend(terms.iter().map(|term| term.1));
+        self.starts.push(self.columns.len());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.dense.nrows()
+    }
+
+    /// Features of a row.
+    pub(super) fn features(&self) -> usize {
+        self.dense.ncols() + self.width
+    }
+
+    fn terms(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
+        let range = self.starts[row]..self.starts[row + 1];
+        let columns = self.columns[range.clone()].iter();
+        columns.zip(&self.values[range]).map(|(&column, &value)| (column as usize, value))
+    }
+
+    /// The rows `from..to` times `weights` (features by outputs), plus `bias`.
+    pub(super) fn times(
+        &self,
+        from: usize,
+        to: usize,
+        weights: ArrayView2<'_, f32>,
+        bias: ArrayView1<'_, f32>,
+    ) -> Array2<f32> {
+        let d = self.dense.ncols();
+        let mut out = self.dense.slice(s![from..to, ..]).dot(&weights.slice(s![..d, ..]));
+        for (row, mut scores) in (from..to).zip(out.axis_iter_mut(Axis(0))) {
+            scores += &bias;
+            for (column, value) in self.terms(row) {
+                scores.scaled_add(value, &weights.row(d + column));
+            }
+        }
+        out
+    }
+
+    /// Adds the transposed rows `from..to` times `errors` to `gradient`.
+    pub(super) fn add_transposed(
+        &self,
+        from: usize,
+        errors: &Array2<f32>,
+        gradient: &mut ArrayViewMut2<'_, f32>,
+        bias: &mut ArrayViewMut1<'_, f32>,
+    ) {
+        let d = self.dense.ncols();
+        let to = from + errors.nrows();
+        let block = self.dense.slice(s![from..to, ..]);
+        let mut dense = gradient.slice_mut(s![..d, ..]);
+        ndarray::linalg::general_mat_mul(1.0, &block.t(), errors, 1.0, &mut dense);
+        for (row, error) in (from..to).zip(errors.outer_iter()) {
+            *bias += &error;
+            for (column, value) in self.terms(row) {
+                gradient.row_mut(d + column).scaled_add(value, &error);
+            }
+        }
+    }
+
+    /// These rows only.
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
+        let mut made = Self::new(self.dense.select(Axis(0), rows), self.width);
+        for &row in rows {
+            let terms: Vec<(u32, f32)> = self.terms(row).map(|(c, v)| (c as u32, v)).collect();
+            made.push(&terms);
+        }
+        made
+    }
+}
+
+/// One row times weights: what serving does.
+pub(super) fn one(
+    dense: &[f32],
+    terms: &[(u32, f32)],
+    weights: ArrayView2<'_, f32>,
+    bias: ArrayView1<'_, f32>,
+) -> Array1<f32> {
+    let mut out = bias.to_owned();
+    for (at, value) in dense.iter().enumerate() {
+        out.scaled_add(*value, &weights.row(at));
+    }
+    for (column, value) in terms {
+        out.scaled_add(*value, &weights.row(dense.len() + *column as usize));
+    }
+    out
+}

@@ -1,0 +1,453 @@
+//! Training a head: rows held out in turn, every method asked the same rows, the gate's verdict, and
+//! a head fitted on everything.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use domain::{HeadRules, Target, TaskDefinition, TaskKind, Verdict, decide_head};
+use ndarray::{Array2, ArrayView2, Axis, s};
+
+use super::decision::{Answer, Decision, Held, Scores};
+use super::folds::folds;
+use super::head::{Head, HeadParts};
+use super::linear::{Fit, Linear, Truth, sigmoid, softmax};
+use super::measure::{self, Pair};
+use super::recipe;
+use super::report::TaskReport;
+use super::rows::Rows;
+use super::simple::{Keywords, SimpleMethod, ZeroShot, knn};
+use super::terms::Terms;
+use super::{LabelSet, regression};
+use crate::Progress;
+
+/// Fewer examples than this train nothing.
+pub(super) const MIN_EXAMPLES: usize = 10;
+/// Held-out rows whose similarities are in memory at once.
+const BLOCK: usize = 256;
+
+/// One labelled text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// The text.
+    pub text: String,
+    /// What is right for it.
+    pub target: Target,
+    /// It came as a correction.
+    pub corrected: bool,
+}
+
+/// What training is given.
+pub struct TaskInput<'a> {
+    /// The task.
+    pub task: &'a TaskDefinition,
+    /// The labelled texts, oldest first.
+    pub examples: &'a [Example],
+    /// Their embeddings, one row each, of length 1.
+    pub vectors: ArrayView2<'a, f32>,
+    /// [`LabelSet::new`] of the task and the examples' targets.
+    pub labels: &'a LabelSet,
+    /// The embeddings of [`LabelSet::texts`], one row each, of length 1.
+    pub label_vectors: ArrayView2<'a, f32>,
+    /// Of everything random: the bootstrap.
+    pub seed: u64,
+}
+
+/// What came out of training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskModel {
+    /// The head, fitted on everything.
+    pub head: Head,
+    /// How a head made in the same way did on what it had not seen.
+    pub report: TaskReport,
+}
+
+/// Why nothing was trained.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TaskTrainError {
+    /// There is too little to learn from.
+    #[error(
+        "{found} items with what the task asks for are too few to train on; {MIN_EXAMPLES} are needed"
+    )]
+    TooFew {
+        /// What there is.
+        found: usize,
+    },
+    /// There is nothing to choose between.
+    #[error("all labelled items have the label {label:?}; there is nothing to learn")]
+    OneLabel {
+        /// The label.
+        label: String,
+    },
+    /// There is nothing to tell apart.
+    #[error("all items have the same value; there is nothing to learn")]
+    OneValue,
+    /// The caller asked to stop.
+    #[error("training was stopped")]
+    Stopped,
+}
+
+/// What the methods said of every row while it was held out.
+struct HeldOut {
+    head: Vec<Scores>,
+    simple: Vec<(SimpleMethod, Vec<Scores>)>,
+}
+
+/// Trains a head for the task and judges it.
+///
+/// # Errors
+/// [`TaskTrainError`] when there is too little to learn from, or the caller asked to stop.
+pub fn train_task(
+    input: &TaskInput<'_>,
+    progress: &Progress<'_>,
+) -> Result<TaskModel, TaskTrainError> {
+    if input.task.kind == TaskKind::Regression {
+        return regression::train(input, progress);
+    }
+    let set = TrainingSet::new(input)?;
+    let stopped = AtomicBool::new(false);
+    let go_on = || !stopped.load(Ordering::Relaxed);
+    let turns = recipe::folds(set.texts.len());
+    let groups: Vec<(&str, usize)> = set
+        .texts
+        .iter()
+        .zip(&set.truth)
+        .map(|(text, own)| (*text, usize::from(own[0])))
+        .collect();
+    let fold_of = folds(&groups, turns);
+    let slots: Mutex<Vec<Option<Vec<(usize, RowScores)>>>> = Mutex::new(vec![None; turns]);
+    let whole: Mutex<Option<Linear>> = Mutex::new(None);
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let work = || loop {
+        let turn = next.fetch_add(1, Ordering::Relaxed);
+        if turn > turns || !go_on() {
+            return;
+        }
+        let at = done.load(Ordering::Relaxed) as f32 / (turns + 1) as f32;
+        if !progress(at, "fitting on parts, judging on the rest") {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        // The last turn is the head that will serve, fitted on everything.
+        if turn == turns {
+            let fitted = set.fit(&set.rows, &(0..set.texts.len()).collect::<Vec<_>>(), &go_on);
+            *lock(&whole) = fitted;
+        } else {
+            lock(&slots)[turn] = set.hold_out(turn, &fold_of, &go_on);
+        }
+        done.fetch_add(1, Ordering::Relaxed);
+    };
+    let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(4) - 1;
+    std::thread::scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let linear = lock(&whole).take().ok_or(TaskTrainError::Stopped)?;
+    let slots = std::mem::take(&mut *lock(&slots));
+    let slots: Option<Vec<_>> = slots.into_iter().collect();
+    let held = HeldOut::gather(slots.ok_or(TaskTrainError::Stopped)?, set.texts.len());
+    if !progress(0.95, "weighing the evidence") {
+        return Err(TaskTrainError::Stopped);
+    }
+    let (decision, report) = set.judge(&held, &fold_of);
+    let parts = HeadParts {
+        kind: input.task.kind,
+        labels: input.labels.names().to_vec(),
+        dimensions: input.vectors.ncols(),
+        dense_scale: recipe::DENSE_SCALE,
+        terms: set.terms,
+        decision,
+        value: None,
+    };
+    // Weights that are not finite come of embeddings that are not: nothing was learned.
+    let head = Head::new(parts, linear).ok_or(TaskTrainError::TooFew { found: 0 })?;
+    Ok(TaskModel { head, report })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What each method said of one row: the head, then the simple ones.
+type RowScores = (Scores, [Scores; SIMPLE.len()]);
+const SIMPLE: [SimpleMethod; 3] =
+    [SimpleMethod::Keywords, SimpleMethod::ZeroShot, SimpleMethod::Knn];
+
+/// The examples as numbers.
+struct TrainingSet<'a, 'b> {
+    input: &'a TaskInput<'b>,
+    texts: Vec<&'a str>,
+    vectors: Array2<f32>,
+    truth: Vec<Vec<u16>>,
+    out_of_scope: Option<u16>,
+    corrections: usize,
+    terms: Terms,
+    rows: Rows,
+    warnings: Vec<String>,
+}
+
+impl<'a, 'b> TrainingSet<'a, 'b> {
+    fn new(input: &'a TaskInput<'b>) -> Result<Self, TaskTrainError> {
+        let (task, labels) = (input.task, input.labels);
+        let mut kept = Vec::new();
+        let mut truth = Vec::new();
+        let (mut ambiguous, mut unknown) = (0, 0);
+        for (at, example) in input.examples.iter().enumerate() {
+            let own = labels.numbers(&example.target);
+            match own.len() {
+                0 => unknown += 1,
+                n if n > 1 && task.kind == TaskKind::SingleLabel => ambiguous += 1,
+                _ => {
+                    kept.push(at);
+                    truth.push(own);
+                }
+            }
+        }
+        if kept.len() < MIN_EXAMPLES {
+            return Err(TaskTrainError::TooFew { found: kept.len() });
+        }
+        let mut seen: Vec<u16> = truth.iter().flatten().copied().collect();
+        seen.sort_unstable();
+        let once = seen.chunk_by(|a, b| a == b).filter(|same| same.len() == 1).count();
+        seen.dedup();
+        if let [only] = seen[..] {
+            let label = labels.names()[usize::from(only)].clone();
+            return Err(TaskTrainError::OneLabel { label });
+        }
+        let texts: Vec<&str> = kept.iter().map(|&at| input.examples[at].text.as_str()).collect();
+        let vectors = input.vectors.select(Axis(0), &kept);
+        let most = (recipe::MAX_WEIGHTS / labels.len().max(1)).saturating_sub(vectors.ncols());
+        let terms = Terms::fit(&recipe::LABEL_TERMS, texts.iter().copied(), most);
+        let mut rows = Rows::new(&vectors * recipe::DENSE_SCALE, terms.width());
+        texts.iter().for_each(|text| rows.push(&terms.row(text)));
+        let mut warnings = Vec::new();
+        let mut warn = |count: usize, what: &str| {
+            if count > 0 {
+                warnings.push(format!("{count} {what}"));
+            }
+        };
+        warn(ambiguous, "items have more than one label of this task and were left out");
+        warn(unknown, "items have only labels that were left out");
+        warn(labels.dropped(), "labels are more than a task may have; the rarest were left out");
+        warn(once, "labels have a single example; they cannot be judged");
+        warn(labels.len() - seen.len(), "listed labels have no example");
+        let out_of_scope = task.out_of_scope_label.as_ref().and_then(|l| labels.number(l));
+        Ok(Self {
+            input,
+            texts,
+            vectors,
+            truth,
+            out_of_scope,
+            corrections: kept.iter().filter(|at| input.examples[**at].corrected).count(),
+            terms,
+            rows,
+            warnings,
+        })
+    }
+
+    fn several(&self) -> bool {
+        self.input.task.kind == TaskKind::MultiLabel
+    }
+
+    fn fit(&self, rows: &Rows, which: &[usize], go_on: &(dyn Fn() -> bool + Sync)) -> Option<Linear> {
+        let fit = Fit {
+            outputs: self.input.labels.len(),
+            pull: recipe::LABEL_PULL,
+            go_on,
+        };
+        if self.several() {
+            let truth: Vec<Vec<u16>> = which.iter().map(|&at| self.truth[at].clone()).collect();
+            return Linear::fit(rows, &Truth::Many(&truth), &fit);
+        }
+        let truth: Vec<u16> = which.iter().map(|&at| self.truth[at][0]).collect();
+        Linear::fit(rows, &Truth::One(&truth), &fit)
+    }
+
+    /// Holds out the rows of one fold, and asks every method what it says of them.
+    fn hold_out(
+        &self,
+        turn: usize,
+        fold_of: &[usize],
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Vec<(usize, RowScores)>> {
+        let of = |held: bool| -> Vec<usize> {
+            (0..fold_of.len()).filter(|&at| (fold_of[at] == turn) == held).collect()
+        };
+        let (held, known) = (of(true), of(false));
+        let linear = self.fit(&self.rows.select(&known), &known, go_on)?;
+        let raw = linear.scores(&self.rows.select(&held));
+        let labels = self.input.labels;
+        let examples = known.iter().map(|&at| (self.texts[at], self.truth[at].as_slice()));
+        let keywords = Keywords::new(self.input.task, labels, examples);
+        let zero_shot = ZeroShot::new(self.input.label_vectors.to_owned());
+        let history = self.vectors.select(Axis(0), &known);
+        let mut found = Vec::with_capacity(held.len());
+        for (block, part) in held.chunks(BLOCK).enumerate() {
+            if !go_on() {
+                return None;
+            }
+            let similar = self.vectors.select(Axis(0), part).dot(&history.t());
+            for ((&at, row), similar) in part.iter().zip(raw.slice(s![block * BLOCK.., ..]).outer_iter()).zip(similar.outer_iter()) {
+                let nearest = nearest(similar.iter().copied());
+                let votes = nearest.iter().map(|&(s, at)| (s, self.truth[known[at]].as_slice()));
+                let near = knn(labels.len(), votes);
+                let mut shares = row.to_vec();
+                match self.several() {
+                    true => shares.iter_mut().for_each(|score| *score = sigmoid(*score)),
+                    false => softmax(&mut shares),
+                }
+                let head = Scores { shares, support: near.support };
+                let vector = self.vectors.row(at).to_vec();
+                let simple = [keywords.scores(self.texts[at]), zero_shot.scores(&vector), near];
+                found.push((at, (head, simple)));
+            }
+        }
+        Some(found)
+    }
+
+    /// The decision that serves, and the report with the verdict.
+    fn judge(&self, held: &HeldOut, fold_of: &[usize]) -> (Decision, TaskReport) {
+        let (task, labels) = (self.input.task, self.input.labels);
+        let prior = |method| {
+            Decision::unmeasured(method, task.kind, self.out_of_scope, task.target_precision)
+        };
+        let (decision, answers) =
+            self.decide(&prior(SimpleMethod::Knn), &held.head, fold_of);
+        let pairs = self.pairs(&answers);
+        let worth = |pairs: &[Pair<'_>]| -> Vec<f64> {
+            pairs.iter().map(|(said, right)| measure::worth(said, right)).collect()
+        };
+        let own = worth(&pairs);
+        let mut methods = Vec::new();
+        let mut best: Option<(f64, &str, Vec<f64>)> = None;
+        for (method, scores) in &held.simple {
+            let answers = self.decide(&prior(*method), scores, fold_of).1;
+            let pairs = self.pairs(&answers);
+            methods.push(measure::method(method.name(), "baseline", labels.len(), &pairs));
+            let worth = worth(&pairs);
+            let mean = worth.iter().sum::<f64>();
+            if best.as_ref().is_none_or(|(most, _, _)| mean > *most) {
+                best = Some((mean, method.name(), worth));
+            }
+        }
+        methods.push(measure::method("head", "candidate", labels.len(), &pairs));
+        let (_, incumbent, theirs) = best.unwrap_or_default();
+        let paired: Vec<(f64, f64)> = own.iter().copied().zip(theirs).collect();
+        let evidence = measure::weigh(&paired, self.input.seed);
+        let (verdict, reason): (Verdict, String) =
+            decide_head(&HeadRules::default(), &evidence, incumbent);
+        let (confusions, confusions_complete) = measure::confusions(labels, &pairs);
+        let (coverage, precision, firsts) = self.confidence(&answers);
+        let report = TaskReport {
+            rows: self.texts.len() as u64,
+            examples: self.texts.len() as u64,
+            corrections: self.corrections as u64,
+            methods,
+            incumbent: incumbent.to_owned(),
+            evidence,
+            verdict,
+            reason,
+            calibration_error: measure::calibration_error(&firsts),
+            target_precision: task.target_precision,
+            threshold: decision.threshold(),
+            coverage,
+            precision,
+            out_of_scope: self.out_of_scope.map(|label| self.scope(label, &answers)),
+            classes: measure::classes(labels, &pairs),
+            confusions,
+            confusions_complete,
+            warnings: self.warnings.clone(),
+        };
+        (decision, report)
+    }
+
+    /// The decision fitted on all rows, and answers of decisions fitted on the other half of the
+    /// rows: what is reported must not have been fitted on the same rows.
+    fn decide(
+        &self,
+        prior: &Decision,
+        scores: &[Scores],
+        fold_of: &[usize],
+    ) -> (Decision, Vec<Answer>) {
+        let target = self.input.task.target_precision;
+        let rows = |keep: &dyn Fn(usize) -> bool| -> Vec<Held<'_>> {
+            let all = scores.iter().zip(&self.truth).enumerate();
+            all.filter(|(at, _)| keep(*at)).map(|(_, (scores, right))| Held { scores, right }).collect()
+        };
+        let halves =
+            [0, 1].map(|half| prior.fit(&rows(&|at| fold_of[at] % 2 != half), target));
+        let answers = scores.iter().zip(fold_of).map(|(s, fold)| halves[fold % 2].answer(s));
+        (prior.fit(&rows(&|_| true), target), answers.collect())
+    }
+
+    fn pairs(&self, answers: &[Answer]) -> Vec<Pair<'_>> {
+        let said = answers.iter().map(|answer| match (answer.out_of_scope, self.out_of_scope) {
+            (true, Some(label)) => vec![label],
+            _ => answer.labels.iter().filter(|l| l.chosen).map(|l| l.label).collect(),
+        });
+        said.zip(self.truth.iter().map(Vec::as_slice)).collect()
+    }
+
+    /// The share of rows answered, the share of those answers that are right, and confidences with
+    /// whether they were right.
+    fn confidence(&self, answers: &[Answer]) -> (f64, f64, Vec<(f64, bool)>) {
+        let (mut answered, mut given, mut right, mut firsts) = (0, 0, 0, Vec::new());
+        for (answer, truth) in answers.iter().zip(&self.truth) {
+            let sure = answer.abstain.is_none();
+            answered += usize::from(sure);
+            for label in &answer.labels {
+                let is_right = truth.contains(&label.label);
+                // Of one label the first is what was said; of several each is a saying of its own.
+                if self.several() || label.chosen {
+                    firsts.push((label.confidence, is_right));
+                }
+                if sure && label.chosen && (!self.several() || label.confidence >= answer.threshold) {
+                    given += 1;
+                    right += usize::from(is_right);
+                }
+            }
+        }
+        let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        (share(answered, answers.len()), share(right, given), firsts)
+    }
+
+    fn scope(&self, label: u16, answers: &[Answer]) -> (f64, f64) {
+        let share = |outside: bool| {
+            let own = answers.iter().zip(&self.truth).filter(|(_, t)| t.contains(&label) == outside);
+            let all: Vec<bool> = own.map(|(answer, _)| answer.out_of_scope).collect();
+            all.iter().filter(|found| **found).count() as f64 / all.len().max(1) as f64
+        };
+        (share(true), share(false))
+    }
+}
+
+impl HeldOut {
+    fn gather(slots: Vec<Vec<(usize, RowScores)>>, rows: usize) -> Self {
+        let mut head = vec![Scores::default(); rows];
+        let mut simple = SIMPLE.map(|method| (method, vec![Scores::default(); rows]));
+        for (at, (own, others)) in slots.into_iter().flatten() {
+            head[at] = own;
+            for ((_, slot), scores) in simple.iter_mut().zip(others) {
+                slot[at] = scores;
+            }
+        }
+        Self { head, simple: simple.into() }
+    }
+}
+
+/// The nearest, best first, with their places.
+pub(super) fn nearest(similarities: impl Iterator<Item = f32>) -> Vec<(f32, usize)> {
+    const MOST: usize = 2 * recipe::NEIGHBOURS;
+    let mut all: Vec<(f32, usize)> = similarities.enumerate().map(|(at, s)| (s, at)).collect();
+    let order = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    if all.len() > MOST {
+        all.select_nth_unstable_by(MOST - 1, order);
+        all.truncate(MOST);
+    }
+    all.sort_unstable_by(order);
+    all
+}
+
+#[cfg(test)]
+#[path = "train_tests.rs"]
+pub(super) mod tests;
