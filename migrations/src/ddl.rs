@@ -67,3 +67,33 @@ pub(crate) async fn drop_tables(
     }
     Ok(())
 }
+
+const PLATFORM: &str = "current_setting('tenantry.platform', true) = 'on'";
+
+/// On PostgreSQL, lets a transaction see only the rows of the tenant that it works for; the
+/// platform's own transactions see all.
+pub(crate) async fn wall_tenant(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    column: &str,
+) -> Result<(), DbErr> {
+    let own = format!("{column} = current_setting('tenantry.tenant', true)");
+    wall(manager, table, &format!("{own} OR {PLATFORM}")).await
+}
+
+/// On PostgreSQL, hides a table from all but the platform's own transactions.
+pub(crate) async fn wall_platform(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
+    wall(manager, table, PLATFORM).await
+}
+
+async fn wall(manager: &SchemaManager<'_>, table: &str, rule: &str) -> Result<(), DbErr> {
+    if manager.get_database_backend() != sea_orm::DbBackend::Postgres {
+        return Ok(());
+    }
+    let sql = format!(
+        "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+         CREATE POLICY tenant_wall ON {table} USING ({rule}) WITH CHECK ({rule})"
+    );
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
+}

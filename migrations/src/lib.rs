@@ -22,7 +22,9 @@ mod m20261121_000005_jobs;
 mod m20261121_000006_models;
 mod m20261121_000007_serving;
 mod m20261121_000008_row_level_security;
-mod m20261121_000010_tasks;
+mod m20261121_000009_routing;
+mod m20261121_000010_tiers;
+mod m20261121_000011_tasks;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -40,7 +42,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_models::Migration),
             Box::new(m20261121_000007_serving::Migration),
             Box::new(m20261121_000008_row_level_security::Migration),
-            Box::new(m20261121_000010_tasks::Migration),
+            Box::new(m20261121_000009_routing::Migration),
+            Box::new(m20261121_000010_tiers::Migration),
+            Box::new(m20261121_000011_tasks::Migration),
         ]
     }
 }

@@ -6,6 +6,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::ddl::{wall_platform, wall_tenant};
+
 /// Tables whose rows belong to a tenant, and the column that names it.
 const WALLED: [(&str, &str); 18] = [
     ("tenants", "id"),
@@ -31,23 +33,17 @@ const WALLED: [(&str, &str); 18] = [
 /// Tables that only the platform may look into.
 const PLATFORM_ONLY: [&str; 1] = ["job_turns"];
 
-const PLATFORM: &str = "current_setting('tenantry.platform', true) = 'on'";
-
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.get_database_backend() != sea_orm::DbBackend::Postgres {
-            return Ok(());
-        }
         for (table, column) in WALLED {
-            let own = format!("{column} = current_setting('tenantry.tenant', true)");
-            wall(manager, table, &format!("{own} OR {PLATFORM}")).await?;
+            wall_tenant(manager, table, column).await?;
         }
         for table in PLATFORM_ONLY {
-            wall(manager, table, PLATFORM).await?;
+            wall_platform(manager, table).await?;
         }
         Ok(())
     }
@@ -65,13 +61,4 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-}
-
-async fn wall(manager: &SchemaManager<'_>, table: &str, rule: &str) -> Result<(), DbErr> {
-    let sql = format!(
-        "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-         CREATE POLICY tenant_wall ON {table} USING ({rule}) WITH CHECK ({rule})"
-    );
-    manager.get_connection().execute_unprepared(&sql).await?;
-    Ok(())
 }

@@ -20,6 +20,8 @@ pub enum Change {
     Index(TenantId),
     /// The tenant's aliases.
     Models(TenantId),
+    /// A model that no single tenant owns was made, or another one serves.
+    Tiers,
     /// The tenant's tasks, or what people corrected of their answers.
     Tasks(TenantId),
     /// A job moved.

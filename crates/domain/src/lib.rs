@@ -14,6 +14,7 @@ mod item;
 mod job;
 mod model;
 mod names;
+mod policy;
 mod routing;
 mod task;
 mod task_gate;
@@ -32,9 +33,12 @@ pub use item::{
     Rejection, RejectionReason, RowIssue,
 };
 pub use job::{Job, JobKind, JobProgress, JobState};
-pub use model::{Alias, Lineage, ModelMetrics, ModelVersion, Tier};
+pub use model::{Alias, Lineage, ModelMetrics, ModelVersion, ROLLED_BACK, STEPPED_BACK, Tier};
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
-pub use routing::{Candidate, FallbackNote, Policy, Route, RouteReason, choose_route};
+pub use policy::{RoutingMode, RoutingPolicy};
+pub use routing::{
+    Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
+};
 pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
     TaskDefinition, TaskKind, TaskLabel, TaskSource,

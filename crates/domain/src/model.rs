@@ -36,6 +36,12 @@ impl Tier {
     }
 }
 
+/// How the reason of an alias move begins when an administrator took a champion back.
+pub const ROLLED_BACK: &str = "rolled back";
+/// How the reason of an alias move begins when the champion fell behind and was taken back by the
+/// system itself.
+pub const STEPPED_BACK: &str = "stepped back";
+
 /// A name that points at a version and can be moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Alias {

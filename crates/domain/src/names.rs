@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{DatasetNumber, IdError, ItemId, JobId, KeyId, TaskId, TenantId, Tier, VerticalId};
 
 /// Why a text is not a resource name.
@@ -139,7 +141,8 @@ fn positive(text: &str) -> Option<u64> {
 /// The name of one immutable model version.
 ///
 /// `tenants/{t}/models/{task}/versions/{n}`, `verticals/{v}/models/…`, or `global/models/…`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ModelName {
     /// Whose data the model learned from.
     pub owner: ModelOwner,
@@ -172,14 +175,52 @@ impl ModelName {
     }
 }
 
+impl From<ModelName> for String {
+    fn from(name: ModelName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for ModelName {
+    type Error = NameError;
+
+    fn try_from(name: String) -> Result<Self, NameError> {
+        name.parse()
+    }
+}
+
+impl ModelOwner {
+    /// Parses `tenants/{tenant}`, `verticals/{vertical}` or `global`.
+    ///
+    /// # Errors
+    /// [`NameError`] when the text has another form.
+    pub fn parse(name: &str) -> Result<Self, NameError> {
+        match name.split('/').collect::<Vec<_>>()[..] {
+            ["global"] => Ok(Self::Global),
+            ["verticals", vertical] => Ok(Self::Vertical(vertical.parse()?)),
+            ["tenants", tenant] => Ok(Self::Tenant(tenant.parse()?)),
+            _ => Err(form("tenants/{tenant}", name)),
+        }
+    }
+}
+
+impl fmt::Display for ModelOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Global => write!(f, "global"),
+            Self::Vertical(vertical) => write!(f, "verticals/{vertical}"),
+            Self::Tenant(tenant) => write!(f, "tenants/{tenant}"),
+        }
+    }
+}
+
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.owner {
-            ModelOwner::Global => write!(f, "global")?,
-            ModelOwner::Vertical(vertical) => write!(f, "verticals/{vertical}")?,
-            ModelOwner::Tenant(tenant) => write!(f, "tenants/{tenant}")?,
-        }
-        write!(f, "/models/{}/versions/{}", self.task, self.version)
+        write!(
+            f,
+            "{}/models/{}/versions/{}",
+            self.owner, self.task, self.version
+        )
     }
 }
 

@@ -1,20 +1,33 @@
 //! The routing decision: which model answers one request, and why.
 
-use crate::{ModelName, Tier};
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use crate::{ModelName, RoutingMode, RoutingPolicy, Tier};
 
 /// Why a model was chosen; stable codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RouteReason {
-    /// The model passed its gate against the tier above.
+    /// The model passed its gate against the tier above, or an administrator promoted it.
     ProvenBetter,
     /// The tiers below have too little data to be judged.
     NotEnoughData,
     /// The tiers below were judged and not proven better.
     NotProven,
+    /// An administrator took the tenant's model back.
+    RolledBack,
+    /// The tenant's model fell behind the tier above on what came after it was trained.
+    SteppedBack,
     /// The tenant's policy names this tier or version.
     Pinned,
+    /// The tenant's policy tries the challenger on this request's key.
+    Canary,
+    /// The tenant's policy sends everything to the global model.
+    KillSwitch,
     /// A better model was meant, but could not be used.
     FallbackUnavailable,
+    /// A better model was meant, but would not have answered in time.
+    FallbackDeadline,
 }
 
 impl RouteReason {
@@ -25,20 +38,26 @@ impl RouteReason {
             Self::ProvenBetter => "PROVEN_BETTER",
             Self::NotEnoughData => "NOT_ENOUGH_DATA",
             Self::NotProven => "NOT_PROVEN",
+            Self::RolledBack => "ROLLED_BACK",
+            Self::SteppedBack => "STEPPED_BACK",
             Self::Pinned => "PINNED",
+            Self::Canary => "CANARY",
+            Self::KillSwitch => "KILL_SWITCH",
             Self::FallbackUnavailable => "FALLBACK_UNAVAILABLE",
+            Self::FallbackDeadline => "FALLBACK_DEADLINE",
         }
     }
 }
 
-/// What the tenant wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Policy {
-    /// The best proven tier.
-    #[default]
-    Auto,
-    /// This tier, proven or not.
-    Pinned(Tier),
+/// What a model is in its tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Standing {
+    /// Kept, but no alias points at it.
+    Kept,
+    /// Tried against the champion.
+    Challenger,
+    /// Passed its gate, or was promoted by an administrator.
+    Champion,
 }
 
 /// A model that could serve, with what is known of it.
@@ -46,10 +65,60 @@ pub enum Policy {
 pub struct Candidate {
     /// The model.
     pub model: ModelName,
-    /// It passed its gate against the tier above, or an administrator promoted it.
-    pub proven: bool,
-    /// It is resident, or can be made so.
+    /// What it is in its tier.
+    pub standing: Standing,
+    /// It is resident and sound.
     pub healthy: bool,
+    /// How long an answer with it is expected to take.
+    pub expected: Duration,
+}
+
+/// Why no model of the tenant's own is its champion, when none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unproven {
+    /// No version was weighed on enough data.
+    #[default]
+    NotEnoughData,
+    /// The newest version that was weighed did not pass.
+    NotProven,
+    /// An administrator took the champion back.
+    RolledBack,
+    /// The champion fell behind and the router stepped back by itself.
+    SteppedBack,
+}
+
+impl Unproven {
+    fn reason(self) -> RouteReason {
+        match self {
+            Self::NotEnoughData => RouteReason::NotEnoughData,
+            Self::NotProven => RouteReason::NotProven,
+            Self::RolledBack => RouteReason::RolledBack,
+            Self::SteppedBack => RouteReason::SteppedBack,
+        }
+    }
+}
+
+/// What is known of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ask {
+    /// From 0 to 99, always the same for the same key: see [`bucket`].
+    pub bucket: u8,
+    /// Time until the caller's deadline, where there is one.
+    pub remaining: Option<Duration>,
+}
+
+/// The bucket of a key, from 0 to 99: the same on every machine and in every version.
+#[must_use]
+pub fn bucket(tenant: &str, key: &str) -> u8 {
+    // FNV-1a, 64 bits: stable, and even enough for percent. The tenant is part of it, so that a key
+    // that many tenants use is not in the canary of all or of none.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in tenant.bytes().chain([0]).chain(key.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    // The low bits of FNV are weak; the multiplication spreads the high ones over the buckets.
+    let high = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    (high % 100) as u8
 }
 
 /// A model that was meant but could not be used.
@@ -70,148 +139,160 @@ pub struct Route {
     pub reason: RouteReason,
     /// Models that were meant before it.
     pub fallbacks: Vec<FallbackNote>,
+    /// The model whose answer is computed beside it and not served.
+    pub shadow: Option<ModelName>,
 }
 
 /// Chooses the model for a request.
 ///
 /// `candidates` are the models of this tenant's own chain only (tenant, its vertical, global), any
-/// order; `judged` says whether a model of the tenant was ever weighed by the gate with enough
-/// data; `global` is the model that ships with the code and cannot be missing, so there is always
-/// an answer.
+/// order; `unproven` says why the tenant has no champion, when it has none; `built_in` is the global
+/// model that ships with the code and cannot be missing, so there is always an answer.
 #[must_use]
 pub fn choose_route(
-    policy: Policy,
+    policy: &RoutingPolicy,
+    ask: Ask,
     candidates: &[Candidate],
-    judged: bool,
-    global: &ModelName,
+    unproven: Unproven,
+    built_in: &ModelName,
 ) -> Route {
-    let mut chain: Vec<&Candidate> = candidates
-        .iter()
-        .filter(|candidate| match policy {
-            Policy::Auto => candidate.proven,
-            Policy::Pinned(tier) => candidate.model.tier() <= tier,
-        })
-        .collect();
-    // The most specific tier first; of one tier the newest version.
-    chain.sort_by_key(|c| std::cmp::Reverse((c.model.tier(), c.model.version)));
+    if policy.kill_switch {
+        return last_resort(built_in, RouteReason::KillSwitch, Vec::new());
+    }
     let mut fallbacks = Vec::new();
-    for candidate in chain {
-        if candidate.healthy {
-            let reason = reason_for(policy, candidate.model.tier(), &fallbacks);
+    for (candidate, reason) in wanted(&policy.mode, ask, candidates) {
+        let Some(trouble) = trouble(candidate, ask) else {
+            let reason = match fallbacks.first() {
+                Some(FallbackNote { reason, .. }) => *reason,
+                None => refine(reason, candidate, &policy.mode, unproven),
+            };
             return Route {
+                shadow: shadow(&policy.mode, ask, candidates, &candidate.model),
                 model: candidate.model.clone(),
                 reason,
                 fallbacks,
             };
-        }
+        };
         fallbacks.push(FallbackNote {
             model: candidate.model.clone(),
-            reason: RouteReason::FallbackUnavailable,
+            reason: trouble,
         });
     }
-    let reason = match (fallbacks.is_empty(), policy) {
-        (false, _) => RouteReason::FallbackUnavailable,
-        (true, Policy::Pinned(Tier::Global)) => RouteReason::Pinned,
-        (true, _) if judged => RouteReason::NotProven,
-        (true, _) => RouteReason::NotEnoughData,
+    let reason = match (fallbacks.first(), &policy.mode) {
+        (Some(note), _) => note.reason,
+        (None, RoutingMode::PinnedTier(Tier::Global)) => RouteReason::Pinned,
+        (None, RoutingMode::PinnedVersion(name)) if name == built_in => RouteReason::Pinned,
+        // The version is gone: pruned, or never there.
+        (None, RoutingMode::PinnedVersion(_)) => RouteReason::FallbackUnavailable,
+        (None, _) => unproven.reason(),
     };
+    let mut route = last_resort(built_in, reason, fallbacks);
+    route.shadow = shadow(&policy.mode, ask, candidates, built_in);
+    route
+}
+
+fn last_resort(model: &ModelName, reason: RouteReason, fallbacks: Vec<FallbackNote>) -> Route {
     Route {
-        model: global.clone(),
+        model: model.clone(),
         reason,
         fallbacks,
+        shadow: None,
     }
 }
 
-fn reason_for(policy: Policy, tier: Tier, fallbacks: &[FallbackNote]) -> RouteReason {
-    match policy {
-        _ if !fallbacks.is_empty() => RouteReason::FallbackUnavailable,
-        Policy::Pinned(wanted) if wanted == tier => RouteReason::Pinned,
-        Policy::Pinned(_) => RouteReason::NotEnoughData,
-        Policy::Auto => RouteReason::ProvenBetter,
+/// The candidates that the mode wants, the first choice first, and the reason that each would have.
+fn wanted<'a>(
+    mode: &RoutingMode,
+    ask: Ask,
+    candidates: &'a [Candidate],
+) -> Vec<(&'a Candidate, RouteReason)> {
+    let mut chain: Vec<_> = candidates
+        .iter()
+        .filter(|candidate| candidate.standing == Standing::Champion)
+        .map(|candidate| (candidate, RouteReason::ProvenBetter))
+        .collect();
+    // The most specific tier first; of one tier the newest version.
+    chain.sort_by_key(|(c, _)| Reverse((c.model.tier(), c.model.version)));
+    match mode {
+        RoutingMode::Auto | RoutingMode::Shadow => {}
+        RoutingMode::Canary { percent } => {
+            if ask.bucket < *percent
+                && let Some(challenger) = challenger(candidates)
+            {
+                chain.insert(0, (challenger, RouteReason::Canary));
+            }
+        }
+        RoutingMode::PinnedTier(tier) => {
+            chain.retain(|(candidate, _)| candidate.model.tier() <= *tier);
+            let of_tier = candidates.iter().filter(|c| c.model.tier() == *tier);
+            // Proven or not: the champion when there is one, else the newest.
+            if let Some(pinned) = of_tier.max_by_key(|c| {
+                let champion = c.standing == Standing::Champion;
+                (champion, c.model.version)
+            }) {
+                chain.retain(|(candidate, _)| candidate.model != pinned.model);
+                chain.insert(0, (pinned, RouteReason::Pinned));
+            }
+        }
+        RoutingMode::PinnedVersion(name) => {
+            chain.retain(|(c, _)| c.model.tier() <= name.tier() && c.model != *name);
+            if let Some(pinned) = candidates.iter().find(|c| c.model == *name) {
+                chain.insert(0, (pinned, RouteReason::Pinned));
+            }
+        }
     }
+    chain
+}
+
+/// What a champion of a higher tier serves for is why the tiers below it do not.
+fn refine(
+    reason: RouteReason,
+    candidate: &Candidate,
+    mode: &RoutingMode,
+    unproven: Unproven,
+) -> RouteReason {
+    match (reason, mode) {
+        (RouteReason::ProvenBetter, RoutingMode::PinnedVersion(_)) => {
+            RouteReason::FallbackUnavailable
+        }
+        (RouteReason::ProvenBetter, _) if candidate.model.tier() == Tier::Global => {
+            unproven.reason()
+        }
+        (reason, _) => reason,
+    }
+}
+
+fn trouble(candidate: &Candidate, ask: Ask) -> Option<RouteReason> {
+    let late = ask.remaining.is_some_and(|left| candidate.expected > left);
+    match candidate {
+        Candidate { healthy: false, .. } => Some(RouteReason::FallbackUnavailable),
+        _ if late => Some(RouteReason::FallbackDeadline),
+        _ => None,
+    }
+}
+
+/// The newest challenger of the most specific tier.
+fn challenger(candidates: &[Candidate]) -> Option<&Candidate> {
+    candidates
+        .iter()
+        .filter(|candidate| candidate.standing == Standing::Challenger)
+        .max_by_key(|c| (c.model.tier(), c.model.version))
+}
+
+fn shadow(
+    mode: &RoutingMode,
+    ask: Ask,
+    candidates: &[Candidate],
+    serving: &ModelName,
+) -> Option<ModelName> {
+    let RoutingMode::Shadow = mode else {
+        return None;
+    };
+    challenger(candidates)
+        .filter(|one| trouble(one, ask).is_none() && one.model != *serving)
+        .map(|one| one.model.clone())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{ModelOwner, TaskId, TenantId, VerticalId};
-    use proptest::prelude::*;
-
-    fn model(tier: Tier, version: u64) -> ModelName {
-        let owner = match tier {
-            Tier::Global => ModelOwner::Global,
-            Tier::Vertical => ModelOwner::Vertical(VerticalId::parse("v").unwrap()),
-            Tier::Tenant => ModelOwner::Tenant(TenantId::parse("t").unwrap()),
-        };
-        ModelName {
-            owner,
-            task: TaskId::experts(),
-            version,
-        }
-    }
-
-    fn tiers() -> impl Strategy<Value = Tier> {
-        prop_oneof![Just(Tier::Global), Just(Tier::Vertical), Just(Tier::Tenant)]
-    }
-
-    fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
-        prop::collection::vec((tiers(), 1u64..5, any::<bool>(), any::<bool>()), 0..6).prop_map(
-            |all| {
-                all.into_iter()
-                    .map(|(tier, version, proven, healthy)| Candidate {
-                        model: model(tier, version),
-                        proven,
-                        healthy,
-                    })
-                    .collect()
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn there_is_always_an_answer_and_it_is_usable(all in candidates(), judged: bool) {
-            let global = model(Tier::Global, 0);
-            let route = choose_route(Policy::Auto, &all, judged, &global);
-            let usable = all.iter().any(|c| c.model == route.model && c.healthy && c.proven);
-            prop_assert!(usable || route.model == global);
-        }
-
-        #[test]
-        fn nothing_better_that_works_is_passed_over(all in candidates(), judged: bool) {
-            let route = choose_route(Policy::Auto, &all, judged, &model(Tier::Global, 0));
-            for c in all.iter().filter(|c| c.healthy && c.proven) {
-                prop_assert!(c.model.tier() <= route.model.tier());
-            }
-        }
-
-        #[test]
-        fn the_order_of_candidates_does_not_matter(all in candidates(), judged: bool) {
-            let global = model(Tier::Global, 0);
-            let mut reversed = all.clone();
-            reversed.reverse();
-            prop_assert_eq!(
-                choose_route(Policy::Auto, &all, judged, &global).model,
-                choose_route(Policy::Auto, &reversed, judged, &global).model
-            );
-        }
-
-        #[test]
-        fn a_pin_is_never_exceeded(all in candidates(), tier in tiers()) {
-            let route = choose_route(Policy::Pinned(tier), &all, true, &model(Tier::Global, 0));
-            prop_assert!(route.model.tier() <= tier);
-        }
-    }
-
-    #[test]
-    fn a_broken_champion_is_named_in_the_fallbacks() {
-        let broken = Candidate {
-            model: model(Tier::Tenant, 2),
-            proven: true,
-            healthy: false,
-        };
-        let route = choose_route(Policy::Auto, &[broken], true, &model(Tier::Global, 0));
-        assert_eq!(route.reason, RouteReason::FallbackUnavailable);
-        assert_eq!(route.fallbacks.len(), 1);
-    }
-}
+#[path = "routing_tests.rs"]
+mod tests;

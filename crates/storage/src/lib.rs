@@ -40,14 +40,14 @@ pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
     ErasureCertificate, ErasureCounts, FoundKey, LeaseStatus, LeaseToken, LeasedJob, NewKey,
-    NewTenant, Platform, Queue,
+    NewTenant, Platform, Queue, TierMove, Tiers,
 };
 pub use store::{StorageConfig, Store};
 pub use tenant::{
     AliasEvent, Answer, Answers, Audit, Classification, ClassificationOutcome, Classifications,
     Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
-    FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, Models, NewAnswer, NewDataset,
-    NewFeedback, NewJob, NewModel, NewRejection, Rejections, Requests, Tasks, TenantTx,
-    UpsertOutcome,
+    FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, KeptPolicy, Models, NewAnswer,
+    NewDataset, NewFeedback, NewJob, NewModel, NewRejection, Rejections, Requests, RoutingPolicies,
+    Shadow, SharedSignal, Signal, Signals, Tasks, TenantTx, UpsertOutcome,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -1,12 +1,15 @@
 //! Messages to commands: the only place where requests are validated.
 
+use std::time::Duration;
+
 use api::v1;
-use domain::{ITEM_TEXT_MAX_CHARS, ModelName, clean_text, has_usable_text};
+use domain::{ITEM_TEXT_MAX_CHARS, ModelName, TaskId, clean_text, has_usable_text};
 use learning::Baseline;
 use server::ServiceError;
 
 const DEFAULT_TOP_K: usize = 5;
 const MAX_TOP_K: usize = 100;
+const MAX_KEY_BYTES: usize = 256;
 
 /// A question for experts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,10 @@ pub(crate) struct Recommend {
     pub area: Option<String>,
     pub top_k: usize,
     pub with: With,
+    /// What makes a canary sticky; the text itself when the caller names nothing.
+    pub routing_key: Option<String>,
+    /// How long the caller waits, where it says so.
+    pub deadline: Option<Duration>,
 }
 
 /// What is to answer.
@@ -34,12 +41,15 @@ impl Recommend {
         area: &str,
         top_k: i32,
         model_override: &str,
+        key: &str,
     ) -> Result<Self, ServiceError> {
         Ok(Self {
             text: question(text)?,
             area: Some(clean_text(area)).filter(|area| !area.is_empty()),
             top_k: limit(top_k, DEFAULT_TOP_K)?,
             with: with(model_override)?,
+            routing_key: routing_key(key)?,
+            deadline: None,
         })
     }
 }
@@ -52,7 +62,28 @@ impl TryFrom<&v1::RecommendExpertsRequest> for Recommend {
             &request.area,
             request.top_k,
             &request.model_override,
+            &request.routing_key,
         )
+    }
+}
+
+/// The key that makes a canary sticky.
+pub(crate) fn routing_key(key: &str) -> Result<Option<String>, ServiceError> {
+    if key.len() > MAX_KEY_BYTES {
+        let message = format!("is longer than {MAX_KEY_BYTES} bytes; send an id");
+        return Err(ServiceError::invalid("routing_key", message));
+    }
+    Ok(Some(key.to_owned()).filter(|key| !key.is_empty()))
+}
+
+/// The task of a routing request; empty means `experts`, the only one that is routed by policy.
+pub(crate) fn expert_task(name: &str) -> Result<TaskId, ServiceError> {
+    match name {
+        "" | "experts" => Ok(TaskId::experts()),
+        _ => {
+            let message = "experts is the only task with a routing policy in this version";
+            Err(ServiceError::invalid("task", message))
+        }
     }
 }
 
@@ -112,7 +143,7 @@ mod tests {
     #[test]
     fn questions_are_checked() {
         assert_eq!(
-            Recommend::parse(" why? ", "", 0, "").unwrap().top_k,
+            Recommend::parse(" why? ", "", 0, "", "").unwrap().top_k,
             DEFAULT_TOP_K
         );
         for (text, top_k, with) in [
@@ -123,7 +154,7 @@ mod tests {
             ("why?", 1, "models/1"),
         ] {
             assert!(
-                Recommend::parse(text, "", top_k, with).is_err(),
+                Recommend::parse(text, "", top_k, with, "").is_err(),
                 "{text} {top_k} {with}"
             );
         }

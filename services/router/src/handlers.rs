@@ -3,16 +3,16 @@
 use api::v1;
 use api::v1::batch_recommend_experts_response::Result as BatchResult;
 use api::v1::router_service_server::RouterService;
-use domain::{ErrorKind, Permission, ResourceName, TenantContext};
-use server::{Caller, Reply, ServiceError};
+use domain::{Ask, ErrorKind, Permission, ResourceName, RoutingPolicy, TenantContext, bucket};
+use server::{Caller, Reply, ServiceError, deadline};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Router;
-use crate::commands::{Recommend, limit, question};
+use crate::commands::{Recommend, expert_task, limit, question, routing_key};
 use crate::feedback::Feedback;
-use crate::recommend::route_to_wire;
+use crate::wire::route_to_wire;
 
 const SIMILAR_DEFAULT: usize = 10;
 /// Answers of a questionnaire that may wait for a slow reader.
@@ -27,7 +27,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::RecommendExpertsRequest>,
     ) -> Reply<v1::RecommendExpertsResponse> {
-        let (_, extensions, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
         let permission = match request.model_override.is_empty() {
             true => Permission::Serve,
             false => Permission::Administer,
@@ -37,7 +37,10 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, permission)
             .await?;
-        let command = Recommend::try_from(&request)?;
+        let command = Recommend {
+            deadline: deadline(&metadata),
+            ..Recommend::try_from(&request)?
+        };
         Ok(Response::new(self.recommend(&ctx, command).await?))
     }
 
@@ -112,15 +115,16 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, Permission::Serve)
             .await?;
-        if !matches!(request.task.as_str(), "" | "experts") {
-            let message = "experts is the only task of this version";
-            return Err(ServiceError::invalid("task", message).into());
-        }
+        expert_task(&request.task)?;
+        let key = routing_key(&request.routing_key)?;
         let view = self.parts.residents.view(&ctx).await?;
-        let route = Some(route_to_wire(&view.route().0));
+        let ask = Ask {
+            bucket: bucket(ctx.tenant().as_str(), key.as_deref().unwrap_or_default()),
+            remaining: None,
+        };
         Ok(Response::new(v1::ExplainRouteResponse {
-            route,
-            considered: view.considered(),
+            route: Some(route_to_wire(&view.chain.choose(ask).route)),
+            considered: view.chain.considered(),
         }))
     }
 
@@ -128,24 +132,35 @@ impl RouterService for Router {
         &self,
         request: Request<v1::GetRoutingPolicyRequest>,
     ) -> Reply<v1::GetRoutingPolicyResponse> {
-        let parent = &request.get_ref().parent;
-        self.parts
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .parts
             .gate
-            .enter(request.extensions(), parent, Permission::ReadContent)
+            .enter(&extensions, &request.parent, Permission::ReadContent)
             .await?;
-        Err(not_built("GetRoutingPolicy").into())
+        let task = expert_task(&request.task)?;
+        let policy = Some(self.policy(&ctx, &task).await?);
+        Ok(Response::new(v1::GetRoutingPolicyResponse { policy }))
     }
 
     async fn update_routing_policy(
         &self,
         request: Request<v1::UpdateRoutingPolicyRequest>,
     ) -> Reply<v1::UpdateRoutingPolicyResponse> {
-        let parent = &request.get_ref().parent;
-        self.parts
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .parts
             .gate
-            .enter(request.extensions(), parent, Permission::Administer)
+            .enter(&extensions, &request.parent, Permission::Administer)
             .await?;
-        Err(not_built("UpdateRoutingPolicy").into())
+        let wire = request
+            .policy
+            .ok_or_else(|| ServiceError::invalid("policy", "is missing; send the whole policy"))?;
+        let task = expert_task(&wire.task)?;
+        let policy = RoutingPolicy::try_from(&wire)
+            .map_err(|violation| ServiceError::violations(vec![violation]))?;
+        let policy = Some(self.set_policy(&ctx, &task, &policy).await?);
+        Ok(Response::new(v1::UpdateRoutingPolicyResponse { policy }))
     }
 }
 
@@ -204,7 +219,13 @@ impl Router {
         ctx: &TenantContext,
         asked: &v1::BatchRecommendExpertsRequest,
     ) -> Result<v1::RecommendExpertsResponse, ServiceError> {
-        let command = Recommend::parse(&asked.text, &asked.area, asked.top_k, "")?;
+        let command = Recommend::parse(
+            &asked.text,
+            &asked.area,
+            asked.top_k,
+            "",
+            &asked.routing_key,
+        )?;
         self.recommend(ctx, command).await
     }
 }

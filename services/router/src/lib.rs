@@ -4,13 +4,16 @@
 //! background after each change.
 
 mod answers;
+mod chain;
 mod commands;
 mod feedback;
 mod handlers;
+mod policy;
 mod recommend;
 mod residents;
 mod similar;
 mod view;
+mod wire;
 
 use std::sync::Arc;
 

@@ -3,33 +3,37 @@
 use std::time::{Duration, Instant};
 
 use api::v1;
-use domain::{ErrorKind, ModelOwner, ResourceName, RouteReason, TenantContext, Tier};
-use learning::{FEATURES, Features, Hits, NEIGHBOURS, Ranker, Scored, words};
+use domain::{Ask, FallbackNote, RouteReason, TenantContext, Tier, bucket};
+use learning::{Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, words};
 use server::ServiceError;
-use storage::NewAnswer;
+use storage::{NewAnswer, Shadow};
 use vectors::{Hit, SparseVector};
 
 use crate::Router;
+use crate::chain::{Chain, built_in, ranker_of};
 use crate::commands::{Recommend, With};
-use crate::view::{SharedView, TenantView, load_ranker};
+use crate::view::{SharedView, TenantView};
+use crate::wire::{
+    Times, contribution_to_wire, evidence, pinned_route, route_to_wire, tier_name, timings,
+};
 
-/// Contributions and pieces of evidence shown for each expert.
+/// Contributions shown for each expert.
 const CONTRIBUTIONS: usize = 6;
-const EVIDENCE: usize = 3;
 
-/// Where the time of one request went.
-#[derive(Default)]
-struct Times {
-    embedding_queued: Duration,
-    embedding: Duration,
-    search: Duration,
-    ranking: Duration,
+/// The order of the experts, and what made it.
+struct Ranked {
+    route: v1::Route,
+    scored: Vec<Scored>,
+    /// The ranker that can explain the order, when a ranker made it.
+    explainer: Option<Ranker>,
+    shadow: Option<Shadow>,
 }
 
-/// The order of the experts, whatever made it, and the ranker that can explain it.
-struct Ranked {
-    scored: Vec<Scored>,
-    explainer: Option<Ranker>,
+/// What all ways of ranking look at.
+struct Question<'a> {
+    view: &'a TenantView,
+    features: learning::FeatureMatrix,
+    hits: &'a Hits,
 }
 
 impl Router {
@@ -43,109 +47,105 @@ impl Router {
         let mut times = Times::default();
         let view = self.parts.residents.view(ctx).await?;
         let counts = words::count(&command.text);
-        let hits = self
-            .retrieve(ctx, &view, &command.text, &counts, &mut times)
+        let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
+        let remaining = command.deadline.map(left);
+        let found = self
+            .retrieve(ctx, &view, &command.text, &counts, remaining, &mut times)
             .await?;
         let ranking = Instant::now();
         let area = command
             .area
             .as_deref()
             .and_then(|area| view.corpus.area(area));
-        let features = Features::new(&view.corpus, &view.statistics).compute(&counts, &hits, area);
-        let (route, routed) = view.route();
-        let (wire_route, ranked) = match &command.with {
+        let question = Question {
+            features: Features::new(&view.corpus, &view.statistics).compute(
+                &counts,
+                &found.hits,
+                area,
+            ),
+            hits: &found.hits,
+            view: &view,
+        };
+        let ranked = match &command.with {
             With::Route => {
-                let scored = routed.rank(&features, &view.candidates);
-                (
-                    route_to_wire(&route),
-                    Ranked {
-                        scored,
-                        explainer: Some(routed.clone()),
-                    },
-                )
+                let ask = Ask {
+                    bucket: bucket(
+                        ctx.tenant().as_str(),
+                        command.routing_key.as_deref().unwrap_or(&command.text),
+                    ),
+                    // What is left to do takes microseconds: only a late embedding counts.
+                    remaining: found.late.then_some(Duration::ZERO),
+                };
+                question.routed(&view.chain, ask)
             }
             With::Model(name) => {
-                let ranker = self.ranker(ctx, name).await?;
-                let scored = ranker.rank(&features, &view.candidates);
-                (
-                    pinned_route(&name.to_string(), name.tier()),
-                    Ranked {
-                        scored,
-                        explainer: Some(ranker),
-                    },
-                )
+                let ranker = ranker_of(&self.parts.store, &self.parts.artifacts, ctx, name).await?;
+                question.with(ranker, pinned_route(&name.to_string(), name.tier()))
             }
-            With::Baseline(baseline) => {
-                let order = baseline.rank(&view.corpus, &view.statistics, &hits, &view.candidates);
-                let score = |(expert, score)| Scored {
-                    expert,
-                    score,
-                    probability: 0.0,
-                };
-                let scored = order.into_iter().map(score).collect();
-                let name = format!("baseline:{}", baseline.name());
-                (
-                    pinned_route(&name, Tier::Tenant),
-                    Ranked {
-                        scored,
-                        explainer: None,
-                    },
-                )
-            }
+            With::Baseline(baseline) => question.baseline(*baseline),
         };
         let top = &ranked.scored[..ranked.scored.len().min(command.top_k)];
         let recommendations = top
             .iter()
-            .map(|one| {
-                let contributions = ranked.explainer.iter().flat_map(|ranker| {
-                    let all = ranker.explain(&features, &view.candidates, one.expert);
-                    all.into_iter()
-                        .take(CONTRIBUTIONS)
-                        .map(contribution_to_wire)
-                });
-                v1::Recommendation {
-                    expert_id: view.experts[one.expert].id.to_string(),
-                    display_name: view.experts[one.expert].display_name.clone(),
-                    score: one.score,
-                    probability: one.probability,
-                    contributions: contributions.collect(),
-                    evidence: evidence(ctx, &view, &hits, one.expert),
-                }
-            })
+            .map(|one| question.recommendation(ctx, one, ranked.explainer.as_ref()))
             .collect();
         times.ranking = ranking.elapsed();
         let request_id = uuid::Uuid::now_v7().to_string();
-        self.log_answer(ctx, &request_id, command.text, &wire_route, &view, top);
-        metrics::counter!("tenantry_recommend_total", "tier" => tier_name(wire_route.tier))
-            .increment(1);
+        self.log_answer(ctx, &request_id, command.text, &ranked, &view, top);
+        metrics::counter!(
+            "tenantry_recommend_total",
+            "tier" => tier_name(ranked.route.tier),
+            "reason" => ranked.route.reason.clone(),
+        )
+        .increment(1);
         Ok(v1::RecommendExpertsResponse {
             request_id,
             recommendations,
-            route: Some(wire_route),
+            route: Some(ranked.route),
             timings: Some(timings(&times, started.elapsed())),
             precompute_time: None,
         })
     }
 
-    /// The nearest items by meaning and by words. The words are searched while the model embeds.
+    /// The nearest items by meaning and by words. The words are searched while the model embeds; when
+    /// the caller's deadline comes first, the words alone have to do.
     async fn retrieve(
         &self,
         ctx: &TenantContext,
         view: &SharedView,
         text: &str,
         counts: &[(u32, f32)],
+        remaining: Option<Duration>,
         times: &mut Times,
-    ) -> Result<Hits, ServiceError> {
+    ) -> Result<Retrieved, ServiceError> {
         let parts = &self.parts;
         let (indices, values) = view.statistics.query_weights(counts);
         let query = SparseVector { indices, values };
+        let embedding = async {
+            let embedded = parts.embedder.embed_query(text.to_owned());
+            match remaining {
+                Some(left) => tokio::time::timeout(left.mul_f64(PATIENCE), embedded)
+                    .await
+                    .ok(),
+                None => Some(embedded.await),
+            }
+        };
         let (embedded, lexical) = tokio::join!(
-            parts.embedder.embed_query(text.to_owned()),
+            embedding,
             parts
                 .vectors
                 .search_sparse(&parts.space, ctx.tenant(), query, NEIGHBOURS),
         );
-        let embedded = embedded?;
+        let lexical = positions(view, &lexical?);
+        let Some(embedded) = embedded.transpose()? else {
+            return Ok(Retrieved {
+                hits: Hits {
+                    dense: Vec::new(),
+                    lexical,
+                },
+                late: true,
+            });
+        };
         times.embedding_queued = embedded.queued;
         times.embedding = embedded.computed;
         let searching = Instant::now();
@@ -154,43 +154,13 @@ impl Router {
             .search_dense(&parts.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
             .await?;
         times.search = searching.elapsed();
-        Ok(Hits {
-            dense: positions(view, &dense),
-            lexical: positions(view, &lexical?),
+        Ok(Retrieved {
+            hits: Hits {
+                dense: positions(view, &dense),
+                lexical,
+            },
+            late: false,
         })
-    }
-
-    /// The ranker of a model that was asked for by name: the tenant's own, or the global one.
-    async fn ranker(
-        &self,
-        ctx: &TenantContext,
-        name: &domain::ModelName,
-    ) -> Result<Ranker, ServiceError> {
-        let missing = || ServiceError::not_found(name);
-        match &name.owner {
-            ModelOwner::Global if name.version == 0 => Ok(learning::global_ranker().clone()),
-            ModelOwner::Tenant(tenant) if tenant == ctx.tenant() => {
-                let tx = self.parts.store.begin(ctx).await?;
-                let model = tx
-                    .models()
-                    .get(&name.task, name.version)
-                    .await?
-                    .ok_or_else(missing)?;
-                drop(tx);
-                let artifacts = &self.parts.artifacts;
-                load_ranker(artifacts, &model.artifact_path, &model.checksum)
-                    .await
-                    .ok_or_else(|| {
-                        let message = format!("the artifact of {name} cannot be used");
-                        ServiceError::new(
-                            ErrorKind::FailedPrecondition,
-                            "ARTIFACT_UNUSABLE",
-                            message,
-                        )
-                    })
-            }
-            _ => Err(missing()),
-        }
     }
 
     fn log_answer(
@@ -198,11 +168,11 @@ impl Router {
         ctx: &TenantContext,
         request_id: &str,
         text: String,
-        route: &v1::Route,
+        ranked: &Ranked,
         view: &TenantView,
         top: &[Scored],
     ) {
-        let tier = match route.tier() {
+        let tier = match ranked.route.tier() {
             v1::Tier::Tenant => Tier::Tenant,
             v1::Tier::Vertical => Tier::Vertical,
             v1::Tier::Global | v1::Tier::Unspecified => Tier::Global,
@@ -214,13 +184,107 @@ impl Router {
         let answer = NewAnswer {
             request_id: request_id.to_owned(),
             text,
-            model: route.model.clone(),
+            model: ranked.route.model.clone(),
             tier,
-            reason: route.reason.clone(),
+            reason: ranked.route.reason.clone(),
             experts,
             answered_at: self.parts.clock.now(),
+            shadow: ranked.shadow.clone().map(|shadow| Shadow {
+                experts: shadow.experts.into_iter().take(top.len()).collect(),
+                ..shadow
+            }),
         };
         self.parts.answers.put(ctx.tenant(), answer);
+    }
+}
+
+/// The share of the time to the deadline that embedding may take: the rest is for the search, the
+/// ranking and the way back.
+const PATIENCE: f64 = 0.7;
+
+/// The nearest items of a question.
+struct Retrieved {
+    hits: Hits,
+    /// The embedding did not come in time.
+    late: bool,
+}
+
+impl Question<'_> {
+    /// With the model that the tenant's chain chooses for the request.
+    fn routed(&self, chain: &Chain, ask: Ask) -> Ranked {
+        let chosen = chain.choose(ask);
+        let mut route = chosen.route;
+        if ask.remaining.is_some() && route.model == built_in() && route.fallbacks.is_empty() {
+            // The global model was meant anyway, but it had to do without the embedding.
+            route.reason = RouteReason::FallbackDeadline;
+            route.fallbacks.push(FallbackNote {
+                model: built_in(),
+                reason: RouteReason::FallbackDeadline,
+            });
+        }
+        let shadow = chosen.shadow.map(|(name, ranker)| {
+            let scored = ranker.rank(&self.features, &self.view.candidates);
+            let experts = scored
+                .iter()
+                .map(|one| self.view.experts[one.expert].id.clone());
+            Shadow {
+                model: name.to_string(),
+                experts: experts.collect(),
+            }
+        });
+        Ranked {
+            shadow,
+            ..self.with(chosen.ranker.clone(), route_to_wire(&route))
+        }
+    }
+
+    fn with(&self, ranker: Ranker, route: v1::Route) -> Ranked {
+        Ranked {
+            route,
+            scored: ranker.rank(&self.features, &self.view.candidates),
+            explainer: Some(ranker),
+            shadow: None,
+        }
+    }
+
+    fn baseline(&self, baseline: Baseline) -> Ranked {
+        let view = self.view;
+        let order = baseline.rank(&view.corpus, &view.statistics, self.hits, &view.candidates);
+        let scored = order.into_iter().map(|(expert, score)| Scored {
+            expert,
+            score,
+            probability: 0.0,
+        });
+        let name = format!("baseline:{}", baseline.name());
+        Ranked {
+            route: pinned_route(&name, Tier::Tenant),
+            scored: scored.collect(),
+            explainer: None,
+            shadow: None,
+        }
+    }
+
+    fn recommendation(
+        &self,
+        ctx: &TenantContext,
+        one: &Scored,
+        explainer: Option<&Ranker>,
+    ) -> v1::Recommendation {
+        let view = self.view;
+        let contributions = explainer.into_iter().flat_map(|ranker| {
+            let all = ranker.explain(&self.features, &view.candidates, one.expert);
+            all.into_iter()
+                .take(CONTRIBUTIONS)
+                .map(contribution_to_wire)
+        });
+        v1::Recommendation {
+            expert_id: view.experts[one.expert].id.to_string(),
+            display_name: view.experts[one.expert].display_name.clone(),
+            score: one.score,
+            probability: one.probability,
+            contributions: contributions.collect(),
+            evidence: evidence(ctx, view, self.hits, one.expert),
+        }
     }
 }
 
@@ -230,97 +294,4 @@ fn positions(view: &TenantView, hits: &[Hit]) -> Vec<(u32, f32)> {
         // Positions fit: see `Corpus::new`.
         .filter_map(|hit| Some((view.corpus.position(hit.id)? as u32, hit.score)))
         .collect()
-}
-
-/// The nearest of the items that an expert answered.
-fn evidence(
-    ctx: &TenantContext,
-    view: &TenantView,
-    hits: &Hits,
-    expert: usize,
-) -> Vec<v1::Evidence> {
-    let answered = |position: u32| {
-        let item = &view.corpus.items()[position as usize];
-        item.experts.iter().any(|one| usize::from(*one) == expert)
-    };
-    let dense = hits
-        .dense
-        .iter()
-        .filter(|hit| answered(hit.0))
-        .map(|&(at, s)| (at, f64::from(s)));
-    let lexical = hits
-        .lexical
-        .iter()
-        .filter(|hit| answered(hit.0))
-        .map(|&(at, _)| (at, 0.0));
-    let mut seen: Vec<u32> = Vec::with_capacity(EVIDENCE);
-    dense
-        .chain(lexical)
-        .filter(|(at, _)| {
-            let new = !seen.contains(at);
-            seen.push(*at);
-            new
-        })
-        .take(EVIDENCE)
-        .map(|(at, similarity)| {
-            let item = &view.items[at as usize];
-            let name = ResourceName::Item(ctx.tenant().clone(), item.id.clone());
-            let occur_time = Some(api::timestamp(item.occurred_at));
-            v1::Evidence {
-                item: name.to_string(),
-                similarity,
-                occur_time,
-            }
-        })
-        .collect()
-}
-
-fn contribution_to_wire(one: learning::Contribution) -> v1::Contribution {
-    v1::Contribution {
-        feature: FEATURES[one.feature].to_owned(),
-        value: one.value,
-        contribution: one.contribution,
-    }
-}
-
-pub(crate) fn route_to_wire(route: &domain::Route) -> v1::Route {
-    v1::Route {
-        model: route.model.to_string(),
-        tier: v1::Tier::from(route.model.tier()).into(),
-        reason: route.reason.code().to_owned(),
-        fallbacks: route
-            .fallbacks
-            .iter()
-            .map(|note| format!("{} ({})", note.model, note.reason.code()))
-            .collect(),
-    }
-}
-
-fn pinned_route(model: &str, tier: Tier) -> v1::Route {
-    v1::Route {
-        model: model.to_owned(),
-        tier: v1::Tier::from(tier).into(),
-        reason: RouteReason::Pinned.code().to_owned(),
-        fallbacks: Vec::new(),
-    }
-}
-
-fn tier_name(tier: i32) -> &'static str {
-    match v1::Tier::try_from(tier) {
-        Ok(v1::Tier::Tenant) => "TENANT",
-        Ok(v1::Tier::Vertical) => "VERTICAL",
-        _ => "GLOBAL",
-    }
-}
-
-fn timings(times: &Times, total: Duration) -> v1::Timings {
-    // Durations of one request always fit.
-    let wire = |d: Duration| prost_types::Duration::try_from(d).ok();
-    v1::Timings {
-        embedding_queued: wire(times.embedding_queued),
-        embedding: wire(times.embedding),
-        search: wire(times.search),
-        ranking: wire(times.ranking),
-        total: wire(total),
-    }
 }

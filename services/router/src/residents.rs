@@ -11,7 +11,7 @@ use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::view::{SharedView, Stamp, TenantView};
+use crate::view::{SharedView, Stamp, TenantView, vertical_of};
 
 /// Resident tenants, bounded in bytes. Clones are the same residents.
 #[derive(Clone)]
@@ -69,6 +69,7 @@ impl Residents {
                 () = stop.cancelled() => return,
                 _ = timer.tick() => dirty.extend(self.outdated().await),
                 heard = changes.recv() => match heard {
+                    Ok(Change::Tiers) => dirty.extend(self.outdated().await),
                     Ok(change) => dirty.extend(tenant_of(change)),
                     Err(RecvError::Lagged(_)) => dirty.extend(self.outdated().await),
                     Err(RecvError::Closed) => return,
@@ -76,7 +77,10 @@ impl Residents {
             }
             // What else has come in the meantime is done in the same go.
             while let Ok(change) = changes.try_recv() {
-                dirty.extend(tenant_of(change));
+                match change {
+                    Change::Tiers => dirty.extend(self.outdated().await),
+                    change => dirty.extend(tenant_of(change)),
+                }
             }
             for tenant in dirty {
                 self.refresh(&tenant).await;
@@ -95,11 +99,7 @@ impl Residents {
                 continue;
             };
             let ctx = TenantContext::for_background_work(&tenant, "router");
-            let stamp = match self.store.begin(&ctx).await {
-                Ok(tx) => Stamp::read(&tx).await,
-                Err(error) => Err(error.into()),
-            };
-            match stamp {
+            match self.stamp(&ctx).await {
                 Ok(stamp) if stamp == view.stamp => {}
                 _ => found.push(tenant),
             }
@@ -107,7 +107,14 @@ impl Residents {
         found
     }
 
-    async fn refresh(&self, tenant: &TenantId) {
+    async fn stamp(&self, ctx: &TenantContext) -> Result<Stamp, ServiceError> {
+        let vertical = vertical_of(&self.store, ctx).await?;
+        let tx = self.store.begin(ctx).await?;
+        Stamp::read(&tx, &self.store.platform().tiers(), &vertical).await
+    }
+
+    /// Reads a resident tenant again.
+    pub(crate) async fn refresh(&self, tenant: &TenantId) {
         if self.views.get(tenant.as_str()).await.is_none() {
             return;
         }
@@ -138,6 +145,6 @@ fn tenant_of(change: Change) -> Option<TenantId> {
         | Change::Items(tenant)
         | Change::Index(tenant)
         | Change::Models(tenant) => Some(tenant),
-        Change::Tasks(_) | Change::Jobs(_) | Change::Key(_) => None,
+        Change::Tasks(_) | Change::Tiers | Change::Jobs(_) | Change::Key(_) => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The registry's side of the service: reading versions, promoting, rolling back.
 
 use api::v1;
-use domain::{Alias, ErrorKind, ModelName, ModelVersion, TaskId, TenantContext};
+use domain::{Alias, ErrorKind, ModelName, ModelVersion, ROLLED_BACK, TaskId, TenantContext};
 use learning::EvaluationReport;
 use server::ServiceError;
 
@@ -66,11 +66,11 @@ impl Training {
         let mut standing = current;
         let mut target = None;
         for event in moves {
-            if event.to == standing && !event.reason.starts_with("rolled back") {
+            if event.to == standing && !event.reason.starts_with(ROLLED_BACK) {
                 target = Some(event.from);
                 break;
             }
-            if event.reason.starts_with("rolled back") {
+            if event.reason.starts_with(ROLLED_BACK) {
                 standing = event.to;
             }
         }
@@ -82,7 +82,7 @@ impl Training {
                 message,
             ));
         };
-        let reason = format!("rolled back: {reason}");
+        let reason = format!("{ROLLED_BACK}: {reason}");
         tx.models()
             .set_alias(
                 task,

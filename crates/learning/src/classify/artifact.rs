@@ -48,9 +48,13 @@ impl Head {
             return None;
         }
         let numbers = |chunks: &[[u8; 4]]| -> Vec<f32> {
-            chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect()
+            chunks
+                .iter()
+                .map(|chunk| f32::from_le_bytes(*chunk))
+                .collect()
         };
-        let weights = Array2::from_shape_vec((header.features, header.outputs), numbers(&chunks[..split]));
+        let weights =
+            Array2::from_shape_vec((header.features, header.outputs), numbers(&chunks[..split]));
         let linear = Linear {
             weights: weights.ok()?,
             bias: Array1::from(numbers(&chunks[split..])),

@@ -129,13 +129,20 @@ impl Decision {
     /// Fitted to held-out rows, from `prior`.
     pub(super) fn fit(&self, rows: &[Held<'_>], target: f64) -> Self {
         let mut made = self.clone();
-        let supports = rows.iter().map(|row| row.scores.support).filter(|s| s.is_finite());
+        let supports = rows
+            .iter()
+            .map(|row| row.scores.support)
+            .filter(|s| s.is_finite());
         let mut supports: Vec<f64> = supports.collect();
         supports.sort_unstable_by(f64::total_cmp);
         if !supports.is_empty() {
             made.typical = supports[supports.len() / 2];
             // One in a hundred of the known texts is a stranger by this measure.
-            made.floor = if supports.len() < 100 { 0.0 } else { supports[supports.len() / 100] };
+            made.floor = if supports.len() < 100 {
+                0.0
+            } else {
+                supports[supports.len() / 100]
+            };
         }
         match self.several {
             true => made.fit_several(rows, target),
@@ -155,7 +162,10 @@ impl Decision {
                 Some((self.inputs(share, row.scores), row.right.contains(&top)))
             })
             .collect();
-        let weighted: Vec<_> = cases.iter().map(|(inputs, right)| (*inputs, *right, 1.0)).collect();
+        let weighted: Vec<_> = cases
+            .iter()
+            .map(|(inputs, right)| (*inputs, *right, 1.0))
+            .collect();
         self.confidence = self.confidence.fit(&weighted, PRIOR);
         let answered = rows.iter().filter_map(|row| {
             let (top, share) = self.top(row.scores)?;
@@ -175,7 +185,10 @@ impl Decision {
         }
         // Both kinds count the same: how many were collected says nothing of how many will come.
         let weight = rows.len() as f64 / 2.0;
-        let (inside, outside) = (weight / (rows.len() - outside) as f64, weight / outside as f64);
+        let (inside, outside) = (
+            weight / (rows.len() - outside) as f64,
+            weight / outside as f64,
+        );
         let cases: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -188,12 +201,21 @@ impl Decision {
         // Only rows that would have been right are lost to a false alarm.
         let mut lost: Vec<f64> = rows
             .iter()
-            .filter(|row| self.top(row.scores).is_some_and(|(top, _)| row.right.contains(&top)))
-            .map(|row| scope.alarm.probability(&self.scope_inputs(label, row.scores)))
+            .filter(|row| {
+                self.top(row.scores)
+                    .is_some_and(|(top, _)| row.right.contains(&top))
+            })
+            .map(|row| {
+                scope
+                    .alarm
+                    .probability(&self.scope_inputs(label, row.scores))
+            })
             .collect();
         lost.sort_unstable_by(|a, b| b.total_cmp(a));
         let may = (lost.len() as f64 * FALSE_ALARMS) as usize;
-        scope.at = lost.get(may).map_or(0.5, |alarm| (alarm + 1e-9).min(1.0 - 1e-9));
+        scope.at = lost
+            .get(may)
+            .map_or(0.5, |alarm| (alarm + 1e-9).min(1.0 - 1e-9));
         self.out_of_scope = Some((label, scope));
     }
 
@@ -210,7 +232,10 @@ impl Decision {
                 }
             }
             let found = |label: &&u16| {
-                row.scores.shares.get(usize::from(**label)).is_some_and(|s| considered(*s))
+                row.scores
+                    .shares
+                    .get(usize::from(**label))
+                    .is_some_and(|s| considered(*s))
             };
             missed += row.right.iter().filter(|label| !found(label)).count();
         }
@@ -244,8 +269,8 @@ impl Decision {
             return;
         };
         let confidence = self.confidence.probability(&self.inputs(share, scores));
-        answer.out_of_scope =
-            self.is_out_of_scope(scores) || (scores.support < self.floor && confidence < self.threshold);
+        answer.out_of_scope = self.is_out_of_scope(scores)
+            || (scores.support < self.floor && confidence < self.threshold);
         if answer.out_of_scope {
             answer.abstain = Some(AbstainReason::OutOfScope);
         } else if !(confidence >= self.threshold) {
@@ -288,7 +313,11 @@ impl Decision {
                 }
             })
             .collect();
-        labels.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.label.cmp(&b.label)));
+        labels.sort_by(|a, b| {
+            b.confidence
+                .total_cmp(&a.confidence)
+                .then(a.label.cmp(&b.label))
+        });
         let chosen = labels.iter().filter(|label| label.chosen).count();
         let best = labels.first().map_or(0.0, |label| label.confidence);
         if chosen == 0 && scores.support < self.floor {
@@ -304,12 +333,17 @@ impl Decision {
     /// The label that is most likely right, of those in scope.
     fn top(&self, scores: &Scores) -> Option<(u16, f32)> {
         let best = self.in_scope(scores);
-        best.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+        best.into_iter()
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
     }
 
     fn in_scope(&self, scores: &Scores) -> Vec<(u16, f32)> {
         let outside = self.out_of_scope.map(|(label, _)| label);
-        let all = scores.shares.iter().enumerate().map(|(label, share)| (label as u16, *share));
+        let all = scores
+            .shares
+            .iter()
+            .enumerate()
+            .map(|(label, share)| (label as u16, *share));
         all.filter(|(label, _)| Some(*label) != outside).collect()
     }
 
@@ -324,7 +358,11 @@ impl Decision {
     }
 
     fn scope_inputs(&self, label: u16, scores: &Scores) -> Inputs {
-        let outside = scores.shares.get(usize::from(label)).copied().unwrap_or(0.0);
+        let outside = scores
+            .shares
+            .get(usize::from(label))
+            .copied()
+            .unwrap_or(0.0);
         let inside = self.top(scores).map_or(0.0, |(_, share)| share);
         let odds = |share: f32| log_odds(f64::from(share));
         [1.0, odds(outside), odds(inside), self.support(scores)]
@@ -437,28 +475,49 @@ mod tests {
                 _ => (scores(&[0.9, 0.08, 0.02], 0.8), vec![u16::from(i % 5 == 0)]),
             })
             .collect();
-        let held: Vec<Held<'_>> =
-            rows.iter().map(|(scores, right)| Held { scores, right }).collect();
+        let held: Vec<Held<'_>> = rows
+            .iter()
+            .map(|(scores, right)| Held { scores, right })
+            .collect();
         let prior = Decision::unmeasured(SimpleMethod::Knn, TaskKind::SingleLabel, Some(2), 0.95);
         let fitted = prior.fit(&held, 0.7);
         let near = fitted.answer(&rows[1].0);
         assert!(!near.out_of_scope && near.abstain.is_none(), "{near:?}");
         assert!((near.labels[0].confidence - 0.8).abs() < 0.05, "{near:?}");
         let far = fitted.answer(&rows[0].0);
-        assert_eq!((far.out_of_scope, far.abstain), (true, Some(AbstainReason::OutOfScope)));
-        assert!(far.labels.iter().all(|label| !label.chosen && label.label != 2));
+        assert_eq!(
+            (far.out_of_scope, far.abstain),
+            (true, Some(AbstainReason::OutOfScope))
+        );
+        assert!(
+            far.labels
+                .iter()
+                .all(|label| !label.chosen && label.label != 2)
+        );
     }
 
     #[test]
     fn several_labels_are_chosen_where_that_pays() {
         let rows: Vec<(Scores, Vec<u16>)> = (0..200)
-            .map(|i| (scores(&[0.8, 0.6, 0.05], 0.7), if i % 4 == 0 { vec![0] } else { vec![0, 1] }))
+            .map(|i| {
+                (
+                    scores(&[0.8, 0.6, 0.05], 0.7),
+                    if i % 4 == 0 { vec![0] } else { vec![0, 1] },
+                )
+            })
             .collect();
-        let held: Vec<Held<'_>> =
-            rows.iter().map(|(scores, right)| Held { scores, right }).collect();
+        let held: Vec<Held<'_>> = rows
+            .iter()
+            .map(|(scores, right)| Held { scores, right })
+            .collect();
         let prior = Decision::unmeasured(SimpleMethod::Knn, TaskKind::MultiLabel, None, 0.9);
         let answer = prior.fit(&held, 0.9).answer(&rows[0].0);
-        let chosen: Vec<u16> = answer.labels.iter().filter(|l| l.chosen).map(|l| l.label).collect();
+        let chosen: Vec<u16> = answer
+            .labels
+            .iter()
+            .filter(|l| l.chosen)
+            .map(|l| l.label)
+            .collect();
         assert_eq!(chosen, [0, 1]);
         assert!(answer.abstain.is_none(), "{answer:?}");
     }
@@ -467,7 +526,10 @@ mod tests {
     fn nothing_known_is_said() {
         for kind in [TaskKind::SingleLabel, TaskKind::MultiLabel] {
             let decision = Decision::unmeasured(SimpleMethod::Knn, kind, None, 0.95);
-            assert_eq!(decision.answer(&scores(&[], 0.0)).abstain, Some(AbstainReason::NoExamples));
+            assert_eq!(
+                decision.answer(&scores(&[], 0.0)).abstain,
+                Some(AbstainReason::NoExamples)
+            );
         }
     }
 }

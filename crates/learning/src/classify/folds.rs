@@ -41,8 +41,11 @@ mod tests {
     #[test]
     fn copies_stay_together_and_labels_are_spread() {
         let texts: Vec<String> = (0..30).map(|n| format!("text {}", n % 15)).collect();
-        let rows: Vec<(&str, usize)> =
-            texts.iter().enumerate().map(|(at, t)| (t.as_str(), at % 15 / 5)).collect();
+        let rows: Vec<(&str, usize)> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, t)| (t.as_str(), at % 15 / 5))
+            .collect();
         let found = folds(&rows, 5);
         for at in 0..15 {
             assert_eq!(found[at], found[at + 15], "copies");

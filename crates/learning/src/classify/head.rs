@@ -59,7 +59,11 @@ impl Head {
             && features == parts.dimensions + parts.terms.width()
             && parts.terms.is_sound()
             && (parts.kind == TaskKind::Regression) == parts.value.is_some()
-            && linear.weights.iter().chain(&linear.bias).all(|w| w.is_finite());
+            && linear
+                .weights
+                .iter()
+                .chain(&linear.bias)
+                .all(|w| w.is_finite());
         sound.then_some(Self { parts, linear })
     }
 
@@ -89,7 +93,12 @@ impl Head {
         let mut dense: Vec<f32> = vector.iter().map(|x| x * parts.dense_scale).collect();
         dense.resize(parts.dimensions, 0.0);
         let terms = parts.terms.row(text);
-        let raw = one(&dense, &terms, self.linear.weights.view(), self.linear.bias.view());
+        let raw = one(
+            &dense,
+            &terms,
+            self.linear.weights.view(),
+            self.linear.bias.view(),
+        );
         let mut shares = raw.to_vec();
         match parts.kind {
             TaskKind::Regression => {

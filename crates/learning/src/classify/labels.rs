@@ -136,7 +136,9 @@ mod tests {
     use domain::TaskKind;
 
     fn targets(all: &[&str]) -> Vec<Target> {
-        all.iter().map(|l| Target::Labels(vec![(*l).to_owned()])).collect()
+        all.iter()
+            .map(|l| Target::Labels(vec![(*l).to_owned()]))
+            .collect()
     }
 
     #[test]
@@ -145,7 +147,12 @@ mod tests {
         let labels = LabelSet::new(&task, &targets(&["Refund", "refund", "Refund", "bug"]));
         assert_eq!(labels.names(), ["Refund", "bug"]);
         assert_eq!(labels.number("REFUND"), Some(0));
-        let both = Target::Labels(vec!["bug".into(), "refund".into(), "Refund".into(), "?".into()]);
+        let both = Target::Labels(vec![
+            "bug".into(),
+            "refund".into(),
+            "Refund".into(),
+            "?".into(),
+        ]);
         assert_eq!(labels.numbers(&both), [0, 1]);
     }
 
@@ -159,7 +166,10 @@ mod tests {
         });
         let labels = LabelSet::new(&task, &targets(&["bug", "feature_request", "bug"]));
         assert_eq!(labels.names(), ["BUG", "feature_request"]);
-        assert_eq!(labels.texts(&task), ["BUG: something is broken", "feature request"]);
+        assert_eq!(
+            labels.texts(&task),
+            ["BUG: something is broken", "feature request"]
+        );
     }
 
     #[test]

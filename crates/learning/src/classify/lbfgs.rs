@@ -33,7 +33,10 @@ pub(super) fn minimize(
         let mut slope = dot(&gradient, &direction);
         if !(slope < 0.0) {
             steps.clear();
-            direction.iter_mut().zip(&gradient).for_each(|(d, g)| *d = -g / first_norm as f32);
+            direction
+                .iter_mut()
+                .zip(&gradient)
+                .for_each(|(d, g)| *d = -g / first_norm as f32);
             slope = dot(&gradient, &direction);
         }
         let mut length = 1.0_f32;
@@ -110,7 +113,12 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
         .map(|(a, b)| {
             let mut lanes = [0.0_f32; 8];
             let (whole, rest) = (a.chunks_exact(8), b.chunks_exact(8));
-            let tail: f32 = whole.remainder().iter().zip(rest.remainder()).map(|(x, y)| x * y).sum();
+            let tail: f32 = whole
+                .remainder()
+                .iter()
+                .zip(rest.remainder())
+                .map(|(x, y)| x * y)
+                .sum();
             for (x, y) in whole.zip(rest) {
                 for lane in 0..8 {
                     lanes[lane] += x[lane] * y[lane];
@@ -122,7 +130,9 @@ fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 fn add(to: &mut [f32], factor: f32, what: &[f32]) {
-    to.iter_mut().zip(what).for_each(|(to, x)| *to += factor * x);
+    to.iter_mut()
+        .zip(what)
+        .for_each(|(to, x)| *to += factor * x);
 }
 
 #[cfg(test)]
@@ -140,7 +150,13 @@ mod tests {
             (1.0 - a).powi(2) + 100.0 * (b - a * a).powi(2)
         };
         assert!(minimize(&mut point, 200, 1e-7, &mut loss, &|| true));
-        assert!((point[0] - 1.0).abs() < 0.01 && (point[1] - 1.0).abs() < 0.02, "{point:?}");
-        assert!(!minimize(&mut vec![3.0, 3.0], 9, 1e-7, &mut loss, &|| false), "stopped");
+        assert!(
+            (point[0] - 1.0).abs() < 0.01 && (point[1] - 1.0).abs() < 0.02,
+            "{point:?}"
+        );
+        assert!(
+            !minimize(&mut vec![3.0, 3.0], 9, 1e-7, &mut loss, &|| false),
+            "stopped"
+        );
     }
 }

@@ -94,7 +94,9 @@ fn view_mut(x: &mut [f32], features: usize, outputs: usize) -> ArrayViewMut2<'_,
 fn begin(truth: &Truth<'_>, bias: &mut [f32]) {
     if let Truth::Many(rows) = truth {
         let mut counts = vec![0.5_f32; bias.len()];
-        rows.iter().flatten().for_each(|&label| counts[usize::from(label)] += 1.0);
+        rows.iter()
+            .flatten()
+            .for_each(|&label| counts[usize::from(label)] += 1.0);
         let n = rows.len() as f32 + 1.0;
         for (bias, count) in bias.iter_mut().zip(counts) {
             *bias = (count / (n - count).max(0.5)).ln();
@@ -172,7 +174,11 @@ mod tests {
     }
 
     fn fit<'a>(outputs: usize) -> Fit<'a> {
-        Fit { outputs, pull: 0.1, go_on: &|| true }
+        Fit {
+            outputs,
+            pull: 0.1,
+            go_on: &|| true,
+        }
     }
 
     #[test]
@@ -182,11 +188,16 @@ mod tests {
         let model = Linear::fit(&rows, &Truth::One(&dense), &fit(2)).unwrap();
         let scores = model.scores(&rows);
         assert!((0..60).all(|r| (scores[[r, 1]] > scores[[r, 0]]) == (r % 2 == 1)));
-        let terms: Vec<Vec<u16>> = (0..60).map(|r| if r % 3 == 2 { vec![1] } else { vec![] }).collect();
+        let terms: Vec<Vec<u16>> = (0..60)
+            .map(|r| if r % 3 == 2 { vec![1] } else { vec![] })
+            .collect();
         let model = Linear::fit(&rows, &Truth::Many(&terms), &fit(2)).unwrap();
         let scores = model.scores(&rows);
         assert!((0..60).all(|r| (scores[[r, 1]] > 0.0) == (r % 3 == 2)));
-        assert!((0..60).all(|r| scores[[r, 0]] < 0.0), "a label that nobody has");
+        assert!(
+            (0..60).all(|r| scores[[r, 0]] < 0.0),
+            "a label that nobody has"
+        );
     }
 
     #[test]

@@ -42,7 +42,10 @@ impl Logit {
             let size = step.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
             // A long step may overshoot where the curve is flat.
             let shorten = if size > 2.0 { 2.0 / size } else { 1.0 };
-            weights.iter_mut().zip(step).for_each(|(w, s)| *w -= shorten * s);
+            weights
+                .iter_mut()
+                .zip(step)
+                .for_each(|(w, s)| *w -= shorten * s);
             if size < 1e-8 {
                 break;
             }
@@ -63,7 +66,9 @@ impl Logit {
 fn solve(mut a: [[f64; INPUTS]; INPUTS], mut b: Inputs) -> Inputs {
     for column in 0..INPUTS {
         let size = |row: usize| a[row][column].abs();
-        let pivot = (column..INPUTS).max_by(|x, y| size(*x).total_cmp(&size(*y))).unwrap_or(column);
+        let pivot = (column..INPUTS)
+            .max_by(|x, y| size(*x).total_cmp(&size(*y)))
+            .unwrap_or(column);
         a.swap(column, pivot);
         b.swap(column, pivot);
         if a[column][column].abs() < 1e-12 {
@@ -97,16 +102,30 @@ mod tests {
 
     #[test]
     fn what_was_observed_is_predicted_and_nothing_keeps_the_prior() {
-        let prior = Logit { weights: [0.0, 1.0, 0.0, 0.0] };
+        let prior = Logit {
+            weights: [0.0, 1.0, 0.0, 0.0],
+        };
         assert_eq!(prior.fit(&[], 1.0), prior);
         let cases: Vec<(Inputs, bool, f64)> = (0..400)
             .map(|i| ([1.0, log_odds(0.9), 0.0, 0.0], i % 10 < 6, 1.0))
             .chain((0..400).map(|i| ([1.0, log_odds(0.1), 0.0, 0.0], i % 10 < 2, 1.0)))
             .collect();
         let fitted = prior.fit(&cases, 1.0);
-        assert!((fitted.probability(&cases[0].0) - 0.6).abs() < 0.02, "{fitted:?}");
-        assert!((fitted.probability(&cases[500].0) - 0.2).abs() < 0.02, "{fitted:?}");
+        assert!(
+            (fitted.probability(&cases[0].0) - 0.6).abs() < 0.02,
+            "{fitted:?}"
+        );
+        assert!(
+            (fitted.probability(&cases[500].0) - 0.2).abs() < 0.02,
+            "{fitted:?}"
+        );
         let all_right: Vec<_> = cases.iter().map(|(x, _, w)| (*x, true, *w)).collect();
-        assert!(prior.fit(&all_right, 1.0).weights.iter().all(|w| w.is_finite()));
+        assert!(
+            prior
+                .fit(&all_right, 1.0)
+                .weights
+                .iter()
+                .all(|w| w.is_finite())
+        );
     }
 }

@@ -34,7 +34,11 @@ impl Counts {
 }
 
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 fn counts(labels: usize, pairs: &[Pair<'_>]) -> Vec<Counts> {
@@ -44,7 +48,9 @@ fn counts(labels: usize, pairs: &[Pair<'_>]) -> Vec<Counts> {
             counts[usize::from(label)].answered += 1;
             counts[usize::from(label)].hits += u64::from(right.contains(&label));
         }
-        right.iter().for_each(|&label| counts[usize::from(label)].rows += 1);
+        right
+            .iter()
+            .for_each(|&label| counts[usize::from(label)].rows += 1);
     }
     counts
 }
@@ -58,14 +64,20 @@ pub(super) fn method(name: &str, role: &str, labels: usize, pairs: &[Pair<'_>]) 
         rows: sum.rows + one.rows,
     });
     let present: Vec<&Counts> = all.iter().filter(|one| one.rows > 0).collect();
-    let exact = pairs.iter().filter(|(answered, right)| is_exact(answered, right)).count();
+    let exact = pairs
+        .iter()
+        .filter(|(answered, right)| is_exact(answered, right))
+        .count();
     MethodScores {
         method: name.to_owned(),
         role: role.to_owned(),
         accuracy: share(exact as u64, pairs.len() as u64),
         micro_f1: sum.f1(),
         macro_f1: present.iter().map(|one| one.f1()).sum::<f64>() / present.len().max(1) as f64,
-        weighted_f1: present.iter().map(|one| one.f1() * one.rows as f64).sum::<f64>()
+        weighted_f1: present
+            .iter()
+            .map(|one| one.f1() * one.rows as f64)
+            .sum::<f64>()
             / (sum.rows.max(1)) as f64,
         ..MethodScores::default()
     }
@@ -77,7 +89,10 @@ fn is_exact(answered: &[u16], right: &[u16]) -> bool {
 
 /// What a row is worth: the F1 of its answer, which for one label is whether it is right.
 pub(super) fn worth(answered: &[u16], right: &[u16]) -> f64 {
-    let hits = answered.iter().filter(|label| right.contains(label)).count();
+    let hits = answered
+        .iter()
+        .filter(|label| right.contains(label))
+        .count();
     match answered.len() + right.len() {
         0 => 1.0,
         all => 2.0 * hits as f64 / all as f64,
@@ -130,7 +145,9 @@ pub(super) fn confusions(
         cells.truncate(MISTAKES);
     }
     let name = |label: u16| labels.names()[usize::from(label)].clone();
-    let named = cells.into_iter().map(|((actual, said), n)| (name(actual), name(said), n));
+    let named = cells
+        .into_iter()
+        .map(|((actual, said), n)| (name(actual), name(said), n));
     (named.collect(), whole)
 }
 
@@ -146,11 +163,21 @@ pub(super) fn weigh(pairs: &[(f64, f64)], seed: u64) -> HeadEvidence {
     let differences: Vec<f64> = pairs.iter().map(|(new, old)| new - old).collect();
     if n == 0 {
         let (low, high) = (f64::MIN, f64::MAX);
-        return HeadEvidence { rows: 0, mean_gain: 0.0, low, high };
+        return HeadEvidence {
+            rows: 0,
+            mean_gain: 0.0,
+            low,
+            high,
+        };
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| (0..n).map(|_| differences[random.random_range(0..n)]).sum::<f64>() / n as f64)
+        .map(|_| {
+            (0..n)
+                .map(|_| differences[random.random_range(0..n)])
+                .sum::<f64>()
+                / n as f64
+        })
         .collect();
     means.sort_unstable_by(f64::total_cmp);
     HeadEvidence {
@@ -176,19 +203,30 @@ mod tests {
         let pairs: Vec<Pair<'_>> = answered.into_iter().zip(right).collect();
         let found = method("head", "candidate", 3, &pairs);
         assert!((found.accuracy - 0.75).abs() < 1e-12 && (found.micro_f1 - 0.75).abs() < 1e-12);
-        assert!((found.macro_f1 - (2.0 / 3.0 + 0.8) / 2.0).abs() < 1e-12, "c is not there");
+        assert!(
+            (found.macro_f1 - (2.0 / 3.0 + 0.8) / 2.0).abs() < 1e-12,
+            "c is not there"
+        );
         let (cells, whole) = confusions(&labels(), &pairs);
-        assert!(whole && cells.contains(&("a".into(), "b".into(), 1)), "{cells:?}");
+        assert!(
+            whole && cells.contains(&("a".into(), "b".into(), 1)),
+            "{cells:?}"
+        );
         let classes = classes(&labels(), &pairs);
         assert_eq!(classes.len(), 2);
-        assert!((classes[0].precision - 1.0).abs() < 1e-12 && (classes[0].recall - 0.5).abs() < 1e-12);
+        assert!(
+            (classes[0].precision - 1.0).abs() < 1e-12 && (classes[0].recall - 0.5).abs() < 1e-12
+        );
     }
 
     #[test]
     fn a_missed_label_and_a_wrong_one_stand_against_each_other() {
         let right: &[u16] = &[0, 1];
         let (cells, _) = confusions(&labels(), &[(vec![0, 2], right)]);
-        assert_eq!(cells, [("a".into(), "a".into(), 1), ("b".into(), "c".into(), 1)]);
+        assert_eq!(
+            cells,
+            [("a".into(), "a".into(), 1), ("b".into(), "c".into(), 1)]
+        );
         assert!((worth(&[0, 2], right) - 0.5).abs() < 1e-12);
     }
 

@@ -47,13 +47,23 @@ pub(super) fn train(
     if values.iter().all(|value| *value == values[0]) {
         return Err(TaskTrainError::OneValue);
     }
-    let texts: Vec<&str> = kept.iter().map(|&at| input.examples[at].text.as_str()).collect();
+    let texts: Vec<&str> = kept
+        .iter()
+        .map(|&at| input.examples[at].text.as_str())
+        .collect();
     let vectors = input.vectors.select(Axis(0), &kept);
-    let terms = Terms::fit(&recipe::VALUE_TERMS, texts.iter().copied(), recipe::MAX_WEIGHTS);
+    let terms = Terms::fit(
+        &recipe::VALUE_TERMS,
+        texts.iter().copied(),
+        recipe::MAX_WEIGHTS,
+    );
     let mut rows = Rows::new(&vectors * recipe::VALUE_DENSE_SCALE, terms.width());
     texts.iter().for_each(|text| rows.push(&terms.row(text)));
     let turns = recipe::folds(kept.len());
-    let fold_of = folds(&texts.iter().map(|text| (*text, 0)).collect::<Vec<_>>(), turns);
+    let fold_of = folds(
+        &texts.iter().map(|text| (*text, 0)).collect::<Vec<_>>(),
+        turns,
+    );
 
     let mut scores = vec![vec![0.0; kept.len()]; recipe::VALUE_PULLS.len()];
     let mut simple = [vec![0.0; kept.len()], vec![0.0; kept.len()]];
@@ -61,7 +71,9 @@ pub(super) fn train(
     let go_on = || progress(0.5, "fitting on parts, judging on the rest");
     for turn in 0..turns {
         let of = |held: bool| -> Vec<usize> {
-            (0..kept.len()).filter(|&at| (fold_of[at] == turn) == held).collect()
+            (0..kept.len())
+                .filter(|&at| (fold_of[at] == turn) == held)
+                .collect()
         };
         let (held, known) = (of(true), of(false));
         let known_values: Vec<f64> = known.iter().map(|&at| values[at]).collect();
@@ -73,7 +85,9 @@ pub(super) fn train(
                 scores[at] = f64::from(*score) * scale.spread;
             }
         }
-        let similar = vectors.select(Axis(0), &held).dot(&vectors.select(Axis(0), &known).t());
+        let similar = vectors
+            .select(Axis(0), &held)
+            .dot(&vectors.select(Axis(0), &known).t());
         for (&at, similar) in held.iter().zip(similar.outer_iter()) {
             let near = nearest(similar.iter().copied());
             let votes = near.iter().map(|&(s, at)| (s, known_values[at]));
@@ -86,7 +100,9 @@ pub(super) fn train(
     let (pull, trust) = best(&scores, &middles, &values);
     // The factor was chosen on the same rows; one chosen on the others is what is reported.
     let halves = [0, 1].map(|half| {
-        let keep: Vec<usize> = (0..kept.len()).filter(|&at| fold_of[at] % 2 != half).collect();
+        let keep: Vec<usize> = (0..kept.len())
+            .filter(|&at| fold_of[at] % 2 != half)
+            .collect();
         let pick = |from: &[f64]| keep.iter().map(|&at| from[at]).collect::<Vec<f64>>();
         let part: Vec<Vec<f64>> = scores.iter().map(|one| pick(one)).collect();
         best(&part, &pick(&middles), &pick(&values))
@@ -97,7 +113,13 @@ pub(super) fn train(
             middles[at] + trust * scores[pull][at]
         })
         .collect();
-    let line = fit(&rows, &values, &scale(&values), recipe::VALUE_PULLS[pull], &go_on)?;
+    let line = fit(
+        &rows,
+        &values,
+        &scale(&values),
+        recipe::VALUE_PULLS[pull],
+        &go_on,
+    )?;
     let mut residuals: Vec<f64> = values.iter().zip(&predicted).map(|(v, p)| v - p).collect();
     residuals.sort_unstable_by(f64::total_cmp);
     let quantile = |q: f64| residuals[((residuals.len() - 1) as f64 * q).round() as usize];
@@ -133,7 +155,11 @@ fn fit(
         .iter()
         .map(|v| ((v - scale.middle) / scale.spread).clamp(-FARTHEST, FARTHEST) as f32)
         .collect();
-    let fit = Fit { outputs: 1, pull, go_on };
+    let fit = Fit {
+        outputs: 1,
+        pull,
+        go_on,
+    };
     Linear::fit(rows, &Truth::Value(&scaled, ROBUST), &fit).ok_or(TaskTrainError::Stopped)
 }
 
@@ -142,7 +168,8 @@ fn scale(values: &[f64]) -> ValueScale {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-    let spread = values.iter().map(|v| (v - middle).abs()).sum::<f64>() / values.len().max(1) as f64;
+    let spread =
+        values.iter().map(|v| (v - middle).abs()).sum::<f64>() / values.len().max(1) as f64;
     ValueScale {
         middle,
         spread: spread.max(1e-9),
@@ -177,7 +204,11 @@ fn report(
     simple: &[Vec<f64>; 2],
 ) -> TaskReport {
     let errors = |said: &[f64]| -> Vec<f64> {
-        values.iter().zip(said).map(|(v, p)| (v - p).abs()).collect()
+        values
+            .iter()
+            .zip(said)
+            .map(|(v, p)| (v - p).abs())
+            .collect()
     };
     let n = values.len() as f64;
     let scores = |name: &str, role: &str, errors: &[f64]| MethodScores {
@@ -190,19 +221,28 @@ fn report(
     let own = errors(predicted);
     let named = [SimpleMethod::Knn, SimpleMethod::Median].map(SimpleMethod::name);
     let theirs = [errors(&simple[0]), errors(&simple[1])];
-    let mut methods: Vec<MethodScores> =
-        named.iter().zip(&theirs).map(|(name, e)| scores(name, "baseline", e)).collect();
+    let mut methods: Vec<MethodScores> = named
+        .iter()
+        .zip(&theirs)
+        .map(|(name, e)| scores(name, "baseline", e))
+        .collect();
     let best = usize::from(methods[1].mean_absolute_error < methods[0].mean_absolute_error);
     let unit = methods[best].mean_absolute_error.max(1e-12);
     methods.push(scores("head", "candidate", &own));
-    let paired: Vec<(f64, f64)> =
-        own.iter().zip(&theirs[best]).map(|(new, old)| (-new / unit, -old / unit)).collect();
+    let paired: Vec<(f64, f64)> = own
+        .iter()
+        .zip(&theirs[best])
+        .map(|(new, old)| (-new / unit, -old / unit))
+        .collect();
     let evidence = measure::weigh(&paired, input.seed);
     let (verdict, reason) = decide_head(&HeadRules::default(), &evidence, named[best]);
     TaskReport {
         rows: values.len() as u64,
         examples: values.len() as u64,
-        corrections: kept.iter().filter(|at| input.examples[**at].corrected).count() as u64,
+        corrections: kept
+            .iter()
+            .filter(|at| input.examples[**at].corrected)
+            .count() as u64,
         methods,
         incumbent: named[best].to_owned(),
         evidence,

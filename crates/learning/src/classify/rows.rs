@@ -44,7 +44,9 @@ impl Rows {
     fn terms(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
         let range = self.starts[row]..self.starts[row + 1];
         let columns = self.columns[range.clone()].iter();
-        columns.zip(&self.values[range]).map(|(&column, &value)| (column as usize, value))
+        columns
+            .zip(&self.values[range])
+            .map(|(&column, &value)| (column as usize, value))
     }
 
     /// The rows `from..to` times `weights` (features by outputs), plus `bias`.
@@ -56,7 +58,10 @@ impl Rows {
         bias: ArrayView1<'_, f32>,
     ) -> Array2<f32> {
         let d = self.dense.ncols();
-        let mut out = self.dense.slice(s![from..to, ..]).dot(&weights.slice(s![..d, ..]));
+        let mut out = self
+            .dense
+            .slice(s![from..to, ..])
+            .dot(&weights.slice(s![..d, ..]));
         for (row, mut scores) in (from..to).zip(out.axis_iter_mut(Axis(0))) {
             scores += &bias;
             for (column, value) in self.terms(row) {

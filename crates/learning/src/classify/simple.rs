@@ -83,7 +83,10 @@ impl Keywords {
         }
         for label in &task.labels {
             if let Some(number) = labels.number(&label.name) {
-                label.keywords.iter().for_each(|keyword| add(keyword, number, 3.0));
+                label
+                    .keywords
+                    .iter()
+                    .for_each(|keyword| add(keyword, number, 3.0));
             }
         }
         Self {
@@ -133,7 +136,8 @@ fn shown<'a>(
     let (mut n, mut n_label) = (0.0_f32, vec![0.0_f32; labels]);
     for (text, own) in examples {
         n += 1.0;
-        own.iter().for_each(|&label| n_label[usize::from(label)] += 1.0);
+        own.iter()
+            .for_each(|&label| n_label[usize::from(label)] += 1.0);
         for (word, _) in words::count(text) {
             *everywhere.entry(word).or_default() += 1.0;
             for &label in own {
@@ -180,7 +184,9 @@ impl ZeroShot {
     pub fn scores(&self, vector: &[f32]) -> Scores {
         let mut shares = self.vectors.dot(&ArrayView1::from(vector)).to_vec();
         let support = shares.iter().copied().fold(0.0, f32::max);
-        shares.iter_mut().for_each(|share| *share *= ZERO_SHOT_SHARPNESS);
+        shares
+            .iter_mut()
+            .for_each(|share| *share *= ZERO_SHOT_SHARPNESS);
         if !shares.is_empty() {
             softmax(&mut shares);
         }
@@ -206,7 +212,8 @@ pub fn knn<'a>(labels: usize, nearest: impl IntoIterator<Item = (f32, &'a [u16])
         top = top.max(similarity);
         let vote = (SHARPNESS * (similarity - 1.0)).exp();
         total += vote;
-        own.iter().for_each(|&label| shares[usize::from(label)] += vote);
+        own.iter()
+            .for_each(|&label| shares[usize::from(label)] += vote);
     }
     if total > 0.0 {
         shares.iter_mut().for_each(|share| *share /= total);
@@ -228,18 +235,20 @@ pub fn knn_value(nearest: impl IntoIterator<Item = (f32, f64)>) -> Option<f64> {
     votes.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let half = votes.iter().map(|(_, w)| w).sum::<f64>() / 2.0;
     let mut sum = 0.0;
-    votes.into_iter().find(|(_, weight)| {
-        sum += weight;
-        sum >= half
-    })
-    .map(|(value, _)| value)
+    votes
+        .into_iter()
+        .find(|(_, weight)| {
+            sum += weight;
+            sum >= half
+        })
+        .map(|(value, _)| value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::classify::train::tests::task;
-    use domain::{TaskKind, TaskLabel, Target};
+    use domain::{Target, TaskKind, TaskLabel};
 
     #[test]
     fn rules_answer_before_any_item_is_labelled() {
@@ -254,17 +263,27 @@ mod tests {
         let labels = LabelSet::new(&task, &[]);
         let rules = Keywords::new(&task, &labels, []);
         let scores = rules.scores("Please: give my MONEY  back!");
-        assert!(scores.shares[0] > 0.99 && scores.support > 0.5, "{scores:?}");
+        assert!(
+            scores.shares[0] > 0.99 && scores.support > 0.5,
+            "{scores:?}"
+        );
         assert!(rules.scores("hello").shares.iter().all(|s| *s == 0.0));
     }
 
     #[test]
     fn items_show_further_words() {
         let task = task(TaskKind::SingleLabel);
-        let targets: Vec<Target> =
-            ["a", "b"].iter().map(|l| Target::Labels(vec![(*l).to_owned()])).collect();
+        let targets: Vec<Target> = ["a", "b"]
+            .iter()
+            .map(|l| Target::Labels(vec![(*l).to_owned()]))
+            .collect();
         let labels = LabelSet::new(&task, &targets);
-        let texts = ["invoice late", "invoice wrong", "server down", "server slow"];
+        let texts = [
+            "invoice late",
+            "invoice wrong",
+            "server down",
+            "server slow",
+        ];
         let own: [&[u16]; 4] = [&[0], &[0], &[1], &[1]];
         let rules = Keywords::new(&task, &labels, texts.into_iter().zip(own));
         assert!(rules.scores("which invoice?").shares[0] > 0.9);

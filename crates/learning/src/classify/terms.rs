@@ -53,7 +53,8 @@ impl Terms {
             made.cut(text, &mut |_, term| own.push(term));
             own.sort_unstable();
             own.dedup();
-            own.into_iter().for_each(|term| *frequencies.entry(term).or_default() += 1);
+            own.into_iter()
+                .for_each(|term| *frequencies.entry(term).or_default() += 1);
         }
         let mut kept: Vec<(u32, u32)> = frequencies
             .into_iter()
@@ -80,7 +81,9 @@ impl Terms {
         let mut counts: HashMap<(bool, u32), f32> = HashMap::new();
         self.cut(text, &mut |block, term| {
             if let Ok(column) = self.known.binary_search(&term) {
-                *counts.entry((block == Block::Words, column as u32)).or_default() += 1.0;
+                *counts
+                    .entry((block == Block::Words, column as u32))
+                    .or_default() += 1.0;
             }
         });
         let mut row = Vec::with_capacity(counts.len());
@@ -93,7 +96,10 @@ impl Terms {
             own.sort_unstable_by_key(|(column, _)| *column);
             let length = own.iter().map(|(_, w)| w * w).sum::<f32>().sqrt();
             if length > 0.0 {
-                row.extend(own.into_iter().map(|(column, w)| (column, w * scale / length)));
+                row.extend(
+                    own.into_iter()
+                        .map(|(column, w)| (column, w * scale / length)),
+                );
             }
         }
         row.sort_unstable_by_key(|(column, _)| *column);
@@ -102,7 +108,9 @@ impl Terms {
 
     fn cut(&self, text: &str, sink: &mut impl FnMut(Block, u32)) {
         let lower = text.to_lowercase();
-        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words = lower
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty());
         let mut before = START;
         for word in words.take(MAX_WORDS) {
             let own = hash(START, word.bytes());
@@ -128,7 +136,10 @@ impl Terms {
 
 /// Runs of 3 to 5 letters of the word, with its ends marked.
 fn letters(word: &str, sink: &mut impl FnMut(u32)) {
-    let marked: Vec<char> = std::iter::once(' ').chain(word.chars()).chain([' ']).collect();
+    let marked: Vec<char> = std::iter::once(' ')
+        .chain(word.chars())
+        .chain([' '])
+        .collect();
     for length in 3..=5 {
         for run in marked.windows(length) {
             let mut buffer = [0; 4];
@@ -145,11 +156,16 @@ const START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a: see [`crate::words`].
 fn hash(from: u64, bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(from, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(from, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn pair(first: u64, second: u64) -> u64 {
-    hash(first.rotate_left(17) ^ 0x5bd1_e995, second.to_le_bytes().into_iter())
+    hash(
+        first.rotate_left(17) ^ 0x5bd1_e995,
+        second.to_le_bytes().into_iter(),
+    )
 }
 
 fn fold(hash: u64) -> u32 {
@@ -174,7 +190,11 @@ mod tests {
         let terms = Terms::fit(&RECIPE, texts.into_iter(), 1_000);
         let length: f32 = terms.row(texts[0]).iter().map(|(_, w)| w * w).sum();
         assert!((length - 5.0).abs() < 1e-4, "2² and 1²: {length}");
-        assert_ne!(terms.row(texts[0]), terms.row(texts[1]), "pairs know the order");
+        assert_ne!(
+            terms.row(texts[0]),
+            terms.row(texts[1]),
+            "pairs know the order"
+        );
         assert!(terms.row("§§§ zzz").is_empty());
         assert!(terms.is_sound());
     }
@@ -182,7 +202,11 @@ mod tests {
     #[test]
     fn rare_terms_go_first() {
         let texts = ["a b", "a c", "a b"];
-        let recipe = TermRecipe { pairs: false, letters: false, ..RECIPE };
+        let recipe = TermRecipe {
+            pairs: false,
+            letters: false,
+            ..RECIPE
+        };
         let terms = Terms::fit(&recipe, texts.into_iter(), 2);
         assert_eq!(terms.width(), 2);
         assert!(terms.row("c").is_empty() && !terms.row("b").is_empty());

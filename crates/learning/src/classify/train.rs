@@ -135,7 +135,10 @@ pub fn train_task(
         }
         done.fetch_add(1, Ordering::Relaxed);
     };
-    let helpers = std::thread::available_parallelism().map_or(1, usize::from).min(4) - 1;
+    let helpers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(4)
+        - 1;
     std::thread::scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(work);
@@ -165,13 +168,18 @@ pub fn train_task(
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// What each method said of one row: the head, then the simple ones.
 type RowScores = (Scores, [Scores; SIMPLE.len()]);
-const SIMPLE: [SimpleMethod; 3] =
-    [SimpleMethod::Keywords, SimpleMethod::ZeroShot, SimpleMethod::Knn];
+const SIMPLE: [SimpleMethod; 3] = [
+    SimpleMethod::Keywords,
+    SimpleMethod::ZeroShot,
+    SimpleMethod::Knn,
+];
 
 /// The examples as numbers.
 struct TrainingSet<'a, 'b> {
@@ -208,13 +216,19 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         }
         let mut seen: Vec<u16> = truth.iter().flatten().copied().collect();
         seen.sort_unstable();
-        let once = seen.chunk_by(|a, b| a == b).filter(|same| same.len() == 1).count();
+        let once = seen
+            .chunk_by(|a, b| a == b)
+            .filter(|same| same.len() == 1)
+            .count();
         seen.dedup();
         if let [only] = seen[..] {
             let label = labels.names()[usize::from(only)].clone();
             return Err(TaskTrainError::OneLabel { label });
         }
-        let texts: Vec<&str> = kept.iter().map(|&at| input.examples[at].text.as_str()).collect();
+        let texts: Vec<&str> = kept
+            .iter()
+            .map(|&at| input.examples[at].text.as_str())
+            .collect();
         let vectors = input.vectors.select(Axis(0), &kept);
         let most = (recipe::MAX_WEIGHTS / labels.len().max(1)).saturating_sub(vectors.ncols());
         let terms = Terms::fit(&recipe::LABEL_TERMS, texts.iter().copied(), most);
@@ -226,19 +240,31 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
                 warnings.push(format!("{count} {what}"));
             }
         };
-        warn(ambiguous, "items have more than one label of this task and were left out");
+        warn(
+            ambiguous,
+            "items have more than one label of this task and were left out",
+        );
         warn(unknown, "items have only labels that were left out");
-        warn(labels.dropped(), "labels are more than a task may have; the rarest were left out");
+        warn(
+            labels.dropped(),
+            "labels are more than a task may have; the rarest were left out",
+        );
         warn(once, "labels have a single example; they cannot be judged");
         warn(labels.len() - seen.len(), "listed labels have no example");
-        let out_of_scope = task.out_of_scope_label.as_ref().and_then(|l| labels.number(l));
+        let out_of_scope = task
+            .out_of_scope_label
+            .as_ref()
+            .and_then(|l| labels.number(l));
         Ok(Self {
             input,
             texts,
             vectors,
             truth,
             out_of_scope,
-            corrections: kept.iter().filter(|at| input.examples[**at].corrected).count(),
+            corrections: kept
+                .iter()
+                .filter(|at| input.examples[**at].corrected)
+                .count(),
             terms,
             rows,
             warnings,
@@ -249,7 +275,12 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         self.input.task.kind == TaskKind::MultiLabel
     }
 
-    fn fit(&self, rows: &Rows, which: &[usize], go_on: &(dyn Fn() -> bool + Sync)) -> Option<Linear> {
+    fn fit(
+        &self,
+        rows: &Rows,
+        which: &[usize],
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Linear> {
         let fit = Fit {
             outputs: self.input.labels.len(),
             pull: recipe::LABEL_PULL,
@@ -271,13 +302,17 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Option<Vec<(usize, RowScores)>> {
         let of = |held: bool| -> Vec<usize> {
-            (0..fold_of.len()).filter(|&at| (fold_of[at] == turn) == held).collect()
+            (0..fold_of.len())
+                .filter(|&at| (fold_of[at] == turn) == held)
+                .collect()
         };
         let (held, known) = (of(true), of(false));
         let linear = self.fit(&self.rows.select(&known), &known, go_on)?;
         let raw = linear.scores(&self.rows.select(&held));
         let labels = self.input.labels;
-        let examples = known.iter().map(|&at| (self.texts[at], self.truth[at].as_slice()));
+        let examples = known
+            .iter()
+            .map(|&at| (self.texts[at], self.truth[at].as_slice()));
         let keywords = Keywords::new(self.input.task, labels, examples);
         let zero_shot = ZeroShot::new(self.input.label_vectors.to_owned());
         let history = self.vectors.select(Axis(0), &known);
@@ -287,18 +322,31 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
                 return None;
             }
             let similar = self.vectors.select(Axis(0), part).dot(&history.t());
-            for ((&at, row), similar) in part.iter().zip(raw.slice(s![block * BLOCK.., ..]).outer_iter()).zip(similar.outer_iter()) {
+            for ((&at, row), similar) in part
+                .iter()
+                .zip(raw.slice(s![block * BLOCK.., ..]).outer_iter())
+                .zip(similar.outer_iter())
+            {
                 let nearest = nearest(similar.iter().copied());
-                let votes = nearest.iter().map(|&(s, at)| (s, self.truth[known[at]].as_slice()));
+                let votes = nearest
+                    .iter()
+                    .map(|&(s, at)| (s, self.truth[known[at]].as_slice()));
                 let near = knn(labels.len(), votes);
                 let mut shares = row.to_vec();
                 match self.several() {
                     true => shares.iter_mut().for_each(|score| *score = sigmoid(*score)),
                     false => softmax(&mut shares),
                 }
-                let head = Scores { shares, support: near.support };
+                let head = Scores {
+                    shares,
+                    support: near.support,
+                };
                 let vector = self.vectors.row(at).to_vec();
-                let simple = [keywords.scores(self.texts[at]), zero_shot.scores(&vector), near];
+                let simple = [
+                    keywords.scores(self.texts[at]),
+                    zero_shot.scores(&vector),
+                    near,
+                ];
                 found.push((at, (head, simple)));
             }
         }
@@ -311,11 +359,13 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         let prior = |method| {
             Decision::unmeasured(method, task.kind, self.out_of_scope, task.target_precision)
         };
-        let (decision, answers) =
-            self.decide(&prior(SimpleMethod::Knn), &held.head, fold_of);
+        let (decision, answers) = self.decide(&prior(SimpleMethod::Knn), &held.head, fold_of);
         let pairs = self.pairs(&answers);
         let worth = |pairs: &[Pair<'_>]| -> Vec<f64> {
-            pairs.iter().map(|(said, right)| measure::worth(said, right)).collect()
+            pairs
+                .iter()
+                .map(|(said, right)| measure::worth(said, right))
+                .collect()
         };
         let own = worth(&pairs);
         let mut methods = Vec::new();
@@ -323,7 +373,12 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         for (method, scores) in &held.simple {
             let answers = self.decide(&prior(*method), scores, fold_of).1;
             let pairs = self.pairs(&answers);
-            methods.push(measure::method(method.name(), "baseline", labels.len(), &pairs));
+            methods.push(measure::method(
+                method.name(),
+                "baseline",
+                labels.len(),
+                &pairs,
+            ));
             let worth = worth(&pairs);
             let mean = worth.iter().sum::<f64>();
             if best.as_ref().is_none_or(|(most, _, _)| mean > *most) {
@@ -372,19 +427,30 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         let target = self.input.task.target_precision;
         let rows = |keep: &dyn Fn(usize) -> bool| -> Vec<Held<'_>> {
             let all = scores.iter().zip(&self.truth).enumerate();
-            all.filter(|(at, _)| keep(*at)).map(|(_, (scores, right))| Held { scores, right }).collect()
+            all.filter(|(at, _)| keep(*at))
+                .map(|(_, (scores, right))| Held { scores, right })
+                .collect()
         };
-        let halves =
-            [0, 1].map(|half| prior.fit(&rows(&|at| fold_of[at] % 2 != half), target));
-        let answers = scores.iter().zip(fold_of).map(|(s, fold)| halves[fold % 2].answer(s));
+        let halves = [0, 1].map(|half| prior.fit(&rows(&|at| fold_of[at] % 2 != half), target));
+        let answers = scores
+            .iter()
+            .zip(fold_of)
+            .map(|(s, fold)| halves[fold % 2].answer(s));
         (prior.fit(&rows(&|_| true), target), answers.collect())
     }
 
     fn pairs(&self, answers: &[Answer]) -> Vec<Pair<'_>> {
-        let said = answers.iter().map(|answer| match (answer.out_of_scope, self.out_of_scope) {
-            (true, Some(label)) => vec![label],
-            _ => answer.labels.iter().filter(|l| l.chosen).map(|l| l.label).collect(),
-        });
+        let said = answers
+            .iter()
+            .map(|answer| match (answer.out_of_scope, self.out_of_scope) {
+                (true, Some(label)) => vec![label],
+                _ => answer
+                    .labels
+                    .iter()
+                    .filter(|l| l.chosen)
+                    .map(|l| l.label)
+                    .collect(),
+            });
         said.zip(self.truth.iter().map(Vec::as_slice)).collect()
     }
 
@@ -401,19 +467,29 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
                 if self.several() || label.chosen {
                     firsts.push((label.confidence, is_right));
                 }
-                if sure && label.chosen && (!self.several() || label.confidence >= answer.threshold) {
+                if sure && label.chosen && (!self.several() || label.confidence >= answer.threshold)
+                {
                     given += 1;
                     right += usize::from(is_right);
                 }
             }
         }
-        let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        let share = |part: usize, whole: usize| {
+            if whole == 0 {
+                0.0
+            } else {
+                part as f64 / whole as f64
+            }
+        };
         (share(answered, answers.len()), share(right, given), firsts)
     }
 
     fn scope(&self, label: u16, answers: &[Answer]) -> (f64, f64) {
         let share = |outside: bool| {
-            let own = answers.iter().zip(&self.truth).filter(|(_, t)| t.contains(&label) == outside);
+            let own = answers
+                .iter()
+                .zip(&self.truth)
+                .filter(|(_, t)| t.contains(&label) == outside);
             let all: Vec<bool> = own.map(|(answer, _)| answer.out_of_scope).collect();
             all.iter().filter(|found| **found).count() as f64 / all.len().max(1) as f64
         };
@@ -431,7 +507,10 @@ impl HeldOut {
                 slot[at] = scores;
             }
         }
-        Self { head, simple: simple.into() }
+        Self {
+            head,
+            simple: simple.into(),
+        }
     }
 }
 

@@ -19,9 +19,33 @@ pub(crate) fn task(kind: TaskKind) -> TaskDefinition {
 }
 
 const SUBJECTS: [(&str, [&str; 4]); 3] = [
-    ("security", ["encryption keys", "firewall rules", "access logs", "penetration test"]),
-    ("billing", ["late invoice", "volume discount", "payment terms", "price increase"]),
-    ("support", ["help desk hours", "training course", "onboarding users", "response time"]),
+    (
+        "security",
+        [
+            "encryption keys",
+            "firewall rules",
+            "access logs",
+            "penetration test",
+        ],
+    ),
+    (
+        "billing",
+        [
+            "late invoice",
+            "volume discount",
+            "payment terms",
+            "price increase",
+        ],
+    ),
+    (
+        "support",
+        [
+            "help desk hours",
+            "training course",
+            "onboarding users",
+            "response time",
+        ],
+    ),
 ];
 const DIMENSIONS: usize = 8;
 
@@ -31,7 +55,11 @@ fn examples(n: usize) -> (Vec<Example>, Array2<f32>) {
         let (label, phrases) = SUBJECTS[at % 3];
         let text = format!("Question {at} about {} for us", phrases[at / 3 % 4]);
         let target = Target::Labels(vec![label.to_owned()]);
-        Example { text, target, corrected: at % 50 == 0 }
+        Example {
+            text,
+            target,
+            corrected: at % 50 == 0,
+        }
     });
     let mut vectors = Array2::from_shape_fn((n, DIMENSIONS), |(row, column)| {
         let noise = ((row * 31 + column * 17) % 13) as f32 / 13.0 - 0.5;
@@ -71,14 +99,29 @@ fn a_head_is_learned_judged_and_kept_as_bytes() {
     let report = &model.report;
     assert_eq!((report.rows, report.corrections), (240, 5));
     assert_eq!(report.verdict, Verdict::Promote, "{}", report.reason);
-    assert!(report.methods.iter().any(|m| m.method == "keywords" && m.role == "baseline"));
+    assert!(
+        report
+            .methods
+            .iter()
+            .any(|m| m.method == "keywords" && m.role == "baseline")
+    );
     let head = report.methods.iter().find(|m| m.method == "head").unwrap();
     assert!(head.accuracy > 0.95, "{head:?}");
-    assert!(report.calibration_error < 0.1, "{}", report.calibration_error);
-    assert!(report.precision >= 0.95 && report.coverage > 0.5, "{report:?}");
+    assert!(
+        report.calibration_error < 0.1,
+        "{}",
+        report.calibration_error
+    );
+    assert!(
+        report.precision >= 0.95 && report.coverage > 0.5,
+        "{report:?}"
+    );
     assert_eq!(report.classes.len(), 3);
     assert!(report.confusions_complete);
-    assert_eq!(TaskReport::from_json(&report.to_json()).as_ref(), Some(report));
+    assert_eq!(
+        TaskReport::from_json(&report.to_json()).as_ref(),
+        Some(report)
+    );
 
     let bytes = model.head.to_bytes();
     assert_eq!(Head::from_bytes(&bytes).as_ref(), Some(&model.head));
@@ -86,7 +129,10 @@ fn a_head_is_learned_judged_and_kept_as_bytes() {
     assert!(Head::from_bytes(b"{}\n").is_none() && Head::from_bytes(b"").is_none());
     let vector = vectors.row(1).to_vec();
     let answer = model.head.answer("a late invoice", &vector, Some(0.9));
-    assert_eq!(model.head.labels()[usize::from(answer.labels[0].label)], "billing");
+    assert_eq!(
+        model.head.labels()[usize::from(answer.labels[0].label)],
+        "billing"
+    );
     let again = train(&task(TaskKind::SingleLabel), &examples, &vectors).unwrap();
     assert_eq!(again, model, "the same data give the same bytes");
 }
@@ -102,10 +148,23 @@ fn several_labels_are_learned() {
         }
     }
     let model = train(&task(TaskKind::MultiLabel), &examples, &vectors).unwrap();
-    let head = model.report.methods.iter().find(|m| m.method == "head").unwrap();
+    let head = model
+        .report
+        .methods
+        .iter()
+        .find(|m| m.method == "head")
+        .unwrap();
     assert!(head.micro_f1 > 0.95, "{head:?}");
-    let answer = model.head.answer("Question about encryption keys", &vectors.row(0).to_vec(), None);
-    assert_eq!(answer.labels.iter().filter(|label| label.chosen).count(), 2, "{answer:?}");
+    let answer = model.head.answer(
+        "Question about encryption keys",
+        &vectors.row(0).to_vec(),
+        None,
+    );
+    assert_eq!(
+        answer.labels.iter().filter(|label| label.chosen).count(),
+        2,
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -122,8 +181,13 @@ fn what_is_out_of_scope_is_found() {
     let model = train(&task, &examples, &vectors).unwrap();
     let (found, alarms) = model.report.out_of_scope.unwrap();
     assert!(found > 0.9 && alarms < 0.05, "{found} {alarms}");
-    let answer = model.head.answer("nonsense blah", &vectors.row(0).to_vec(), Some(0.3));
-    assert!(answer.out_of_scope && answer.labels.iter().all(|label| !label.chosen), "{answer:?}");
+    let answer = model
+        .head
+        .answer("nonsense blah", &vectors.row(0).to_vec(), Some(0.3));
+    assert!(
+        answer.out_of_scope && answer.labels.iter().all(|label| !label.chosen),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -134,25 +198,51 @@ fn numbers_are_learned_and_noise_falls_back_to_the_middle() {
     }
     let regression = task(TaskKind::Regression);
     let model = train(&regression, &examples, &vectors).unwrap();
-    assert_eq!(model.report.verdict, Verdict::Promote, "{}", model.report.reason);
-    let answer = model.head.answer("the help desk hours", &vectors.row(2).to_vec(), None);
+    assert_eq!(
+        model.report.verdict,
+        Verdict::Promote,
+        "{}",
+        model.report.reason
+    );
+    let answer = model
+        .head
+        .answer("the help desk hours", &vectors.row(2).to_vec(), None);
     let value = answer.value.unwrap();
-    assert!((value.value - 20.0).abs() < 4.0 && value.low <= value.value, "{value:?}");
-    assert_eq!(Head::from_bytes(&model.head.to_bytes()).as_ref(), Some(&model.head));
+    assert!(
+        (value.value - 20.0).abs() < 4.0 && value.low <= value.value,
+        "{value:?}"
+    );
+    assert_eq!(
+        Head::from_bytes(&model.head.to_bytes()).as_ref(),
+        Some(&model.head)
+    );
 
     for (at, example) in examples.iter_mut().enumerate() {
         example.target = Target::Value(((at * 7919) % 101) as f64);
     }
     let model = train(&regression, &examples, &vectors).unwrap();
     let of = |name: &str| {
-        let found = model.report.methods.iter().find(|m| m.method == name).unwrap();
+        let found = model
+            .report
+            .methods
+            .iter()
+            .find(|m| m.method == name)
+            .unwrap();
         found.mean_absolute_error
     };
-    assert!(of("head") < of("median") * 1.05, "{} {}", of("head"), of("median"));
+    assert!(
+        of("head") < of("median") * 1.05,
+        "{} {}",
+        of("head"),
+        of("median")
+    );
     for example in &mut examples {
         example.target = Target::Value(3.0);
     }
-    assert_eq!(train(&regression, &examples, &vectors), Err(TaskTrainError::OneValue));
+    assert_eq!(
+        train(&regression, &examples, &vectors),
+        Err(TaskTrainError::OneValue)
+    );
 }
 
 #[test]
@@ -160,10 +250,19 @@ fn too_little_has_a_clear_outcome() {
     let (mut examples, vectors) = examples(40);
     let single = task(TaskKind::SingleLabel);
     for n in [0, 5] {
-        let few = train(&single, &examples[..n], &vectors.slice(s![..n, ..]).to_owned());
+        let few = train(
+            &single,
+            &examples[..n],
+            &vectors.slice(s![..n, ..]).to_owned(),
+        );
         assert_eq!(few, Err(TaskTrainError::TooFew { found: n }));
     }
-    let few = train(&single, &examples[..20], &vectors.slice(s![..20, ..]).to_owned()).unwrap();
+    let few = train(
+        &single,
+        &examples[..20],
+        &vectors.slice(s![..20, ..]).to_owned(),
+    )
+    .unwrap();
     assert_eq!(few.report.verdict, Verdict::InsufficientData);
     examples[7].target = Target::Labels(vec!["seen once".to_owned()]);
     examples[8].target = Target::Labels(vec!["billing".to_owned(), "support".to_owned()]);
@@ -174,13 +273,21 @@ fn too_little_has_a_clear_outcome() {
         example.target = Target::Labels(vec!["same".to_owned()]);
     }
     let one = train(&single, &examples, &vectors);
-    assert_eq!(one, Err(TaskTrainError::OneLabel { label: "same".to_owned() }));
+    assert_eq!(
+        one,
+        Err(TaskTrainError::OneLabel {
+            label: "same".to_owned()
+        })
+    );
 }
 
 #[test]
 fn it_stops_when_asked() {
     let (examples, vectors) = examples(60);
-    let labels = LabelSet::new(&task(TaskKind::SingleLabel), examples.iter().map(|e| &e.target));
+    let labels = LabelSet::new(
+        &task(TaskKind::SingleLabel),
+        examples.iter().map(|e| &e.target),
+    );
     let label_vectors = Array2::zeros((labels.len(), DIMENSIONS));
     let input = TaskInput {
         task: &task(TaskKind::SingleLabel),
@@ -190,5 +297,8 @@ fn it_stops_when_asked() {
         label_vectors: label_vectors.view(),
         seed: 1,
     };
-    assert_eq!(train_task(&input, &|_, _| false), Err(TaskTrainError::Stopped));
+    assert_eq!(
+        train_task(&input, &|_, _| false),
+        Err(TaskTrainError::Stopped)
+    );
 }

@@ -16,11 +16,13 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 23] = [
     "corrections",
     "classifications",
     "tasks",
     "requests",
+    "routing_policies",
+    "training_signals",
     "feedback",
     "answers",
     "embeddings",

@@ -17,11 +17,13 @@ mod keys;
 mod queue;
 mod take;
 mod tenants_admin;
+mod tiers;
 
 pub use erase::{ErasureCertificate, ErasureCounts};
 pub use keys::{FoundKey, NewKey};
 pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
 pub use tenants_admin::NewTenant;
+pub use tiers::{TierMove, Tiers};
 
 /// The door to what goes across tenants. Each method is a transaction of its own.
 ///

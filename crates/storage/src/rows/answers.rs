@@ -4,7 +4,7 @@ use domain::{ExpertId, Tier};
 use sea_orm::{JsonValue, entity::prelude::*};
 
 use crate::convert::{from_json, micros, named, storable, time, to_json};
-use crate::{Answer, Result, StorageError};
+use crate::{Answer, Result, Shadow, StorageError};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "answers")]
@@ -20,12 +20,22 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub experts: JsonValue,
     pub answered_at: i64,
+    pub shadow_model: Option<String>,
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub shadow_experts: Option<JsonValue>,
 }
 
 super::tenant_rows!();
 
 impl Model {
     pub(crate) fn new(tenant: &str, answer: Answer) -> Result<Self> {
+        let (shadow_model, shadow_experts) = match answer.shadow {
+            Some(shadow) => {
+                let experts = to_json("answers.shadow_experts", &shadow.experts)?;
+                (Some(shadow.model), Some(experts))
+            }
+            None => (None, None),
+        };
         Ok(Self {
             tenant_id: tenant.to_owned(),
             request_id: answer.request_id,
@@ -35,6 +45,8 @@ impl Model {
             reason: answer.reason,
             experts: to_json("answers.experts", &finite(answer.experts))?,
             answered_at: micros(answer.answered_at),
+            shadow_model,
+            shadow_experts,
         })
     }
 }
@@ -52,6 +64,13 @@ impl TryFrom<Model> for Answer {
     type Error = StorageError;
 
     fn try_from(row: Model) -> Result<Self, StorageError> {
+        let shadow = match (row.shadow_model, row.shadow_experts) {
+            (Some(model), Some(experts)) => Some(Shadow {
+                model,
+                experts: from_json("answers.shadow_experts", experts)?,
+            }),
+            _ => None,
+        };
         Ok(Self {
             request_id: row.request_id,
             text: row.text,
@@ -60,6 +79,7 @@ impl TryFrom<Model> for Answer {
             reason: row.reason,
             experts: from_json::<Vec<(ExpertId, f64)>>("answers.experts", row.experts)?,
             answered_at: time("answers.answered_at", row.answered_at)?,
+            shadow,
         })
     }
 }

@@ -22,9 +22,14 @@ pub(crate) mod model_events;
 pub(crate) mod models;
 pub(crate) mod rejections;
 pub(crate) mod requests;
+pub(crate) mod routing_policies;
 pub(crate) mod tasks;
 pub(crate) mod tenant_counters;
 pub(crate) mod tenants;
+pub(crate) mod tier_champions;
+pub(crate) mod tier_events;
+pub(crate) mod tier_models;
+pub(crate) mod training_signals;
 
 /// A table whose rows belong to tenants: [`crate::TenantTx`] adds the filter to each query.
 pub(crate) trait TenantRows: EntityTrait {

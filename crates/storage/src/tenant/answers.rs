@@ -33,6 +33,17 @@ pub struct Answer {
     pub experts: Vec<(ExpertId, f64)>,
     /// When.
     pub answered_at: DateTime<Utc>,
+    /// What another model would have answered, where the tenant's policy asks for it.
+    pub shadow: Option<Shadow>,
+}
+
+/// An answer that was computed and not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadow {
+    /// The name of the model.
+    pub model: String,
+    /// The experts it would have recommended, the best first.
+    pub experts: Vec<ExpertId>,
 }
 
 /// An answer to keep.

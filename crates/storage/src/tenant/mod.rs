@@ -22,9 +22,11 @@ mod jobs;
 mod models;
 mod rejections;
 mod requests;
+mod routing;
+mod signals;
 mod tasks;
 
-pub use answers::{Answer, Answers, NewAnswer};
+pub use answers::{Answer, Answers, NewAnswer, Shadow};
 pub use audit::Audit;
 pub use classifications::{Classification, Classifications, Outcome as ClassificationOutcome};
 pub use corrections::{Corrections, CorrectionsStamp};
@@ -38,6 +40,8 @@ pub use jobs::{Jobs, NewJob};
 pub use models::{AliasEvent, Models, NewModel};
 pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
+pub use routing::{KeptPolicy, RoutingPolicies};
+pub use signals::{SharedSignal, Signal, Signals};
 pub use tasks::Tasks;
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
@@ -148,6 +152,18 @@ impl TenantTx {
     #[must_use]
     pub fn requests(&self) -> Requests<'_> {
         Requests { tx: self }
+    }
+
+    /// How requests are routed.
+    #[must_use]
+    pub fn routing(&self) -> RoutingPolicies<'_> {
+        RoutingPolicies { tx: self }
+    }
+
+    /// What is given for training the tiers above.
+    #[must_use]
+    pub fn signals(&self) -> Signals<'_> {
+        Signals { tx: self }
     }
 
     /// The record of administrative acts.

@@ -88,8 +88,25 @@ async fn fill(world: &World, ctx: &TenantContext) {
         reason: String::new(),
         experts: vec![],
         answered_at: now(),
+        shadow: None,
     };
     tx.answers().add(vec![answer]).await.unwrap();
+    let policy = domain::RoutingPolicy::default();
+    tx.routing()
+        .set(&TaskId::experts(), &policy, now())
+        .await
+        .unwrap();
+    let signal = tenantry_storage::Signal {
+        artifact_path: "tenants/acme/signals/x".to_owned(),
+        checksum: "ab".to_owned(),
+        size: 1,
+        queries: 1,
+        dataset: 1,
+    };
+    tx.signals()
+        .put(&TaskId::experts(), signal, now())
+        .await
+        .unwrap();
     super::tasks::fill(&tx).await;
     let id = RequestId::parse("r").unwrap();
     tx.requests()
@@ -172,7 +189,7 @@ pub async fn erasure_leaves_nothing_but_a_certificate(world: World) {
     fill(&world, &acme).await;
     fill(&world, &other).await;
     let before = rows_of(&world, "other").await;
-    assert!(before.len() >= 21, "{before:?}");
+    assert!(before.len() >= 23, "{before:?}");
     for (table, rows) in rows_of(&world, "acme").await {
         assert!(
             rows > 0 || table == "erasures",

@@ -21,11 +21,13 @@ mod jobs;
 mod models;
 mod postgres;
 mod queue;
+mod routing;
 mod schema;
 mod serving;
 mod sqlite_file;
 mod tasks;
 mod tenants;
+mod tiers;
 mod world;
 
 use std::pin::Pin;
@@ -89,6 +91,10 @@ contract![
     serving::a_repeated_request_gets_the_first_answer,
     serving::two_calls_of_one_request_do_the_work_once,
     serving::tenant_b_cannot_see_what_a_was_served,
+    tiers::a_tier_has_versions_and_a_champion,
+    tiers::only_what_tenants_agree_to_is_shared,
+    routing::a_policy_is_set_and_replaced,
+    routing::tenant_b_cannot_see_policies_of_a,
     tasks::a_task_is_made_changed_listed_and_deleted,
     tasks::corrections_join_what_was_answered,
     tasks::tenant_b_cannot_see_tasks_of_a,

@@ -5,7 +5,7 @@ use tenantry_storage::{NewModel, TenantTx};
 
 use super::world::{World, later, now, tenant_id};
 
-fn model(version: u64) -> NewModel {
+pub fn model(version: u64) -> NewModel {
     NewModel {
         task: TaskId::experts(),
         version,

@@ -1,7 +1,7 @@
 //! Embeddings, the index's watermark, answers, feedback, and requests.
 
 use domain::{Change, ErrorKind, RequestId, Tier};
-use tenantry_storage::{Answer, NewFeedback, StorageError};
+use tenantry_storage::{Answer, NewFeedback, Shadow, StorageError};
 
 use super::world::{World, expert_id, item, later, now, tenant_id};
 
@@ -136,14 +136,22 @@ fn answer(request: &str, text: &str) -> Answer {
         reason: "NOT_ENOUGH_DATA".to_owned(),
         experts: vec![(expert_id("e1"), 0.75), (expert_id("e2"), 0.1)],
         answered_at: now(),
+        shadow: None,
     }
 }
 
 pub async fn answers_are_found_by_request(world: World) {
     let acme = world.tenant("acme").await;
     let tx = world.tx(&acme).await;
+    let shadowed = Answer {
+        shadow: Some(Shadow {
+            model: "tenants/acme/models/experts/versions/2".to_owned(),
+            experts: vec![expert_id("e2")],
+        }),
+        ..answer("r2", "two")
+    };
     tx.answers()
-        .add(vec![answer("r1", "one"), answer("r2", "two")])
+        .add(vec![answer("r1", "one"), shadowed.clone()])
         .await
         .unwrap();
     tx.answers().add(vec![answer("r1", "other")]).await.unwrap();
@@ -153,6 +161,7 @@ pub async fn answers_are_found_by_request(world: World) {
         tx.answers().get("r1").await.unwrap(),
         Some(answer("r1", "one"))
     );
+    assert_eq!(tx.answers().get("r2").await.unwrap(), Some(shadowed));
     assert_eq!(tx.answers().get("r3").await.unwrap(), None);
 }
 

@@ -1,0 +1,99 @@
+//! Routing policies: how a tenant wants the requests of one task routed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FieldViolation, ModelName, ModelOwner, TaskId, TenantId, Tier};
+
+/// How the model of a request is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RoutingMode {
+    /// The best proven tier.
+    #[default]
+    Auto,
+    /// The newest of this tier, proven or not; the tiers above stand in.
+    PinnedTier(Tier),
+    /// This version of the tenant's own, of its vertical's or of the global model.
+    PinnedVersion(ModelName),
+    /// The challenger for this share of the keys, `Auto` for the others.
+    Canary {
+        /// From 1 to 99.
+        percent: u8,
+    },
+    /// `Auto` answers; the challenger's answer is computed and kept beside it, for comparison.
+    Shadow,
+}
+
+impl RoutingMode {
+    /// The stable name of the mode.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Auto => "AUTO",
+            Self::PinnedTier(_) | Self::PinnedVersion(_) => "PINNED",
+            Self::Canary { .. } => "CANARY",
+            Self::Shadow => "SHADOW",
+        }
+    }
+}
+
+/// A tenant's policy for one task.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RoutingPolicy {
+    /// How the model of a request is chosen.
+    pub mode: RoutingMode,
+    /// Everything goes to the global model that ships with the code, whatever the mode says.
+    pub kill_switch: bool,
+}
+
+impl RoutingPolicy {
+    /// Checks that the policy makes sense for this tenant and task.
+    ///
+    /// # Errors
+    /// What is wrong, by field. A model of another tenant is refused in the same words as a name
+    /// that nobody has: whether it exists is nobody else's business.
+    pub fn validate(&self, tenant: &TenantId, task: &TaskId) -> Result<(), FieldViolation> {
+        match &self.mode {
+            RoutingMode::Canary { percent } if !(1..=99).contains(percent) => {
+                let message = format!("is {percent}; send a share from 1 to 99");
+                Err(FieldViolation::new("policy.canary_percent", message))
+            }
+            RoutingMode::PinnedVersion(name) => {
+                let foreign = matches!(&name.owner, ModelOwner::Tenant(owner) if owner != tenant);
+                if foreign || name.task != *task {
+                    let message = format!("names no model that can serve {task} here");
+                    return Err(FieldViolation::new("policy.pinned_model", message));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(mode: RoutingMode) -> RoutingPolicy {
+        RoutingPolicy {
+            mode,
+            kill_switch: false,
+        }
+    }
+
+    #[test]
+    fn policies_are_checked() {
+        let acme = TenantId::parse("acme").unwrap();
+        let task = TaskId::experts();
+        let check = |mode| policy(mode).validate(&acme, &task);
+        let pin = |name: &str| RoutingMode::PinnedVersion(name.parse().unwrap());
+        assert!(check(RoutingMode::Auto).is_ok());
+        assert!(check(RoutingMode::Canary { percent: 10 }).is_ok());
+        assert!(check(RoutingMode::Canary { percent: 0 }).is_err());
+        assert!(check(RoutingMode::Canary { percent: 100 }).is_err());
+        assert!(check(pin("tenants/acme/models/experts/versions/2")).is_ok());
+        assert!(check(pin("global/models/experts/versions/1")).is_ok());
+        assert!(check(pin("tenants/other/models/experts/versions/2")).is_err());
+        assert!(check(pin("tenants/acme/models/urgency/versions/2")).is_err());
+    }
+}

@@ -1,0 +1,363 @@
+//! The models that may answer a tenant's requests: its own, its vertical's, the global one.
+
+use std::time::Duration;
+
+use artifacts::ArtifactStore;
+use chrono::{DateTime, Utc};
+use domain::{
+    Alias, Ask, Candidate, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, Route, RoutingMode,
+    RoutingPolicy, STEPPED_BACK, Standing, TaskId, TenantContext, Tier, Unproven, Verdict,
+    VerticalId, choose_route,
+};
+use learning::{Ranker, global_ranker};
+use server::ServiceError;
+use storage::{Store, TenantTx, Tiers};
+
+/// Model versions looked at to tell whether the tenant was ever judged.
+const VERSIONS: u32 = 20;
+
+/// What of a tenant's chain is resident.
+pub(crate) struct Chain {
+    policy: RoutingPolicy,
+    unproven: Unproven,
+    models: Vec<ChainModel>,
+}
+
+/// What tells a chain that is up to date from one that is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChainStamp {
+    policy: Option<DateTime<Utc>>,
+    champion: Option<u64>,
+    challenger: Option<u64>,
+    newest: Option<u64>,
+    tiers: [Option<u64>; 2],
+}
+
+struct ChainModel {
+    name: ModelName,
+    standing: Standing,
+    /// None when the artifact is missing or damaged.
+    ranker: Option<Ranker>,
+}
+
+/// The model of one request, ready to rank.
+pub(crate) struct Chosen<'a> {
+    pub route: Route,
+    pub ranker: &'a Ranker,
+    /// The challenger whose answer is kept beside it.
+    pub shadow: Option<(&'a ModelName, &'a Ranker)>,
+}
+
+impl ChainStamp {
+    /// What the store has now.
+    pub(crate) async fn read(
+        tx: &TenantTx,
+        tiers: &Tiers,
+        vertical: &VerticalId,
+    ) -> Result<Self, ServiceError> {
+        let task = TaskId::experts();
+        let models = tx.models();
+        let newest = models.list(Some(&task), None, 1).await?;
+        let owner = ModelOwner::Vertical(vertical.clone());
+        Ok(Self {
+            policy: tx.routing().get(&task).await?.map(|kept| kept.updated_at),
+            champion: models.alias(&task, Alias::Champion).await?,
+            challenger: models.alias(&task, Alias::Challenger).await?,
+            newest: newest.first().map(|model| model.name.version),
+            tiers: [
+                tiers.champion(&owner, &task).await?,
+                tiers.champion(&ModelOwner::Global, &task).await?,
+            ],
+        })
+    }
+}
+
+impl Chain {
+    /// Reads the policy and the models it may want, and makes them resident.
+    pub(crate) async fn load(
+        tx: &TenantTx,
+        tiers: &Tiers,
+        artifacts: &ArtifactStore,
+        vertical: &VerticalId,
+    ) -> Result<Self, ServiceError> {
+        let task = TaskId::experts();
+        let kept = tx.routing().get(&task).await?;
+        let policy = kept.map(|kept| kept.policy).unwrap_or_default();
+        let versions = tx.models().list(Some(&task), None, VERSIONS).await?;
+        let mut wanted = own(tx, &task, &versions, &policy).await?;
+        for owner in [ModelOwner::Vertical(vertical.clone()), ModelOwner::Global] {
+            wanted.extend(of_tier(tiers, &owner, &task, &policy).await?);
+        }
+        let mut models = Vec::with_capacity(wanted.len());
+        for (model, standing) in wanted {
+            models.push(ChainModel {
+                ranker: load_ranker(artifacts, &model.artifact_path, &model.checksum).await,
+                name: model.name,
+                standing,
+            });
+        }
+        let unproven = unproven(tx, &task, &versions).await?;
+        Ok(Self {
+            policy,
+            unproven,
+            models,
+        })
+    }
+
+    /// The model for one request, and why.
+    pub(crate) fn choose(&self, ask: Ask) -> Chosen<'_> {
+        let candidates: Vec<Candidate> = self
+            .models
+            .iter()
+            .map(|model| Candidate {
+                model: model.name.clone(),
+                standing: model.standing,
+                healthy: model.ranker.is_some(),
+                // All of them need the question's embedding: when that is late, so are they.
+                expected: Duration::from_nanos(1),
+            })
+            .collect();
+        let built_in = built_in();
+        let route = choose_route(&self.policy, ask, &candidates, self.unproven, &built_in);
+        let ranker = self
+            .ranker(&route.model)
+            .map_or_else(|| global_ranker(), |(_, ranker)| ranker);
+        let shadow = route.shadow.as_ref().and_then(|name| self.ranker(name));
+        Chosen {
+            ranker,
+            shadow,
+            route,
+        }
+    }
+
+    fn ranker(&self, name: &ModelName) -> Option<(&ModelName, &Ranker)> {
+        let found = self.models.iter().find(|model| model.name == *name)?;
+        Some((&found.name, found.ranker.as_ref()?))
+    }
+
+    /// What routing looks at, in words.
+    pub(crate) fn considered(&self) -> Vec<String> {
+        let mut all = vec![format!("policy: {}", in_words(&self.policy))];
+        for ChainModel {
+            name,
+            standing,
+            ranker,
+        } in &self.models
+        {
+            let standing = match standing {
+                Standing::Champion => "champion",
+                Standing::Challenger => "challenger",
+                Standing::Kept => "kept, no alias points at it",
+            };
+            let health = match ranker {
+                Some(_) => "healthy",
+                None => "its artifact cannot be used",
+            };
+            all.push(format!("{name}: {standing}, {health}"));
+        }
+        let own = |model: &&ChainModel| {
+            model.standing == Standing::Champion && model.name.tier() == Tier::Tenant
+        };
+        if !self.models.iter().any(|model| own(&model)) {
+            all.push(format!(
+                "no champion of the tenant's own: {}",
+                why(self.unproven)
+            ));
+        }
+        all.push(format!("{}: ships with the code, always there", built_in()));
+        all
+    }
+}
+
+/// The versions of the tenant's own that the policy may want.
+async fn own(
+    tx: &TenantTx,
+    task: &TaskId,
+    versions: &[ModelVersion],
+    policy: &RoutingPolicy,
+) -> Result<Vec<(ModelVersion, Standing)>, ServiceError> {
+    let models = tx.models();
+    let champion = models.alias(task, Alias::Champion).await?;
+    let challenger = models.alias(task, Alias::Challenger).await?;
+    let pinned = match &policy.mode {
+        RoutingMode::PinnedVersion(name) if name.tier() == Tier::Tenant => Some(name.version),
+        RoutingMode::PinnedTier(Tier::Tenant) => versions.first().map(|m| m.name.version),
+        _ => None,
+    };
+    let mut wanted: Vec<(ModelVersion, Standing)> = Vec::new();
+    for (version, standing) in [
+        (champion, Standing::Champion),
+        (challenger, Standing::Challenger),
+        (pinned, Standing::Kept),
+    ] {
+        let Some(version) = version else { continue };
+        if wanted
+            .iter()
+            .any(|(model, _)| model.name.version == version)
+        {
+            continue;
+        }
+        if let Some(model) = models.get(task, version).await? {
+            wanted.push((model, standing));
+        }
+    }
+    Ok(wanted)
+}
+
+/// The versions of a tier above that the policy may want.
+async fn of_tier(
+    tiers: &Tiers,
+    owner: &ModelOwner,
+    task: &TaskId,
+    policy: &RoutingPolicy,
+) -> Result<Vec<(ModelVersion, Standing)>, ServiceError> {
+    let name = |version| ModelName {
+        owner: owner.clone(),
+        task: task.clone(),
+        version,
+    };
+    let champion = tiers.champion(owner, task).await?.map(name);
+    let pinned = match &policy.mode {
+        RoutingMode::PinnedVersion(pinned) if pinned.owner == *owner => Some(pinned.clone()),
+        _ => None,
+    };
+    let mut wanted = Vec::new();
+    for (name, standing) in [(champion, Standing::Champion), (pinned, Standing::Kept)] {
+        let Some(name) = name else { continue };
+        let known = |(model, _): &(ModelVersion, Standing)| model.name == name;
+        if !wanted.iter().any(known)
+            && let Some(model) = tiers.get(&name).await?
+        {
+            wanted.push((model, standing));
+        }
+    }
+    Ok(wanted)
+}
+
+/// Why the tenant has no champion, if it has none.
+async fn unproven(
+    tx: &TenantTx,
+    task: &TaskId,
+    versions: &[ModelVersion],
+) -> Result<Unproven, ServiceError> {
+    let events = tx.models().events(task, 1).await?;
+    let newest = versions.first().map(|model| model.created_at);
+    // A version that was weighed after the champion went is what counts.
+    let gone = events
+        .iter()
+        .filter(|event| event.to.is_none() && newest.is_none_or(|made| made <= event.at));
+    for event in gone {
+        if event.reason.starts_with(ROLLED_BACK) {
+            return Ok(Unproven::RolledBack);
+        }
+        if event.reason.starts_with(STEPPED_BACK) {
+            return Ok(Unproven::SteppedBack);
+        }
+    }
+    let judged = |model: &ModelVersion| model.verdict != Verdict::InsufficientData;
+    Ok(match versions.iter().any(judged) {
+        true => Unproven::NotProven,
+        false => Unproven::NotEnoughData,
+    })
+}
+
+fn why(unproven: Unproven) -> &'static str {
+    match unproven {
+        Unproven::NotEnoughData => "no version has been judged on enough data",
+        Unproven::NotProven => "the last version was not proven better",
+        Unproven::RolledBack => "an administrator rolled back",
+        Unproven::SteppedBack => "it fell behind the tier above, and the router stepped back",
+    }
+}
+
+fn in_words(policy: &RoutingPolicy) -> String {
+    let mode = match &policy.mode {
+        RoutingMode::Auto => "AUTO, the best proven tier".to_owned(),
+        RoutingMode::PinnedTier(tier) => format!("PINNED to the tier {}", tier.as_str()),
+        RoutingMode::PinnedVersion(name) => format!("PINNED to {name}"),
+        RoutingMode::Canary { percent } => format!("CANARY, {percent} % to the challenger"),
+        RoutingMode::Shadow => "SHADOW, the challenger is computed beside AUTO".to_owned(),
+    };
+    match policy.kill_switch {
+        true => format!("kill switch on (else {mode})"),
+        false => mode,
+    }
+}
+
+/// The model that ships with the code.
+pub(crate) fn built_in() -> ModelName {
+    ModelName {
+        owner: ModelOwner::Global,
+        task: TaskId::experts(),
+        version: 0,
+    }
+}
+
+/// The ranker of a model that is asked for by name: of the tenant's own chain, or it is not found.
+pub(crate) async fn ranker_of(
+    store: &Store,
+    artifacts: &ArtifactStore,
+    ctx: &TenantContext,
+    name: &ModelName,
+) -> Result<Ranker, ServiceError> {
+    if *name == built_in() {
+        return Ok(global_ranker().clone());
+    }
+    let found = find(store, ctx, name).await?;
+    let model = found.ok_or_else(|| ServiceError::not_found(name))?;
+    load_ranker(artifacts, &model.artifact_path, &model.checksum)
+        .await
+        .ok_or_else(|| {
+            let message = format!("the artifact of {name} cannot be used");
+            ServiceError::new(
+                domain::ErrorKind::FailedPrecondition,
+                "ARTIFACT_UNUSABLE",
+                message,
+            )
+        })
+}
+
+/// A version of the tenant's own chain. Those of other tenants and verticals are not found.
+pub(crate) async fn find(
+    store: &Store,
+    ctx: &TenantContext,
+    name: &ModelName,
+) -> Result<Option<ModelVersion>, ServiceError> {
+    let tiers = store.platform().tiers();
+    Ok(match &name.owner {
+        ModelOwner::Tenant(tenant) if tenant == ctx.tenant() => {
+            let tx = store.begin(ctx).await?;
+            tx.models().get(&name.task, name.version).await?
+        }
+        ModelOwner::Tenant(_) => None,
+        ModelOwner::Global => tiers.get(name).await?,
+        ModelOwner::Vertical(vertical) => {
+            let tenant = store.platform().get_tenant(ctx.tenant()).await?;
+            match tenant.is_some_and(|tenant| tenant.vertical == *vertical) {
+                true => tiers.get(name).await?,
+                false => None,
+            }
+        }
+    })
+}
+
+/// The ranker in an artifact; none, with a line in the log, when it cannot be used.
+async fn load_ranker(artifacts: &ArtifactStore, path: &str, checksum: &str) -> Option<Ranker> {
+    let bytes = match artifacts.get(path, checksum).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::error!(%error, path, "a model cannot be used; the tier above serves");
+            return None;
+        }
+    };
+    let ranker = serde_json::from_slice::<Ranker>(&bytes)
+        .ok()
+        .filter(Ranker::is_sound);
+    if ranker.is_none() {
+        tracing::error!(
+            path,
+            "a model was made for other features; the tier above serves"
+        );
+    }
+    ranker
+}

@@ -1,0 +1,64 @@
+//! The routing policy as the tenant's administrators see and set it.
+
+use api::v1;
+use domain::{RoutingMode, RoutingPolicy, TaskId, TenantContext};
+use server::ServiceError;
+use storage::KeptPolicy;
+
+use crate::Router;
+use crate::chain::{built_in, find};
+
+impl Router {
+    /// The policy of a task; `AUTO` when none was set.
+    pub(crate) async fn policy(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+    ) -> Result<v1::RoutingPolicy, ServiceError> {
+        let tx = self.parts.store.begin(ctx).await?;
+        let kept = tx.routing().get(task).await?;
+        Ok(match kept {
+            Some(kept) => to_wire(task, &kept),
+            None => v1::RoutingPolicy {
+                task: task.to_string(),
+                ..(&RoutingPolicy::default()).into()
+            },
+        })
+    }
+
+    /// Replaces the policy of a task.
+    pub(crate) async fn set_policy(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        policy: &RoutingPolicy,
+    ) -> Result<v1::RoutingPolicy, ServiceError> {
+        policy
+            .validate(ctx.tenant(), task)
+            .map_err(|violation| ServiceError::violations(vec![violation]))?;
+        if let RoutingMode::PinnedVersion(name) = &policy.mode
+            && *name != built_in()
+            && find(&self.parts.store, ctx, name).await?.is_none()
+        {
+            return Err(ServiceError::not_found(name));
+        }
+        let tx = self.parts.store.begin(ctx).await?;
+        let kept = tx
+            .routing()
+            .set(task, policy, self.parts.clock.now())
+            .await?;
+        tx.commit().await?;
+        // Whoever asks this process next is routed by the new policy: a kill switch must not wait.
+        self.parts.residents.refresh(ctx.tenant()).await;
+        Ok(to_wire(task, &kept))
+    }
+}
+
+fn to_wire(task: &TaskId, kept: &KeptPolicy) -> v1::RoutingPolicy {
+    v1::RoutingPolicy {
+        task: task.to_string(),
+        update_time: Some(api::timestamp(kept.updated_at)),
+        updated_by: kept.actor.clone(),
+        ..(&kept.policy).into()
+    }
+}
