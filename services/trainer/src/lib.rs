@@ -1,9 +1,12 @@
 //! `TrainingService`: jobs, the registry of models, and the trainer that makes them.
 
+mod classifier;
 mod commands;
 mod dataset;
 mod handlers;
 mod registry;
+mod task_report;
+mod tasks;
 mod trainer;
 mod watch;
 

@@ -3,7 +3,7 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TenantContext, Verdict};
+use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext, Verdict};
 use embedding::Embedder;
 use learning::{
     Corpus, Document, TenantModel, TrainError, TrainSettings, global_ranker, train_tenant,
@@ -16,7 +16,7 @@ use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
 
 /// The seed of trainings that name none.
-const DEFAULT_SEED: u64 = 17;
+pub(crate) const DEFAULT_SEED: u64 = 17;
 /// Texts embedded between two looks at whether to stop.
 const CHUNK: usize = 256;
 
@@ -42,6 +42,9 @@ impl JobRunner for Trainer {
         let payload: RetrainPayload = serde_json::from_value(work.payload.clone())
             .map_err(|_| JobFailure::Fail("the job cannot be read; retrain again".to_owned()))?;
         let ctx = TenantContext::for_background_work(&work.job.tenant, "trainer");
+        if payload.task != TaskId::experts() {
+            return self.run_task(work, &ctx, &payload).await;
+        }
         work.progress(0.02, "pinning the dataset");
         let pinned = dataset::open(&self.store, &ctx, payload.dataset, self.clock.now())
             .await
@@ -60,7 +63,7 @@ impl JobRunner for Trainer {
 }
 
 /// A failure that may pass.
-fn retry(error: impl std::fmt::Display) -> JobFailure {
+pub(crate) fn retry(error: impl std::fmt::Display) -> JobFailure {
     tracing::warn!(%error, "training will be tried again");
     JobFailure::Retry("a part that training needs did not answer".to_owned())
 }
@@ -139,7 +142,7 @@ impl Trainer {
         Ok((corpus, vectors))
     }
 
-    async fn embeddings(
+    pub(crate) async fn embeddings(
         &self,
         ctx: &TenantContext,
         texts: &[&str],
@@ -249,7 +252,7 @@ impl Trainer {
         &self,
         ctx: &TenantContext,
         tx: &storage::TenantTx,
-        task: &domain::TaskId,
+        task: &TaskId,
         version: u64,
         model: &TenantModel,
         now: chrono::DateTime<chrono::Utc>,

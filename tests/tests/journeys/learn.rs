@@ -99,6 +99,7 @@ async fn wait_for_route(client: &tenantry_tests::Client, model: &str) {
         let request = v1::ExplainRouteRequest {
             parent: "tenants/acme".into(),
             task: String::new(),
+            ..Default::default()
         };
         let route = client
             .router()

@@ -375,6 +375,17 @@ impl Decision {
         }
     }
 
+    /// The same, for labels among which what is out of scope has this number; without one nothing is
+    /// out of scope by its label.
+    #[must_use]
+    pub fn with_out_of_scope(mut self, label: Option<u16>) -> Self {
+        self.out_of_scope = match (self.out_of_scope, label) {
+            (Some((_, scope)), Some(label)) => Some((label, scope)),
+            _ => None,
+        };
+        self
+    }
+
     /// Below this confidence an answer is left to a person.
     #[must_use]
     pub fn threshold(&self) -> f64 {

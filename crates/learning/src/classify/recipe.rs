@@ -21,8 +21,8 @@ pub(super) const LABEL_TERMS: TermRecipe = TermRecipe {
     pairs: true,
     letters: false,
     min_texts: 2,
-    words_scale: 5.0,
-    letters_scale: 5.0,
+    words_scale: 4.0,
+    letters_scale: 3.0,
 };
 /// Terms for numbers.
 pub(super) const VALUE_TERMS: TermRecipe = TermRecipe {
@@ -34,7 +34,7 @@ pub(super) const VALUE_TERMS: TermRecipe = TermRecipe {
 };
 
 /// The length of the embedding's block of a row.
-pub(super) const DENSE_SCALE: f32 = 10.0;
+pub(super) const DENSE_SCALE: f32 = 6.0;
 /// For numbers: the embedding beside words, both of about the same length.
 pub(super) const VALUE_DENSE_SCALE: f32 = 1.0;
 

@@ -258,5 +258,6 @@ fn report(
         confusions: Vec::new(),
         confusions_complete: false,
         warnings: Vec::new(),
+        simple: Vec::new(),
     }
 }

@@ -3,6 +3,8 @@
 use domain::{HeadEvidence, Verdict};
 use serde::{Deserialize, Serialize};
 
+use super::{Decision, SimpleMethod};
+
 /// How one method did on the held-out rows. What does not apply to the kind of task is zero.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MethodScores {
@@ -78,6 +80,8 @@ pub struct TaskReport {
     pub confusions_complete: bool,
     /// What a person should know about the data.
     pub warnings: Vec<String>,
+    /// How the simple methods' scores become answers on this task, where they serve.
+    pub simple: Vec<(SimpleMethod, Decision)>,
 }
 
 impl TaskReport {

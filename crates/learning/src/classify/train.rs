@@ -369,9 +369,11 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         };
         let own = worth(&pairs);
         let mut methods = Vec::new();
+        let mut simple = Vec::new();
         let mut best: Option<(f64, &str, Vec<f64>)> = None;
         for (method, scores) in &held.simple {
-            let answers = self.decide(&prior(*method), scores, fold_of).1;
+            let (decision, answers) = self.decide(&prior(*method), scores, fold_of);
+            simple.push((*method, decision));
             let pairs = self.pairs(&answers);
             methods.push(measure::method(
                 method.name(),
@@ -412,6 +414,7 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             confusions,
             confusions_complete,
             warnings: self.warnings.clone(),
+            simple,
         };
         (decision, report)
     }

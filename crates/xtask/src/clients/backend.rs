@@ -215,6 +215,7 @@ impl Backend {
             area: String::new(),
             top_k,
             model_override: model.to_owned(),
+            routing_key: String::new(),
         };
         let begin = Instant::now();
         let answer = self.router.clone().recommend_experts(request).await;

@@ -290,6 +290,7 @@ pub async fn run(args: RecommendArgs, context: &mut Context) -> Result<Exit, Cli
         area: args.area,
         top_k: args.top_k,
         model_override: args.model,
+        routing_key: String::new(),
     };
     let mut router = client.router();
     let asked = Instant::now();

@@ -96,6 +96,7 @@ pub async fn run(args: RouteArgs, context: &mut Context) -> Result<Exit, CliErro
     let request = client.timed(v1::ExplainRouteRequest {
         parent,
         task: args.task,
+        routing_key: String::new(),
     });
     let answer = client.answer(client.router().explain_route(request).await)?;
     let view = ExplainedView {
