@@ -217,9 +217,18 @@ impl Question<'_> {
     }
 
     fn with_head(&self, head: &Head, route: v1::Route) -> Made {
-        let support = self.near.first().map(|near| f64::from(near.similarity));
+        let votes = self.near.iter().map(|near| (near.similarity, near.labels));
+        let votes = knn(self.view.base.labels.len(), votes);
+        // The head's labels are numbered as they were when it was trained.
+        let number = |name: &String| self.view.base.labels.number(name);
+        let share = |label: u16| votes.shares.get(usize::from(label)).copied();
+        let shares = head.labels().iter().map(|name| number(name).and_then(share).unwrap_or(0.0));
+        let near = Scores {
+            shares: shares.collect(),
+            support: votes.support,
+        };
         Made {
-            answer: head.answer(self.text, self.vector, support),
+            answer: head.answer(self.text, self.vector, (!self.near.is_empty()).then_some(&near)),
             names: head.labels().to_vec(),
             route,
             method: "head",

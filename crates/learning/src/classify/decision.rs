@@ -71,19 +71,13 @@ pub struct Decision {
     threshold: f64,
     /// Of several labels: those at least this confident are chosen.
     choose: f64,
-    /// The label of what is out of scope, and the rule that finds it.
-    out_of_scope: Option<(u16, Scope)>,
+    /// The label of what is out of scope, and how much likelier than any other label it must be: the
+    /// logarithm of the ratio of both shares, at most 0.
+    out_of_scope: Option<(u16, f64)>,
     /// Texts less similar than this to everything known are out of scope, unless confident.
     floor: f64,
     /// The support to assume where it is not known.
     typical: f64,
-}
-
-/// The rule for what is out of scope.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Scope {
-    alarm: Logit,
-    at: f64,
 }
 
 /// One held-out row: what a method said, and what is right.
@@ -115,12 +109,7 @@ impl Decision {
             confidence: Logit { weights },
             threshold: target,
             choose: 0.35,
-            out_of_scope: out_of_scope.map(|label| {
-                // Without a measure the out-of-scope examples vote like any others.
-                let weights = [0.0, 1.0, -1.0, 0.0];
-                let alarm = Logit { weights };
-                (label, Scope { alarm, at: 0.5 })
-            }),
+            out_of_scope: out_of_scope.map(|label| (label, 0.0)),
             floor,
             typical: 0.7,
         }
@@ -176,47 +165,26 @@ impl Decision {
     }
 
     fn fit_scope(&mut self, rows: &[Held<'_>]) {
-        let Some((label, mut scope)) = self.out_of_scope else {
+        let Some((label, _)) = self.out_of_scope else {
             return;
         };
         let outside = rows.iter().filter(|row| row.right.contains(&label)).count();
         if outside < MIN_OUT_OF_SCOPE || outside == rows.len() {
             return;
         }
-        // Both kinds count the same: how many were collected says nothing of how many will come.
-        let weight = rows.len() as f64 / 2.0;
-        let (inside, outside) = (
-            weight / (rows.len() - outside) as f64,
-            weight / outside as f64,
-        );
-        let cases: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                let out = row.right.contains(&label);
-                let inputs = self.scope_inputs(label, row.scores);
-                (inputs, out, if out { outside } else { inside })
-            })
-            .collect();
-        scope.alarm = scope.alarm.fit(&cases, PRIOR);
         // Only rows that would have been right are lost to a false alarm.
         let mut lost: Vec<f64> = rows
             .iter()
             .filter(|row| {
-                self.top(row.scores)
-                    .is_some_and(|(top, _)| row.right.contains(&top))
+                let top = self.top(row.scores);
+                top.is_some_and(|(top, _)| row.right.contains(&top))
             })
-            .map(|row| {
-                scope
-                    .alarm
-                    .probability(&self.scope_inputs(label, row.scores))
-            })
+            .map(|row| self.strangeness(label, row.scores))
             .collect();
         lost.sort_unstable_by(|a, b| b.total_cmp(a));
-        let may = (lost.len() as f64 * FALSE_ALARMS) as usize;
-        scope.at = lost
-            .get(may)
-            .map_or(0.5, |alarm| (alarm + 1e-9).min(1.0 - 1e-9));
-        self.out_of_scope = Some((label, scope));
+        let may = ((rows.len() - outside) as f64 * FALSE_ALARMS) as usize;
+        let at = lost.get(may).copied().unwrap_or(0.0).min(0.0);
+        self.out_of_scope = Some((label, at));
     }
 
     fn fit_several(&mut self, rows: &[Held<'_>], target: f64) {
@@ -318,9 +286,13 @@ impl Decision {
                 .total_cmp(&a.confidence)
                 .then(a.label.cmp(&b.label))
         });
+        // A text with no label at all is rare: the best one is chosen however unsure.
+        if let Some(best) = labels.first_mut() {
+            best.chosen = scores.shares[usize::from(best.label)] > 0.0;
+        }
         let chosen = labels.iter().filter(|label| label.chosen).count();
         let best = labels.first().map_or(0.0, |label| label.confidence);
-        if chosen == 0 && scores.support < self.floor {
+        if scores.support < self.floor && !(best >= self.threshold) {
             answer.out_of_scope = true;
             answer.abstain = Some(AbstainReason::OutOfScope);
         } else if chosen == 0 || !(best >= self.threshold) {
@@ -348,8 +320,9 @@ impl Decision {
     }
 
     fn is_out_of_scope(&self, scores: &Scores) -> bool {
-        self.out_of_scope.is_some_and(|(label, scope)| {
-            scope.alarm.probability(&self.scope_inputs(label, scores)) >= scope.at
+        self.out_of_scope.is_some_and(|(label, at)| {
+            let known = scores.shares.iter().any(|share| *share > 0.0);
+            known && self.strangeness(label, scores) > at
         })
     }
 
@@ -357,15 +330,12 @@ impl Decision {
         [1.0, log_odds(f64::from(share)), self.support(scores), 0.0]
     }
 
-    fn scope_inputs(&self, label: u16, scores: &Scores) -> Inputs {
-        let outside = scores
-            .shares
-            .get(usize::from(label))
-            .copied()
-            .unwrap_or(0.0);
+    /// How much likelier it is that the text is out of scope than that it has any label.
+    fn strangeness(&self, label: u16, scores: &Scores) -> f64 {
+        let outside = scores.shares.get(usize::from(label)).copied().unwrap_or(0.0);
         let inside = self.top(scores).map_or(0.0, |(_, share)| share);
-        let odds = |share: f32| log_odds(f64::from(share));
-        [1.0, odds(outside), odds(inside), self.support(scores)]
+        let log = |share: f32| f64::from(share.max(1e-30)).ln();
+        log(outside) - log(inside)
     }
 
     fn support(&self, scores: &Scores) -> f64 {
@@ -407,6 +377,23 @@ pub(super) fn threshold_for(target: f64, mut answers: Vec<(f64, bool)>) -> f64 {
         }
     }
     found
+}
+
+/// The best micro F1 that one bar for all labels can give.
+pub(super) fn reachable_f1(rows: &[Held<'_>]) -> f64 {
+    let all: usize = rows.iter().map(|row| row.right.len()).sum();
+    let mut judged = Vec::new();
+    for row in rows {
+        let labels = row.scores.shares.iter().enumerate();
+        let likely = labels.filter(|(_, share)| **share > 0.02);
+        judged.extend(likely.map(|(label, share)| (*share, row.right.contains(&(label as u16)))));
+    }
+    judged.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let mut right = 0;
+    judged.iter().enumerate().fold(0.0, |best: f64, (at, (_, was_right))| {
+        right += usize::from(*was_right);
+        best.max(2.0 * right as f64 / (at + 1 + all) as f64)
+    })
 }
 
 /// The confidence from which on choosing labels gives the best micro F1; `judged` is sorted, the

@@ -31,6 +31,8 @@ pub(super) struct HeadParts {
     pub labels: Vec<String>,
     pub dimensions: usize,
     pub dense_scale: f32,
+    /// How much of the probabilities comes from the neighbours' votes.
+    pub blend: f32,
     pub terms: Terms,
     pub decision: Decision,
     pub value: Option<ValueScale>,
@@ -42,9 +44,6 @@ pub struct Head {
     pub(super) parts: HeadParts,
     pub(super) linear: Linear,
 }
-
-/// How similar the nearest labelled item is; none where nobody looked.
-pub type Support = Option<f64>;
 
 impl Head {
     /// A head of these parts; none when they do not fit each other.
@@ -85,10 +84,11 @@ impl Head {
         self.parts.dimensions == dimensions
     }
 
-    /// The answer for a text and its embedding. An embedding of another length is a caller's error
+    /// The answer for a text, its embedding, and the votes of its neighbours ([`super::knn`] over
+    /// this head's labels; none where nobody looked). An embedding of another length is a caller's error
     /// ([`Head::fits`]): the missing numbers count as zero.
     #[must_use]
-    pub fn answer(&self, text: &str, vector: &[f32], support: Support) -> Answer {
+    pub fn answer(&self, text: &str, vector: &[f32], near: Option<&Scores>) -> Answer {
         let parts = &self.parts;
         let mut dense: Vec<f32> = vector.iter().map(|x| x * parts.dense_scale).collect();
         dense.resize(parts.dimensions, 0.0);
@@ -111,9 +111,12 @@ impl Head {
             TaskKind::SingleLabel => softmax(&mut shares),
             TaskKind::MultiLabel => shares.iter_mut().for_each(|s| *s = sigmoid(*s)),
         }
+        if let Some(near) = near {
+            blend(&mut shares, &near.shares, parts.blend);
+        }
         parts.decision.answer(&Scores {
             shares,
-            support: support.unwrap_or(f64::NAN),
+            support: near.map_or(f64::NAN, |near| near.support),
         })
     }
 
@@ -121,6 +124,14 @@ impl Head {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.linear.weights.len() * 4 + self.parts.terms.width() * 8 + self.parts.labels.len() * 64
+    }
+}
+
+/// Mixes a share of the neighbours' votes into a head's probabilities.
+pub(super) fn blend(shares: &mut [f32], near: &[f32], by: f32) {
+    if by > 0.0 && near.len() == shares.len() {
+        let both = shares.iter_mut().zip(near);
+        both.for_each(|(own, theirs)| *own = (1.0 - by) * *own + by * theirs);
     }
 }
 

@@ -7,7 +7,6 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 
 use super::lbfgs::{GoOn, minimize};
-use super::recipe::ROUNDS;
 use super::rows::Rows;
 
 /// Rows whose scores are in memory at once: with two thousand labels 8 MB.
@@ -35,6 +34,8 @@ pub(super) struct Fit<'a> {
     pub outputs: usize,
     /// The pull of the weights to zero, in rows.
     pub pull: f64,
+    /// Rounds of the solver.
+    pub rounds: usize,
     pub go_on: &'a GoOn<'a>,
 }
 
@@ -69,7 +70,7 @@ impl Linear {
             }
             total
         };
-        minimize(&mut point, ROUNDS, 1e-4, &mut loss, fit.go_on).then(|| {
+        minimize(&mut point, fit.rounds, 1e-4, &mut loss, fit.go_on).then(|| {
             let bias = Array1::from(point.split_off(split));
             let weights = view(&point, features, outputs).to_owned();
             Self { weights, bias }
@@ -177,6 +178,7 @@ mod tests {
         Fit {
             outputs,
             pull: 0.1,
+            rounds: 60,
             go_on: &|| true,
         }
     }

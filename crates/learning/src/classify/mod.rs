@@ -26,7 +26,7 @@ mod terms;
 mod train;
 
 pub use decision::{Answer, AnswerLabel, AnswerValue, Decision, Scores};
-pub use head::{Head, Support};
+pub use head::Head;
 pub use labels::LabelSet;
 pub use report::{ClassReport, MethodScores, TaskReport};
 pub use simple::{Keywords, SimpleMethod, ZeroShot, knn, knn_value};

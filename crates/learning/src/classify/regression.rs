@@ -136,6 +136,7 @@ pub(super) fn train(
         labels: Vec::new(),
         dimensions: vectors.ncols(),
         dense_scale: recipe::VALUE_DENSE_SCALE,
+        blend: 0.0,
         terms,
         decision: Decision::unmeasured(SimpleMethod::Median, TaskKind::Regression, None, 0.0),
         value: Some(value),
@@ -158,6 +159,7 @@ fn fit(
     let fit = Fit {
         outputs: 1,
         pull,
+        rounds: recipe::VALUE_ROUNDS,
         go_on,
     };
     Linear::fit(rows, &Truth::Value(&scaled, ROBUST), &fit).ok_or(TaskTrainError::Stopped)
@@ -227,7 +229,9 @@ fn report(
         .map(|(name, e)| scores(name, "baseline", e))
         .collect();
     let best = usize::from(methods[1].mean_absolute_error < methods[0].mean_absolute_error);
-    let unit = methods[best].mean_absolute_error.max(1e-12);
+    // Where a simple method is never wrong, any error would be an infinite share of its own.
+    let spread = scale(values).spread;
+    let unit = methods[best].mean_absolute_error.max(0.01 * spread);
     methods.push(scores("head", "candidate", &own));
     let paired: Vec<(f64, f64)> = own
         .iter()

@@ -92,6 +92,18 @@ impl Rows {
         }
     }
 
+    /// These rows, and below them those of `other`.
+    pub(super) fn above(mut self, other: &Self) -> Self {
+        // Both have the same columns: the caller made them with one vocabulary.
+        let both = ndarray::concatenate(Axis(0), &[self.dense.view(), other.dense.view()]);
+        self.dense = both.expect("rows of one vocabulary");
+        for row in 0..other.len() {
+            let terms: Vec<(u32, f32)> = other.terms(row).map(|(c, v)| (c as u32, v)).collect();
+            self.push(&terms);
+        }
+        self
+    }
+
     /// These rows only.
     pub(super) fn select(&self, rows: &[usize]) -> Self {
         let mut made = Self::new(self.dense.select(Axis(0), rows), self.width);

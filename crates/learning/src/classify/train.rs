@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use domain::{HeadRules, Target, TaskDefinition, TaskKind, Verdict, decide_head};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-use super::decision::{Answer, Decision, Held, Scores};
+use super::decision::{Answer, Decision, Held, Scores, reachable_f1};
 use super::folds::folds;
-use super::head::{Head, HeadParts};
+use super::head::{self, Head, HeadParts};
 use super::linear::{Fit, Linear, Truth, sigmoid, softmax};
 use super::measure::{self, Pair};
-use super::recipe;
+use super::recipe::{self, HeadRecipe};
 use super::report::TaskReport;
 use super::rows::Rows;
 use super::simple::{Keywords, SimpleMethod, ZeroShot, knn};
@@ -128,7 +128,7 @@ pub fn train_task(
         }
         // The last turn is the head that will serve, fitted on everything.
         if turn == turns {
-            let fitted = set.fit(&set.rows, &(0..set.texts.len()).collect::<Vec<_>>(), &go_on);
+            let fitted = set.fit(&(0..set.texts.len()).collect::<Vec<_>>(), &go_on);
             *lock(&whole) = fitted;
         } else {
             lock(&slots)[turn] = set.hold_out(turn, &fold_of, &go_on);
@@ -152,12 +152,13 @@ pub fn train_task(
     if !progress(0.95, "weighing the evidence") {
         return Err(TaskTrainError::Stopped);
     }
-    let (decision, report) = set.judge(&held, &fold_of);
+    let (decision, blend, report) = set.judge(held, &fold_of);
     let parts = HeadParts {
         kind: input.task.kind,
         labels: input.labels.names().to_vec(),
         dimensions: input.vectors.ncols(),
-        dense_scale: recipe::DENSE_SCALE,
+        dense_scale: set.recipe.dense_scale,
+        blend,
         terms: set.terms,
         decision,
         value: None,
@@ -191,6 +192,9 @@ struct TrainingSet<'a, 'b> {
     corrections: usize,
     terms: Terms,
     rows: Rows,
+    /// Labels' names as further examples.
+    names: Option<(Rows, Vec<u16>)>,
+    recipe: HeadRecipe,
     warnings: Vec<String>,
 }
 
@@ -231,8 +235,9 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             .collect();
         let vectors = input.vectors.select(Axis(0), &kept);
         let most = (recipe::MAX_WEIGHTS / labels.len().max(1)).saturating_sub(vectors.ncols());
-        let terms = Terms::fit(&recipe::LABEL_TERMS, texts.iter().copied(), most);
-        let mut rows = Rows::new(&vectors * recipe::DENSE_SCALE, terms.width());
+        let recipe = recipe::head(task.kind, kept.len());
+        let terms = Terms::fit(&recipe.terms, texts.iter().copied(), most);
+        let mut rows = Rows::new(&vectors * recipe.dense_scale, terms.width());
         texts.iter().for_each(|text| rows.push(&terms.row(text)));
         let mut warnings = Vec::new();
         let mut warn = |count: usize, what: &str| {
@@ -255,6 +260,16 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             .out_of_scope_label
             .as_ref()
             .and_then(|l| labels.number(l));
+        let names = recipe.names.then(|| {
+            let own: Vec<usize> = (0..labels.len())
+                .filter(|&label| Some(label as u16) != out_of_scope)
+                .collect();
+            let dense = input.label_vectors.select(Axis(0), &own) * recipe.dense_scale;
+            let mut rows = Rows::new(dense, terms.width());
+            let texts = labels.texts(task);
+            own.iter().for_each(|&label| rows.push(&terms.row(&texts[label])));
+            (rows, own.into_iter().map(|label| label as u16).collect())
+        });
         Ok(Self {
             input,
             texts,
@@ -267,6 +282,8 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
                 .count(),
             terms,
             rows,
+            names,
+            recipe,
             warnings,
         })
     }
@@ -275,23 +292,26 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         self.input.task.kind == TaskKind::MultiLabel
     }
 
-    fn fit(
-        &self,
-        rows: &Rows,
-        which: &[usize],
+    fn fit(&self, which: &[usize],
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Option<Linear> {
         let fit = Fit {
             outputs: self.input.labels.len(),
-            pull: recipe::LABEL_PULL,
+            pull: self.recipe.pull,
+            rounds: self.recipe.rounds,
             go_on,
         };
-        if self.several() {
-            let truth: Vec<Vec<u16>> = which.iter().map(|&at| self.truth[at].clone()).collect();
-            return Linear::fit(rows, &Truth::Many(&truth), &fit);
+        let mut rows = self.rows.select(which);
+        let mut truth: Vec<Vec<u16>> = which.iter().map(|&at| self.truth[at].clone()).collect();
+        if let Some((names, labels)) = &self.names {
+            rows = rows.above(names);
+            truth.extend(labels.iter().map(|label| vec![*label]));
         }
-        let truth: Vec<u16> = which.iter().map(|&at| self.truth[at][0]).collect();
-        Linear::fit(rows, &Truth::One(&truth), &fit)
+        if self.several() {
+            return Linear::fit(&rows, &Truth::Many(&truth), &fit);
+        }
+        let truth: Vec<u16> = truth.iter().map(|own| own[0]).collect();
+        Linear::fit(&rows, &Truth::One(&truth), &fit)
     }
 
     /// Holds out the rows of one fold, and asks every method what it says of them.
@@ -307,7 +327,7 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
                 .collect()
         };
         let (held, known) = (of(true), of(false));
-        let linear = self.fit(&self.rows.select(&known), &known, go_on)?;
+        let linear = self.fit(&known, go_on)?;
         let raw = linear.scores(&self.rows.select(&held));
         let labels = self.input.labels;
         let examples = known
@@ -354,7 +374,8 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
     }
 
     /// The decision that serves, and the report with the verdict.
-    fn judge(&self, held: &HeldOut, fold_of: &[usize]) -> (Decision, TaskReport) {
+    fn judge(&self, mut held: HeldOut, fold_of: &[usize]) -> (Decision, f32, TaskReport) {
+        let blend = self.blend(&mut held);
         let (task, labels) = (self.input.task, self.input.labels);
         let prior = |method| {
             Decision::unmeasured(method, task.kind, self.out_of_scope, task.target_precision)
@@ -416,7 +437,34 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             warnings: self.warnings.clone(),
             simple,
         };
-        (decision, report)
+        (decision, blend, report)
+    }
+
+    /// How much of the neighbours' votes does the head good; mixes them into what it said.
+    fn blend(&self, held: &mut HeldOut) -> f32 {
+        let near = held.simple.iter().find(|(method, _)| *method == SimpleMethod::Knn);
+        let Some((_, near)) = near.filter(|_| self.several()) else {
+            return 0.0;
+        };
+        let mixed = |by: f32| -> Vec<Scores> {
+            let mut all = held.head.clone();
+            for (own, near) in all.iter_mut().zip(near) {
+                head::blend(&mut own.shares, &near.shares, by);
+            }
+            all
+        };
+        let (mut best, mut found) = (0.0, 0.0);
+        for by in recipe::BLENDS {
+            let scores = mixed(by);
+            let rows = scores.iter().zip(&self.truth);
+            let rows: Vec<Held<'_>> = rows.map(|(scores, right)| Held { scores, right }).collect();
+            let f1 = reachable_f1(&rows);
+            if f1 > best {
+                (best, found) = (f1, by);
+            }
+        }
+        held.head = mixed(found);
+        found
     }
 
     /// The decision fitted on all rows, and answers of decisions fitted on the other half of the
