@@ -118,7 +118,11 @@ async fn measure(
         answers: BTreeMap::new(),
     };
     for customer in set.read(&args.data, &asked)? {
-        ensure!(!customer.known.is_empty(), "{} has nothing to learn from", customer.id);
+        ensure!(
+            !customer.known.is_empty(),
+            "{} has nothing to learn from",
+            customer.id
+        );
         one(server, operator, customer, args.baselines, &mut measured).await?;
     }
     Ok(measured)
@@ -144,20 +148,28 @@ async fn one(
         questions: Vec::new(),
     };
     operator.create_tenant(&tenant).await?;
-    let key = operator.create_key(&tenant, Role::TenantAdmin, "quality").await?;
+    let key = operator
+        .create_key(&tenant, Role::TenantAdmin, "quality")
+        .await?;
     let tasks = Tasks::connect(&server.endpoint, &key, tenant.name()).await?;
     tasks.create(TASK, set.task()).await?;
     let known = customer.known.iter().enumerate();
-    let items = known.map(|(place, row)| row.to_item(set.kind, place)).collect();
+    let items = known
+        .map(|(place, row)| row.to_item(set.kind, place))
+        .collect();
     let all = count(customer.known.len());
     let begun = Instant::now();
     tasks
-        .fill(items, |done| line.update(&format!("  {:<28} indexed {done} of {all}", customer.id)))
+        .fill(items, |done| {
+            line.update(&format!("  {:<28} indexed {done} of {all}", customer.id))
+        })
         .await?;
     let indexed = begun.elapsed();
     let begun = Instant::now();
     let model = tasks
-        .train(TASK, |step| line.update(&format!("  {:<28} {step}", customer.id)))
+        .train(TASK, |step| {
+            line.update(&format!("  {:<28} {step}", customer.id))
+        })
         .await?;
     let training = begun.elapsed();
     let methods: &[&'static str] = match (baselines, set.kind) {
@@ -171,7 +183,9 @@ async fn one(
         let answers = ask(&tasks, Arc::clone(&asked), method).await?;
         measured.answers.entry(method).or_default().extend(answers);
     }
-    let verdict = model.as_ref().map_or("-", |model| model.verdict().as_str_name());
+    let verdict = model
+        .as_ref()
+        .map_or("-", |model| model.verdict().as_str_name());
     let own = Score::of(
         &measured.answers[""][measured.answers[""].len() - asked.len()..],
         set.out_of_scope,
@@ -232,7 +246,17 @@ fn page(measured: &[Measured], asked: Split) -> String {
 }
 
 fn goals(measured: &[Measured]) -> Table {
-    let head = ["set", "own heads", "items", "asked", "trained in", "measure", "found", "target", ""];
+    let head = [
+        "set",
+        "own heads",
+        "items",
+        "asked",
+        "trained in",
+        "measure",
+        "found",
+        "target",
+        "",
+    ];
     let mut table = Table::new(2, head);
     for one in measured {
         let answers = &one.answers[""];
@@ -240,8 +264,14 @@ fn goals(measured: &[Measured]) -> Table {
         for (name, of, goal) in one.set.goals {
             let found = of(&score);
             let (target, met) = match *goal {
-                Goal::Least(least) => (format!("≥ {least}"), if found >= least { "met" } else { "missed" }),
-                Goal::Most(most) => (format!("≤ {most}"), if found <= most { "met" } else { "missed" }),
+                Goal::Least(least) => (
+                    format!("≥ {least}"),
+                    if found >= least { "met" } else { "missed" },
+                ),
+                Goal::Most(most) => (
+                    format!("≤ {most}"),
+                    if found <= most { "met" } else { "missed" },
+                ),
                 Goal::Shown => (String::new(), ""),
             };
             table.row([
@@ -261,12 +291,24 @@ fn goals(measured: &[Measured]) -> Table {
 }
 
 fn confidence(measured: &[Measured]) -> Table {
-    let head = ["set", "calibration error", "answered", "of those right", "inside the interval"];
+    let head = [
+        "set",
+        "calibration error",
+        "answered",
+        "of those right",
+        "inside the interval",
+    ];
     let mut table = Table::new(1, head);
     for one in measured {
         let score = Score::of(&one.answers[""], one.set.out_of_scope);
         let number = one.set.kind == v1::task::Kind::Regression;
-        let show = |value: f64, shown: bool| if shown { format!("{value:.3}") } else { "–".to_owned() };
+        let show = |value: f64, shown: bool| {
+            if shown {
+                format!("{value:.3}")
+            } else {
+                "–".to_owned()
+            }
+        };
         table.row([
             one.set.name.to_owned(),
             show(score.calibration_error, !number),
@@ -286,7 +328,12 @@ fn methods(measured: &[Measured]) -> Table {
                 let score = Score::of(answers, one.set.out_of_scope);
                 let method = if method.is_empty() { "routed" } else { method };
                 let found = format!("{:.4}", of(&score));
-                table.row([one.set.name.to_owned(), (*name).to_owned(), method.to_owned(), found]);
+                table.row([
+                    one.set.name.to_owned(),
+                    (*name).to_owned(),
+                    method.to_owned(),
+                    found,
+                ]);
             }
         }
     }

@@ -222,13 +222,20 @@ impl Question<'_> {
         // The head's labels are numbered as they were when it was trained.
         let number = |name: &String| self.view.base.labels.number(name);
         let share = |label: u16| votes.shares.get(usize::from(label)).copied();
-        let shares = head.labels().iter().map(|name| number(name).and_then(share).unwrap_or(0.0));
+        let shares = head
+            .labels()
+            .iter()
+            .map(|name| number(name).and_then(share).unwrap_or(0.0));
         let near = Scores {
             shares: shares.collect(),
             support: votes.support,
         };
         Made {
-            answer: head.answer(self.text, self.vector, (!self.near.is_empty()).then_some(&near)),
+            answer: head.answer(
+                self.text,
+                self.vector,
+                (!self.near.is_empty()).then_some(&near),
+            ),
             names: head.labels().to_vec(),
             route,
             method: "head",

@@ -332,7 +332,11 @@ impl Decision {
 
     /// How much likelier it is that the text is out of scope than that it has any label.
     fn strangeness(&self, label: u16, scores: &Scores) -> f64 {
-        let outside = scores.shares.get(usize::from(label)).copied().unwrap_or(0.0);
+        let outside = scores
+            .shares
+            .get(usize::from(label))
+            .copied()
+            .unwrap_or(0.0);
         let inside = self.top(scores).map_or(0.0, |(_, share)| share);
         let log = |share: f32| f64::from(share.max(1e-30)).ln();
         log(outside) - log(inside)
@@ -390,10 +394,13 @@ pub(super) fn reachable_f1(rows: &[Held<'_>]) -> f64 {
     }
     judged.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let mut right = 0;
-    judged.iter().enumerate().fold(0.0, |best: f64, (at, (_, was_right))| {
-        right += usize::from(*was_right);
-        best.max(2.0 * right as f64 / (at + 1 + all) as f64)
-    })
+    judged
+        .iter()
+        .enumerate()
+        .fold(0.0, |best: f64, (at, (_, was_right))| {
+            right += usize::from(*was_right);
+            best.max(2.0 * right as f64 / (at + 1 + all) as f64)
+        })
 }
 
 /// The confidence from which on choosing labels gives the best micro F1; `judged` is sorted, the

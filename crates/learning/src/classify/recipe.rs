@@ -90,7 +90,7 @@ pub(super) const NEIGHBOURS: usize = 30;
 pub(super) const SHARPNESS: f32 = 12.0;
 /// How much of a head's probabilities may come from the neighbours' votes, where a text has several
 /// labels; the best on held-out rows is taken.
-pub(super) const BLENDS: [f32; 4] = [0.0, 0.2, 0.35, 0.5];
+pub(super) const BLENDS: [f32; 5] = [0.0, 0.2, 0.35, 0.5, 0.65];
 /// How similarity to a label becomes a share, when nothing is trained.
 pub(super) const ZERO_SHOT_SHARPNESS: f32 = 16.0;
 

@@ -267,7 +267,8 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             let dense = input.label_vectors.select(Axis(0), &own) * recipe.dense_scale;
             let mut rows = Rows::new(dense, terms.width());
             let texts = labels.texts(task);
-            own.iter().for_each(|&label| rows.push(&terms.row(&texts[label])));
+            own.iter()
+                .for_each(|&label| rows.push(&terms.row(&texts[label])));
             (rows, own.into_iter().map(|label| label as u16).collect())
         });
         Ok(Self {
@@ -292,9 +293,7 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         self.input.task.kind == TaskKind::MultiLabel
     }
 
-    fn fit(&self, which: &[usize],
-        go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Linear> {
+    fn fit(&self, which: &[usize], go_on: &(dyn Fn() -> bool + Sync)) -> Option<Linear> {
         let fit = Fit {
             outputs: self.input.labels.len(),
             pull: self.recipe.pull,
@@ -442,7 +441,10 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
 
     /// How much of the neighbours' votes does the head good; mixes them into what it said.
     fn blend(&self, held: &mut HeldOut) -> f32 {
-        let near = held.simple.iter().find(|(method, _)| *method == SimpleMethod::Knn);
+        let near = held
+            .simple
+            .iter()
+            .find(|(method, _)| *method == SimpleMethod::Knn);
         let Some((_, near)) = near.filter(|_| self.several()) else {
             return 0.0;
         };

@@ -120,11 +120,17 @@ fn a_head_is_learned_judged_and_kept_as_bytes() {
     assert!(report.confusions_complete);
     // JSON keeps numbers to the last digit but one.
     let kept = TaskReport::from_json(&report.to_json()).unwrap();
-    assert_eq!((kept.methods, kept.verdict), (report.methods.clone(), report.verdict));
+    assert_eq!(
+        (kept.methods, kept.verdict),
+        (report.methods.clone(), report.verdict)
+    );
 
     let bytes = model.head.to_bytes();
     let kept = Head::from_bytes(&bytes).unwrap();
-    assert_eq!((&kept.linear, &kept.parts.terms), (&model.head.linear, &model.head.parts.terms));
+    assert_eq!(
+        (&kept.linear, &kept.parts.terms),
+        (&model.head.linear, &model.head.parts.terms)
+    );
     assert!(Head::from_bytes(&bytes[..bytes.len() - 4]).is_none());
     assert!(Head::from_bytes(b"{}\n").is_none() && Head::from_bytes(b"").is_none());
     let vector = vectors.row(1).to_vec();
@@ -202,7 +208,11 @@ fn numbers_are_learned_and_noise_falls_back_to_the_middle() {
         let found = model.report.methods.iter().find(|m| m.method == name);
         found.unwrap().mean_absolute_error
     };
-    assert!(of(&model, "head") < of(&model, "median") / 4.0, "{:?}", model.report.methods);
+    assert!(
+        of(&model, "head") < of(&model, "median") / 4.0,
+        "{:?}",
+        model.report.methods
+    );
     let answer = model
         .head
         .answer("the help desk hours", &vectors.row(2).to_vec(), None);
@@ -211,13 +221,20 @@ fn numbers_are_learned_and_noise_falls_back_to_the_middle() {
         (value.value - 20.0).abs() < 4.0 && value.low <= value.value,
         "{value:?}"
     );
-    assert_eq!(Head::from_bytes(&model.head.to_bytes()).unwrap().linear, model.head.linear);
+    assert_eq!(
+        Head::from_bytes(&model.head.to_bytes()).unwrap().linear,
+        model.head.linear
+    );
 
     for (at, example) in examples.iter_mut().enumerate() {
         example.target = Target::Value(((at * 7919) % 101) as f64);
     }
     let model = train(&regression, &examples, &vectors).unwrap();
-    assert!(of(&model, "head") < of(&model, "median") * 1.05, "{:?}", model.report.methods);
+    assert!(
+        of(&model, "head") < of(&model, "median") * 1.05,
+        "{:?}",
+        model.report.methods
+    );
     for example in &mut examples {
         example.target = Target::Value(3.0);
     }

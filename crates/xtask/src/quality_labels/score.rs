@@ -96,8 +96,16 @@ impl Score {
         made.precision = right_given / f64::max(given, 1.0);
         let all: f64 = bins.iter().map(|bin| bin.0).sum::<f64>().max(1.0);
         made.calibration_error = bins.iter().map(|bin| (bin.1 - bin.2).abs() / all).sum();
-        let f1 = |c: &[f64; 3]| if c[0] > 0.0 { 2.0 * c[0] / (c[1] + c[2]) } else { 0.0 };
-        let sum = labels.values().fold([0.0; 3], |s, c| [s[0] + c[0], s[1] + c[1], s[2] + c[2]]);
+        let f1 = |c: &[f64; 3]| {
+            if c[0] > 0.0 {
+                2.0 * c[0] / (c[1] + c[2])
+            } else {
+                0.0
+            }
+        };
+        let sum = labels
+            .values()
+            .fold([0.0; 3], |s, c| [s[0] + c[0], s[1] + c[1], s[2] + c[2]]);
         made.micro_f1 = f1(&sum);
         made.weighted_f1 =
             labels.values().map(|c| f1(c) * c[2]).sum::<f64>() / f64::max(sum[2], 1.0);

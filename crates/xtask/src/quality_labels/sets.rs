@@ -47,7 +47,11 @@ pub const SETS: [Set; 6] = [
         by_tenant: false,
         out_of_scope: "oos",
         goals: &[
-            ("in-scope accuracy", |s| s.in_scope_accuracy, Goal::Least(0.96)),
+            (
+                "in-scope accuracy",
+                |s| s.in_scope_accuracy,
+                Goal::Least(0.96),
+            ),
             ("out-of-scope recall", |s| s.scope_recall, Goal::Least(0.70)),
         ],
     },
@@ -81,7 +85,11 @@ pub const SETS: [Set; 6] = [
         kind: v1::task::Kind::Regression,
         by_tenant: true,
         out_of_scope: "",
-        goals: &[("mean absolute error", |s| s.mean_absolute_error, Goal::Most(3.70))],
+        goals: &[(
+            "mean absolute error",
+            |s| s.mean_absolute_error,
+            Goal::Most(3.70),
+        )],
     },
     Set {
         name: "complexity",
@@ -89,7 +97,11 @@ pub const SETS: [Set; 6] = [
         kind: v1::task::Kind::Regression,
         by_tenant: true,
         out_of_scope: "",
-        goals: &[("mean absolute error", |s| s.mean_absolute_error, Goal::Shown)],
+        goals: &[(
+            "mean absolute error",
+            |s| s.mean_absolute_error,
+            Goal::Shown,
+        )],
     },
 ];
 

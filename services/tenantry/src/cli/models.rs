@@ -19,6 +19,7 @@ pub enum ModelsCommand {
 
 Examples:
   tenantry models train -t acme --wait
+  tenantry models train -t acme --task intent --wait
   tenantry models train -t acme --dataset 3 --seed 7 --wait -o json")]
     Train(TrainArgs),
     /// List a tenant's model versions, newest first
