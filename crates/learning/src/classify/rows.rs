@@ -2,6 +2,9 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 
+/// Weights, scores and gradients are made here and in `linear.rs`, each in one piece, row by row.
+const IN_ROWS: &str = "matrices lie in memory row by row";
+
 /// Rows of features.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
@@ -62,10 +65,13 @@ impl Rows {
             .dense
             .slice(s![from..to, ..])
             .dot(&weights.slice(s![..d, ..]));
+        let outputs = weights.ncols();
+        let flat = weights.to_slice().expect(IN_ROWS);
         for (row, mut scores) in (from..to).zip(out.axis_iter_mut(Axis(0))) {
             scores += &bias;
+            let scores = scores.as_slice_mut().expect(IN_ROWS);
             for (column, value) in self.terms(row) {
-                scores.scaled_add(value, &weights.row(d + column));
+                add(scores, value, &flat[(d + column) * outputs..][..outputs]);
             }
         }
         out
@@ -84,10 +90,13 @@ impl Rows {
         let block = self.dense.slice(s![from..to, ..]);
         let mut dense = gradient.slice_mut(s![..d, ..]);
         ndarray::linalg::general_mat_mul(1.0, &block.t(), errors, 1.0, &mut dense);
+        let outputs = errors.ncols();
+        let flat = gradient.as_slice_mut().expect(IN_ROWS);
         for (row, error) in (from..to).zip(errors.outer_iter()) {
             *bias += &error;
+            let error = error.to_slice().expect(IN_ROWS);
             for (column, value) in self.terms(row) {
-                gradient.row_mut(d + column).scaled_add(value, &error);
+                add(&mut flat[(d + column) * outputs..][..outputs], value, error);
             }
         }
     }
@@ -113,6 +122,11 @@ impl Rows {
         }
         made
     }
+}
+
+/// Slices and not views: with few labels the bookkeeping of a view costs more than the sum.
+fn add(to: &mut [f32], factor: f32, what: &[f32]) {
+    to.iter_mut().zip(what).for_each(|(to, x)| *to += factor * x);
 }
 
 /// One row times weights: what serving does.
