@@ -12,6 +12,7 @@ mod artifact;
 mod decision;
 mod folds;
 mod head;
+mod judge;
 mod labels;
 mod lbfgs;
 mod linear;

@@ -126,7 +126,9 @@ impl Rows {
 
 /// Slices and not views: with few labels the bookkeeping of a view costs more than the sum.
 fn add(to: &mut [f32], factor: f32, what: &[f32]) {
-    to.iter_mut().zip(what).for_each(|(to, x)| *to += factor * x);
+    to.iter_mut()
+        .zip(what)
+        .for_each(|(to, x)| *to += factor * x);
 }
 
 /// One row times weights: what serving does.
