@@ -73,6 +73,8 @@ impl From<JobKind> for v1::job::Kind {
             JobKind::RebuildIndex => Self::RebuildIndex,
             JobKind::Retrain => Self::Retrain,
             JobKind::EraseTenant => Self::EraseTenant,
+            JobKind::TrainTier => Self::TrainTier,
+            JobKind::CheckChampion => Self::CheckChampion,
         }
     }
 }
@@ -117,6 +119,8 @@ impl v1::job::Kind {
             Self::RebuildIndex => Some(JobKind::RebuildIndex),
             Self::Retrain => Some(JobKind::Retrain),
             Self::EraseTenant => Some(JobKind::EraseTenant),
+            Self::TrainTier => Some(JobKind::TrainTier),
+            Self::CheckChampion => Some(JobKind::CheckChampion),
         }
     }
 }

@@ -24,8 +24,8 @@ pub enum Change {
     Tiers,
     /// The tenant's tasks, or what people corrected of their answers.
     Tasks(TenantId),
-    /// A job moved.
-    Jobs(TenantId),
+    /// A job moved, of the tenant or (none) of the platform.
+    Jobs(Option<TenantId>),
     /// A key was revoked or made.
     Key(KeyId),
 }

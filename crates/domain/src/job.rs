@@ -16,15 +16,21 @@ pub enum JobKind {
     Retrain,
     /// Erases a tenant.
     EraseTenant,
+    /// Trains a model that no single tenant owns and decides whether it serves.
+    TrainTier,
+    /// Weighs the champion against the tier above on what came after its training.
+    CheckChampion,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::IndexItems,
         Self::RebuildIndex,
         Self::Retrain,
         Self::EraseTenant,
+        Self::TrainTier,
+        Self::CheckChampion,
     ];
 
     /// The stable text of the kind, as stored and shown.
@@ -35,6 +41,8 @@ impl JobKind {
             Self::RebuildIndex => "REBUILD_INDEX",
             Self::Retrain => "RETRAIN",
             Self::EraseTenant => "ERASE_TENANT",
+            Self::TrainTier => "TRAIN_TIER",
+            Self::CheckChampion => "CHECK_CHAMPION",
         }
     }
 
@@ -109,8 +117,8 @@ pub struct JobProgress {
 pub struct Job {
     /// Its id.
     pub id: JobId,
-    /// The tenant it works for.
-    pub tenant: TenantId,
+    /// The tenant it works for; none when it works for the platform.
+    pub tenant: Option<TenantId>,
     /// What it does.
     pub kind: JobKind,
     /// Where it is in its life.

@@ -16,6 +16,7 @@ mod model;
 mod names;
 mod policy;
 mod routing;
+mod sequence;
 mod task;
 mod task_gate;
 mod tenant;
@@ -39,6 +40,7 @@ pub use policy::{RoutingMode, RoutingPolicy};
 pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
 };
+pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
 pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
     TaskDefinition, TaskKind, TaskLabel, TaskSource,

@@ -32,8 +32,8 @@ pub enum ResourceName {
     Item(TenantId, ItemId),
     /// `tenants/{tenant}/datasets/{number}`
     Dataset(TenantId, DatasetNumber),
-    /// `tenants/{tenant}/jobs/{job}`
-    Job(TenantId, JobId),
+    /// `tenants/{tenant}/jobs/{job}`, or `jobs/{job}` for a job of the platform
+    Job(Option<TenantId>, JobId),
     /// `tenants/{tenant}/tasks/{task}`
     Task(TenantId, TaskId),
     /// `tenants/{tenant}/apiKeys/{key}`, or `apiKeys/{key}` for an operator's key
@@ -85,13 +85,14 @@ impl ResourceName {
         }
     }
 
-    /// Parses `tenants/{tenant}/jobs/{job}`.
+    /// Parses `tenants/{tenant}/jobs/{job}` or `jobs/{job}`.
     ///
     /// # Errors
     /// [`NameError`] when the text has another form.
-    pub fn job(name: &str) -> Result<(TenantId, JobId), NameError> {
+    pub fn job(name: &str) -> Result<(Option<TenantId>, JobId), NameError> {
         match name.split('/').collect::<Vec<_>>()[..] {
-            ["tenants", tenant, "jobs", job] => Ok((tenant.parse()?, job.parse()?)),
+            ["tenants", tenant, "jobs", job] => Ok((Some(tenant.parse()?), job.parse()?)),
+            ["jobs", job] => Ok((None, job.parse()?)),
             _ => Err(form("tenants/{tenant}/jobs/{job}", name)),
         }
     }
@@ -126,7 +127,8 @@ impl fmt::Display for ResourceName {
             Self::Tenant(tenant) => write!(f, "tenants/{tenant}"),
             Self::Item(tenant, item) => write!(f, "tenants/{tenant}/items/{item}"),
             Self::Dataset(tenant, number) => write!(f, "tenants/{tenant}/datasets/{number}"),
-            Self::Job(tenant, job) => write!(f, "tenants/{tenant}/jobs/{job}"),
+            Self::Job(Some(tenant), job) => write!(f, "tenants/{tenant}/jobs/{job}"),
+            Self::Job(None, job) => write!(f, "jobs/{job}"),
             Self::Task(tenant, task) => write!(f, "tenants/{tenant}/tasks/{task}"),
             Self::ApiKey(Some(tenant), key) => write!(f, "tenants/{tenant}/apiKeys/{key}"),
             Self::ApiKey(None, key) => write!(f, "apiKeys/{key}"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::{Job, JobKind, JobProgress};
+use domain::{Job, JobKind, JobProgress, TenantId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,15 @@ impl JobWork {
             fraction,
             step: step.into(),
         });
+    }
+
+    /// The tenant it works for.
+    ///
+    /// # Errors
+    /// A failure for good when it works for none: it was enqueued wrongly.
+    pub fn tenant(&self) -> std::result::Result<&TenantId, JobFailure> {
+        let missing = || JobFailure::Fail("the job names no tenant; start it again".to_owned());
+        self.job.tenant.as_ref().ok_or_else(missing)
     }
 
     /// Whether it should end: cancelled, its lease lost, or the process stopping.

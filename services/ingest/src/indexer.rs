@@ -35,7 +35,7 @@ impl JobRunner for Indexer {
     }
 
     async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let ctx = TenantContext::for_background_work(&work.job.tenant, "indexer");
+        let ctx = TenantContext::for_background_work(work.tenant()?, "indexer");
         let rebuild = work.job.kind == JobKind::RebuildIndex;
         let result = match rebuild {
             true => self.rebuild(&ctx, work).await,

@@ -31,7 +31,7 @@ impl JobRunner for Eraser {
     }
 
     async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let tenant = &work.job.tenant;
+        let tenant = work.tenant()?;
         let retry = |what: &str, error: &dyn std::fmt::Display| {
             tracing::warn!(%error, what, "erasure will be tried again");
             JobFailure::Retry(format!("{what} could not be erased yet"))

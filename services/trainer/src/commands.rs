@@ -1,7 +1,9 @@
 //! Messages to commands: the only place where requests are validated.
 
 use api::v1;
-use domain::{DatasetNumber, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId};
+use domain::{
+    Alias, DatasetNumber, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId,
+};
 use serde::{Deserialize, Serialize};
 use server::ServiceError;
 
@@ -63,18 +65,32 @@ pub(crate) fn task(name: &str) -> Result<TaskId, ServiceError> {
     }
 }
 
-/// A tenant's model by its name.
-pub(crate) fn tenant_model(name: &str) -> Result<(TenantId, ModelName), ServiceError> {
-    let model: ModelName = name
-        .parse()
-        .map_err(|error| ServiceError::name("name", &error))?;
-    match &model.owner {
-        ModelOwner::Tenant(tenant) => Ok((tenant.clone(), model)),
-        ModelOwner::Global | ModelOwner::Vertical(_) => {
-            let message =
-                "only models of a tenant are in the registry; the global one ships with the code";
-            Err(ServiceError::invalid("name", message))
-        }
+/// The training of a tier, as the job carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TierPayload {
+    /// `global` or `verticals/{vertical}`.
+    pub owner: String,
+    pub task: TaskId,
+    pub seed: u64,
+}
+
+/// A model by its name.
+pub(crate) fn model_name(name: &str) -> Result<ModelName, ServiceError> {
+    name.parse()
+        .map_err(|error| ServiceError::name("name", &error))
+}
+
+/// Whose models a parent names.
+pub(crate) fn owner(field: &str, name: &str) -> Result<ModelOwner, ServiceError> {
+    ModelOwner::parse(name).map_err(|error| ServiceError::name(field, &error))
+}
+
+/// The alias that a promotion moves.
+pub(crate) fn alias(alias: v1::promote_model_request::Alias) -> Alias {
+    match alias {
+        v1::promote_model_request::Alias::Challenger => Alias::Challenger,
+        v1::promote_model_request::Alias::Champion
+        | v1::promote_model_request::Alias::Unspecified => Alias::Champion,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use api::v1;
 use api::v1::training_service_server::TrainingService;
-use domain::{ErrorKind, JobId, JobKind, Permission, ResourceName, TaskId, TenantContext};
+use domain::{
+    ErrorKind, JobId, JobKind, ModelOwner, Permission, ResourceName, TaskId, TenantContext,
+};
 use prost::Message as _;
 use server::{Caller, Reply, ServiceError, next_page, parse_page_token};
 use storage::NewJob;
@@ -10,8 +12,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Training;
-use crate::commands::{Retrain, reason, task, tenant_model};
+use crate::commands::{Retrain, TierPayload, alias, model_name, owner, reason, task};
 use crate::registry::to_wire;
+use crate::scope::{JobScope, ModelScope};
 use crate::tasks;
 
 /// A trainer that dies this often with the same job has a problem with the job.
@@ -23,23 +26,24 @@ impl TrainingService for Training {
 
     async fn retrain(&self, request: Request<v1::RetrainRequest>) -> Reply<v1::RetrainResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
+        Caller::of(&extensions)?;
+        let owner = owner("parent", &request.parent)?;
+        let scope = self
+            .model_scope(&extensions, &owner, Permission::Administer)
             .await?;
-        let job = self.start_retrain(&ctx, &request).await?;
+        let job = match scope {
+            ModelScope::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
+            ModelScope::Tier { owner, .. } => self.start_tier(owner, &request).await?,
+        };
         Ok(Response::new(v1::RetrainResponse {
             job: Some(job.into()),
         }))
     }
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Reply<v1::GetJobResponse> {
-        let caller = Caller::of(request.extensions())?;
         let name = &request.get_ref().name;
-        let (ctx, id) = self
-            .enter_job(caller, name, Permission::ReadContent)
-            .await?;
-        let job = self.job(&ctx, &id).await?;
+        let (scope, id) = self.enter_job(request.extensions(), name, Permission::ReadContent)?;
+        let job = self.job(&scope, &id).await?;
         Ok(Response::new(v1::GetJobResponse {
             job: Some(job.into()),
         }))
@@ -50,20 +54,13 @@ impl TrainingService for Training {
         request: Request<v1::ListJobsRequest>,
     ) -> Reply<v1::ListJobsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
+        let scope = self
+            .job_scope(&extensions, &request.parent, Permission::ReadContent)
             .await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<JobId>(&request.page_token)?;
-        let (kind, state) = (request.kind().filter(), request.state().filter());
-        let jobs = self
-            .begin(&ctx)
-            .await?
-            .jobs()
-            .list(before, limit, kind, state)
-            .await;
-        let jobs = jobs.map_err(ServiceError::from)?;
+        let filters = (request.kind().filter(), request.state().filter());
+        let jobs = self.jobs(&scope, before, limit, filters).await?;
         let last = jobs.last().map(|job| job.id.to_string());
         Ok(Response::new(v1::ListJobsResponse {
             next_page_token: next_page(jobs.len(), limit, last),
@@ -75,29 +72,17 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::CancelJobRequest>,
     ) -> Reply<v1::CancelJobResponse> {
-        let caller = Caller::of(request.extensions())?;
         let name = &request.get_ref().name;
-        let (ctx, id) = self.enter_job(caller, name, Permission::Administer).await?;
-        let before = self.job(&ctx, &id).await?;
+        let (scope, id) = self.enter_job(request.extensions(), name, Permission::Administer)?;
+        let before = self.job(&scope, &id).await?;
         if before.state.is_final() && before.state != domain::JobState::Cancelled {
             let message = format!("{name} has ended as {}", before.state.as_str());
-            return Err(
-                ServiceError::new(ErrorKind::FailedPrecondition, "JOB_ENDED", message).into(),
-            );
+            return Err(refused("JOB_ENDED", message).into());
         }
         if before.kind == JobKind::EraseTenant {
-            let message = "an erasure cannot be cancelled";
-            return Err(ServiceError::new(
-                ErrorKind::FailedPrecondition,
-                "NOT_CANCELLABLE",
-                message,
-            )
-            .into());
+            return Err(refused("NOT_CANCELLABLE", "an erasure cannot be cancelled").into());
         }
-        let tx = self.begin(&ctx).await?;
-        let job = tx.jobs().request_cancel(&id, self.clock.now()).await;
-        let job = job.map_err(ServiceError::from)?.unwrap_or(before);
-        tx.commit().await.map_err(ServiceError::from)?;
+        let job = self.cancel(&scope, &id).await?.unwrap_or(before);
         Ok(Response::new(v1::CancelJobResponse {
             job: Some(job.into()),
         }))
@@ -107,13 +92,10 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::WatchJobRequest>,
     ) -> Reply<Self::WatchJobStream> {
-        let caller = Caller::of(request.extensions())?;
         let name = &request.get_ref().name;
-        let (ctx, id) = self
-            .enter_job(caller, name, Permission::ReadContent)
-            .await?;
-        let first = self.job(&ctx, &id).await?;
-        Ok(Response::new(self.clone().watch(ctx, first)))
+        let (scope, id) = self.enter_job(request.extensions(), name, Permission::ReadContent)?;
+        let first = self.job(&scope, &id).await?;
+        Ok(Response::new(self.clone().watch(scope, first)))
     }
 
     async fn list_models(
@@ -121,9 +103,10 @@ impl TrainingService for Training {
         request: Request<v1::ListModelsRequest>,
     ) -> Reply<v1::ListModelsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
+        Caller::of(&extensions)?;
+        let owner = owner("parent", &request.parent)?;
+        let scope = self
+            .model_scope(&extensions, &owner, Permission::ReadContent)
             .await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<u64>(&request.page_token)?;
@@ -131,13 +114,7 @@ impl TrainingService for Training {
             "" => None,
             name => Some(task(name)?),
         };
-        let models = self
-            .begin(&ctx)
-            .await?
-            .models()
-            .list(wanted.as_ref(), before, limit)
-            .await;
-        let models = models.map_err(ServiceError::from)?;
+        let models = self.models(&scope, wanted.as_ref(), before, limit).await?;
         let last = models.last().map(|model| model.name.version.to_string());
         Ok(Response::new(v1::ListModelsResponse {
             next_page_token: next_page(models.len(), limit, last),
@@ -149,13 +126,12 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::GetModelRequest>,
     ) -> Reply<v1::GetModelResponse> {
-        let caller = Caller::of(request.extensions())?;
-        let (tenant, name) = tenant_model(&request.get_ref().name)?;
-        let ctx = self
-            .gate
-            .enter_tenant(caller, &tenant, Permission::ReadContent)
+        Caller::of(request.extensions())?;
+        let name = model_name(&request.get_ref().name)?;
+        let scope = self
+            .model_scope(request.extensions(), &name.owner, Permission::ReadContent)
             .await?;
-        let model = self.model(&ctx, &name).await?;
+        let model = self.model(&scope, &name).await?;
         Ok(Response::new(v1::GetModelResponse {
             model: Some(to_wire(&model, true)),
         }))
@@ -165,14 +141,14 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::PromoteModelRequest>,
     ) -> Reply<v1::PromoteModelResponse> {
-        let caller = Caller::of(request.extensions())?;
-        let (tenant, name) = tenant_model(&request.get_ref().name)?;
-        let ctx = self
-            .gate
-            .enter_tenant(caller, &tenant, Permission::Administer)
+        Caller::of(request.extensions())?;
+        let name = model_name(&request.get_ref().name)?;
+        let scope = self
+            .model_scope(request.extensions(), &name.owner, Permission::Administer)
             .await?;
         let reason = reason(&request.get_ref().reason)?;
-        let model = self.promote(&ctx, &name, &reason).await?;
+        let alias = alias(request.get_ref().alias());
+        let model = self.promote(&scope, &name, alias, &reason).await?;
         Ok(Response::new(v1::PromoteModelResponse {
             model: Some(to_wire(&model, false)),
         }))
@@ -183,12 +159,13 @@ impl TrainingService for Training {
         request: Request<v1::RollbackModelRequest>,
     ) -> Reply<v1::RollbackModelResponse> {
         let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
+        Caller::of(&extensions)?;
+        let owner = owner("parent", &request.parent)?;
+        let scope = self
+            .model_scope(&extensions, &owner, Permission::Administer)
             .await?;
         let (task, reason) = (task(&request.task)?, reason(&request.reason)?);
-        let champion = self.roll_back(&ctx, &task, &reason).await?;
+        let champion = self.roll_back(&scope, &task, &reason).await?;
         let champion = champion.map(|model| to_wire(&model, false));
         Ok(Response::new(v1::RollbackModelResponse { champion }))
     }
@@ -268,6 +245,10 @@ impl TrainingService for Training {
     }
 }
 
+fn refused(reason: &'static str, message: impl Into<String>) -> ServiceError {
+    ServiceError::new(ErrorKind::FailedPrecondition, reason, message)
+}
+
 impl Training {
     async fn enter_task(
         &self,
@@ -281,17 +262,36 @@ impl Training {
         Ok((ctx, id))
     }
 
-    async fn enter_job(
+    /// Enqueues the training of a tier.
+    async fn start_tier(
         &self,
-        caller: &Caller,
-        name: &str,
-        permission: Permission,
-    ) -> Result<(TenantContext, JobId), ServiceError> {
-        let (tenant, id) =
-            ResourceName::job(name).map_err(|error| ServiceError::name("name", &error))?;
-        // A tenant that is being erased still has the job that erases it to look at.
-        let ctx = self.gate.enter_any_state(caller, &tenant, permission)?;
-        Ok((ctx, id))
+        owner: ModelOwner,
+        request: &v1::RetrainRequest,
+    ) -> Result<domain::Job, ServiceError> {
+        if !request.dataset.is_empty() {
+            let message = "is for tenants; a tier is trained on what its tenants give";
+            return Err(ServiceError::invalid("dataset", message));
+        }
+        let task = task(&request.task)?;
+        if task != TaskId::experts() {
+            let message =
+                "tiers above a tenant rank experts; its own tasks are trained at the tenant";
+            return Err(ServiceError::invalid("task", message));
+        }
+        let payload = TierPayload {
+            owner: owner.to_string(),
+            task,
+            seed: request.seed,
+        };
+        let payload = serde_json::to_value(&payload).map_err(ServiceError::internal)?;
+        let job = NewJob {
+            kind: JobKind::TrainTier,
+            dedup_key: Some(format!("train-tier:{payload}")),
+            payload,
+            max_attempts: MAX_ATTEMPTS,
+        };
+        let platform = self.store.platform();
+        Ok(platform.enqueue(job, self.clock.now()).await?)
     }
 
     async fn start_retrain(
@@ -314,7 +314,7 @@ impl Training {
             let id = String::from_utf8(first).map_err(ServiceError::internal)?;
             let id = JobId::parse(id).map_err(ServiceError::internal)?;
             drop(tx);
-            return self.job(ctx, &id).await;
+            return self.job(&JobScope::Tenant(ctx.clone()), &id).await;
         }
         if let Some(number) = command.payload.dataset
             && tx.datasets().get(number).await?.is_none()

@@ -5,6 +5,7 @@ mod commands;
 mod dataset;
 mod handlers;
 mod registry;
+mod scope;
 mod task_report;
 mod tasks;
 mod trainer;

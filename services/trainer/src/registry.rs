@@ -1,81 +1,42 @@
 //! The registry's side of the service: reading versions, promoting, rolling back.
 
 use api::v1;
-use domain::{Alias, ErrorKind, ModelName, ModelVersion, ROLLED_BACK, TaskId, TenantContext};
+use domain::{Alias, ErrorKind, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, TaskId};
 use learning::EvaluationReport;
 use learning::classify::TaskReport;
 use server::ServiceError;
+use storage::{AliasEvent, TierMove};
 
+use crate::scope::ModelScope;
 use crate::{Training, task_report};
 
 /// Moves of an alias that a roll-back looks back over.
 const EVENTS: u32 = 50;
 
 impl Training {
-    pub(crate) async fn model(
-        &self,
-        ctx: &TenantContext,
-        name: &ModelName,
-    ) -> Result<ModelVersion, ServiceError> {
-        let found = self
-            .begin(ctx)
-            .await?
-            .models()
-            .get(&name.task, name.version)
-            .await?;
-        found.ok_or_else(|| ServiceError::not_found(name))
-    }
-
     pub(crate) async fn promote(
         &self,
-        ctx: &TenantContext,
+        scope: &ModelScope,
         name: &ModelName,
+        alias: Alias,
         reason: &str,
     ) -> Result<ModelVersion, ServiceError> {
-        self.model(ctx, name).await?;
-        let tx = self.begin(ctx).await?;
+        self.model(scope, name).await?;
         let reason = format!("promoted: {reason}");
-        let models = tx.models();
-        let (task, now) = (&name.task, self.clock.now());
-        models
-            .set_alias(
-                task,
-                Alias::Champion,
-                Some(name.version),
-                &reason,
-                ctx.actor(),
-                now,
-            )
+        self.point(scope, &name.task, alias, Some(name.version), &reason)
             .await?;
-        tx.commit().await?;
-        self.model(ctx, name).await
+        self.model(scope, name).await
     }
 
     /// Makes what the champion's place held before its last move serve again.
     pub(crate) async fn roll_back(
         &self,
-        ctx: &TenantContext,
+        scope: &ModelScope,
         task: &TaskId,
         reason: &str,
     ) -> Result<Option<ModelVersion>, ServiceError> {
-        let tx = self.begin(ctx).await?;
-        let events = tx.models().events(task, EVENTS).await?;
-        let current = tx.models().alias(task, Alias::Champion).await?;
-        let moves = events.iter().filter(|event| event.alias == Alias::Champion);
-        // The newest move that led here and that is not a roll-back itself: two roll-backs in a row
-        // go two steps back, not to and fro.
-        let mut standing = current;
-        let mut target = None;
-        for event in moves {
-            if event.to == standing && !event.reason.starts_with(ROLLED_BACK) {
-                target = Some(event.from);
-                break;
-            }
-            if event.reason.starts_with(ROLLED_BACK) {
-                standing = event.to;
-            }
-        }
-        let Some(target) = target else {
+        let (events, current) = self.history(scope, task).await?;
+        let Some(target) = before(&events, current) else {
             let message = "there is nothing to roll back: no version was ever promoted";
             return Err(ServiceError::new(
                 ErrorKind::FailedPrecondition,
@@ -84,25 +45,91 @@ impl Training {
             ));
         };
         let reason = format!("{ROLLED_BACK}: {reason}");
-        tx.models()
-            .set_alias(
-                task,
-                Alias::Champion,
-                target,
-                &reason,
-                ctx.actor(),
-                self.clock.now(),
-            )
+        self.point(scope, task, Alias::Champion, target, &reason)
             .await?;
-        tx.commit().await?;
-        match target {
-            Some(version) => {
-                let found = self.begin(ctx).await?.models().get(task, version).await?;
-                Ok(found)
+        let Some(version) = target else {
+            return Ok(None);
+        };
+        let owner = match scope {
+            ModelScope::Tenant(ctx) => ModelOwner::Tenant(ctx.tenant().clone()),
+            ModelScope::Tier { owner, .. } => owner.clone(),
+        };
+        let name = ModelName {
+            owner,
+            task: task.clone(),
+            version,
+        };
+        self.model(scope, &name).await.map(Some)
+    }
+
+    /// Moves of the champion, newest first, and where it is.
+    async fn history(
+        &self,
+        scope: &ModelScope,
+        task: &TaskId,
+    ) -> Result<(Vec<AliasEvent>, Option<u64>), ServiceError> {
+        Ok(match scope {
+            ModelScope::Tenant(ctx) => {
+                let tx = self.begin(ctx).await?;
+                let events = tx.models().events(task, EVENTS).await?;
+                let current = tx.models().alias(task, Alias::Champion).await?;
+                let of_champion = events.into_iter().filter(|e| e.alias == Alias::Champion);
+                (of_champion.collect(), current)
             }
-            None => Ok(None),
+            ModelScope::Tier { owner, .. } => {
+                let tiers = self.store.platform().tiers();
+                let events = tiers.events(owner, task, EVENTS).await?;
+                (events, tiers.champion(owner, task).await?)
+            }
+        })
+    }
+
+    async fn point(
+        &self,
+        scope: &ModelScope,
+        task: &TaskId,
+        alias: Alias,
+        version: Option<u64>,
+        reason: &str,
+    ) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        match scope {
+            ModelScope::Tenant(ctx) => {
+                let tx = self.begin(ctx).await?;
+                let models = tx.models();
+                models
+                    .set_alias(task, alias, version, reason, ctx.actor(), now)
+                    .await?;
+                tx.commit().await?;
+            }
+            ModelScope::Tier { .. } if alias == Alias::Challenger => {
+                let message = "a tier has no challenger; tenants try versions by their own policy";
+                return Err(ServiceError::invalid("alias", message));
+            }
+            ModelScope::Tier { owner, actor } => {
+                let by = TierMove { reason, actor, now };
+                let tiers = self.store.platform().tiers();
+                tiers.set_champion(owner, task, version, by).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the champion's place held before its last move; none when it was never moved.
+fn before(events: &[AliasEvent], current: Option<u64>) -> Option<Option<u64>> {
+    // The newest move that led here and that is not a roll-back itself: two roll-backs in a row
+    // go two steps back, not to and fro.
+    let mut standing = current;
+    for event in events {
+        if event.to == standing && !event.reason.starts_with(ROLLED_BACK) {
+            return Some(event.from);
+        }
+        if event.reason.starts_with(ROLLED_BACK) {
+            standing = event.to;
         }
     }
+    None
 }
 
 /// A version as callers see it; with the evaluation when `whole`.

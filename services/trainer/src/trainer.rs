@@ -41,7 +41,7 @@ impl JobRunner for Trainer {
     async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         let payload: RetrainPayload = serde_json::from_value(work.payload.clone())
             .map_err(|_| JobFailure::Fail("the job cannot be read; retrain again".to_owned()))?;
-        let ctx = TenantContext::for_background_work(&work.job.tenant, "trainer");
+        let ctx = TenantContext::for_background_work(work.tenant()?, "trainer");
         if payload.task != TaskId::experts() {
             return self.run_task(work, &ctx, &payload).await;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::v1;
-use domain::{Change, Job, JobId, TenantContext};
+use domain::{Change, Job};
 use server::ServiceError;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -11,6 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::Training;
+use crate::scope::JobScope;
 
 /// Another process may run the job: look again after this long even if nothing was heard.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -18,10 +19,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 type Update = Result<v1::WatchJobResponse, Status>;
 
 impl Training {
-    pub(crate) fn watch(self, ctx: TenantContext, first: Job) -> ReceiverStream<Update> {
+    pub(crate) fn watch(self, scope: JobScope, first: Job) -> ReceiverStream<Update> {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(async move {
-            if let Err(error) = self.follow(&ctx, first, &sender).await {
+            if let Err(error) = self.follow(&scope, first, &sender).await {
                 // The watcher may be gone: then nobody wants to know.
                 let _ = sender.send(Err(error.into())).await;
             }
@@ -31,7 +32,7 @@ impl Training {
 
     async fn follow(
         &self,
-        ctx: &TenantContext,
+        scope: &JobScope,
         first: Job,
         sender: &mpsc::Sender<Update>,
     ) -> Result<(), ServiceError> {
@@ -58,21 +59,15 @@ impl Training {
                     () = self.stop.cancelled() => return Err(stopping()),
                     () = tokio::time::sleep(LOOK_AGAIN) => break,
                     change = changes.recv() => match change {
-                        Ok(Change::Jobs(tenant)) if tenant == *ctx.tenant() => break,
+                        Ok(Change::Jobs(tenant)) if tenant.as_ref() == scope.tenant() => break,
                         Ok(_) => {}
                         Err(RecvError::Lagged(_)) => break,
                         Err(RecvError::Closed) => return Ok(()),
                     },
                 }
             }
-            job = self.job(ctx, &id).await?;
+            job = self.job(scope, &id).await?;
         }
-    }
-
-    pub(crate) async fn job(&self, ctx: &TenantContext, id: &JobId) -> Result<Job, ServiceError> {
-        let found = self.begin(ctx).await?.jobs().get(id).await?;
-        let name = || domain::ResourceName::Job(ctx.tenant().clone(), id.clone());
-        found.ok_or_else(|| ServiceError::not_found(name()))
     }
 }
 

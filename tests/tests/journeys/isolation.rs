@@ -104,7 +104,60 @@ const PLATFORM: &[(&str, fn() -> Vec<u8>)] = &[
     ("/tenantry.v1.TenantService/UpdateTenant", || {
         v1::UpdateTenantRequest::default().encode_to_vec()
     }),
-    // Without a parent these three are about the platform.
+    // Without a parent, or with one that is no tenant, these are about the platform.
+    ("/tenantry.v1.TrainingService/ListJobs", || {
+        v1::ListJobsRequest::default().encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/GetJob", || {
+        let name = "jobs/j1".to_owned();
+        v1::GetJobRequest { name }.encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/CancelJob", || {
+        let name = "jobs/j1".to_owned();
+        v1::CancelJobRequest { name }.encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/WatchJob", || {
+        let name = "jobs/j1".to_owned();
+        v1::WatchJobRequest { name }.encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/ListModels", || {
+        let parent = "global".to_owned();
+        v1::ListModelsRequest {
+            parent,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/GetModel", || {
+        let name = "global/models/experts/versions/1".to_owned();
+        v1::GetModelRequest { name }.encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/PromoteModel", || {
+        let name = "verticals/software/models/experts/versions/1".to_owned();
+        v1::PromoteModelRequest {
+            name,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/RollbackModel", || {
+        let parent = "global".to_owned();
+        v1::RollbackModelRequest {
+            parent,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/Retrain", || {
+        let parent = "verticals/software".to_owned();
+        let task = "nothing".to_owned();
+        v1::RetrainRequest {
+            parent,
+            task,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
     ("/tenantry.v1.TenantService/ListAuditEvents", || {
         v1::ListAuditEventsRequest::default().encode_to_vec()
     }),

@@ -65,6 +65,7 @@ async fn a_customer_goes_from_first_item_to_its_own_model() {
     let promote = v1::PromoteModelRequest {
         name: name.clone(),
         reason: "trial".into(),
+        ..Default::default()
     };
     admin.training().promote_model(promote).await.unwrap();
     wait_for_route(&backend, &name).await;
@@ -98,7 +99,6 @@ async fn wait_for_route(client: &tenantry_tests::Client, model: &str) {
     for _ in 0..600 {
         let request = v1::ExplainRouteRequest {
             parent: "tenants/acme".into(),
-            task: String::new(),
             ..Default::default()
         };
         let route = client

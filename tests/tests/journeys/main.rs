@@ -13,3 +13,4 @@ mod crash;
 mod dirty;
 mod isolation;
 mod learn;
+mod routing;

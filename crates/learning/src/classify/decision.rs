@@ -237,8 +237,11 @@ impl Decision {
             return;
         };
         let confidence = self.confidence.probability(&self.inputs(share, scores));
-        answer.out_of_scope = self.is_out_of_scope(scores)
-            || (scores.support < self.floor && confidence < self.threshold);
+        answer.out_of_scope = match self.out_of_scope {
+            Some(_) => self.is_out_of_scope(scores),
+            // Without an example of what is out of scope, being unlike everything known is the sign.
+            None => scores.support < self.floor && !(confidence >= self.threshold),
+        };
         if answer.out_of_scope {
             answer.abstain = Some(AbstainReason::OutOfScope);
         } else if !(confidence >= self.threshold) {

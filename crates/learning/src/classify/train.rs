@@ -4,14 +4,13 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use domain::{HeadRules, Target, TaskDefinition, TaskKind, Verdict, decide_head};
+use domain::{Target, TaskDefinition, TaskKind};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-use super::decision::{Answer, Decision, Held, Scores, reachable_f1};
+use super::decision::Scores;
 use super::folds::folds;
-use super::head::{self, Head, HeadParts};
+use super::head::{Head, HeadParts};
 use super::linear::{Fit, Linear, Truth, sigmoid, softmax};
-use super::measure::{self, Pair};
 use super::recipe::{self, HeadRecipe};
 use super::report::TaskReport;
 use super::rows::Rows;

@@ -1,6 +1,6 @@
 //! Training on small made-up tasks: what is learned, what is said when nothing can be.
 
-use domain::{DEFAULT_TARGET_PRECISION, TaskId, TaskSource};
+use domain::{DEFAULT_TARGET_PRECISION, TaskId, TaskSource, Verdict};
 
 use super::*;
 

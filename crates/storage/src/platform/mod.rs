@@ -13,6 +13,7 @@ use crate::session::{Scope, Session};
 use crate::store::Inner;
 
 mod erase;
+mod jobs;
 mod keys;
 mod queue;
 mod take;

@@ -34,7 +34,7 @@ pub struct Queue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseToken {
     pub(super) job: JobId,
-    pub(super) tenant: TenantId,
+    pub(super) tenant: Option<TenantId>,
     pub(super) secret: String,
 }
 

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::queue::{LeaseToken, LeasedJob, ended};
 use crate::Result;
-use crate::convert::{micros, parsed};
-use crate::rows::jobs::{Column, Entity, Model};
+use crate::convert::micros;
+use crate::rows::jobs::{Column, Entity, Model, owner};
 
 /// Any number, as long as it is always the same: who takes a job holds it.
 const TURN_LOCK: i64 = 0x7465_6e71_7565;
@@ -33,7 +33,10 @@ pub(super) async fn turn(db: &DatabaseTransaction) -> Result<()> {
 
 /// Takes back the jobs whose lease ran out: they wait again, or end when they were taken as often
 /// as they may be or were asked to stop. Returns the tenants they belong to.
-pub(super) async fn reap(db: &DatabaseTransaction, now: DateTime<Utc>) -> Result<Vec<TenantId>> {
+pub(super) async fn reap(
+    db: &DatabaseTransaction,
+    now: DateTime<Utc>,
+) -> Result<Vec<Option<TenantId>>> {
     let expired = Entity::find()
         .filter(Column::State.eq(JobState::Running.as_str()))
         .filter(Column::LeaseUntil.lte(micros(now)))
@@ -55,7 +58,7 @@ pub(super) async fn reap(db: &DatabaseTransaction, now: DateTime<Utc>) -> Result
             requeued(this, &row, db).await?
         };
         update.exec(db).await?;
-        tenants.push(parsed("jobs.tenant_id", || TenantId::parse(row.tenant_id))?);
+        tenants.push(owner(row.tenant_id)?);
     }
     Ok(tenants)
 }
@@ -147,7 +150,7 @@ fn choice(backend: DbBackend, kinds: &[JobKind], now: DateTime<Utc>) -> Statemen
          LEFT JOIN (SELECT tenant_id, COUNT(*) AS running FROM jobs
                     WHERE state = '{running}' GROUP BY tenant_id) r ON r.tenant_id = j.tenant_id
          WHERE j.state = '{queued}' AND j.due_at <= $1 AND j.kind IN ({kinds})
-           AND (t.state = '{active}' OR j.kind = '{erase}')
+           AND (t.state = '{active}' OR j.kind = '{erase}' OR j.tenant_id = '')
            AND NOT EXISTS (SELECT 1 FROM jobs b WHERE b.tenant_id = j.tenant_id
                            AND b.kind = j.kind AND b.state = '{running}')
          ORDER BY COALESCE(r.running, 0), COALESCE(s.served_at, 0), j.id

@@ -11,6 +11,7 @@ use crate::convert::{from_json, named, optional_time, parsed, small_count, time}
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    /// Empty for a job of the platform.
     pub tenant_id: String,
     pub kind: String,
     pub state: String,
@@ -43,7 +44,7 @@ impl TryFrom<Model> for Job {
     fn try_from(row: Model) -> Result<Self, StorageError> {
         Ok(Self {
             id: parsed("jobs.id", || JobId::parse(row.id))?,
-            tenant: parsed("jobs.tenant_id", || TenantId::parse(row.tenant_id))?,
+            tenant: owner(row.tenant_id)?,
             kind: named("jobs.kind", &row.kind, JobKind::parse)?,
             state: named("jobs.state", &row.state, JobState::parse)?,
             progress: JobProgress {
@@ -58,4 +59,12 @@ impl TryFrom<Model> for Job {
             finished_at: optional_time("jobs.finished_at", row.finished_at)?,
         })
     }
+}
+
+/// The tenant that a stored job works for; none for one of the platform.
+pub(crate) fn owner(tenant_id: String) -> crate::Result<Option<TenantId>> {
+    if tenant_id.is_empty() {
+        return Ok(None);
+    }
+    parsed("jobs.tenant_id", || TenantId::parse(tenant_id)).map(Some)
 }

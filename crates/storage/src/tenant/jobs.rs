@@ -1,22 +1,26 @@
-//! The tenant's side of the job queue: enqueue, look, cancel. Workers take jobs from
+//! The owner's side of the job queue: enqueue, look, cancel. Workers take jobs from
 //! [`crate::Queue`].
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Job, JobId, JobKind, JobState};
+use domain::{Change, Job, JobId, JobKind, JobState, TenantId};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, JsonValue, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 
-use super::{TenantTx, all};
+use super::all;
 use crate::convert::{micros, small_int};
 use crate::rows::jobs::{Column, Entity, Model};
+use crate::session::Session;
 use crate::{Result, StorageError};
 
-/// The tenant's jobs.
+/// The jobs of a tenant, or of the platform.
 #[derive(Debug, Clone, Copy)]
 pub struct Jobs<'a> {
-    pub(super) tx: &'a TenantTx,
+    pub(crate) session: &'a Session,
+    /// None: the platform.
+    pub(crate) owner: Option<&'a TenantId>,
 }
 
 /// A job to enqueue.
@@ -44,12 +48,12 @@ impl Jobs<'_> {
     #[tracing::instrument(level = "debug", name = "jobs.enqueue", skip_all)]
     pub async fn enqueue(&self, new: NewJob, now: DateTime<Utc>) -> Result<Job> {
         let db = match new.kind {
-            JobKind::EraseTenant => self.tx.session().write().await?,
-            _ => self.tx.session().write_data().await?,
+            JobKind::EraseTenant => self.session.write().await?,
+            _ => self.session.write_data().await?,
         };
-        let id = self.tx.session().store().new_job_id(now)?;
+        let id = self.session.store().new_job_id(now)?;
         let row = self.row(&id, &new, now);
-        self.tx.note(Change::Jobs);
+        self.session.note(Change::Jobs(self.owner.cloned()));
         let Some(key) = &new.dedup_key else {
             Entity::insert(row.clone().into_active_model())
                 .exec_without_returning(db)
@@ -72,8 +76,7 @@ impl Jobs<'_> {
             }
             // Shared lock: no worker takes it (they skip locked rows) before this is committed.
             let waiting = self
-                .tx
-                .find::<Entity>()
+                .find()
                 .filter(Column::DedupKey.eq(key.as_str()))
                 .filter(Column::State.eq(JobState::Queued.as_str()))
                 .lock_shared()
@@ -92,10 +95,9 @@ impl Jobs<'_> {
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "jobs.get", skip_all)]
     pub async fn get(&self, id: &JobId) -> Result<Option<Job>> {
-        let db = self.tx.session().read().await?;
+        let db = self.session.read().await?;
         let row = self
-            .tx
-            .find::<Entity>()
+            .find()
             .filter(Column::Id.eq(id.as_str()))
             .one(db)
             .await?;
@@ -114,8 +116,8 @@ impl Jobs<'_> {
         kind: Option<JobKind>,
         state: Option<JobState>,
     ) -> Result<Vec<Job>> {
-        let db = self.tx.session().read().await?;
-        let mut query = self.tx.find::<Entity>().order_by_desc(Column::Id);
+        let db = self.session.read().await?;
+        let mut query = self.find().order_by_desc(Column::Id);
         if let Some(before) = before {
             query = query.filter(Column::Id.lt(before.as_str()));
         }
@@ -137,11 +139,11 @@ impl Jobs<'_> {
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "jobs.request_cancel", skip_all)]
     pub async fn request_cancel(&self, id: &JobId, now: DateTime<Utc>) -> Result<Option<Job>> {
-        let db = self.tx.session().write().await?;
+        let db = self.session.write().await?;
         let state = |state: JobState| Column::State.eq(state.as_str());
         let this = || {
-            self.tx
-                .update::<Entity>()
+            Entity::update_many()
+                .filter(Column::TenantId.eq(self.owner_id()))
                 .filter(Column::Id.eq(id.as_str()))
         };
         let stopped = this()
@@ -160,15 +162,23 @@ impl Jobs<'_> {
         }
         let job = self.get(id).await?;
         if job.is_some() {
-            self.tx.note(Change::Jobs);
+            self.session.note(Change::Jobs(self.owner.cloned()));
         }
         Ok(job)
+    }
+    fn owner_id(&self) -> &str {
+        self.owner.map_or("", TenantId::as_str)
+    }
+
+    /// A query over this owner's jobs.
+    fn find(&self) -> Select<Entity> {
+        Entity::find().filter(Column::TenantId.eq(self.owner_id()))
     }
 
     fn row(&self, id: &JobId, new: &NewJob, now: DateTime<Utc>) -> Model {
         Model {
             id: id.to_string(),
-            tenant_id: self.tx.id().to_owned(),
+            tenant_id: self.owner_id().to_owned(),
             kind: new.kind.as_str().to_owned(),
             state: JobState::Queued.as_str().to_owned(),
             payload: new.payload.clone(),

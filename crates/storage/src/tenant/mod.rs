@@ -109,7 +109,10 @@ impl TenantTx {
     /// Long work.
     #[must_use]
     pub fn jobs(&self) -> Jobs<'_> {
-        Jobs { tx: self }
+        Jobs {
+            session: &self.session,
+            owner: Some(self.ctx.tenant()),
+        }
     }
 
     /// Model versions and aliases.

@@ -92,6 +92,7 @@ contract![
     serving::two_calls_of_one_request_do_the_work_once,
     serving::tenant_b_cannot_see_what_a_was_served,
     tiers::a_tier_has_versions_and_a_champion,
+    tiers::the_platform_has_jobs_of_its_own,
     tiers::only_what_tenants_agree_to_is_shared,
     routing::a_policy_is_set_and_replaced,
     routing::tenant_b_cannot_see_policies_of_a,

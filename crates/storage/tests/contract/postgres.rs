@@ -162,14 +162,17 @@ async fn other_processes_hear_what_was_committed() {
             break next;
         }
     };
-    assert_eq!(next, Change::Jobs(tenant_id("acme")));
+    assert_eq!(next, Change::Jobs(Some(tenant_id("acme"))));
     tokio::time::timeout(patience, queue.wait())
         .await
         .expect("its workers wake, too");
     for _ in 0..n {
         assert_eq!(own.recv().await.unwrap(), items);
     }
-    assert_eq!(own.recv().await.unwrap(), Change::Jobs(tenant_id("acme")));
+    assert_eq!(
+        own.recv().await.unwrap(),
+        Change::Jobs(Some(tenant_id("acme")))
+    );
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(own.try_recv().is_err(), "told twice");
     elsewhere.close().await;

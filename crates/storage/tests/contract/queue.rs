@@ -22,7 +22,7 @@ async fn take_one(queue: &Queue, seconds: i64) -> LeasedJob {
 }
 
 async fn state(world: &World, leased: &LeasedJob) -> domain::Job {
-    let ctx = super::world::context(leased.job.tenant.as_str());
+    let ctx = super::world::context(leased.job.tenant.as_ref().unwrap().as_str());
     world
         .tx(&ctx)
         .await
@@ -101,7 +101,14 @@ pub async fn turns_are_fair(world: World) {
     let queue = world.store.platform().queue();
     let mut order = Vec::new();
     for second in 0..7 {
-        order.push(take_one(&queue, second).await.job.tenant.to_string());
+        order.push(
+            take_one(&queue, second)
+                .await
+                .job
+                .tenant
+                .unwrap()
+                .to_string(),
+        );
     }
     // Each has its turn while all have as few running; then those with the fewest.
     assert_eq!(

@@ -1,6 +1,8 @@
 //! Models of the tiers above the tenants, and the signals they are trained on.
 
-use domain::{Alias, Change, ErrorKind, ModelOwner, TaskId, TenantSettings, VerticalId};
+use domain::{
+    Alias, Change, ErrorKind, JobKind, JobState, ModelOwner, TaskId, TenantSettings, VerticalId,
+};
 use tenantry_storage::{NewTenant, Signal, TierMove};
 
 use super::models::model;
@@ -66,6 +68,44 @@ pub async fn a_tier_has_versions_and_a_champion(world: World) {
     );
     let trail = world.store.platform().audit_events(None, None, 1).await;
     assert_eq!(trail.unwrap()[0].detail, "champion: 2 -> none; because");
+}
+
+pub async fn the_platform_has_jobs_of_its_own(world: World) {
+    let platform = world.store.platform();
+    let new = |key: &str| tenantry_storage::NewJob {
+        dedup_key: Some(key.to_owned()),
+        ..super::world::job(JobKind::TrainTier)
+    };
+    let job = platform.enqueue(new("global"), now()).await.unwrap();
+    assert_eq!(job.tenant, None);
+    let again = platform.enqueue(new("global"), later(1)).await.unwrap();
+    assert_eq!(again.id, job.id, "one waits");
+    let other = platform.enqueue(new("other"), now()).await.unwrap();
+    let listed = platform.list_jobs(None, 9, None, None).await.unwrap();
+    assert_eq!(listed.len(), 2);
+
+    let acme = world.tenant("acme").await;
+    let tx = world.tx(&acme).await;
+    assert_eq!(
+        tx.jobs().get(&job.id).await.unwrap(),
+        None,
+        "not a tenant's"
+    );
+    drop(tx);
+
+    let queue = platform.queue();
+    let lease = std::time::Duration::from_secs(60);
+    let taken = queue.acquire(&[JobKind::TrainTier], lease, now()).await;
+    let taken = taken.unwrap().unwrap();
+    assert_eq!((&taken.job.id, &taken.job.tenant), (&job.id, &None));
+    queue
+        .complete(&taken.token, vec![], later(2))
+        .await
+        .unwrap();
+    let done = platform.job(&job.id).await.unwrap().unwrap();
+    assert_eq!(done.state, JobState::Succeeded);
+    let cancelled = platform.request_cancel(&other.id, later(3)).await.unwrap();
+    assert_eq!(cancelled.unwrap().state, JobState::Cancelled);
 }
 
 pub async fn only_what_tenants_agree_to_is_shared(world: World) {

@@ -72,6 +72,10 @@ pub enum Kind {
     Retrain,
     /// Erases a tenant.
     EraseTenant,
+    /// Trains the global model or a vertical's
+    TrainTier,
+    /// Weighs the champion on what is new
+    CheckChampion,
 }
 
 /// Where a job is in its life.
@@ -330,6 +334,8 @@ async fn list(
         Kind::RebuildIndex => v1::job::Kind::RebuildIndex,
         Kind::Retrain => v1::job::Kind::Retrain,
         Kind::EraseTenant => v1::job::Kind::EraseTenant,
+        Kind::TrainTier => v1::job::Kind::TrainTier,
+        Kind::CheckChampion => v1::job::Kind::CheckChampion,
     });
     let state = state.map_or(v1::job::State::Unspecified, |state| match state {
         State::Queued => v1::job::State::Queued,

@@ -25,6 +25,7 @@ mod output;
 mod progress;
 mod recommend;
 mod route;
+mod routing;
 pub mod serve_args;
 mod similar;
 mod tasks;
@@ -102,6 +103,9 @@ pub enum Command {
     Feedback(feedback::FeedbackArgs),
     /// See which model would serve, and why
     Route(route::RouteArgs),
+    /// See and set the policy that says which model answers
+    #[command(subcommand)]
+    Routing(routing::RoutingCommand),
     /// Look at long work, follow it, stop it
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -210,6 +214,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, CliEr
         Command::Similar(args) => similar::run(args, context).await,
         Command::Feedback(args) => feedback::run(args, context).await,
         Command::Route(args) => route::run(args, context).await,
+        Command::Routing(command) => routing::run(command, context).await,
         Command::Jobs(command) => jobs::run(command, context).await,
         Command::Index(command) => index::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,

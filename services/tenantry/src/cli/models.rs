@@ -45,6 +45,9 @@ Examples:
         /// For the audit log
         #[arg(long)]
         reason: String,
+        /// Make it the challenger, which a canary or a shadow tries, and not the champion
+        #[arg(long)]
+        challenger: bool,
     },
     /// Make the version before serve again, or the tier above if there was none
     #[command(
@@ -148,9 +151,20 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
             let model = get(&client, model.name()?).await?;
             out.document(&model, model.methods(), |out| model.words(out))?;
         }
-        ModelsCommand::Promote { model, reason } => {
-            let name = model.name()?;
-            let request = client.timed(v1::PromoteModelRequest { name, reason });
+        ModelsCommand::Promote {
+            model,
+            reason,
+            challenger,
+        } => {
+            let alias = match challenger {
+                true => v1::promote_model_request::Alias::Challenger,
+                false => v1::promote_model_request::Alias::Champion,
+            };
+            let request = client.timed(v1::PromoteModelRequest {
+                name: model.name()?,
+                reason,
+                alias: alias.into(),
+            });
             let answer = client.answer(client.training().promote_model(request).await);
             let answer = answer.map_err(|error| error.when_missing(MISSING))?;
             out.one(&ModelView::from(answer.model.unwrap_or_default()))?;

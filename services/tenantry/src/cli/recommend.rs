@@ -40,6 +40,9 @@ pub struct RecommendArgs {
     /// baseline:dense-knn
     #[arg(long, value_name = "MODEL", default_value = "")]
     model: String,
+    /// What makes a canary sticky, for example a user's or a project's id [default: the question]
+    #[arg(long, value_name = "KEY", default_value = "")]
+    routing_key: String,
     /// Show the beginning of each piece of evidence (one more call for each)
     #[arg(long)]
     show_texts: bool,
@@ -290,7 +293,7 @@ pub async fn run(args: RecommendArgs, context: &mut Context) -> Result<Exit, Cli
         area: args.area,
         top_k: args.top_k,
         model_override: args.model,
-        routing_key: String::new(),
+        routing_key: args.routing_key,
     };
     let mut router = client.router();
     let asked = Instant::now();

@@ -18,6 +18,9 @@ pub struct RouteArgs {
     /// What is predicted
     #[arg(long, default_value = "experts")]
     task: String,
+    /// As in `recommend`: what makes a canary sticky
+    #[arg(long, value_name = "KEY", default_value = "")]
+    routing_key: String,
 }
 
 /// The choice of one model, as it is printed.
@@ -48,7 +51,10 @@ impl RouteView {
             "PROVEN_BETTER" => "it is proven better than the tier above on held-out questions",
             "NOT_ENOUGH_DATA" => "the tenant has too little data to prove a model of its own",
             "NOT_PROVEN" => "no model of the tenant's own is proven better",
+            "ROLLED_BACK" => "an administrator rolled the tenant's model back",
+            "STEPPED_BACK" => "the tenant's model fell behind on what came after its training",
             "PINNED" => "somebody pinned it",
+            "KILL_SWITCH" => "the tenant's kill switch is on",
             "CANARY" => "this request belongs to the canary's share",
             "FALLBACK_UNAVAILABLE" => "the model that was meant could not be used",
             "FALLBACK_DEADLINE" => "the model that was meant would have been too late",
@@ -96,7 +102,7 @@ pub async fn run(args: RouteArgs, context: &mut Context) -> Result<Exit, CliErro
     let request = client.timed(v1::ExplainRouteRequest {
         parent,
         task: args.task,
-        routing_key: String::new(),
+        routing_key: args.routing_key,
     });
     let answer = client.answer(client.router().explain_route(request).await)?;
     let view = ExplainedView {

@@ -1,0 +1,215 @@
+//! `tenantry routing`: the policy that says which model answers.
+
+use api::v1;
+use api::v1::routing_policy::Mode;
+use serde::Serialize;
+
+use super::Context;
+use super::args::{TenantArg, filled};
+use super::error::{CliError, Exit};
+use super::model_view::tier_name;
+use super::output::{Row, time};
+
+/// See and set how a tenant's requests are routed.
+#[derive(Debug, clap::Subcommand)]
+pub enum RoutingCommand {
+    /// Show the policy
+    #[command(after_help = "Example:\n  tenantry routing show -t acme")]
+    Show {
+        #[command(flatten)]
+        tenant: TenantArg,
+    },
+    /// The best proven tier answers
+    #[command(after_help = "Example:\n  tenantry routing auto -t acme")]
+    Auto(SetArgs),
+    /// One tier or one version answers, proven or not
+    #[command(after_help = "Examples:
+  tenantry routing pin -t acme --tier global
+  tenantry routing pin -t acme --model tenants/acme/models/experts/versions/3")]
+    Pin {
+        #[command(flatten)]
+        set: SetArgs,
+        /// The tier
+        #[arg(
+            long,
+            value_enum,
+            conflicts_with = "model",
+            required_unless_present = "model"
+        )]
+        tier: Option<TierArg>,
+        /// The version's number, or its whole name
+        #[arg(long)]
+        model: Option<String>,
+    },
+    /// The challenger answers a share of the routing keys
+    #[command(after_help = "Example:\n  tenantry routing canary -t acme --percent 10")]
+    Canary {
+        #[command(flatten)]
+        set: SetArgs,
+        /// From 1 to 99
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
+        percent: u32,
+    },
+    /// The best proven tier answers; the challenger's answer is kept beside it
+    #[command(after_help = "Example:\n  tenantry routing shadow -t acme")]
+    Shadow(SetArgs),
+    /// Send everything to the global model that ships with the code, or end that
+    #[command(after_help = "Examples:
+  tenantry routing kill -t acme
+  tenantry routing kill -t acme --off")]
+    Kill {
+        #[command(flatten)]
+        tenant: TenantArg,
+        /// End it: the mode holds again
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+/// What all modes share.
+#[derive(Debug, clap::Args)]
+pub struct SetArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+}
+
+/// A tier by its name.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum TierArg {
+    /// The global model
+    Global,
+    /// The model of the tenant's vertical
+    Vertical,
+    /// The tenant's own newest version
+    Tenant,
+}
+
+/// A policy as it is printed.
+#[derive(Debug, Serialize)]
+struct PolicyView {
+    task: String,
+    mode: &'static str,
+    pinned_tier: Option<String>,
+    pinned_model: Option<String>,
+    canary_percent: Option<u32>,
+    kill_switch: bool,
+    updated_at: Option<String>,
+    updated_by: Option<String>,
+}
+
+impl From<v1::RoutingPolicy> for PolicyView {
+    fn from(policy: v1::RoutingPolicy) -> Self {
+        let tier = Some(policy.pinned_tier).filter(|tier| *tier != 0);
+        Self {
+            mode: policy.mode().as_str_name(),
+            task: policy.task,
+            pinned_tier: tier.map(tier_name),
+            pinned_model: filled(policy.pinned_model),
+            canary_percent: Some(policy.canary_percent).filter(|percent| *percent != 0),
+            kill_switch: policy.kill_switch,
+            updated_at: time(policy.update_time.as_ref()),
+            updated_by: filled(policy.updated_by),
+        }
+    }
+}
+
+impl Row for PolicyView {
+    const COLUMNS: &'static [&'static str] = &[
+        "task",
+        "mode",
+        "tier",
+        "model",
+        "percent",
+        "kill switch",
+        "changed",
+        "by",
+    ];
+    fn cells(&self) -> Vec<String> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        vec![
+            self.task.clone(),
+            self.mode.to_owned(),
+            text(&self.pinned_tier),
+            text(&self.pinned_model),
+            self.canary_percent
+                .map_or_else(String::new, |p| p.to_string()),
+            if self.kill_switch { "on" } else { "off" }.to_owned(),
+            text(&self.updated_at),
+            text(&self.updated_by),
+        ]
+    }
+}
+
+/// Runs a `routing` command.
+///
+/// # Errors
+/// What the person should be told.
+pub async fn run(command: RoutingCommand, context: &mut Context) -> Result<Exit, CliError> {
+    let mut policy = v1::RoutingPolicy::default();
+    let tenant = match command {
+        RoutingCommand::Show { tenant } => {
+            let shown = current(&tenant, context).await?;
+            context.out.one(&PolicyView::from(shown))?;
+            return Ok(Exit::Done);
+        }
+        RoutingCommand::Kill { tenant, off } => {
+            policy = current(&tenant, context).await?;
+            policy.kill_switch = !off;
+            tenant
+        }
+        RoutingCommand::Auto(set) => {
+            policy.set_mode(Mode::Auto);
+            set.tenant
+        }
+        RoutingCommand::Shadow(set) => {
+            policy.set_mode(Mode::Shadow);
+            set.tenant
+        }
+        RoutingCommand::Canary { set, percent } => {
+            policy.set_mode(Mode::Canary);
+            policy.canary_percent = percent;
+            set.tenant
+        }
+        RoutingCommand::Pin { set, tier, model } => {
+            policy.set_mode(Mode::Pinned);
+            if let Some(tier) = tier {
+                policy.set_pinned_tier(tier.into());
+            }
+            if let Some(model) = model {
+                policy.pinned_model = set.tenant.name_of(&model, "models/experts/versions")?;
+            }
+            set.tenant
+        }
+    };
+    let parent = tenant.parent()?;
+    let client = context.client().await?;
+    let request = client.timed(v1::UpdateRoutingPolicyRequest {
+        parent,
+        policy: Some(policy),
+    });
+    let answer = client.answer(client.router().update_routing_policy(request).await)?;
+    let view = PolicyView::from(answer.policy.unwrap_or_default());
+    context.out.one(&view)?;
+    Ok(Exit::Done)
+}
+
+async fn current(tenant: &TenantArg, context: &Context) -> Result<v1::RoutingPolicy, CliError> {
+    let parent = tenant.parent()?;
+    let client = context.client().await?;
+    let request = client.timed(v1::GetRoutingPolicyRequest {
+        parent,
+        task: String::new(),
+    });
+    let answer = client.answer(client.router().get_routing_policy(request).await)?;
+    Ok(answer.policy.unwrap_or_default())
+}
+
+impl From<TierArg> for v1::Tier {
+    fn from(tier: TierArg) -> Self {
+        match tier {
+            TierArg::Global => Self::Global,
+            TierArg::Vertical => Self::Vertical,
+            TierArg::Tenant => Self::Tenant,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Whose jobs and models a call is about: a tenant's, or the platform's.
+
+use domain::{
+    Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, Permission, ResourceName,
+    TaskId, TenantContext, TenantId,
+};
+use server::{Caller, ServiceError, operator};
+
+use crate::Training;
+
+/// Whose jobs are meant.
+#[derive(Debug, Clone)]
+pub(crate) enum JobScope {
+    Tenant(TenantContext),
+    /// The caller is an operator.
+    Platform,
+}
+
+/// Whose models are meant.
+#[derive(Debug, Clone)]
+pub(crate) enum ModelScope {
+    Tenant(TenantContext),
+    /// The global tier or a vertical's; the caller is an operator, of this key.
+    Tier {
+        owner: ModelOwner,
+        actor: String,
+    },
+}
+
+impl JobScope {
+    /// The tenant; none for the platform.
+    pub(crate) fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Tenant(ctx) => Some(ctx.tenant()),
+            Self::Platform => None,
+        }
+    }
+}
+
+impl Training {
+    /// The scope of a parent: `tenants/{tenant}`, or empty for the platform.
+    pub(crate) async fn job_scope(
+        &self,
+        extensions: &http::Extensions,
+        parent: &str,
+        permission: Permission,
+    ) -> Result<JobScope, ServiceError> {
+        if parent.is_empty() {
+            operator(extensions)?;
+            return Ok(JobScope::Platform);
+        }
+        let ctx = self.gate.enter(extensions, parent, permission).await?;
+        Ok(JobScope::Tenant(ctx))
+    }
+
+    /// The scope and the id of a job's name.
+    pub(crate) fn enter_job(
+        &self,
+        extensions: &http::Extensions,
+        name: &str,
+        permission: Permission,
+    ) -> Result<(JobScope, JobId), ServiceError> {
+        let caller = Caller::of(extensions)?;
+        let (tenant, id) =
+            ResourceName::job(name).map_err(|error| ServiceError::name("name", &error))?;
+        let Some(tenant) = tenant else {
+            operator(extensions)?;
+            return Ok((JobScope::Platform, id));
+        };
+        // A tenant that is being erased still has the job that erases it to look at.
+        let ctx = self.gate.enter_any_state(caller, &tenant, permission)?;
+        Ok((JobScope::Tenant(ctx), id))
+    }
+
+    /// The scope of a parent: `tenants/{tenant}`, `verticals/{vertical}` or `global`. The models of
+    /// the tiers speak of all their tenants, so they are for operators alone.
+    pub(crate) async fn model_scope(
+        &self,
+        extensions: &http::Extensions,
+        owner: &ModelOwner,
+        permission: Permission,
+    ) -> Result<ModelScope, ServiceError> {
+        let caller = Caller::of(extensions)?;
+        if let ModelOwner::Tenant(tenant) = owner {
+            let ctx = self.gate.enter_tenant(caller, tenant, permission).await?;
+            return Ok(ModelScope::Tenant(ctx));
+        }
+        Ok(ModelScope::Tier {
+            owner: owner.clone(),
+            actor: operator(extensions)?.key.id.to_string(),
+        })
+    }
+
+    pub(crate) async fn job(&self, scope: &JobScope, id: &JobId) -> Result<Job, ServiceError> {
+        let (found, tenant) = match scope {
+            JobScope::Tenant(ctx) => {
+                let found = self.begin(ctx).await?.jobs().get(id).await?;
+                (found, Some(ctx.tenant().clone()))
+            }
+            JobScope::Platform => (self.store.platform().job(id).await?, None),
+        };
+        found.ok_or_else(|| ServiceError::not_found(ResourceName::Job(tenant, id.clone())))
+    }
+
+    pub(crate) async fn jobs(
+        &self,
+        scope: &JobScope,
+        before: Option<JobId>,
+        limit: u32,
+        (kind, state): (Option<JobKind>, Option<JobState>),
+    ) -> Result<Vec<Job>, ServiceError> {
+        Ok(match scope {
+            JobScope::Tenant(ctx) => {
+                let tx = self.begin(ctx).await?;
+                tx.jobs().list(before, limit, kind, state).await?
+            }
+            JobScope::Platform => {
+                let platform = self.store.platform();
+                platform.list_jobs(before, limit, kind, state).await?
+            }
+        })
+    }
+
+    /// Asks a job to stop, and answers with it as it is then.
+    pub(crate) async fn cancel(
+        &self,
+        scope: &JobScope,
+        id: &JobId,
+    ) -> Result<Option<Job>, ServiceError> {
+        let now = self.clock.now();
+        Ok(match scope {
+            JobScope::Tenant(ctx) => {
+                let tx = self.begin(ctx).await?;
+                let job = tx.jobs().request_cancel(id, now).await?;
+                tx.commit().await?;
+                job
+            }
+            JobScope::Platform => self.store.platform().request_cancel(id, now).await?,
+        })
+    }
+
+    pub(crate) async fn model(
+        &self,
+        scope: &ModelScope,
+        name: &ModelName,
+    ) -> Result<ModelVersion, ServiceError> {
+        let found = match scope {
+            ModelScope::Tenant(ctx) => {
+                let tx = self.begin(ctx).await?;
+                tx.models().get(&name.task, name.version).await?
+            }
+            ModelScope::Tier { .. } => self.store.platform().tiers().get(name).await?,
+        };
+        found.ok_or_else(|| ServiceError::not_found(name))
+    }
+
+    pub(crate) async fn models(
+        &self,
+        scope: &ModelScope,
+        task: Option<&TaskId>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<ModelVersion>, ServiceError> {
+        Ok(match scope {
+            ModelScope::Tenant(ctx) => {
+                let tx = self.begin(ctx).await?;
+                tx.models().list(task, before, limit).await?
+            }
+            ModelScope::Tier { owner, .. } => {
+                let task = task.cloned().unwrap_or_else(TaskId::experts);
+                let tiers = self.store.platform().tiers();
+                tiers.list(owner, &task, before, limit).await?
+            }
+        })
+    }
+}
