@@ -161,14 +161,14 @@ async fn one(
     let begun = Instant::now();
     tasks
         .fill(items, |done| {
-            line.update(&format!("  {:<28} indexed {done} of {all}", customer.id))
+            line.update(&format!("  {:<28} indexed {done} of {all}", customer.id));
         })
         .await?;
     let indexed = begun.elapsed();
     let begun = Instant::now();
     let model = tasks
         .train(TASK, |step| {
-            line.update(&format!("  {:<28} {step}", customer.id))
+            line.update(&format!("  {:<28} {step}", customer.id));
         })
         .await?;
     let training = begun.elapsed();

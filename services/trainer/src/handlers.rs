@@ -227,7 +227,7 @@ impl TrainingService for Training {
             .enter_task(caller, &wanted.name, Permission::Administer)
             .await?;
         let mask = request.update_mask.unwrap_or_default().paths;
-        let task = Training::update_task(self, &ctx, &id, wanted, &mask).await?;
+        let task = Training::update_task(self, &ctx, &id, &wanted, &mask).await?;
         let task = Some(v1::Task::of(ctx.tenant(), task));
         Ok(Response::new(v1::UpdateTaskResponse { task }))
     }

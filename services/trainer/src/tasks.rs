@@ -46,7 +46,7 @@ pub(crate) fn definition(
 /// Applies the fields that `mask` names to `definition`.
 fn changed(
     mut definition: TaskDefinition,
-    wanted: v1::Task,
+    wanted: &v1::Task,
     mask: &[String],
 ) -> Result<TaskDefinition, ServiceError> {
     if mask.is_empty() {
@@ -140,7 +140,7 @@ impl Training {
         &self,
         ctx: &TenantContext,
         id: &TaskId,
-        wanted: v1::Task,
+        wanted: &v1::Task,
         mask: &[String],
     ) -> Result<Task, ServiceError> {
         let now = self.clock.now();
@@ -227,16 +227,13 @@ mod tests {
             ..Default::default()
         };
         let mask = ["display_name".to_owned()];
-        let after = changed(before.clone(), wanted.clone(), &mask).unwrap();
+        let after = changed(before.clone(), &wanted, &mask).unwrap();
         assert_eq!(
             (after.display_name.as_str(), after.target_precision),
             ("Intent", 0.95)
         );
         for mask in [vec![], vec!["kind".to_owned()]] {
-            assert!(
-                changed(before.clone(), wanted.clone(), &mask).is_err(),
-                "{mask:?}"
-            );
+            assert!(changed(before.clone(), &wanted, &mask).is_err(), "{mask:?}");
         }
     }
 }

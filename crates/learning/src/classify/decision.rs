@@ -240,11 +240,11 @@ impl Decision {
         answer.out_of_scope = match self.out_of_scope {
             Some(_) => self.is_out_of_scope(scores),
             // Without an example of what is out of scope, being unlike everything known is the sign.
-            None => scores.support < self.floor && !(confidence >= self.threshold),
+            None => scores.support < self.floor && confidence < self.threshold,
         };
         if answer.out_of_scope {
             answer.abstain = Some(AbstainReason::OutOfScope);
-        } else if !(confidence >= self.threshold) {
+        } else if confidence < self.threshold {
             answer.abstain = Some(AbstainReason::LowConfidence);
         }
         // What the others share is what the first leaves.
@@ -295,10 +295,10 @@ impl Decision {
         }
         let chosen = labels.iter().filter(|label| label.chosen).count();
         let best = labels.first().map_or(0.0, |label| label.confidence);
-        if scores.support < self.floor && !(best >= self.threshold) {
+        if scores.support < self.floor && best < self.threshold {
             answer.out_of_scope = true;
             answer.abstain = Some(AbstainReason::OutOfScope);
-        } else if chosen == 0 || !(best >= self.threshold) {
+        } else if chosen == 0 || best < self.threshold {
             answer.abstain = Some(AbstainReason::LowConfidence);
         }
         labels.truncate(chosen.max(SHOWN));

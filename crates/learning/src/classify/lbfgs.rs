@@ -31,7 +31,7 @@ pub(super) fn minimize(
         }
         descent(&gradient, &steps, first_norm, &mut direction);
         let mut slope = dot(&gradient, &direction);
-        if !(slope < 0.0) {
+        if slope >= 0.0 || slope.is_nan() {
             steps.clear();
             direction
                 .iter_mut()
@@ -51,7 +51,7 @@ pub(super) fn minimize(
             }
             length *= 0.5;
         }
-        if !(next_value < value) {
+        if next_value >= value || next_value.is_nan() {
             return true;
         }
         remember(&mut steps, point, &next, &gradient, &next_gradient);

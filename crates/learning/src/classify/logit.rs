@@ -76,8 +76,9 @@ fn solve(mut a: [[f64; INPUTS]; INPUTS], mut b: Inputs) -> Inputs {
         }
         for row in column + 1..INPUTS {
             let factor = a[row][column] / a[column][column];
-            for k in column..INPUTS {
-                a[row][k] -= factor * a[column][k];
+            let pivot = a[column];
+            for (below, above) in a[row].iter_mut().zip(pivot).skip(column) {
+                *below -= factor * above;
             }
             b[row] -= factor * b[column];
         }

@@ -113,7 +113,7 @@ pub fn train_task(
         .map(|(text, own)| (*text, usize::from(own[0])))
         .collect();
     let fold_of = folds(&groups, turns);
-    let slots: Mutex<Vec<Option<Vec<(usize, RowScores)>>>> = Mutex::new(vec![None; turns]);
+    let slots: Mutex<Vec<Option<Vec<HeldRow>>>> = Mutex::new(vec![None; turns]);
     let whole: Mutex<Option<Linear>> = Mutex::new(None);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || loop {
@@ -173,6 +173,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// A held-out row's place, and what was said of it.
+type HeldRow = (usize, RowScores);
 /// What each method said of one row: the head, then the simple ones.
 type RowScores = (Scores, [Scores; SIMPLE.len()]);
 const SIMPLE: [SimpleMethod; 3] = [
@@ -318,7 +320,7 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         turn: usize,
         fold_of: &[usize],
         go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Vec<(usize, RowScores)>> {
+    ) -> Option<Vec<HeldRow>> {
         let of = |held: bool| -> Vec<usize> {
             (0..fold_of.len())
                 .filter(|&at| (fold_of[at] == turn) == held)
@@ -373,7 +375,7 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
 }
 
 impl HeldOut {
-    fn gather(slots: Vec<Vec<(usize, RowScores)>>, rows: usize) -> Self {
+    fn gather(slots: Vec<Vec<HeldRow>>, rows: usize) -> Self {
         let mut head = vec![Scores::default(); rows];
         let mut simple = SIMPLE.map(|method| (method, vec![Scores::default(); rows]));
         for (at, (own, others)) in slots.into_iter().flatten() {

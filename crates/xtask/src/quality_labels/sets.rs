@@ -24,8 +24,11 @@ pub struct Set {
     /// The label of texts that the task has no label for.
     pub out_of_scope: &'static str,
     /// What the number is called that the set is judged by, how it is computed, and the target.
-    pub goals: &'static [(&'static str, fn(&Score) -> f64, Goal)],
+    pub goals: &'static [Measure],
 }
+
+/// A number's name, how it is computed, and what it should reach.
+pub type Measure = (&'static str, fn(&Score) -> f64, Goal);
 
 /// What a number should reach.
 #[derive(Clone, Copy)]
