@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "tenantry/v1/resources.proto",
     "tenantry/v1/tenants.proto",
     "tenantry/v1/ingest.proto",
+    "tenantry/v1/tasks.proto",
     "tenantry/v1/training.proto",
     "tenantry/v1/router.proto",
 ];

@@ -24,6 +24,7 @@ mod m20261121_000007_serving;
 mod m20261121_000008_row_level_security;
 mod m20261121_000009_routing;
 mod m20261121_000010_tiers;
+mod m20261121_000011_tasks;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_row_level_security::Migration),
             Box::new(m20261121_000009_routing::Migration),
             Box::new(m20261121_000010_tiers::Migration),
+            Box::new(m20261121_000011_tasks::Migration),
         ]
     }
 }

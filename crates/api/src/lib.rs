@@ -7,6 +7,7 @@
 mod ingest;
 mod resources;
 mod router;
+mod tasks;
 mod tenants;
 mod training;
 

@@ -47,6 +47,7 @@ impl From<&ModelVersion> for v1::Model {
             verdict_reason: String::new(),
             create_time: Some(timestamp(model.created_at)),
             evaluation: None,
+            classification: None,
         }
     }
 }

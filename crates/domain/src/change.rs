@@ -22,6 +22,8 @@ pub enum Change {
     Models(TenantId),
     /// A model that no single tenant owns was made, or another one serves.
     Tiers,
+    /// The tenant's tasks, or what people corrected of their answers.
+    Tasks(TenantId),
     /// A job moved, of the tenant or (none) of the platform.
     Jobs(Option<TenantId>),
     /// A key was revoked or made.

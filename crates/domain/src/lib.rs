@@ -17,6 +17,8 @@ mod names;
 mod policy;
 mod routing;
 mod sequence;
+mod task;
+mod task_gate;
 mod tenant;
 mod text;
 
@@ -39,5 +41,10 @@ pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
 };
 pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
+pub use task::{
+    AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
+    TaskDefinition, TaskKind, TaskLabel, TaskSource,
+};
+pub use task_gate::{HeadEvidence, HeadRules, decide_head};
 pub use tenant::{AuditEvent, Tenant, TenantSettings, TenantState};
 pub use text::{clean_text, has_usable_text, normalized};

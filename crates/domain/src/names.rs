@@ -34,6 +34,8 @@ pub enum ResourceName {
     Dataset(TenantId, DatasetNumber),
     /// `tenants/{tenant}/jobs/{job}`, or `jobs/{job}` for a job of the platform
     Job(Option<TenantId>, JobId),
+    /// `tenants/{tenant}/tasks/{task}`
+    Task(TenantId, TaskId),
     /// `tenants/{tenant}/apiKeys/{key}`, or `apiKeys/{key}` for an operator's key
     ApiKey(Option<TenantId>, KeyId),
 }
@@ -95,6 +97,17 @@ impl ResourceName {
         }
     }
 
+    /// Parses `tenants/{tenant}/tasks/{task}`.
+    ///
+    /// # Errors
+    /// [`NameError`] when the text has another form.
+    pub fn task(name: &str) -> Result<(TenantId, TaskId), NameError> {
+        match name.split('/').collect::<Vec<_>>()[..] {
+            ["tenants", tenant, "tasks", task] => Ok((tenant.parse()?, task.parse()?)),
+            _ => Err(form("tenants/{tenant}/tasks/{task}", name)),
+        }
+    }
+
     /// Parses `tenants/{tenant}/apiKeys/{key}` or `apiKeys/{key}`.
     ///
     /// # Errors
@@ -116,6 +129,7 @@ impl fmt::Display for ResourceName {
             Self::Dataset(tenant, number) => write!(f, "tenants/{tenant}/datasets/{number}"),
             Self::Job(Some(tenant), job) => write!(f, "tenants/{tenant}/jobs/{job}"),
             Self::Job(None, job) => write!(f, "jobs/{job}"),
+            Self::Task(tenant, task) => write!(f, "tenants/{tenant}/tasks/{task}"),
             Self::ApiKey(Some(tenant), key) => write!(f, "tenants/{tenant}/apiKeys/{key}"),
             Self::ApiKey(None, key) => write!(f, "apiKeys/{key}"),
         }

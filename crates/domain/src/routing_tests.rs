@@ -1,3 +1,5 @@
+//! The routing decision, by properties and by example.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -225,7 +227,10 @@ fn a_tenant_without_a_champion_is_told_why() {
         (Unproven::SteppedBack, "STEPPED_BACK"),
     ] {
         assert_eq!(auto(&[], unproven).reason.code(), code);
-        assert_eq!(auto(&[global.clone()], unproven).reason.code(), code);
+        assert_eq!(
+            auto(std::slice::from_ref(&global), unproven).reason.code(),
+            code
+        );
     }
     let vertical = candidate(Tier::Vertical, 1, Standing::Champion);
     let route = auto(&[global, vertical], Unproven::NotProven);
@@ -242,7 +247,7 @@ fn a_pinned_tier_serves_its_newest_version_even_unproven() {
     let route = choose_route(
         &pin,
         Ask::default(),
-        &[kept.clone()],
+        std::slice::from_ref(&kept),
         Unproven::NotProven,
         &built_in(),
     );

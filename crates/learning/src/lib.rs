@@ -9,6 +9,7 @@
 
 mod baselines;
 mod calibration;
+pub mod classify;
 mod corpus;
 mod dataset;
 mod evaluation;

@@ -5,10 +5,12 @@
 mod admin;
 mod backend;
 mod operator;
+mod tasks;
 
 pub use admin::{Admin, Trained};
 pub use backend::{Answer, Backend, Ingested, ROUTED};
 pub use operator::Operator;
+pub use tasks::Tasks;
 
 use anyhow::{Context, Result, anyhow};
 use tonic::metadata::{Ascii, MetadataValue};

@@ -16,6 +16,7 @@ mod licences;
 mod metrics;
 mod platform;
 mod quality;
+mod quality_labels;
 mod run;
 mod server_process;
 mod setup;
@@ -49,6 +50,8 @@ enum Command {
     Test(test::TestArgs),
     /// Measure how well experts are named, tenant by tenant and method by method.
     Quality(quality::QualityArgs),
+    /// Measure how well tasks that tenants define are answered: labels and numbers.
+    QualityLabels(quality_labels::QualityLabelsArgs),
     /// Measure what one client waits for, against the embedding alone.
     Bench(bench::BenchArgs),
     /// Check who imports whom, what source files look like, and that no dependency is unused.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Quality(args) => quality::run(&args),
+        Command::QualityLabels(args) => quality_labels::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::CheckImports => checks::run(),
         Command::Licences => licences::run(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::{TenantContext, TenantId};
 use server::ServiceError;
-use storage::{NewAnswer, Store};
+use storage::{Classification, NewAnswer, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +20,16 @@ const EVERY: Duration = Duration::from_millis(200);
 
 enum Entry {
     Answer(TenantId, NewAnswer),
+    Classification(TenantId, Classification),
     /// Answered when everything before it is written.
     Flush(oneshot::Sender<()>),
+}
+
+/// What waits for one tenant.
+#[derive(Default)]
+struct Group {
+    answers: Vec<NewAnswer>,
+    classifications: Vec<Classification>,
 }
 
 /// Where answers are put. Clones are the same log.
@@ -38,11 +46,15 @@ impl AnswerLog {
     }
 
     pub(crate) fn put(&self, tenant: &TenantId, answer: NewAnswer) {
-        if self
-            .sender
-            .try_send(Entry::Answer(tenant.clone(), answer))
-            .is_err()
-        {
+        self.send(Entry::Answer(tenant.clone(), answer));
+    }
+
+    pub(crate) fn put_classification(&self, tenant: &TenantId, answer: Classification) {
+        self.send(Entry::Classification(tenant.clone(), answer));
+    }
+
+    fn send(&self, entry: Entry) {
+        if self.sender.try_send(entry).is_err() {
             metrics::counter!("tenantry_answers_not_logged_total").increment(1);
         }
     }
@@ -59,7 +71,7 @@ impl AnswerLog {
 }
 
 async fn write_all(store: Store, mut receiver: mpsc::Receiver<Entry>, stop: CancellationToken) {
-    let mut waiting: HashMap<TenantId, Vec<NewAnswer>> = HashMap::new();
+    let mut waiting: HashMap<TenantId, Group> = HashMap::new();
     let mut timer = tokio::time::interval(EVERY);
     let mut buffer = Vec::with_capacity(GROUP);
     loop {
@@ -77,12 +89,21 @@ async fn write_all(store: Store, mut receiver: mpsc::Receiver<Entry>, stop: Canc
         };
         for entry in buffer.drain(..) {
             match entry {
-                Entry::Answer(tenant, answer) => waiting.entry(tenant).or_default().push(answer),
+                Entry::Answer(tenant, answer) => {
+                    waiting.entry(tenant).or_default().answers.push(answer);
+                }
+                Entry::Classification(tenant, answer) => {
+                    waiting
+                        .entry(tenant)
+                        .or_default()
+                        .classifications
+                        .push(answer);
+                }
                 Entry::Flush(done) => flushed.push(done),
             }
         }
-        for (tenant, answers) in waiting.drain() {
-            if let Err(error) = write(&store, &tenant, answers).await {
+        for (tenant, group) in waiting.drain() {
+            if let Err(error) = write(&store, &tenant, group).await {
                 tracing::warn!(%error, %tenant, "answers could not be written; feedback to them will be refused");
             }
         }
@@ -97,9 +118,10 @@ async fn write_all(store: Store, mut receiver: mpsc::Receiver<Entry>, stop: Canc
     }
 }
 
-async fn write(store: &Store, tenant: &TenantId, answers: Vec<NewAnswer>) -> storage::Result<()> {
+async fn write(store: &Store, tenant: &TenantId, group: Group) -> storage::Result<()> {
     let ctx = TenantContext::for_background_work(tenant, "answers");
     let tx = store.begin(&ctx).await?;
-    tx.answers().add(answers).await?;
+    tx.answers().add(group.answers).await?;
+    tx.classifications().add(group.classifications).await?;
     tx.commit().await
 }

@@ -119,9 +119,10 @@ impl Chain {
             .collect();
         let built_in = built_in();
         let route = choose_route(&self.policy, ask, &candidates, self.unproven, &built_in);
-        let ranker = self
-            .ranker(&route.model)
-            .map_or_else(|| global_ranker(), |(_, ranker)| ranker);
+        let ranker = match self.ranker(&route.model) {
+            Some((_, ranker)) => ranker,
+            None => global_ranker(),
+        };
         let shadow = route.shadow.as_ref().and_then(|name| self.ranker(name));
         Chosen {
             ranker,

@@ -3,13 +3,14 @@
 use api::v1;
 use api::v1::batch_recommend_experts_response::Result as BatchResult;
 use api::v1::router_service_server::RouterService;
-use domain::{Ask, ErrorKind, Permission, ResourceName, RoutingPolicy, TenantContext, bucket};
+use domain::{Ask, Permission, ResourceName, RoutingPolicy, TenantContext, bucket};
 use server::{Caller, Reply, ServiceError, deadline};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Router;
+use crate::classify_commands::{Classify, Correct};
 use crate::commands::{Recommend, expert_task, limit, question, routing_key};
 use crate::feedback::Feedback;
 use crate::wire::route_to_wire;
@@ -64,12 +65,32 @@ impl RouterService for Router {
     }
 
     async fn classify(&self, request: Request<v1::ClassifyRequest>) -> Reply<v1::ClassifyResponse> {
-        let parent = &request.get_ref().parent;
-        self.parts
+        let (_, extensions, request) = request.into_parts();
+        let permission = match request.model_override.is_empty() {
+            true => Permission::Serve,
+            false => Permission::Administer,
+        };
+        let ctx = self
+            .parts
             .gate
-            .enter(request.extensions(), parent, Permission::Serve)
+            .enter(&extensions, &request.parent, permission)
             .await?;
-        Err(not_built("Classify").into())
+        let command = Classify::try_from(request)?;
+        Ok(Response::new(Router::classify(self, &ctx, command).await?))
+    }
+
+    async fn correct_label(
+        &self,
+        request: Request<v1::CorrectLabelRequest>,
+    ) -> Reply<v1::CorrectLabelResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .parts
+            .gate
+            .enter(&extensions, &request.parent, Permission::Serve)
+            .await?;
+        let confirmed = self.correct(&ctx, Correct::try_from(request)?).await?;
+        Ok(Response::new(v1::CorrectLabelResponse { confirmed }))
     }
 
     async fn find_similar_items(
@@ -162,11 +183,6 @@ impl RouterService for Router {
         let policy = Some(self.set_policy(&ctx, &task, &policy).await?);
         Ok(Response::new(v1::UpdateRoutingPolicyResponse { policy }))
     }
-}
-
-fn not_built(method: &str) -> ServiceError {
-    let message = format!("{method} is not built in this version");
-    ServiceError::new(ErrorKind::Unimplemented, "NOT_BUILT", message)
 }
 
 impl Router {

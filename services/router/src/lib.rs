@@ -5,6 +5,8 @@
 
 mod answers;
 mod chain;
+mod classify;
+mod classify_commands;
 mod commands;
 mod feedback;
 mod handlers;
@@ -12,6 +14,8 @@ mod policy;
 mod recommend;
 mod residents;
 mod similar;
+mod task_view;
+mod tasks;
 mod view;
 mod wire;
 
@@ -26,6 +30,8 @@ use vectors::{Space, VectorStore};
 
 pub use answers::AnswerLog;
 pub use residents::Residents;
+pub use task_view::TaskSources;
+pub use tasks::ResidentTasks;
 
 /// The full name of the service, for the health service.
 pub const SERVICE_NAME: &str = "tenantry.v1.RouterService";
@@ -50,6 +56,8 @@ pub struct RouterParts {
     pub artifacts: ArtifactStore,
     /// The tenants that are resident.
     pub residents: Residents,
+    /// The tasks that are resident.
+    pub tasks: ResidentTasks,
     /// Where answers are kept for feedback to join.
     pub answers: AnswerLog,
     /// The gate that handlers pass.

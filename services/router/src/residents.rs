@@ -150,6 +150,6 @@ fn tenant_of(change: Change) -> Option<TenantId> {
         | Change::Items(tenant)
         | Change::Index(tenant)
         | Change::Models(tenant) => Some(tenant),
-        Change::Tiers | Change::Jobs(_) | Change::Key(_) => None,
+        Change::Tasks(_) | Change::Tiers | Change::Jobs(_) | Change::Key(_) => None,
     }
 }

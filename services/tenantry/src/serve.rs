@@ -203,6 +203,17 @@ impl Assembled {
         let every = Duration::from_secs(config.router.refresh_seconds);
         let fresh = residents.clone();
         self.background.spawn(|stop| fresh.keep_fresh(every, stop));
+        let tasks = router::ResidentTasks::new(
+            router::TaskSources {
+                store: parts.store.clone(),
+                artifacts: parts.artifacts.clone(),
+                embedder: parts.embedder.clone(),
+            },
+            // Beside the tenants, and smaller than they are.
+            config.router.resident_bytes / 2,
+        );
+        let fresh = tasks.clone();
+        self.background.spawn(|stop| fresh.keep_fresh(every, stop));
         let (answers, writer) =
             router::AnswerLog::new(parts.store.clone(), self.background.stop_token());
         self.background.spawn(|_| writer);
@@ -213,6 +224,7 @@ impl Assembled {
             embedder: parts.embedder.clone(),
             artifacts: parts.artifacts.clone(),
             residents,
+            tasks,
             answers,
             gate: gate.clone(),
             clock: clock.clone(),

@@ -57,17 +57,12 @@ impl Retrain {
     }
 }
 
-/// The task that a request names. Only `experts` can be trained yet.
+/// The task that a request names; empty means `experts`.
 pub(crate) fn task(name: &str) -> Result<TaskId, ServiceError> {
-    let task = match name {
-        "" => TaskId::experts(),
-        name => TaskId::parse(name).map_err(|error| ServiceError::id("task", &error))?,
-    };
-    if task != TaskId::experts() {
-        let message = format!("{task} is not a task of this version; experts is");
-        return Err(ServiceError::invalid("task", message));
+    match name {
+        "" => Ok(TaskId::experts()),
+        name => TaskId::parse(name).map_err(|error| ServiceError::id("task", &error)),
     }
-    Ok(task)
 }
 
 /// The training of a tier, as the job carries it.

@@ -2,7 +2,9 @@
 
 use api::v1;
 use api::v1::training_service_server::TrainingService;
-use domain::{ErrorKind, JobId, JobKind, ModelOwner, Permission, TenantContext};
+use domain::{
+    ErrorKind, JobId, JobKind, ModelOwner, Permission, ResourceName, TaskId, TenantContext,
+};
 use prost::Message as _;
 use server::{Caller, Reply, ServiceError, next_page, parse_page_token};
 use storage::NewJob;
@@ -13,6 +15,7 @@ use crate::Training;
 use crate::commands::{Retrain, TierPayload, alias, model_name, owner, reason, task};
 use crate::registry::to_wire;
 use crate::scope::{JobScope, ModelScope};
+use crate::tasks;
 
 /// A trainer that dies this often with the same job has a problem with the job.
 const MAX_ATTEMPTS: u32 = 5;
@@ -166,6 +169,80 @@ impl TrainingService for Training {
         let champion = champion.map(|model| to_wire(&model, false));
         Ok(Response::new(v1::RollbackModelResponse { champion }))
     }
+
+    async fn create_task(
+        &self,
+        request: Request<v1::CreateTaskRequest>,
+    ) -> Reply<v1::CreateTaskResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
+        let definition = tasks::definition(&request.task_id, request.task)?;
+        let task = Training::create_task(self, &ctx, &definition).await?;
+        let task = Some(v1::Task::of(ctx.tenant(), task));
+        Ok(Response::new(v1::CreateTaskResponse { task }))
+    }
+
+    async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Reply<v1::GetTaskResponse> {
+        let caller = Caller::of(request.extensions())?;
+        let (ctx, id) = self
+            .enter_task(caller, &request.get_ref().name, Permission::ReadContent)
+            .await?;
+        let task = Some(v1::Task::of(ctx.tenant(), self.task(&ctx, &id).await?));
+        Ok(Response::new(v1::GetTaskResponse { task }))
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<v1::ListTasksRequest>,
+    ) -> Reply<v1::ListTasksResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
+        let limit = page_limit(request.page_size)?;
+        let after = parse_page_token::<TaskId>(&request.page_token)?;
+        let tx = self.begin(&ctx).await?;
+        let tasks = tx.tasks().list(after.as_ref(), limit).await;
+        let tasks = tasks.map_err(ServiceError::from)?;
+        let last = tasks.last().map(|task| task.definition.id.to_string());
+        let wire = |task| v1::Task::of(ctx.tenant(), task);
+        Ok(Response::new(v1::ListTasksResponse {
+            next_page_token: next_page(tasks.len(), limit, last),
+            tasks: tasks.into_iter().map(wire).collect(),
+        }))
+    }
+
+    async fn update_task(
+        &self,
+        request: Request<v1::UpdateTaskRequest>,
+    ) -> Reply<v1::UpdateTaskResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions)?;
+        let wanted = request.task.unwrap_or_default();
+        let (ctx, id) = self
+            .enter_task(caller, &wanted.name, Permission::Administer)
+            .await?;
+        let mask = request.update_mask.unwrap_or_default().paths;
+        let task = Training::update_task(self, &ctx, &id, &wanted, &mask).await?;
+        let task = Some(v1::Task::of(ctx.tenant(), task));
+        Ok(Response::new(v1::UpdateTaskResponse { task }))
+    }
+
+    async fn delete_task(
+        &self,
+        request: Request<v1::DeleteTaskRequest>,
+    ) -> Reply<v1::DeleteTaskResponse> {
+        let caller = Caller::of(request.extensions())?;
+        let (ctx, id) = self
+            .enter_task(caller, &request.get_ref().name, Permission::Administer)
+            .await?;
+        Training::delete_task(self, &ctx, &id).await?;
+        Ok(Response::new(v1::DeleteTaskResponse {}))
+    }
 }
 
 fn refused(reason: &'static str, message: impl Into<String>) -> ServiceError {
@@ -173,6 +250,18 @@ fn refused(reason: &'static str, message: impl Into<String>) -> ServiceError {
 }
 
 impl Training {
+    async fn enter_task(
+        &self,
+        caller: &Caller,
+        name: &str,
+        permission: Permission,
+    ) -> Result<(TenantContext, TaskId), ServiceError> {
+        let (tenant, id) =
+            ResourceName::task(name).map_err(|error| ServiceError::name("name", &error))?;
+        let ctx = self.gate.enter_tenant(caller, &tenant, permission).await?;
+        Ok((ctx, id))
+    }
+
     /// Enqueues the training of a tier.
     async fn start_tier(
         &self,
@@ -183,9 +272,15 @@ impl Training {
             let message = "is for tenants; a tier is trained on what its tenants give";
             return Err(ServiceError::invalid("dataset", message));
         }
+        let task = task(&request.task)?;
+        if task != TaskId::experts() {
+            let message =
+                "tiers above a tenant rank experts; its own tasks are trained at the tenant";
+            return Err(ServiceError::invalid("task", message));
+        }
         let payload = TierPayload {
             owner: owner.to_string(),
-            task: task(&request.task)?,
+            task,
             seed: request.seed,
         };
         let payload = serde_json::to_value(&payload).map_err(ServiceError::internal)?;
@@ -225,6 +320,11 @@ impl Training {
             && tx.datasets().get(number).await?.is_none()
         {
             return Err(ServiceError::not_found(&request.dataset));
+        }
+        let task = &command.payload.task;
+        if *task != TaskId::experts() && tx.tasks().get(task).await?.is_none() {
+            let name = ResourceName::Task(ctx.tenant().clone(), task.clone());
+            return Err(ServiceError::not_found(name));
         }
         let payload = serde_json::to_value(&command.payload).map_err(ServiceError::internal)?;
         let job = NewJob {

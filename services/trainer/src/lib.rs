@@ -1,11 +1,14 @@
 //! `TrainingService`: jobs, the registry of models, and the trainer that makes them.
 
 mod above;
+mod classifier;
 mod commands;
 mod dataset;
 mod handlers;
 mod registry;
 mod scope;
+mod task_report;
+mod tasks;
 mod tiers;
 mod trainer;
 mod watch;

@@ -3,11 +3,12 @@
 use api::v1;
 use domain::{Alias, ErrorKind, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, TaskId};
 use learning::EvaluationReport;
+use learning::classify::TaskReport;
 use server::ServiceError;
 use storage::{AliasEvent, TierMove};
 
-use crate::Training;
 use crate::scope::ModelScope;
+use crate::{Training, task_report};
 
 /// Moves of an alias that a roll-back looks back over.
 const EVENTS: u32 = 50;
@@ -134,6 +135,13 @@ fn before(events: &[AliasEvent], current: Option<u64>) -> Option<Option<u64>> {
 /// A version as callers see it; with the evaluation when `whole`.
 pub(crate) fn to_wire(model: &ModelVersion, whole: bool) -> v1::Model {
     let mut made = v1::Model::from(model);
+    if model.name.task != TaskId::experts() {
+        if let Some(report) = TaskReport::from_json(&model.report) {
+            made.verdict_reason.clone_from(&report.reason);
+            made.classification = whole.then(|| task_report::to_wire(report));
+        }
+        return made;
+    }
     let Some(report) = EvaluationReport::from_json(&model.report) else {
         return made;
     };

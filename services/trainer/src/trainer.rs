@@ -3,7 +3,7 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TenantContext, Verdict};
+use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext, Verdict};
 use embedding::Embedder;
 use learning::{Corpus, Document, Ranker, TenantModel, TrainError, TrainSettings, train_tenant};
 use ndarray::Array2;
@@ -41,6 +41,9 @@ impl JobRunner for Trainer {
         let payload: RetrainPayload = serde_json::from_value(work.payload.clone())
             .map_err(|_| JobFailure::Fail("the job cannot be read; retrain again".to_owned()))?;
         let ctx = TenantContext::for_background_work(work.tenant()?, "trainer");
+        if payload.task != TaskId::experts() {
+            return self.run_task(work, &ctx, &payload).await;
+        }
         work.progress(0.02, "pinning the dataset");
         let pinned = dataset::open(&self.store, &ctx, payload.dataset, self.clock.now())
             .await
@@ -162,7 +165,7 @@ impl Trainer {
         Ok((corpus, vectors))
     }
 
-    async fn embeddings(
+    pub(crate) async fn embeddings(
         &self,
         ctx: &TenantContext,
         texts: &[&str],
@@ -303,7 +306,7 @@ impl Trainer {
         &self,
         ctx: &TenantContext,
         tx: &storage::TenantTx,
-        task: &domain::TaskId,
+        task: &TaskId,
         version: u64,
         model: &TenantModel,
         now: chrono::DateTime<chrono::Utc>,

@@ -8,6 +8,7 @@
     reason = "tests: a step that fails ends the test, and what is skipped is said"
 )]
 
+mod classify;
 mod crash;
 mod dirty;
 mod isolation;

@@ -16,7 +16,10 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 23] = [
+    "corrections",
+    "classifications",
+    "tasks",
     "requests",
     "routing_policies",
     "training_signals",

@@ -9,6 +9,8 @@ use crate::session::Session;
 
 mod answers;
 pub(crate) mod audit;
+mod classifications;
+mod corrections;
 mod counters;
 mod datasets;
 mod embeddings;
@@ -22,9 +24,12 @@ mod rejections;
 mod requests;
 mod routing;
 mod signals;
+mod tasks;
 
 pub use answers::{Answer, Answers, NewAnswer, Shadow};
 pub use audit::Audit;
+pub use classifications::{Classification, Classifications, Outcome as ClassificationOutcome};
+pub use corrections::{Corrections, CorrectionsStamp};
 pub use datasets::{Datasets, NewDataset};
 pub use embeddings::Embeddings;
 pub use experts::Experts;
@@ -37,6 +42,7 @@ pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
 pub use routing::{KeptPolicy, RoutingPolicies};
 pub use signals::{SharedSignal, Signal, Signals};
+pub use tasks::Tasks;
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
 const ROWS_PER_INSERT: usize = 1_000;
@@ -125,6 +131,24 @@ impl TenantTx {
     #[must_use]
     pub fn answers(&self) -> Answers<'_> {
         Answers { tx: self }
+    }
+
+    /// What is to be predicted.
+    #[must_use]
+    pub fn tasks(&self) -> Tasks<'_> {
+        Tasks { tx: self }
+    }
+
+    /// What was answered to tasks.
+    #[must_use]
+    pub fn classifications(&self) -> Classifications<'_> {
+        Classifications { tx: self }
+    }
+
+    /// What people said is right.
+    #[must_use]
+    pub fn corrections(&self) -> Corrections<'_> {
+        Corrections { tx: self }
     }
 
     /// First answers of mutations, for those who ask again.

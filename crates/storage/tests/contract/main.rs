@@ -25,6 +25,7 @@ mod routing;
 mod schema;
 mod serving;
 mod sqlite_file;
+mod tasks;
 mod tenants;
 mod tiers;
 mod worker;
@@ -97,6 +98,9 @@ contract![
     worker::a_job_may_write_while_its_lease_is_renewed,
     routing::a_policy_is_set_and_replaced,
     routing::tenant_b_cannot_see_policies_of_a,
+    tasks::a_task_is_made_changed_listed_and_deleted,
+    tasks::corrections_join_what_was_answered,
+    tasks::tenant_b_cannot_see_tasks_of_a,
     jobs::a_job_is_enqueued_found_and_listed,
     jobs::one_job_waits_under_a_key,
     jobs::a_job_is_cancelled,

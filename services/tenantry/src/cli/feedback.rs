@@ -14,15 +14,19 @@ use super::output::Row;
 #[command(after_help = "Examples:
   tenantry feedback -t acme --request r-1 --accepted anna
   tenantry feedback -t acme --request r-1 --rejected bob
-  tenantry feedback -t acme --request r-1 --rejected bob --reassigned-to anna")]
+  tenantry feedback -t acme --request r-1 --rejected bob --reassigned-to anna
+  tenantry feedback correct-label -t acme intent --request r-1 --label refund")]
+#[command(subcommand_negates_reqs = true)]
 #[group(id = "verdict", required = true, multiple = true,
         args = ["accepted", "rejected", "reassigned_to"])]
 pub struct FeedbackArgs {
     #[command(flatten)]
     tenant: TenantArg,
+    #[command(subcommand)]
+    command: Option<FeedbackCommand>,
     /// The answer's request id; `recommend` says it
-    #[arg(long, value_name = "ID")]
-    request: String,
+    #[arg(long, value_name = "ID", required = true)]
+    request: Option<String>,
     /// This expert took the question
     #[arg(long, value_name = "EXPERT", conflicts_with_all = ["rejected", "reassigned_to"])]
     accepted: Option<String>,
@@ -32,6 +36,54 @@ pub struct FeedbackArgs {
     /// Somebody else took it
     #[arg(long, value_name = "EXPERT")]
     reassigned_to: Option<String>,
+}
+
+/// Feedback on what is no recommendation.
+#[derive(Debug, clap::Subcommand)]
+enum FeedbackCommand {
+    /// Tell what `classify` should have answered; it counts as an example from then on
+    #[command(after_help = "Examples:
+  tenantry feedback correct-label -t acme intent --request r-1 --label refund
+  tenantry feedback correct-label -t acme effort --request r-2 --value 3")]
+    CorrectLabel(CorrectArgs),
+}
+
+/// Options of `feedback correct-label`.
+#[derive(Debug, clap::Args)]
+#[group(id = "right", required = true, args = ["labels", "value"])]
+pub struct CorrectArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// The task's id
+    task: String,
+    /// The answer's request id; `classify` says it
+    #[arg(long, value_name = "ID")]
+    request: String,
+    /// The right label; more than once where several are right
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+    /// The right number
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    value: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct CorrectionView {
+    request_id: String,
+    task: String,
+    /// The answer had been right.
+    confirmed: bool,
+}
+
+impl Row for CorrectionView {
+    const COLUMNS: &'static [&'static str] = &["request", "task", "confirmed"];
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.request_id.clone(),
+            self.task.clone(),
+            self.confirmed.to_string(),
+        ]
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +110,11 @@ impl Row for FeedbackView {
 /// # Errors
 /// What the person should be told.
 pub async fn run(args: FeedbackArgs, context: &mut Context) -> Result<Exit, CliError> {
+    if let Some(FeedbackCommand::CorrectLabel(args)) = args.command {
+        return correct(args, context).await;
+    }
+    // clap has asked for it.
+    let request_id = args.request.unwrap_or_default();
     let parent = args.tenant.parent()?;
     let verdict = if args.accepted.is_some() {
         Verdict::Accepted
@@ -69,7 +126,7 @@ pub async fn run(args: FeedbackArgs, context: &mut Context) -> Result<Exit, CliE
     let client = context.client().await?;
     let request = v1::SendFeedbackRequest {
         parent,
-        request_id: args.request.clone(),
+        request_id: request_id.clone(),
         verdict: verdict.into(),
         expert_id: args.accepted.or(args.rejected).unwrap_or_default(),
         reassigned_to: args.reassigned_to.unwrap_or_default(),
@@ -80,9 +137,31 @@ pub async fn run(args: FeedbackArgs, context: &mut Context) -> Result<Exit, CliE
     })?;
     let verdict = verdict.as_str_name();
     context.out.one(&FeedbackView {
-        request_id: args.request,
+        request_id,
         verdict,
         rank: answer.rank,
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn correct(args: CorrectArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let parent = args.tenant.parent()?;
+    let client = context.client().await?;
+    let request = client.timed(v1::CorrectLabelRequest {
+        parent,
+        task: args.task.clone(),
+        request_id: args.request.clone(),
+        labels: args.labels,
+        value: args.value,
+    });
+    let answer = client.answer(client.router().correct_label(request).await);
+    let answer = answer.map_err(|error| {
+        error.when_missing("the request id is in the answer of `tenantry classify`")
+    })?;
+    context.out.one(&CorrectionView {
+        request_id: args.request,
+        task: args.task,
+        confirmed: answer.confirmed,
     })?;
     Ok(Exit::Done)
 }

@@ -6,6 +6,8 @@
 
 mod args;
 mod audit;
+mod classification_view;
+mod classify;
 mod client;
 mod datasets;
 mod error;
@@ -26,6 +28,7 @@ mod route;
 mod routing;
 pub mod serve_args;
 mod similar;
+mod tasks;
 mod tenants;
 
 use std::process::ExitCode;
@@ -89,6 +92,11 @@ pub enum Command {
     Models(models::ModelsCommand),
     /// Ask who should answer a question
     Recommend(recommend::RecommendArgs),
+    /// Define what else is to be predicted of a text: labels, numbers
+    #[command(subcommand)]
+    Tasks(tasks::TasksCommand),
+    /// Ask a task about a text
+    Classify(classify::ClassifyArgs),
     /// Find the items nearest to a text
     Similar(similar::SimilarArgs),
     /// Tell what became of an answer
@@ -201,6 +209,8 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, CliEr
         Command::Datasets(command) => datasets::run(command, context).await,
         Command::Models(command) => models::run(command, context).await,
         Command::Recommend(args) => recommend::run(args, context).await,
+        Command::Tasks(command) => tasks::run(command, context).await,
+        Command::Classify(args) => classify::run(args, context).await,
         Command::Similar(args) => similar::run(args, context).await,
         Command::Feedback(args) => feedback::run(args, context).await,
         Command::Route(args) => route::run(args, context).await,

@@ -6,6 +6,7 @@ use api::v1;
 use serde::Serialize;
 
 use super::args::{enum_name, filled, last};
+use super::classification_view::ClassificationView;
 use super::output::{Output, Row, pairs, short_time, time};
 
 /// A model version as it is printed.
@@ -23,6 +24,8 @@ pub struct ModelView {
     create_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluation: Option<EvaluationView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classification: Option<ClassificationView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,6 +99,7 @@ impl From<v1::Model> for ModelView {
                 parent: filled(lineage.parent),
             },
             evaluation: model.evaluation.map(EvaluationView::from),
+            classification: model.classification.map(ClassificationView::from),
         }
     }
 }
@@ -234,6 +238,9 @@ impl ModelView {
                 text.push_str("\nweights\n");
                 text.push_str(&report.weight_lines());
             }
+        }
+        if let Some(report) = &self.classification {
+            text.push_str(&report.words(out));
         }
         text.push_str("\nlineage\n");
         text.push_str(&self.lineage_lines());

@@ -21,6 +21,7 @@ Examples:
   tenantry models train --of global --wait
   tenantry models train --of verticals/healthcare --wait
   tenantry models train -t acme --wait
+  tenantry models train -t acme --task intent --wait
   tenantry models train -t acme --dataset 3 --seed 7 --wait -o json")]
     Train(TrainArgs),
     /// List a tenant's model versions, newest first

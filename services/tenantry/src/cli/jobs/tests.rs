@@ -54,6 +54,11 @@ impl TrainingService for Fake {
         get_model(GetModelRequest) -> GetModelResponse,
         promote_model(PromoteModelRequest) -> PromoteModelResponse,
         rollback_model(RollbackModelRequest) -> RollbackModelResponse,
+        create_task(CreateTaskRequest) -> CreateTaskResponse,
+        get_task(GetTaskRequest) -> GetTaskResponse,
+        list_tasks(ListTasksRequest) -> ListTasksResponse,
+        update_task(UpdateTaskRequest) -> UpdateTaskResponse,
+        delete_task(DeleteTaskRequest) -> DeleteTaskResponse,
     }
 }
 

@@ -1,0 +1,426 @@
+//! From a method's scores to an answer: calibrated confidence, what is chosen, what is out of scope,
+//! and when to leave it to a person.
+
+use domain::{AbstainReason, TaskKind};
+use serde::{Deserialize, Serialize};
+
+use super::logit::{Inputs, Logit, log_odds};
+use super::recipe::{FALSE_ALARMS, MIN_OUT_OF_SCOPE};
+use super::simple::SimpleMethod;
+
+/// Labels of an answer beside the chosen ones.
+const SHOWN: usize = 10;
+/// Cases that the prior of a calibration counts for.
+const PRIOR: f64 = 2.0;
+/// No confidence reaches it: the threshold where no part of the held-out rows is precise enough.
+const NEVER: f64 = 1.0;
+
+/// What a method says of a text, before calibration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scores {
+    /// For one label shares that add up to one (or are all zero), for several a probability each.
+    pub shares: Vec<f32>,
+    /// How much there was to go on, from 0 to 1: the similarity of the nearest example. Not a number
+    /// where it is not known.
+    pub support: f64,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// The most confident labels, best first.
+    pub labels: Vec<AnswerLabel>,
+    /// The number, where one was asked for.
+    pub value: Option<AnswerValue>,
+    /// Why a person should decide; none when the answer is confident.
+    pub abstain: Option<AbstainReason>,
+    /// The task probably has no label for the text.
+    pub out_of_scope: bool,
+    /// The confidence that the target precision needs.
+    pub threshold: f64,
+}
+
+/// A label of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnswerLabel {
+    /// Its number.
+    pub label: u16,
+    /// Calibrated probability that it is right.
+    pub confidence: f64,
+    /// It is the answer, or part of it.
+    pub chosen: bool,
+}
+
+/// A predicted number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AnswerValue {
+    /// The number.
+    pub value: f64,
+    /// Nine of ten true values are expected above this.
+    pub low: f64,
+    /// And below this.
+    pub high: f64,
+}
+
+/// How scores of one method on one task become answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    several: bool,
+    confidence: Logit,
+    /// Below it an answer is left to a person.
+    threshold: f64,
+    /// Of several labels: those at least this confident are chosen.
+    choose: f64,
+    /// The label of what is out of scope, and how much likelier than any other label it must be: the
+    /// logarithm of the ratio of both shares, at most 0.
+    out_of_scope: Option<(u16, f64)>,
+    /// Texts less similar than this to everything known are out of scope, unless confident.
+    floor: f64,
+    /// The support to assume where it is not known.
+    typical: f64,
+}
+
+/// One held-out row: what a method said, and what is right.
+pub(super) struct Held<'a> {
+    pub scores: &'a Scores,
+    pub right: &'a [u16],
+}
+
+impl Decision {
+    /// For a method that was never measured on the task. The numbers were fitted on public data; see
+    /// `docs/adr/0005-classifier.md`.
+    #[must_use]
+    pub fn unmeasured(
+        method: SimpleMethod,
+        kind: TaskKind,
+        out_of_scope: Option<u16>,
+        target: f64,
+    ) -> Self {
+        let several = kind == TaskKind::MultiLabel;
+        let (weights, floor) = match (method, several) {
+            (SimpleMethod::Knn, false) => ([-4.2, 0.45, 5.5, 0.0], 0.30),
+            (SimpleMethod::Knn, true) => ([-1.0, 1.0, 0.8, 0.0], 0.25),
+            (SimpleMethod::ZeroShot, false) => ([-1.6, 0.7, 4.0, 0.0], 0.15),
+            (SimpleMethod::ZeroShot, true) => ([-3.0, 0.7, 4.0, 0.0], 0.15),
+            _ => ([-1.5, 0.3, 2.0, 0.0], 0.0),
+        };
+        Self {
+            several,
+            confidence: Logit { weights },
+            threshold: target,
+            choose: 0.35,
+            out_of_scope: out_of_scope.map(|label| (label, 0.0)),
+            floor,
+            typical: 0.7,
+        }
+    }
+
+    /// Fitted to held-out rows, from `prior`.
+    pub(super) fn fit(&self, rows: &[Held<'_>], target: f64) -> Self {
+        let mut made = self.clone();
+        let supports = rows
+            .iter()
+            .map(|row| row.scores.support)
+            .filter(|s| s.is_finite());
+        let mut supports: Vec<f64> = supports.collect();
+        supports.sort_unstable_by(f64::total_cmp);
+        if !supports.is_empty() {
+            made.typical = supports[supports.len() / 2];
+            // One in a hundred of the known texts is a stranger by this measure.
+            made.floor = if supports.len() < 100 {
+                0.0
+            } else {
+                supports[supports.len() / 100]
+            };
+        }
+        match self.several {
+            true => made.fit_several(rows, target),
+            false => {
+                made.fit_scope(rows);
+                made.fit_one(rows, target);
+            }
+        }
+        made
+    }
+
+    fn fit_one(&mut self, rows: &[Held<'_>], target: f64) {
+        let cases: Vec<(Inputs, bool)> = rows
+            .iter()
+            .filter_map(|row| {
+                let (top, share) = self.top(row.scores)?;
+                Some((self.inputs(share, row.scores), row.right.contains(&top)))
+            })
+            .collect();
+        let weighted: Vec<_> = cases
+            .iter()
+            .map(|(inputs, right)| (*inputs, *right, 1.0))
+            .collect();
+        self.confidence = self.confidence.fit(&weighted, PRIOR);
+        let answered = rows.iter().filter_map(|row| {
+            let (top, share) = self.top(row.scores)?;
+            let confidence = self.confidence.probability(&self.inputs(share, row.scores));
+            (!self.is_out_of_scope(row.scores)).then_some((confidence, row.right.contains(&top)))
+        });
+        self.threshold = threshold_for(target, answered.collect());
+    }
+
+    fn fit_scope(&mut self, rows: &[Held<'_>]) {
+        let Some((label, _)) = self.out_of_scope else {
+            return;
+        };
+        let outside = rows.iter().filter(|row| row.right.contains(&label)).count();
+        if outside < MIN_OUT_OF_SCOPE || outside == rows.len() {
+            return;
+        }
+        // Only rows that would have been right are lost to a false alarm.
+        let mut lost: Vec<f64> = rows
+            .iter()
+            .filter(|row| {
+                let top = self.top(row.scores);
+                top.is_some_and(|(top, _)| row.right.contains(&top))
+            })
+            .map(|row| self.strangeness(label, row.scores))
+            .collect();
+        lost.sort_unstable_by(|a, b| b.total_cmp(a));
+        let may = ((rows.len() - outside) as f64 * FALSE_ALARMS) as usize;
+        let at = lost.get(may).copied().unwrap_or(0.0).min(0.0);
+        self.out_of_scope = Some((label, at));
+    }
+
+    fn fit_several(&mut self, rows: &[Held<'_>], target: f64) {
+        // Labels that are out of the question are nearly all; they would drown the rest.
+        let considered = |share: f32| share > 0.01;
+        let mut cases = Vec::new();
+        let mut missed = 0_usize;
+        for row in rows {
+            for (label, &share) in row.scores.shares.iter().enumerate() {
+                if considered(share) {
+                    let right = row.right.contains(&(label as u16));
+                    cases.push((self.inputs(share, row.scores), right, 1.0));
+                }
+            }
+            let found = |label: &&u16| {
+                row.scores
+                    .shares
+                    .get(usize::from(**label))
+                    .is_some_and(|s| considered(*s))
+            };
+            missed += row.right.iter().filter(|label| !found(label)).count();
+        }
+        self.confidence = self.confidence.fit(&cases, PRIOR);
+        let mut judged: Vec<(f64, bool)> = cases
+            .iter()
+            .map(|(inputs, right, _)| (self.confidence.probability(inputs), *right))
+            .collect();
+        judged.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        self.choose = best_f1(&judged, missed);
+        self.threshold = threshold_for(target, judged);
+    }
+
+    /// The answer that these scores give.
+    #[must_use]
+    pub fn answer(&self, scores: &Scores) -> Answer {
+        let mut answer = Answer {
+            threshold: self.threshold,
+            ..Answer::default()
+        };
+        match self.several {
+            true => self.answer_several(scores, &mut answer),
+            false => self.answer_one(scores, &mut answer),
+        }
+        answer
+    }
+
+    fn answer_one(&self, scores: &Scores, answer: &mut Answer) {
+        let Some((top, share)) = self.top(scores) else {
+            answer.abstain = Some(AbstainReason::NoExamples);
+            return;
+        };
+        let confidence = self.confidence.probability(&self.inputs(share, scores));
+        answer.out_of_scope = match self.out_of_scope {
+            Some(_) => self.is_out_of_scope(scores),
+            // Without an example of what is out of scope, being unlike everything known is the sign.
+            None => scores.support < self.floor && confidence < self.threshold,
+        };
+        if answer.out_of_scope {
+            answer.abstain = Some(AbstainReason::OutOfScope);
+        } else if confidence < self.threshold {
+            answer.abstain = Some(AbstainReason::LowConfidence);
+        }
+        // What the others share is what the first leaves.
+        let rest = f64::from(1.0 - share).max(1e-9);
+        let mut labels = self.in_scope(scores);
+        labels.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        answer.labels = labels
+            .into_iter()
+            .take(SHOWN)
+            .filter(|(label, share)| *share > 0.0 || *label == top)
+            .map(|(label, share)| AnswerLabel {
+                label,
+                confidence: match label == top {
+                    true => confidence,
+                    false => ((1.0 - confidence) * f64::from(share) / rest).min(confidence),
+                },
+                chosen: label == top && !answer.out_of_scope,
+            })
+            .collect();
+    }
+
+    fn answer_several(&self, scores: &Scores, answer: &mut Answer) {
+        if scores.shares.is_empty() {
+            answer.abstain = Some(AbstainReason::NoExamples);
+            return;
+        }
+        let mut labels: Vec<AnswerLabel> = scores
+            .shares
+            .iter()
+            .enumerate()
+            .map(|(label, share)| {
+                let confidence = self.confidence.probability(&self.inputs(*share, scores));
+                AnswerLabel {
+                    label: label as u16,
+                    confidence,
+                    chosen: *share > 0.0 && confidence >= self.choose,
+                }
+            })
+            .collect();
+        labels.sort_by(|a, b| {
+            b.confidence
+                .total_cmp(&a.confidence)
+                .then(a.label.cmp(&b.label))
+        });
+        // A text with no label at all is rare: the best one is chosen however unsure.
+        if let Some(best) = labels.first_mut() {
+            best.chosen = scores.shares[usize::from(best.label)] > 0.0;
+        }
+        let chosen = labels.iter().filter(|label| label.chosen).count();
+        let best = labels.first().map_or(0.0, |label| label.confidence);
+        if scores.support < self.floor && best < self.threshold {
+            answer.out_of_scope = true;
+            answer.abstain = Some(AbstainReason::OutOfScope);
+        } else if chosen == 0 || best < self.threshold {
+            answer.abstain = Some(AbstainReason::LowConfidence);
+        }
+        labels.truncate(chosen.max(SHOWN));
+        answer.labels = labels;
+    }
+
+    /// The label that is most likely right, of those in scope.
+    fn top(&self, scores: &Scores) -> Option<(u16, f32)> {
+        let best = self.in_scope(scores);
+        best.into_iter()
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+    }
+
+    fn in_scope(&self, scores: &Scores) -> Vec<(u16, f32)> {
+        let outside = self.out_of_scope.map(|(label, _)| label);
+        let all = scores
+            .shares
+            .iter()
+            .enumerate()
+            .map(|(label, share)| (label as u16, *share));
+        all.filter(|(label, _)| Some(*label) != outside).collect()
+    }
+
+    fn is_out_of_scope(&self, scores: &Scores) -> bool {
+        self.out_of_scope.is_some_and(|(label, at)| {
+            let known = scores.shares.iter().any(|share| *share > 0.0);
+            known && self.strangeness(label, scores) > at
+        })
+    }
+
+    fn inputs(&self, share: f32, scores: &Scores) -> Inputs {
+        [1.0, log_odds(f64::from(share)), self.support(scores), 0.0]
+    }
+
+    /// How much likelier it is that the text is out of scope than that it has any label.
+    fn strangeness(&self, label: u16, scores: &Scores) -> f64 {
+        let outside = scores
+            .shares
+            .get(usize::from(label))
+            .copied()
+            .unwrap_or(0.0);
+        let inside = self.top(scores).map_or(0.0, |(_, share)| share);
+        let log = |share: f32| f64::from(share.max(1e-30)).ln();
+        log(outside) - log(inside)
+    }
+
+    fn support(&self, scores: &Scores) -> f64 {
+        match scores.support.is_finite() {
+            true => scores.support,
+            false => self.typical,
+        }
+    }
+
+    /// The same, for labels among which what is out of scope has this number; without one nothing is
+    /// out of scope by its label.
+    #[must_use]
+    pub fn with_out_of_scope(mut self, label: Option<u16>) -> Self {
+        self.out_of_scope = match (self.out_of_scope, label) {
+            (Some((_, scope)), Some(label)) => Some((label, scope)),
+            _ => None,
+        };
+        self
+    }
+
+    /// Below this confidence an answer is left to a person.
+    #[must_use]
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+}
+
+/// The lowest confidence from which on answers are right as often as `target` asks, judged by
+/// answers with their confidence and whether they were right. One wrong answer more than there were
+/// is assumed, so that a handful of lucky ones prove nothing.
+pub(super) fn threshold_for(target: f64, mut answers: Vec<(f64, bool)>) -> f64 {
+    answers.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut right, mut found) = (0_usize, NEVER);
+    for (at, (confidence, was_right)) in answers.iter().enumerate() {
+        right += usize::from(*was_right);
+        let last_of_its_kind = answers.get(at + 1).is_none_or(|next| next.0 < *confidence);
+        if last_of_its_kind && right as f64 / (at + 2) as f64 >= target {
+            found = *confidence;
+        }
+    }
+    found
+}
+
+/// The best micro F1 that one bar for all labels can give.
+pub(super) fn reachable_f1(rows: &[Held<'_>]) -> f64 {
+    let all: usize = rows.iter().map(|row| row.right.len()).sum();
+    let mut judged = Vec::new();
+    for row in rows {
+        let labels = row.scores.shares.iter().enumerate();
+        let likely = labels.filter(|(_, share)| **share > 0.02);
+        judged.extend(likely.map(|(label, share)| (*share, row.right.contains(&(label as u16)))));
+    }
+    judged.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let mut right = 0;
+    judged
+        .iter()
+        .enumerate()
+        .fold(0.0, |best: f64, (at, (_, was_right))| {
+            right += usize::from(*was_right);
+            best.max(2.0 * right as f64 / (at + 1 + all) as f64)
+        })
+}
+
+/// The confidence from which on choosing labels gives the best micro F1; `judged` is sorted, the
+/// most confident first, and `missed` right labels were not considered at all.
+fn best_f1(judged: &[(f64, bool)], missed: usize) -> f64 {
+    let all = judged.iter().filter(|(_, right)| *right).count() + missed;
+    let (mut right, mut best, mut found) = (0_usize, 0.0, 0.5);
+    for (at, (confidence, was_right)) in judged.iter().enumerate() {
+        right += usize::from(*was_right);
+        let f1 = 2.0 * right as f64 / (at + 1 + all) as f64;
+        if f1 > best {
+            (best, found) = (f1, *confidence);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+#[path = "decision_tests.rs"]
+mod tests;

@@ -1,0 +1,119 @@
+//! Thresholds, calibration, and what is left to a person.
+
+use super::*;
+use proptest::prelude::*;
+
+fn scores(shares: &[f32], support: f64) -> Scores {
+    Scores {
+        shares: shares.to_vec(),
+        support,
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_answered_is_as_precise_as_asked(
+        answers in prop::collection::vec((0.0..0.999f64, any::<bool>()), 0..200), target in 0.3..0.99f64
+    ) {
+        let threshold = threshold_for(target, answers.clone());
+        let answered: Vec<bool> =
+            answers.iter().filter(|(c, _)| *c >= threshold).map(|(_, right)| *right).collect();
+        let right = answered.iter().filter(|right| **right).count();
+        prop_assert!(answered.is_empty() || right as f64 / answered.len() as f64 >= target);
+    }
+
+    #[test]
+    fn a_higher_target_never_answers_more(
+        answers in prop::collection::vec((0.0..0.999f64, any::<bool>()), 0..200),
+        low in 0.3..0.9f64, more in 0.0..0.09f64
+    ) {
+        prop_assert!(threshold_for(low + more, answers.clone()) >= threshold_for(low, answers));
+    }
+
+    #[test]
+    fn confidence_is_a_probability_and_rises_with_the_share(
+        a in 0.01..0.98f32, more in 0.001..0.01f32, support in 0.0..1.0f64
+    ) {
+        let decision = Decision::unmeasured(SimpleMethod::Knn, TaskKind::SingleLabel, None, 0.95);
+        let of = |share: f32| {
+            let answer = decision.answer(&scores(&[share, (1.0 - share) / 2.0, (1.0 - share) / 2.0], support));
+            answer.labels.iter().find(|l| l.label == 0).map_or(0.0, |l| l.confidence)
+        };
+        prop_assert!((0.0..=1.0).contains(&of(a)));
+        if a > 0.5 { prop_assert!(of(a + more) >= of(a)); }
+    }
+}
+
+#[test]
+fn few_lucky_answers_prove_nothing() {
+    assert_eq!(threshold_for(0.95, vec![(0.9, true); 5]), NEVER);
+    assert!(threshold_for(0.95, vec![(0.9, true); 50]) < 1.0);
+    assert_eq!(threshold_for(0.95, vec![]), NEVER);
+}
+
+#[test]
+fn held_out_rows_calibrate_and_strangers_are_found() {
+    // Shares of 0.9 are right four times in five; out-of-scope rows share 0.6 and are far.
+    let rows: Vec<(Scores, Vec<u16>)> = (0..300)
+        .map(|i| match i % 3 {
+            0 => (scores(&[0.6, 0.1, 0.3], 0.3), vec![2]),
+            _ => (scores(&[0.9, 0.08, 0.02], 0.8), vec![u16::from(i % 5 == 0)]),
+        })
+        .collect();
+    let held: Vec<Held<'_>> = rows
+        .iter()
+        .map(|(scores, right)| Held { scores, right })
+        .collect();
+    let prior = Decision::unmeasured(SimpleMethod::Knn, TaskKind::SingleLabel, Some(2), 0.95);
+    let fitted = prior.fit(&held, 0.7);
+    let near = fitted.answer(&rows[1].0);
+    assert!(!near.out_of_scope && near.abstain.is_none(), "{near:?}");
+    assert!((near.labels[0].confidence - 0.8).abs() < 0.05, "{near:?}");
+    let far = fitted.answer(&rows[0].0);
+    assert_eq!(
+        (far.out_of_scope, far.abstain),
+        (true, Some(AbstainReason::OutOfScope))
+    );
+    assert!(
+        far.labels
+            .iter()
+            .all(|label| !label.chosen && label.label != 2)
+    );
+}
+
+#[test]
+fn several_labels_are_chosen_where_that_pays() {
+    let rows: Vec<(Scores, Vec<u16>)> = (0..200)
+        .map(|i| {
+            (
+                scores(&[0.8, 0.6, 0.05], 0.7),
+                if i % 4 == 0 { vec![0] } else { vec![0, 1] },
+            )
+        })
+        .collect();
+    let held: Vec<Held<'_>> = rows
+        .iter()
+        .map(|(scores, right)| Held { scores, right })
+        .collect();
+    let prior = Decision::unmeasured(SimpleMethod::Knn, TaskKind::MultiLabel, None, 0.9);
+    let answer = prior.fit(&held, 0.9).answer(&rows[0].0);
+    let chosen: Vec<u16> = answer
+        .labels
+        .iter()
+        .filter(|l| l.chosen)
+        .map(|l| l.label)
+        .collect();
+    assert_eq!(chosen, [0, 1]);
+    assert!(answer.abstain.is_none(), "{answer:?}");
+}
+
+#[test]
+fn nothing_known_is_said() {
+    for kind in [TaskKind::SingleLabel, TaskKind::MultiLabel] {
+        let decision = Decision::unmeasured(SimpleMethod::Knn, kind, None, 0.95);
+        assert_eq!(
+            decision.answer(&scores(&[], 0.0)).abstain,
+            Some(AbstainReason::NoExamples)
+        );
+    }
+}

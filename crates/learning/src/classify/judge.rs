@@ -1,0 +1,194 @@
+//! Judging a head: the decisions that its scores and those of the simple methods become, the report,
+//! the gate's verdict.
+
+use domain::{HeadRules, Verdict, decide_head};
+
+use super::decision::{Answer, Decision, Held, Scores, reachable_f1};
+use super::measure::Pair;
+use super::report::TaskReport;
+use super::simple::SimpleMethod;
+use super::train::{HeldOut, TrainingSet};
+use super::{head, measure, recipe};
+
+impl TrainingSet<'_, '_> {
+    /// The decision that serves, and the report with the verdict.
+    pub(super) fn judge(
+        &self,
+        mut held: HeldOut,
+        fold_of: &[usize],
+    ) -> (Decision, f32, TaskReport) {
+        let blend = self.blend(&mut held);
+        let (task, labels) = (self.input.task, self.input.labels);
+        let prior = |method| {
+            Decision::unmeasured(method, task.kind, self.out_of_scope, task.target_precision)
+        };
+        let (decision, answers) = self.decide(&prior(SimpleMethod::Knn), &held.head, fold_of);
+        let pairs = self.pairs(&answers);
+        let worth = |pairs: &[Pair<'_>]| -> Vec<f64> {
+            pairs
+                .iter()
+                .map(|(said, right)| measure::worth(said, right))
+                .collect()
+        };
+        let own = worth(&pairs);
+        let mut methods = Vec::new();
+        let mut simple = Vec::new();
+        let mut best: Option<(f64, &str, Vec<f64>)> = None;
+        for (method, scores) in &held.simple {
+            let (decision, answers) = self.decide(&prior(*method), scores, fold_of);
+            simple.push((*method, decision));
+            let pairs = self.pairs(&answers);
+            methods.push(measure::method(
+                method.name(),
+                "baseline",
+                labels.len(),
+                &pairs,
+            ));
+            let worth = worth(&pairs);
+            let mean = worth.iter().sum::<f64>();
+            if best.as_ref().is_none_or(|(most, _, _)| mean > *most) {
+                best = Some((mean, method.name(), worth));
+            }
+        }
+        methods.push(measure::method("head", "candidate", labels.len(), &pairs));
+        let (_, incumbent, theirs) = best.unwrap_or_default();
+        let paired: Vec<(f64, f64)> = own.iter().copied().zip(theirs).collect();
+        let evidence = measure::weigh(&paired, self.input.seed);
+        let (verdict, reason): (Verdict, String) =
+            decide_head(&HeadRules::default(), &evidence, incumbent);
+        let (confusions, confusions_complete) = measure::confusions(labels, &pairs);
+        let (coverage, precision, firsts) = self.confidence(&answers);
+        let report = TaskReport {
+            rows: self.texts.len() as u64,
+            examples: self.texts.len() as u64,
+            corrections: self.corrections as u64,
+            methods,
+            incumbent: incumbent.to_owned(),
+            evidence,
+            verdict,
+            reason,
+            calibration_error: measure::calibration_error(&firsts),
+            target_precision: task.target_precision,
+            threshold: decision.threshold(),
+            coverage,
+            precision,
+            out_of_scope: self.out_of_scope.map(|label| self.scope(label, &answers)),
+            classes: measure::classes(labels, &pairs),
+            confusions,
+            confusions_complete,
+            warnings: self.warnings.clone(),
+            simple,
+        };
+        (decision, blend, report)
+    }
+
+    /// How much of the neighbours' votes does the head good; mixes them into what it said.
+    fn blend(&self, held: &mut HeldOut) -> f32 {
+        let near = held
+            .simple
+            .iter()
+            .find(|(method, _)| *method == SimpleMethod::Knn);
+        let Some((_, near)) = near.filter(|_| self.several()) else {
+            return 0.0;
+        };
+        let mixed = |by: f32| -> Vec<Scores> {
+            let mut all = held.head.clone();
+            for (own, near) in all.iter_mut().zip(near) {
+                head::blend(&mut own.shares, &near.shares, by);
+            }
+            all
+        };
+        let (mut best, mut found) = (0.0, 0.0);
+        for by in recipe::BLENDS {
+            let scores = mixed(by);
+            let rows = scores.iter().zip(&self.truth);
+            let rows: Vec<Held<'_>> = rows.map(|(scores, right)| Held { scores, right }).collect();
+            let f1 = reachable_f1(&rows);
+            if f1 > best {
+                (best, found) = (f1, by);
+            }
+        }
+        held.head = mixed(found);
+        found
+    }
+
+    /// The decision fitted on all rows, and answers of decisions fitted on the other half of the
+    /// rows: what is reported must not have been fitted on the same rows.
+    fn decide(
+        &self,
+        prior: &Decision,
+        scores: &[Scores],
+        fold_of: &[usize],
+    ) -> (Decision, Vec<Answer>) {
+        let target = self.input.task.target_precision;
+        let rows = |keep: &dyn Fn(usize) -> bool| -> Vec<Held<'_>> {
+            let all = scores.iter().zip(&self.truth).enumerate();
+            all.filter(|(at, _)| keep(*at))
+                .map(|(_, (scores, right))| Held { scores, right })
+                .collect()
+        };
+        let halves = [0, 1].map(|half| prior.fit(&rows(&|at| fold_of[at] % 2 != half), target));
+        let answers = scores
+            .iter()
+            .zip(fold_of)
+            .map(|(s, fold)| halves[fold % 2].answer(s));
+        (prior.fit(&rows(&|_| true), target), answers.collect())
+    }
+
+    fn pairs(&self, answers: &[Answer]) -> Vec<Pair<'_>> {
+        let said = answers
+            .iter()
+            .map(|answer| match (answer.out_of_scope, self.out_of_scope) {
+                (true, Some(label)) => vec![label],
+                _ => answer
+                    .labels
+                    .iter()
+                    .filter(|l| l.chosen)
+                    .map(|l| l.label)
+                    .collect(),
+            });
+        said.zip(self.truth.iter().map(Vec::as_slice)).collect()
+    }
+
+    /// The share of rows answered, the share of those answers that are right, and confidences with
+    /// whether they were right.
+    fn confidence(&self, answers: &[Answer]) -> (f64, f64, Vec<(f64, bool)>) {
+        let (mut answered, mut given, mut right, mut firsts) = (0, 0, 0, Vec::new());
+        for (answer, truth) in answers.iter().zip(&self.truth) {
+            let sure = answer.abstain.is_none();
+            answered += usize::from(sure);
+            for label in &answer.labels {
+                let is_right = truth.contains(&label.label);
+                // Of one label the first is what was said; of several each is a saying of its own.
+                if self.several() || label.chosen {
+                    firsts.push((label.confidence, is_right));
+                }
+                if sure && label.chosen && (!self.several() || label.confidence >= answer.threshold)
+                {
+                    given += 1;
+                    right += usize::from(is_right);
+                }
+            }
+        }
+        let share = |part: usize, whole: usize| {
+            if whole == 0 {
+                0.0
+            } else {
+                part as f64 / whole as f64
+            }
+        };
+        (share(answered, answers.len()), share(right, given), firsts)
+    }
+
+    fn scope(&self, label: u16, answers: &[Answer]) -> (f64, f64) {
+        let share = |outside: bool| {
+            let own = answers
+                .iter()
+                .zip(&self.truth)
+                .filter(|(_, t)| t.contains(&label) == outside);
+            let all: Vec<bool> = own.map(|(answer, _)| answer.out_of_scope).collect();
+            all.iter().filter(|found| **found).count() as f64 / all.len().max(1) as f64
+        };
+        (share(true), share(false))
+    }
+}

@@ -1,0 +1,132 @@
+//! A logistic regression over a handful of numbers, by Newton's method, pulled towards a prior: what
+//! turns scores into probabilities. Small enough that a matrix of its own would be more code.
+
+use serde::{Deserialize, Serialize};
+
+/// A number of inputs that all uses here share: a bias and up to three.
+pub(super) const INPUTS: usize = 4;
+
+/// The inputs of one case; the first is 1.
+pub(super) type Inputs = [f64; INPUTS];
+
+/// `probability = sigmoid(weights · inputs)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Logit {
+    pub weights: Inputs,
+}
+
+impl Logit {
+    /// Fits to cases: inputs, whether it was so, and how much the case counts. `self` is the prior,
+    /// with the strength of `pull` cases: without cases nothing moves.
+    pub(super) fn fit(&self, cases: &[(Inputs, bool, f64)], pull: f64) -> Self {
+        let mut weights = self.weights;
+        for _ in 0..50 {
+            let mut gradient = [0.0; INPUTS];
+            let mut curvature = [[0.0; INPUTS]; INPUTS];
+            for i in 0..INPUTS {
+                gradient[i] = pull * (weights[i] - self.weights[i]);
+                curvature[i][i] = pull;
+            }
+            for (inputs, so, weight) in cases {
+                let p = Self { weights }.probability(inputs);
+                let error = weight * (p - f64::from(u8::from(*so)));
+                let bend = weight * (p * (1.0 - p)).max(1e-6);
+                for i in 0..INPUTS {
+                    gradient[i] += error * inputs[i];
+                    for j in 0..INPUTS {
+                        curvature[i][j] += bend * inputs[i] * inputs[j];
+                    }
+                }
+            }
+            let step = solve(curvature, gradient);
+            let size = step.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
+            // A long step may overshoot where the curve is flat.
+            let shorten = if size > 2.0 { 2.0 / size } else { 1.0 };
+            weights
+                .iter_mut()
+                .zip(step)
+                .for_each(|(w, s)| *w -= shorten * s);
+            if size < 1e-8 {
+                break;
+            }
+        }
+        match weights.iter().all(|w| w.is_finite()) {
+            true => Self { weights },
+            false => *self,
+        }
+    }
+
+    pub(super) fn probability(&self, inputs: &Inputs) -> f64 {
+        let score: f64 = self.weights.iter().zip(inputs).map(|(w, x)| w * x).sum();
+        1.0 / (1.0 + (-score).exp())
+    }
+}
+
+/// Gaussian elimination with pivots.
+fn solve(mut a: [[f64; INPUTS]; INPUTS], mut b: Inputs) -> Inputs {
+    for column in 0..INPUTS {
+        let size = |row: usize| a[row][column].abs();
+        let pivot = (column..INPUTS)
+            .max_by(|x, y| size(*x).total_cmp(&size(*y)))
+            .unwrap_or(column);
+        a.swap(column, pivot);
+        b.swap(column, pivot);
+        if a[column][column].abs() < 1e-12 {
+            return [0.0; INPUTS];
+        }
+        for row in column + 1..INPUTS {
+            let factor = a[row][column] / a[column][column];
+            let pivot = a[column];
+            for (below, above) in a[row].iter_mut().zip(pivot).skip(column) {
+                *below -= factor * above;
+            }
+            b[row] -= factor * b[column];
+        }
+    }
+    let mut x = [0.0; INPUTS];
+    for row in (0..INPUTS).rev() {
+        let known: f64 = (row + 1..INPUTS).map(|k| a[row][k] * x[k]).sum();
+        x[row] = (b[row] - known) / a[row][row];
+    }
+    x
+}
+
+/// The log-odds of a share, away from the ends.
+pub(super) fn log_odds(share: f64) -> f64 {
+    let share = share.clamp(1e-4, 1.0 - 1e-4);
+    (share / (1.0 - share)).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_observed_is_predicted_and_nothing_keeps_the_prior() {
+        let prior = Logit {
+            weights: [0.0, 1.0, 0.0, 0.0],
+        };
+        assert_eq!(prior.fit(&[], 1.0), prior);
+        let cases: Vec<(Inputs, bool, f64)> = (0..400)
+            .map(|i| ([1.0, log_odds(0.9), 0.0, 0.0], i % 10 < 6, 1.0))
+            .chain((0..400).map(|i| ([1.0, log_odds(0.1), 0.0, 0.0], i % 10 < 2, 1.0)))
+            .collect();
+        let fitted = prior.fit(&cases, 1.0);
+        assert!(
+            (fitted.probability(&cases[0].0) - 0.6).abs() < 0.02,
+            "{fitted:?}"
+        );
+        assert!(
+            (fitted.probability(&cases[500].0) - 0.2).abs() < 0.02,
+            "{fitted:?}"
+        );
+        let all_right: Vec<_> = cases.iter().map(|(x, _, w)| (*x, true, *w)).collect();
+        assert!(
+            prior
+                .fit(&all_right, 1.0)
+                .weights
+                .iter()
+                .all(|w| w.is_finite())
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! The recipe: every constant that was chosen by measurement, in one place.
+//!
+//! `docs/adr/0005-classifier.md` has what was tried.
+
+use domain::TaskKind;
+
+/// From so many rows on a task is large: rare terms and runs of letters cost more than they give.
+const LARGE: usize = 5_000;
+
+/// How a head for labels is made.
+pub(super) struct HeadRecipe {
+    pub terms: TermRecipe,
+    /// The length of the embedding's block of a row. The lengths of the blocks are what weighs them
+    /// against each other: the pull to zero is the same for all.
+    pub dense_scale: f32,
+    /// The pull to zero of the weights, in rows.
+    pub pull: f64,
+    /// Rounds of the solver; stopping early is part of the recipe.
+    pub rounds: usize,
+    /// Each label's name and description count as one more example of it.
+    pub names: bool,
+}
+
+/// The recipe for a task of this kind with so many rows.
+pub(super) fn head(kind: TaskKind, rows: usize) -> HeadRecipe {
+    let several = kind == TaskKind::MultiLabel;
+    let large = rows >= LARGE;
+    HeadRecipe {
+        terms: TermRecipe {
+            pairs: true,
+            letters: !large && !several,
+            min_texts: if large { 2 } else { 1 },
+            words_scale: if several { 6.0 } else { 4.0 },
+            letters_scale: 4.0,
+        },
+        dense_scale: if large || several { 6.0 } else { 8.0 },
+        pull: match (several, large) {
+            (true, _) => 0.5,
+            (false, true) => 1.0,
+            (false, false) => 0.3,
+        },
+        rounds: if several { 40 } else { 60 },
+        names: several || !large,
+    }
+}
+
+/// How a text becomes features beside its embedding.
+pub(super) struct TermRecipe {
+    /// Pairs of neighbouring words count too.
+    pub pairs: bool,
+    /// Runs of 3 to 5 letters inside words count too.
+    pub letters: bool,
+    /// A term needs this many texts.
+    pub min_texts: usize,
+    /// The length of the words' block of a row.
+    pub words_scale: f32,
+    /// The length of the letters' block of a row.
+    pub letters_scale: f32,
+}
+
+/// Terms for numbers.
+pub(super) const VALUE_TERMS: TermRecipe = TermRecipe {
+    pairs: false,
+    letters: false,
+    min_texts: 3,
+    words_scale: 1.0,
+    letters_scale: 1.0,
+};
+
+/// For numbers: the embedding beside words, both of about the same length.
+pub(super) const VALUE_DENSE_SCALE: f32 = 1.0;
+
+/// The pulls that are tried for numbers; the best on held-out rows is taken.
+pub(super) const VALUE_PULLS: [f64; 3] = [3.0, 10.0, 30.0];
+/// Rounds of the solver for numbers.
+pub(super) const VALUE_ROUNDS: usize = 60;
+/// Steps that the solver remembers.
+pub(super) const MEMORY: usize = 5;
+/// Weights of one head at the most: what bounds memory. Rare terms go first.
+pub(super) const MAX_WEIGHTS: usize = 3_000_000;
+
+/// Rows are held out in so many turns: fewer when there are many.
+pub(super) fn folds(rows: usize) -> usize {
+    if rows > 1_000 { 3 } else { 5 }
+}
+
+/// Neighbours that vote.
+pub(super) const NEIGHBOURS: usize = 30;
+/// How much more the nearer neighbour's vote counts: a vote is `exp(sharpness * similarity)`.
+pub(super) const SHARPNESS: f32 = 12.0;
+/// How much of a head's probabilities may come from the neighbours' votes, where a text has several
+/// labels; the best on held-out rows is taken.
+pub(super) const BLENDS: [f32; 5] = [0.0, 0.2, 0.35, 0.5, 0.65];
+/// How similarity to a label becomes a share, when nothing is trained.
+pub(super) const ZERO_SHOT_SHARPNESS: f32 = 16.0;
+
+/// Of the rows in scope that would be right, so many may be lost to being taken for out of scope.
+pub(super) const FALSE_ALARMS: f64 = 0.004;
+/// Examples out of scope that a rule of their own needs.
+pub(super) const MIN_OUT_OF_SCOPE: usize = 15;
+
+/// True values inside a predicted interval.
+pub(super) const INTERVAL: f64 = 0.9;

@@ -1,0 +1,267 @@
+//! Numbers: a robust line over embedding and words, believed only as far as held-out rows say.
+//!
+//! Numbers that people give (effort, severity, story points) have a long tail and little to do with
+//! the words, so the loss is absolute beyond a small error, and the line's difference from the
+//! median is shrunk by the factor that does best on held-out rows: at worst the median is answered.
+
+use domain::{HeadRules, Target, TaskKind, decide_head};
+use ndarray::Axis;
+
+use super::decision::Decision;
+use super::folds::folds;
+use super::head::{Head, HeadParts, ValueScale};
+use super::linear::{Fit, Linear, Truth};
+use super::measure;
+use super::recipe;
+use super::report::{MethodScores, TaskReport};
+use super::rows::Rows;
+use super::simple::{SimpleMethod, knn_value};
+use super::terms::Terms;
+use super::train::{MIN_EXAMPLES, nearest};
+use super::{TaskInput, TaskModel, TaskTrainError};
+use crate::Progress;
+
+/// Values beyond so many spreads of the middle do not pull harder than this one.
+const FARTHEST: f64 = 8.0;
+/// Errors beyond this share of the spread count linearly.
+const ROBUST: f32 = 0.2;
+const TRUSTS: usize = 20;
+
+/// Trains a line for numbers, and judges it.
+pub(super) fn train(
+    input: &TaskInput<'_>,
+    progress: &Progress<'_>,
+) -> Result<TaskModel, TaskTrainError> {
+    let (kept, values): (Vec<usize>, Vec<f64>) = input
+        .examples
+        .iter()
+        .enumerate()
+        .filter_map(|(at, example)| match example.target {
+            Target::Value(value) => Some((at, value)),
+            Target::Labels(_) => None,
+        })
+        .unzip();
+    if kept.len() < MIN_EXAMPLES {
+        return Err(TaskTrainError::TooFew { found: kept.len() });
+    }
+    if values.iter().all(|value| *value == values[0]) {
+        return Err(TaskTrainError::OneValue);
+    }
+    let texts: Vec<&str> = kept
+        .iter()
+        .map(|&at| input.examples[at].text.as_str())
+        .collect();
+    let vectors = input.vectors.select(Axis(0), &kept);
+    let terms = Terms::fit(
+        &recipe::VALUE_TERMS,
+        texts.iter().copied(),
+        recipe::MAX_WEIGHTS,
+    );
+    let mut rows = Rows::new(&vectors * recipe::VALUE_DENSE_SCALE, terms.width());
+    texts.iter().for_each(|text| rows.push(&terms.row(text)));
+    let turns = recipe::folds(kept.len());
+    let fold_of = folds(
+        &texts.iter().map(|text| (*text, 0)).collect::<Vec<_>>(),
+        turns,
+    );
+
+    let mut scores = vec![vec![0.0; kept.len()]; recipe::VALUE_PULLS.len()];
+    let mut simple = [vec![0.0; kept.len()], vec![0.0; kept.len()]];
+    let mut scales = Vec::with_capacity(turns);
+    let go_on = || progress(0.5, "fitting on parts, judging on the rest");
+    for turn in 0..turns {
+        let of = |held: bool| -> Vec<usize> {
+            (0..kept.len())
+                .filter(|&at| (fold_of[at] == turn) == held)
+                .collect()
+        };
+        let (held, known) = (of(true), of(false));
+        let known_values: Vec<f64> = known.iter().map(|&at| values[at]).collect();
+        let scale = scale(&known_values);
+        let (own, asked) = (rows.select(&known), rows.select(&held));
+        for (pull, scores) in recipe::VALUE_PULLS.iter().zip(&mut scores) {
+            let line = fit(&own, &known_values, &scale, *pull, &go_on)?;
+            for (&at, score) in held.iter().zip(line.scores(&asked).column(0)) {
+                scores[at] = f64::from(*score) * scale.spread;
+            }
+        }
+        let similar = vectors
+            .select(Axis(0), &held)
+            .dot(&vectors.select(Axis(0), &known).t());
+        for (&at, similar) in held.iter().zip(similar.outer_iter()) {
+            let near = nearest(similar.iter().copied());
+            let votes = near.iter().map(|&(s, at)| (s, known_values[at]));
+            simple[0][at] = knn_value(votes).unwrap_or(scale.middle);
+            simple[1][at] = scale.middle;
+        }
+        scales.push(scale);
+    }
+    let middles: Vec<f64> = fold_of.iter().map(|&fold| scales[fold].middle).collect();
+    let (pull, trust) = best(&scores, &middles, &values);
+    // The factor was chosen on the same rows; one chosen on the others is what is reported.
+    let halves = [0, 1].map(|half| {
+        let keep: Vec<usize> = (0..kept.len())
+            .filter(|&at| fold_of[at] % 2 != half)
+            .collect();
+        let pick = |from: &[f64]| keep.iter().map(|&at| from[at]).collect::<Vec<f64>>();
+        let part: Vec<Vec<f64>> = scores.iter().map(|one| pick(one)).collect();
+        best(&part, &pick(&middles), &pick(&values))
+    });
+    let predicted: Vec<f64> = (0..kept.len())
+        .map(|at| {
+            let (pull, trust) = halves[fold_of[at] % 2];
+            middles[at] + trust * scores[pull][at]
+        })
+        .collect();
+    let line = fit(
+        &rows,
+        &values,
+        &scale(&values),
+        recipe::VALUE_PULLS[pull],
+        &go_on,
+    )?;
+    let mut residuals: Vec<f64> = values.iter().zip(&predicted).map(|(v, p)| v - p).collect();
+    residuals.sort_unstable_by(f64::total_cmp);
+    let quantile = |q: f64| residuals[((residuals.len() - 1) as f64 * q).round() as usize];
+    let outside = (1.0 - recipe::INTERVAL) / 2.0;
+    let value = ValueScale {
+        trust,
+        below: quantile(outside).min(0.0),
+        above: quantile(1.0 - outside).max(0.0),
+        ..scale(&values)
+    };
+    let report = report(input, &kept, &values, &predicted, &simple);
+    let parts = HeadParts {
+        kind: TaskKind::Regression,
+        labels: Vec::new(),
+        dimensions: vectors.ncols(),
+        dense_scale: recipe::VALUE_DENSE_SCALE,
+        blend: 0.0,
+        terms,
+        decision: Decision::unmeasured(SimpleMethod::Median, TaskKind::Regression, None, 0.0),
+        value: Some(value),
+    };
+    let head = Head::new(parts, line).ok_or(TaskTrainError::TooFew { found: 0 })?;
+    Ok(TaskModel { head, report })
+}
+
+fn fit(
+    rows: &Rows,
+    values: &[f64],
+    scale: &ValueScale,
+    pull: f64,
+    go_on: &(dyn Fn() -> bool + Sync),
+) -> Result<Linear, TaskTrainError> {
+    let scaled: Vec<f32> = values
+        .iter()
+        .map(|v| ((v - scale.middle) / scale.spread).clamp(-FARTHEST, FARTHEST) as f32)
+        .collect();
+    let fit = Fit {
+        outputs: 1,
+        pull,
+        rounds: recipe::VALUE_ROUNDS,
+        go_on,
+    };
+    Linear::fit(rows, &Truth::Value(&scaled, ROBUST), &fit).ok_or(TaskTrainError::Stopped)
+}
+
+/// The middle and the spread (mean distance from it) of values.
+fn scale(values: &[f64]) -> ValueScale {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let spread =
+        values.iter().map(|v| (v - middle).abs()).sum::<f64>() / values.len().max(1) as f64;
+    ValueScale {
+        middle,
+        spread: spread.max(1e-9),
+        trust: 1.0,
+        below: 0.0,
+        above: 0.0,
+    }
+}
+
+/// The pull, and how far to trust the line, with the smallest mean absolute error.
+fn best(scores: &[Vec<f64>], middles: &[f64], values: &[f64]) -> (usize, f64) {
+    let mut found = (0, 0.0, f64::INFINITY);
+    for (pull, scores) in scores.iter().enumerate() {
+        for step in 0..=TRUSTS {
+            let trust = 1.2 * step as f64 / TRUSTS as f64;
+            let error: f64 = (0..values.len())
+                .map(|at| (values[at] - middles[at] - trust * scores[at]).abs())
+                .sum();
+            if error < found.2 {
+                found = (pull, trust, error);
+            }
+        }
+    }
+    (found.0, found.1)
+}
+
+fn report(
+    input: &TaskInput<'_>,
+    kept: &[usize],
+    values: &[f64],
+    predicted: &[f64],
+    simple: &[Vec<f64>; 2],
+) -> TaskReport {
+    let errors = |said: &[f64]| -> Vec<f64> {
+        values
+            .iter()
+            .zip(said)
+            .map(|(v, p)| (v - p).abs())
+            .collect()
+    };
+    let n = values.len() as f64;
+    let scores = |name: &str, role: &str, errors: &[f64]| MethodScores {
+        method: name.to_owned(),
+        role: role.to_owned(),
+        mean_absolute_error: errors.iter().sum::<f64>() / n,
+        root_mean_squared_error: (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt(),
+        ..MethodScores::default()
+    };
+    let own = errors(predicted);
+    let named = [SimpleMethod::Knn, SimpleMethod::Median].map(SimpleMethod::name);
+    let theirs = [errors(&simple[0]), errors(&simple[1])];
+    let mut methods: Vec<MethodScores> = named
+        .iter()
+        .zip(&theirs)
+        .map(|(name, e)| scores(name, "baseline", e))
+        .collect();
+    let best = usize::from(methods[1].mean_absolute_error < methods[0].mean_absolute_error);
+    // Where a simple method is never wrong, any error would be an infinite share of its own.
+    let spread = scale(values).spread;
+    let unit = methods[best].mean_absolute_error.max(0.01 * spread);
+    methods.push(scores("head", "candidate", &own));
+    let paired: Vec<(f64, f64)> = own
+        .iter()
+        .zip(&theirs[best])
+        .map(|(new, old)| (-new / unit, -old / unit))
+        .collect();
+    let evidence = measure::weigh(&paired, input.seed);
+    let (verdict, reason) = decide_head(&HeadRules::default(), &evidence, named[best]);
+    TaskReport {
+        rows: values.len() as u64,
+        examples: values.len() as u64,
+        corrections: kept
+            .iter()
+            .filter(|at| input.examples[**at].corrected)
+            .count() as u64,
+        methods,
+        incumbent: named[best].to_owned(),
+        evidence,
+        verdict,
+        reason,
+        calibration_error: 0.0,
+        target_precision: input.task.target_precision,
+        threshold: 0.0,
+        coverage: 1.0,
+        precision: 0.0,
+        out_of_scope: None,
+        classes: Vec::new(),
+        confusions: Vec::new(),
+        confusions_complete: false,
+        warnings: Vec::new(),
+        simple: Vec::new(),
+    }
+}

@@ -1,0 +1,99 @@
+//! What people said is right: labelled examples that came back as feedback.
+
+use chrono::{DateTime, Utc};
+use domain::{Change, Correction, TaskId};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{TenantTx, all};
+use crate::Result;
+use crate::convert::{micros, optional_time, storable, to_json};
+use crate::rows::corrections::{Column, Entity, Model};
+
+/// The tenant's corrections.
+#[derive(Debug, Clone, Copy)]
+pub struct Corrections<'a> {
+    pub(super) tx: &'a TenantTx,
+}
+
+/// What tells whether corrections of a task came since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CorrectionsStamp {
+    /// How many there are.
+    pub count: u64,
+    /// When the newest was given.
+    pub newest: Option<DateTime<Utc>>,
+}
+
+impl Corrections<'_> {
+    /// Keeps a correction, in the place of an earlier one of the same answer.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "corrections.put", skip_all)]
+    pub async fn put(&self, task: &TaskId, correction: &Correction) -> Result<()> {
+        let db = self.tx.session().write_data().await?;
+        let row = Model {
+            tenant_id: self.tx.id().to_owned(),
+            task: task.to_string(),
+            request_id: correction.request_id.clone(),
+            text: storable(&correction.text),
+            target: to_json("corrections.target", &correction.target)?,
+            given_at: micros(correction.given_at),
+        };
+        Entity::insert(row.into_active_model())
+            .on_conflict(
+                OnConflict::columns([Column::TenantId, Column::Task, Column::RequestId])
+                    .update_columns([Column::Target, Column::GivenAt])
+                    .to_owned(),
+            )
+            .exec_without_returning(db)
+            .await?;
+        self.tx.note(Change::Tasks);
+        Ok(())
+    }
+
+    /// At most `limit` corrections of the task, newest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "corrections.newest", skip_all)]
+    pub async fn newest(&self, task: &TaskId, limit: u32) -> Result<Vec<Correction>> {
+        let db = self.tx.session().read().await?;
+        let query = self
+            .tx
+            .find::<Entity>()
+            .filter(Column::Task.eq(task.as_str()))
+            .order_by_desc(Column::GivenAt)
+            .order_by_desc(Column::RequestId)
+            .limit(u64::from(limit));
+        all(query.all(db).await?)
+    }
+
+    /// How many corrections of the task there are, and when the newest was given.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "corrections.stamp", skip_all)]
+    pub async fn stamp(&self, task: &TaskId) -> Result<CorrectionsStamp> {
+        let db = self.tx.session().read().await?;
+        let own = || {
+            self.tx
+                .find::<Entity>()
+                .filter(Column::Task.eq(task.as_str()))
+        };
+        let newest: Option<i64> = own()
+            .select_only()
+            .column(Column::GivenAt)
+            .order_by_desc(Column::GivenAt)
+            .into_tuple()
+            .one(db)
+            .await?;
+        Ok(CorrectionsStamp {
+            count: own().count(db).await?,
+            newest: optional_time("corrections.given_at", newest)?,
+        })
+    }
+}

@@ -1,0 +1,397 @@
+//! Classifying: the nearest labelled items, the routed head or a method without training, the
+//! answer; and what people say was right.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use api::v1;
+use domain::{
+    AbstainReason, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, Target, TaskKind,
+    TenantContext, Tier,
+};
+use learning::classify::{Answer, AnswerValue, Head, Scores, SimpleMethod, knn, knn_value};
+use server::ServiceError;
+use storage::{Classification, ClassificationOutcome};
+use vectors::Hit;
+
+use crate::Router;
+use crate::classify_commands::{Classify, ClassifyWith, Correct};
+use crate::task_view::{KnownItem, TaskView, load_head};
+use crate::wire::{Times, pinned_route, route_to_wire, tier_name, timings};
+
+/// Items asked of the vector store: not all of them have what the task asks for.
+const DEPTH: usize = 100;
+/// Pieces of evidence shown.
+const EVIDENCE: usize = 3;
+/// Texts at least this similar are the same text.
+const SAME: f32 = 0.9995;
+
+/// A labelled example near the text.
+struct Near<'a> {
+    similarity: f32,
+    labels: &'a [u16],
+    value: f64,
+    /// None for a correction.
+    item: Option<&'a KnownItem>,
+}
+
+/// An answer with what made it.
+struct Made {
+    answer: Answer,
+    /// The names of the labels that the answer numbers.
+    names: Vec<String>,
+    route: v1::Route,
+    method: &'static str,
+}
+
+impl Router {
+    /// Answers what the task asks of a text.
+    pub(crate) async fn classify(
+        &self,
+        ctx: &TenantContext,
+        command: Classify,
+    ) -> Result<v1::ClassifyResponse, ServiceError> {
+        let started = Instant::now();
+        let mut times = Times::default();
+        let parts = &self.parts;
+        let view = parts.tasks.view(ctx, &command.task).await?;
+        let asked = match &command.with {
+            ClassifyWith::Model(name) => Some(self.head(ctx, &command, name).await?),
+            ClassifyWith::Simple(method) => {
+                check_method(*method, view.base.task.definition.kind)?;
+                None
+            }
+            ClassifyWith::Route => None,
+        };
+        let embedded = parts.embedder.embed_query(command.text.clone()).await?;
+        (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
+        let searching = Instant::now();
+        let vector = embedded.vector;
+        let hits = parts
+            .vectors
+            .search_dense(&parts.space, ctx.tenant(), vector.clone(), DEPTH)
+            .await?;
+        times.search = searching.elapsed();
+        let ranking = Instant::now();
+        let near = near(&view, &hits, &vector);
+        let question = Question {
+            view: &view,
+            text: &command.text,
+            vector: &vector,
+            near: &near,
+        };
+        let made = match (&command.with, asked) {
+            (ClassifyWith::Model(name), Some(head)) => {
+                let route = pinned_route(&name.to_string(), name.tier());
+                question.with_head(&head, route)
+            }
+            (ClassifyWith::Simple(method), _) => {
+                let name = format!("baseline:{}", method.name());
+                question.simple(*method, pinned_route(&name, Tier::Tenant))
+            }
+            _ => question.routed(),
+        };
+        times.ranking = ranking.elapsed();
+        let request_id = uuid::Uuid::now_v7().to_string();
+        metrics::counter!(
+            "tenantry_classify_total",
+            "tier" => tier_name(made.route.tier),
+            "abstained" => if made.answer.abstain.is_some() { "true" } else { "false" },
+        )
+        .increment(1);
+        let mut response = to_wire(ctx, &made, &near);
+        response.request_id.clone_from(&request_id);
+        response.timings = Some(timings(&times, started.elapsed()));
+        self.log_classification(ctx, request_id, command, &made);
+        Ok(response)
+    }
+
+    /// The head of a model that was asked for by name: one of the tenant's own for this task.
+    async fn head(
+        &self,
+        ctx: &TenantContext,
+        command: &Classify,
+        name: &ModelName,
+    ) -> Result<Arc<Head>, ServiceError> {
+        let own = matches!(&name.owner, ModelOwner::Tenant(tenant) if tenant == ctx.tenant());
+        if !own || name.task != command.task {
+            return Err(ServiceError::not_found(name));
+        }
+        let tx = self.parts.store.begin(ctx).await?;
+        let model = tx.models().get(&name.task, name.version).await?;
+        let model = model.ok_or_else(|| ServiceError::not_found(name))?;
+        drop(tx);
+        let artifacts = &self.parts.artifacts;
+        let head = load_head(artifacts, &model.artifact_path, &model.checksum).await;
+        head.map(Arc::new).ok_or_else(|| {
+            let message = format!("the artifact of {name} cannot be used");
+            ServiceError::new(ErrorKind::FailedPrecondition, "ARTIFACT_UNUSABLE", message)
+        })
+    }
+
+    fn log_classification(
+        &self,
+        ctx: &TenantContext,
+        request_id: String,
+        command: Classify,
+        made: &Made,
+    ) {
+        let tier = match made.route.tier() {
+            v1::Tier::Tenant => Tier::Tenant,
+            v1::Tier::Vertical => Tier::Vertical,
+            v1::Tier::Global | v1::Tier::Unspecified => Tier::Global,
+        };
+        let chosen = made.answer.labels.iter().filter(|label| label.chosen);
+        let labels = chosen.map(|l| (made.names[usize::from(l.label)].clone(), l.confidence));
+        let answer = Classification {
+            request_id,
+            task: command.task,
+            text: command.text,
+            model: made.route.model.clone(),
+            tier,
+            reason: made.route.reason.clone(),
+            outcome: ClassificationOutcome {
+                labels: labels.collect(),
+                value: made.answer.value.map(|value| value.value),
+                abstained: made.answer.abstain.is_some(),
+            },
+            answered_at: self.parts.clock.now(),
+        };
+        self.parts.answers.put_classification(ctx.tenant(), answer);
+    }
+
+    /// Keeps what a person said is right, and says whether the answer had been.
+    pub(crate) async fn correct(
+        &self,
+        ctx: &TenantContext,
+        command: Correct,
+    ) -> Result<bool, ServiceError> {
+        let store = &self.parts.store;
+        let view = self.parts.tasks.view(ctx, &command.task).await?;
+        let target = command.target(view.base.task.definition.kind)?;
+        let find = async || {
+            let tx = store.begin(ctx).await?;
+            tx.classifications().get(&command.request_id).await
+        };
+        let mut answer = find().await?;
+        if answer.is_none() {
+            // It may be younger than the last write.
+            self.parts.answers.flush().await?;
+            answer = find().await?;
+        }
+        let answer = answer
+            .filter(|answer| answer.task == command.task)
+            .ok_or_else(|| {
+                ServiceError::not_found(format_args!("the answer {}", command.request_id))
+            })?;
+        let confirmed = confirms(&answer.outcome, &target);
+        let correction = Correction {
+            request_id: command.request_id,
+            text: answer.text,
+            target,
+            given_at: self.parts.clock.now(),
+        };
+        let tx = store.begin(ctx).await?;
+        tx.corrections().put(&command.task, &correction).await?;
+        tx.commit().await?;
+        Ok(confirmed)
+    }
+}
+
+/// What all ways of answering look at.
+struct Question<'a> {
+    view: &'a TaskView,
+    text: &'a str,
+    vector: &'a [f32],
+    near: &'a [Near<'a>],
+}
+
+impl Question<'_> {
+    fn routed(&self) -> Made {
+        let (route, head) = self.view.route();
+        let route = route_to_wire(&route);
+        match head {
+            Some(head) => self.with_head(head, route),
+            None => self.simple(self.view.simple(), route),
+        }
+    }
+
+    fn with_head(&self, head: &Head, route: v1::Route) -> Made {
+        let votes = self.near.iter().map(|near| (near.similarity, near.labels));
+        let votes = knn(self.view.base.labels.len(), votes);
+        // The head's labels are numbered as they were when it was trained.
+        let number = |name: &String| self.view.base.labels.number(name);
+        let share = |label: u16| votes.shares.get(usize::from(label)).copied();
+        let shares = head
+            .labels()
+            .iter()
+            .map(|name| number(name).and_then(share).unwrap_or(0.0));
+        let near = Scores {
+            shares: shares.collect(),
+            support: votes.support,
+        };
+        Made {
+            answer: head.answer(
+                self.text,
+                self.vector,
+                (!self.near.is_empty()).then_some(&near),
+            ),
+            names: head.labels().to_vec(),
+            route,
+            method: "head",
+        }
+    }
+
+    fn simple(&self, method: SimpleMethod, route: v1::Route) -> Made {
+        let base = &self.view.base;
+        let answer = match base.task.definition.kind {
+            TaskKind::Regression => self.value(method),
+            TaskKind::SingleLabel | TaskKind::MultiLabel => {
+                self.view.decision(method).answer(&self.scores(method))
+            }
+        };
+        Made {
+            answer,
+            names: base.labels.names().to_vec(),
+            route,
+            method: method.name(),
+        }
+    }
+
+    fn scores(&self, method: SimpleMethod) -> Scores {
+        let base = &self.view.base;
+        match method {
+            SimpleMethod::Keywords => base.keywords.scores(self.text),
+            SimpleMethod::ZeroShot => base.zero_shot.scores(self.vector),
+            SimpleMethod::Knn | SimpleMethod::Median => {
+                let votes = self.near.iter().map(|near| (near.similarity, near.labels));
+                knn(base.labels.len(), votes)
+            }
+        }
+    }
+
+    fn value(&self, method: SimpleMethod) -> Answer {
+        let votes = self.near.iter().map(|near| (near.similarity, near.value));
+        let value = match method {
+            SimpleMethod::Median => self.view.base.median,
+            _ => knn_value(votes),
+        };
+        let mut values: Vec<f64> = self.near.iter().map(|near| near.value).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        // Nothing was measured: where the neighbours lie is all that is known.
+        let at = |share: f64| {
+            let place = (values.len().saturating_sub(1)) as f64 * share;
+            values.get(place.round() as usize).copied()
+        };
+        Answer {
+            abstain: value.is_none().then_some(AbstainReason::NoExamples),
+            value: value.map(|value| AnswerValue {
+                value,
+                low: at(0.05).unwrap_or(value).min(value),
+                high: at(0.95).unwrap_or(value).max(value),
+            }),
+            ..Answer::default()
+        }
+    }
+}
+
+/// The labelled examples nearest to a text, nearest first. Where a person has spoken about the very
+/// same text, that alone counts.
+fn near<'a>(view: &'a TaskView, hits: &[Hit], vector: &[f32]) -> Vec<Near<'a>> {
+    let mut near: Vec<Near<'a>> = view
+        .corrections
+        .iter()
+        .map(|one| Near {
+            similarity: one.vector.iter().zip(vector).map(|(a, b)| a * b).sum(),
+            labels: &one.labels,
+            value: one.value,
+            item: None,
+        })
+        .collect();
+    near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
+    if near.first().is_some_and(|first| first.similarity >= SAME) {
+        near.truncate(1);
+        return near;
+    }
+    near.extend(hits.iter().filter_map(|hit| {
+        let item = view.base.known.get(&hit.id)?;
+        Some(Near {
+            similarity: hit.score,
+            labels: &item.labels,
+            value: item.value,
+            item: Some(item),
+        })
+    }));
+    near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
+    near
+}
+
+fn check_method(method: SimpleMethod, kind: TaskKind) -> Result<(), ServiceError> {
+    let numbers = matches!(method, SimpleMethod::Knn | SimpleMethod::Median);
+    let fits = match kind {
+        TaskKind::Regression => numbers,
+        TaskKind::SingleLabel | TaskKind::MultiLabel => method != SimpleMethod::Median,
+    };
+    match fits {
+        true => Ok(()),
+        false => {
+            let message = format!("{} does not answer a task of this kind", method.name());
+            Err(ServiceError::invalid("model_override", message))
+        }
+    }
+}
+
+/// Whether what was answered is what is right.
+fn confirms(outcome: &ClassificationOutcome, target: &Target) -> bool {
+    match target {
+        Target::Value(value) => outcome
+            .value
+            .is_some_and(|said| (said - value).abs() < 1e-9),
+        Target::Labels(right) => {
+            let fold = |label: &String| label.to_lowercase();
+            let mut said: Vec<String> = outcome
+                .labels
+                .iter()
+                .map(|(label, _)| fold(label))
+                .collect();
+            let mut right: Vec<String> = right.iter().map(fold).collect();
+            said.sort_unstable();
+            right.sort_unstable();
+            said == right
+        }
+    }
+}
+
+fn to_wire(ctx: &TenantContext, made: &Made, near: &[Near<'_>]) -> v1::ClassifyResponse {
+    let answer = &made.answer;
+    let predictions = answer.labels.iter().map(|label| v1::Prediction {
+        label: made.names[usize::from(label.label)].clone(),
+        confidence: label.confidence,
+        chosen: label.chosen,
+    });
+    let evidence = near.iter().filter_map(|near| {
+        let item = near.item?;
+        Some(v1::Evidence {
+            item: ResourceName::Item(ctx.tenant().clone(), item.id.clone()).to_string(),
+            similarity: f64::from(near.similarity),
+            occur_time: Some(api::timestamp(item.occurred_at)),
+        })
+    });
+    v1::ClassifyResponse {
+        request_id: String::new(),
+        predictions: predictions.collect(),
+        value: answer.value.map(|value| v1::PredictedValue {
+            value: value.value,
+            low: value.low,
+            high: value.high,
+        }),
+        abstained: answer.abstain.is_some(),
+        abstain_reason: answer.abstain.map_or("", AbstainReason::code).to_owned(),
+        out_of_scope: answer.out_of_scope,
+        route: Some(made.route.clone()),
+        evidence: evidence.take(EVIDENCE).collect(),
+        timings: None,
+        threshold: answer.threshold,
+        method: made.method.to_owned(),
+    }
+}

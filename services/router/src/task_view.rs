@@ -1,0 +1,399 @@
+//! A task's view: what the router knows of a tenant's task without asking anybody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use artifacts::{ArtifactStore, Resident};
+use chrono::{DateTime, Utc};
+use domain::{
+    Alias, Ask, Candidate, ItemId, ModelName, ModelOwner, ResourceName, Route, RoutingPolicy,
+    Standing, Target, Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
+};
+use embedding::Embedder;
+use learning::classify::{Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot};
+use server::ServiceError;
+use storage::{CorrectionsStamp, Store, TenantTx};
+
+use crate::tasks::embed_cached;
+
+/// Model versions looked at to tell whether the task was ever judged.
+const VERSIONS: u32 = 20;
+/// Corrections that stay resident, the newest.
+const CORRECTIONS: u32 = 5_000;
+/// Labelled items that stay resident, the newest.
+const EXAMPLES: usize = 200_000;
+/// With fewer labelled items for each label, names and descriptions say more.
+const EXAMPLES_PER_LABEL: usize = 2;
+const MIN_EXAMPLES: usize = 10;
+
+/// Where views come from.
+#[derive(Clone)]
+pub struct TaskSources {
+    /// The relational store.
+    pub store: Store,
+    /// The model files.
+    pub artifacts: ArtifactStore,
+    /// The embedding model.
+    pub embedder: Embedder,
+}
+
+/// One task, resident.
+pub(crate) struct TaskView {
+    pub base: Arc<TaskBase>,
+    /// Newest first.
+    pub corrections: Vec<ResidentCorrection>,
+    pub stamp: TaskStamp,
+}
+
+/// What does not change with a correction.
+pub(crate) struct TaskBase {
+    pub task: Task,
+    pub labels: LabelSet,
+    /// By the point that stands for the item in the vector store.
+    pub known: HashMap<u64, KnownItem>,
+    pub keywords: Keywords,
+    pub zero_shot: ZeroShot,
+    /// The middle one of all values.
+    pub median: Option<f64>,
+    champion: Option<TaskChampion>,
+    unproven: Unproven,
+    /// The best method without training, where it was measured, and how it was calibrated.
+    measured: Option<TaskReport>,
+}
+
+/// A labelled item.
+pub(crate) struct KnownItem {
+    pub id: ItemId,
+    pub occurred_at: DateTime<Utc>,
+    pub labels: Box<[u16]>,
+    pub value: f64,
+}
+
+/// A corrected text.
+pub(crate) struct ResidentCorrection {
+    pub vector: Vec<f32>,
+    pub labels: Box<[u16]>,
+    pub value: f64,
+}
+
+struct TaskChampion {
+    name: ModelName,
+    /// None when the artifact is missing, damaged, or made for something else.
+    head: Option<Head>,
+}
+
+/// What tells a view that is up to date from one that is not.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TaskStamp {
+    task: DateTime<Utc>,
+    watermark: u64,
+    champion: Option<u64>,
+    newest_model: Option<u64>,
+    corrections: CorrectionsStamp,
+}
+
+impl TaskStamp {
+    /// What the store has now; none when there is no such task.
+    pub(crate) async fn read(tx: &TenantTx, id: &TaskId) -> Result<Option<Self>, ServiceError> {
+        let Some(task) = tx.tasks().get(id).await? else {
+            return Ok(None);
+        };
+        let newest = tx.models().list(Some(id), None, 1).await?;
+        Ok(Some(Self {
+            task: task.updated_at,
+            watermark: tx.items().watermark().await?,
+            champion: tx.models().alias(id, Alias::Champion).await?,
+            newest_model: newest.first().map(|model| model.name.version),
+            corrections: tx.corrections().stamp(id).await?,
+        }))
+    }
+
+    fn same_but_corrections(&self, other: &Self) -> bool {
+        let corrections = other.corrections;
+        *other
+            == Self {
+                corrections,
+                ..self.clone()
+            }
+    }
+}
+
+impl Resident for TaskView {
+    fn resident_bytes(&self) -> usize {
+        let base = &self.base;
+        let head = base
+            .champion
+            .as_ref()
+            .and_then(|champion| champion.head.as_ref());
+        let vectors: usize = self
+            .corrections
+            .iter()
+            .map(|c| c.vector.len() * 4 + 64)
+            .sum();
+        let known = base.known.len() * 128;
+        let words = base.labels.bytes() + base.keywords.bytes() + base.zero_shot.bytes();
+        head.map_or(0, Head::bytes) + vectors + known + words
+    }
+}
+
+impl TaskView {
+    /// Reads a task from the store; of `before` what has not changed is kept.
+    pub(crate) async fn load(
+        sources: &TaskSources,
+        ctx: &TenantContext,
+        id: &TaskId,
+        before: Option<&Self>,
+    ) -> Result<Self, ServiceError> {
+        let tx = sources.store.begin(ctx).await?;
+        let missing = || {
+            let name = ResourceName::Task(ctx.tenant().clone(), id.clone());
+            ServiceError::not_found(name)
+        };
+        let stamp = TaskStamp::read(&tx, id).await?.ok_or_else(missing)?;
+        let corrections = tx.corrections().newest(id, CORRECTIONS).await?;
+        let kept = before.filter(|view| {
+            let labels = &view.base.labels;
+            let known = |target: &Target| match target {
+                Target::Labels(own) => own.iter().all(|label| labels.number(label).is_some()),
+                Target::Value(_) => true,
+            };
+            view.stamp.same_but_corrections(&stamp) && corrections.iter().all(|c| known(&c.target))
+        });
+        let base = match kept {
+            Some(view) => {
+                drop(tx);
+                Arc::clone(&view.base)
+            }
+            None => {
+                let targets: Vec<Target> = corrections.iter().map(|c| c.target.clone()).collect();
+                Arc::new(TaskBase::load(sources, ctx, tx, id, &stamp, targets).await?)
+            }
+        };
+        let texts: Vec<String> = corrections.iter().map(|c| c.text.clone()).collect();
+        let vectors = embed_cached(sources, ctx, &texts).await?;
+        let wants_value = base.task.definition.kind == TaskKind::Regression;
+        let corrections = corrections
+            .iter()
+            .zip(vectors)
+            .filter(|(one, _)| matches!(one.target, Target::Value(_)) == wants_value)
+            .map(|(one, vector)| ResidentCorrection {
+                vector,
+                labels: base.labels.numbers(&one.target).into(),
+                value: value_of(&one.target),
+            })
+            .collect();
+        Ok(Self {
+            base,
+            corrections,
+            stamp,
+        })
+    }
+
+    /// Labelled items and corrections.
+    pub(crate) fn examples(&self) -> usize {
+        self.base.known.len() + self.corrections.len()
+    }
+
+    /// The model that serves, why, and its head; without one a method without training answers.
+    pub(crate) fn route(&self) -> (Route, Option<&Head>) {
+        let base = &self.base;
+        let champion = base.champion.as_ref();
+        let candidates: Vec<Candidate> = champion
+            .map(|champion| Candidate {
+                model: champion.name.clone(),
+                standing: Standing::Champion,
+                healthy: champion.head.is_some(),
+                expected: std::time::Duration::ZERO,
+            })
+            .into_iter()
+            .collect();
+        let built_in = ModelName {
+            owner: ModelOwner::Global,
+            task: base.task.definition.id.clone(),
+            version: 0,
+        };
+        let policy = RoutingPolicy::default();
+        let route = choose_route(
+            &policy,
+            Ask::default(),
+            &candidates,
+            base.unproven,
+            &built_in,
+        );
+        let head = champion
+            .filter(|champion| champion.name == route.model)
+            .and_then(|champion| champion.head.as_ref());
+        (route, head)
+    }
+
+    /// The method that answers where no head does: the one that did best when it was measured, else
+    /// the one that has something to go on.
+    pub(crate) fn simple(&self) -> SimpleMethod {
+        let measured = self.base.measured.as_ref();
+        if let Some(best) = measured.and_then(|report| SimpleMethod::parse(&report.incumbent)) {
+            return best;
+        }
+        let examples = self.examples();
+        let least = MIN_EXAMPLES.max(EXAMPLES_PER_LABEL * self.base.labels.len());
+        match self.base.task.definition.kind {
+            TaskKind::Regression if examples < MIN_EXAMPLES => SimpleMethod::Median,
+            TaskKind::SingleLabel | TaskKind::MultiLabel if examples < least => {
+                SimpleMethod::ZeroShot
+            }
+            _ => SimpleMethod::Knn,
+        }
+    }
+
+    /// How a method's scores become answers: as it was measured on this task, else as elsewhere.
+    pub(crate) fn decision(&self, method: SimpleMethod) -> Decision {
+        let definition = &self.base.task.definition;
+        let label = definition.out_of_scope_label.as_ref();
+        let out_of_scope = label.and_then(|label| self.base.labels.number(label));
+        let measured = self.base.measured.iter().flat_map(|report| &report.simple);
+        match measured.into_iter().find(|(name, _)| *name == method) {
+            Some((_, decision)) => decision.clone().with_out_of_scope(out_of_scope),
+            None => Decision::unmeasured(
+                method,
+                definition.kind,
+                out_of_scope,
+                definition.target_precision,
+            ),
+        }
+    }
+}
+
+impl TaskBase {
+    async fn load(
+        sources: &TaskSources,
+        ctx: &TenantContext,
+        tx: TenantTx,
+        id: &TaskId,
+        stamp: &TaskStamp,
+        corrected: Vec<Target>,
+    ) -> Result<Self, ServiceError> {
+        let task = tx.tasks().get(id).await?;
+        let task = task.ok_or_else(|| ServiceError::not_found(id))?;
+        let items = tx.items().at_watermark(stamp.watermark).await?;
+        let versions = tx.models().list(Some(id), None, VERSIONS).await?;
+        let champion = match stamp.champion {
+            Some(version) => tx.models().get(id, version).await?,
+            None => None,
+        };
+        drop(tx);
+        let kind = task.definition.kind;
+        let champion = match champion {
+            Some(model) => {
+                let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum);
+                let dimensions = sources.embedder.space().dimensions;
+                let fits = |head: &Head| head.kind() == kind && head.fits(dimensions);
+                Some(TaskChampion {
+                    head: loaded.await.filter(fits),
+                    name: model.name,
+                })
+            }
+            None => None,
+        };
+        let judged = versions
+            .iter()
+            .find(|model| model.verdict != Verdict::InsufficientData);
+        let unproven = match judged {
+            Some(_) => Unproven::NotProven,
+            None => Unproven::NotEnoughData,
+        };
+        let measured = judged.and_then(|model| TaskReport::from_json(&model.report));
+        // Thousands of texts are cut into words: not on a thread that others wait for.
+        let build = move || {
+            let mut base = Self::build(task, &items, &corrected);
+            (base.champion, base.unproven, base.measured) = (champion, unproven, measured);
+            base
+        };
+        let built = tokio::task::spawn_blocking(build).await;
+        let mut base = built.map_err(ServiceError::internal)?;
+        if kind != TaskKind::Regression {
+            let texts = base.labels.texts(&base.task.definition);
+            let rows = embed_cached(sources, ctx, &texts).await?;
+            let shape = (rows.len(), sources.embedder.space().dimensions);
+            let vectors = ndarray::Array2::from_shape_vec(shape, rows.concat());
+            base.zero_shot = ZeroShot::new(vectors.map_err(ServiceError::internal)?);
+        }
+        Ok(base)
+    }
+
+    fn build(task: Task, items: &[domain::Item], corrected: &[Target]) -> Self {
+        let definition = &task.definition;
+        let newest = items.len().saturating_sub(EXAMPLES);
+        let found: Vec<(&domain::Item, Target)> = items[newest..]
+            .iter()
+            .filter_map(|item| Some((item, definition.target(&item.content)?)))
+            .collect();
+        let targets = found.iter().map(|(_, target)| target).chain(corrected);
+        let labels = LabelSet::new(definition, targets);
+        let known: Vec<(&domain::Item, Vec<u16>, f64)> = found
+            .iter()
+            .map(|(item, target)| (*item, labels.numbers(target), value_of(target)))
+            .filter(|(_, own, value)| !own.is_empty() || value.is_finite())
+            .collect();
+        let examples = known
+            .iter()
+            .map(|(item, own, _)| (item.content.text.as_str(), own.as_slice()));
+        let keywords = Keywords::new(definition, &labels, examples);
+        let mut values: Vec<f64> = known.iter().map(|(_, _, value)| *value).collect();
+        values.extend(corrected.iter().map(value_of));
+        values.retain(|value| value.is_finite());
+        values.sort_unstable_by(f64::total_cmp);
+        let known = known
+            .iter()
+            .map(|(item, own, value)| {
+                let item_known = KnownItem {
+                    id: item.content.id.clone(),
+                    occurred_at: item.content.occurred_at,
+                    labels: own.as_slice().into(),
+                    value: *value,
+                };
+                (item.point, item_known)
+            })
+            .collect();
+        Self {
+            labels,
+            known,
+            keywords,
+            zero_shot: ZeroShot::default(),
+            median: values.get(values.len() / 2).copied(),
+            champion: None,
+            unproven: Unproven::default(),
+            measured: None,
+            task,
+        }
+    }
+}
+
+/// The number, or what is none.
+fn value_of(target: &Target) -> f64 {
+    match target {
+        Target::Value(value) => *value,
+        Target::Labels(_) => f64::NAN,
+    }
+}
+
+/// The head in an artifact; none, with a line in the log, when it cannot be used.
+pub(crate) async fn load_head(
+    artifacts: &ArtifactStore,
+    path: &str,
+    checksum: &str,
+) -> Option<Head> {
+    let bytes = match artifacts.get(path, checksum).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::error!(%error, path, "a model cannot be used; a method without training serves");
+            return None;
+        }
+    };
+    let head = Head::from_bytes(&bytes);
+    if head.is_none() {
+        tracing::error!(
+            path,
+            "a model has another form; a method without training serves"
+        );
+    }
+    head
+}

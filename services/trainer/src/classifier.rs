@@ -1,0 +1,262 @@
+//! Training of the tasks that tenants define: examples from items and corrections, a head, the
+//! gate's verdict, a version in the registry.
+
+use std::collections::HashSet;
+
+use domain::{
+    Alias, Lineage, ModelName, ModelOwner, Target, Task, TaskId, TaskKind, TenantContext, Verdict,
+    normalized,
+};
+use learning::classify::{Example, LabelSet, TaskInput, TaskModel, TaskTrainError, train_task};
+use ndarray::Array2;
+use storage::{JobFailure, JobWork, NewModel, Outcome};
+
+use crate::commands::RetrainPayload;
+use crate::dataset::{self, Pinned};
+use crate::trainer::{DEFAULT_SEED, Trainer, retry};
+
+/// Corrections that a training reads, the newest.
+const CORRECTIONS: u32 = 50_000;
+/// Texts embedded between two looks at whether to stop.
+const CHUNK: usize = 256;
+
+/// What a head is trained on.
+struct Material {
+    task: Task,
+    examples: Vec<Example>,
+    vectors: Array2<f32>,
+    labels: LabelSet,
+    label_vectors: Array2<f32>,
+}
+
+impl Trainer {
+    /// Trains the task that a retrain names.
+    pub(crate) async fn run_task(
+        &self,
+        work: &JobWork,
+        ctx: &TenantContext,
+        payload: &RetrainPayload,
+    ) -> Result<Outcome, JobFailure> {
+        work.progress(0.02, "pinning the dataset");
+        let pinned = dataset::open(&self.store, ctx, payload.dataset, self.clock.now())
+            .await
+            .map_err(retry)?
+            .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
+        let material = self.material(ctx, work, &payload.task, &pinned).await?;
+        let seed = match payload.seed {
+            0 => DEFAULT_SEED,
+            seed => seed,
+        };
+        let kind = material.task.definition.kind;
+        let model = fit(work, material, seed).await?;
+        work.progress(0.95, "storing the model");
+        self.register_head(ctx, payload, &pinned, (seed, kind), model)
+            .await
+    }
+
+    /// The examples of the dataset and all corrections, with their embeddings.
+    async fn material(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        id: &TaskId,
+        pinned: &Pinned,
+    ) -> Result<Material, JobFailure> {
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        let task = tx.tasks().get(id).await.map_err(retry)?;
+        let task =
+            task.ok_or_else(|| JobFailure::Fail("the task is not there any more".to_owned()))?;
+        let corrections = tx
+            .corrections()
+            .newest(id, CORRECTIONS)
+            .await
+            .map_err(retry)?;
+        drop(tx);
+        let wants_value = task.definition.kind == TaskKind::Regression;
+        let fits = |target: &Target| matches!(target, Target::Value(_)) == wants_value;
+        // A person's word on a text counts more than what an item with the same text says, and a
+        // later word more than an earlier one.
+        let mut said = HashSet::new();
+        let mut corrected: Vec<Example> = corrections
+            .into_iter()
+            .filter(|one| fits(&one.target) && said.insert(normalized(&one.text)))
+            .map(|one| Example {
+                text: one.text,
+                target: one.target,
+                corrected: true,
+            })
+            .collect();
+        corrected.reverse();
+        let mut examples: Vec<Example> = pinned
+            .items
+            .iter()
+            .filter_map(|item| {
+                let target = task.definition.target(&item.content)?;
+                let text = item.content.text.clone();
+                (said.is_empty() || !said.contains(&normalized(&text))).then_some(Example {
+                    text,
+                    target,
+                    corrected: false,
+                })
+            })
+            .collect();
+        examples.extend(corrected);
+        let labels = LabelSet::new(&task.definition, examples.iter().map(|one| &one.target));
+        let texts: Vec<&str> = examples.iter().map(|one| one.text.as_str()).collect();
+        let vectors = self.matrix(ctx, work, &texts).await?;
+        let names = match wants_value {
+            true => Vec::new(),
+            false => labels.texts(&task.definition),
+        };
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let label_vectors = self.matrix(ctx, work, &names).await?;
+        Ok(Material {
+            task,
+            examples,
+            vectors,
+            labels,
+            label_vectors,
+        })
+    }
+
+    /// One embedding a row: from the cache where the index has put it.
+    async fn matrix(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        texts: &[&str],
+    ) -> Result<Array2<f32>, JobFailure> {
+        let dimensions = self.embedder.space().dimensions;
+        let mut rows = Vec::with_capacity(texts.len() * dimensions);
+        for (done, chunk) in texts.chunks(CHUNK).enumerate() {
+            if work.should_stop() {
+                return Err(JobFailure::Cancelled);
+            }
+            let share = (done * CHUNK) as f32 / texts.len().max(1) as f32;
+            work.progress(0.05 + 0.15 * share, "reading embeddings");
+            for vector in self.embeddings(ctx, chunk).await? {
+                rows.extend(vector);
+            }
+        }
+        Array2::from_shape_vec((texts.len(), dimensions), rows).map_err(retry)
+    }
+
+    /// Stores the head, registers the version, and lets it serve when it has earned its place. A
+    /// version that has not takes the champion's place from an older one too: the older one was
+    /// fitted on less of the same data, and the new evidence speaks about it.
+    async fn register_head(
+        &self,
+        ctx: &TenantContext,
+        payload: &RetrainPayload,
+        pinned: &Pinned,
+        (seed, kind): (u64, TaskKind),
+        model: TaskModel,
+    ) -> Result<Outcome, JobFailure> {
+        let task = &payload.task;
+        let bytes = model.head.to_bytes();
+        let report = model.report;
+        let now = self.clock.now();
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        let version = tx.models().next_version(task).await.map_err(retry)?;
+        let name = ModelName {
+            owner: ModelOwner::Tenant(ctx.tenant().clone()),
+            task: task.clone(),
+            version,
+        };
+        // The path has the content in it: a worker that died after storing finds its own file.
+        let digest = blake3::hash(&bytes).to_hex();
+        let path = format!("{name}-{}.head", &digest[..16]);
+        let stored = self
+            .artifacts
+            .put(&path, bytes.into())
+            .await
+            .map_err(retry)?;
+        let parameters = vec![
+            ("corrections".to_owned(), report.corrections.to_string()),
+            ("examples".to_owned(), report.examples.to_string()),
+            ("kind".to_owned(), format!("{kind:?}")),
+        ];
+        let new = NewModel {
+            task: task.clone(),
+            version,
+            artifact_path: path,
+            checksum: stored.checksum,
+            size: stored.size,
+            lineage: Lineage {
+                dataset: pinned.dataset.number,
+                dataset_hash: pinned.dataset.content_hash.clone(),
+                code_version: env!("CARGO_PKG_VERSION").to_owned(),
+                seed,
+                space: self.embedder.space().name.to_owned(),
+                parameters,
+                parent: None,
+            },
+            verdict: report.verdict,
+            report: report.to_json(),
+        };
+        tx.models().insert(new, now).await.map_err(retry)?;
+        let champion = (report.verdict == Verdict::Promote).then_some(version);
+        if report.verdict != Verdict::InsufficientData {
+            tx.models()
+                .set_alias(
+                    task,
+                    Alias::Champion,
+                    champion,
+                    &report.reason,
+                    ctx.actor(),
+                    now,
+                )
+                .await
+                .map_err(retry)?;
+        }
+        tx.commit().await.map_err(retry)?;
+        tracing::info!(verdict = report.verdict.as_str(), "trained a head");
+        Ok(vec![
+            ("model".to_owned(), name.to_string()),
+            ("verdict".to_owned(), report.verdict.as_str().to_owned()),
+            ("reason".to_owned(), report.reason),
+            ("serves".to_owned(), champion.is_some().to_string()),
+            ("dataset".to_owned(), pinned.dataset.number.to_string()),
+        ])
+    }
+}
+
+/// Fits on a thread of its own: a minute of arithmetic must not hold up the async ones.
+async fn fit(work: &JobWork, material: Material, seed: u64) -> Result<TaskModel, JobFailure> {
+    let stop = work.stop_token();
+    let (told, mut news) = tokio::sync::watch::channel((0.2_f32, String::new()));
+    let mut training = tokio::task::spawn_blocking(move || {
+        let input = TaskInput {
+            task: &material.task.definition,
+            examples: &material.examples,
+            vectors: material.vectors.view(),
+            labels: &material.labels,
+            label_vectors: material.label_vectors.view(),
+            seed,
+        };
+        train_task(&input, &|fraction, step| {
+            told.send_replace((0.2 + 0.7 * fraction, step.to_owned()));
+            !stop.is_cancelled()
+        })
+    });
+    let result = loop {
+        tokio::select! {
+            result = &mut training => break result,
+            Ok(()) = news.changed() => {
+                let (fraction, step) = news.borrow_and_update().clone();
+                work.progress(fraction, step);
+            }
+        }
+    };
+    match result {
+        Ok(Ok(model)) => Ok(model),
+        Ok(Err(TaskTrainError::Stopped)) => Err(JobFailure::Cancelled),
+        Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
+        Err(panicked) => {
+            tracing::error!(%panicked, "training panicked");
+            Err(JobFailure::Fail(
+                "training failed; the log has the reason".to_owned(),
+            ))
+        }
+    }
+}
