@@ -110,7 +110,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 async fn measure(screen: Screen, one: &Onboard, content: String, asked: usize) -> Result<Report> {
     let mut line = screen.live();
     let loaded = trial::load(one, &mut line).await?;
-    trial::train(one, &mut line).await?;
+    trial::train(one, "first", &mut line).await?;
     line.finish("  loaded, indexed and trained");
     let items = one.tenant.items.len();
     let ingest = loaded.ingested.took.as_secs_f64();

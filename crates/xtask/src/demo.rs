@@ -17,7 +17,7 @@ use crate::clients::{Answer, Operator, Trained};
 use crate::content::{self, Row, Split, Tenant};
 use crate::latency::Latencies;
 use crate::platform::{self, Prepared, with_server};
-use crate::quality::{self, METRICS, Measured, method_table, routed_table, score};
+use crate::quality::{self, How, METRICS, Measured, method_table, routed_table, score};
 use crate::run::{block_on, interrupted};
 use crate::server_process::ServerProcess;
 use crate::show::{Screen, Table, WIDTH, clip, count, time};
@@ -128,7 +128,11 @@ async fn on_data(
     };
     let mut measured: Vec<Measured> = Vec::new();
     for tenant in tenants {
-        measured.push(quality::measure(screen, server, operator, tenant, methods).await?);
+        let how = How {
+            methods,
+            live: false,
+        };
+        measured.push(quality::measure(screen, server, operator, tenant, how).await?);
     }
     screen.heading(
         "Was the right expert named?",
@@ -165,7 +169,7 @@ async fn on_sample(
     let mut trained = Vec::new();
     for one in &boarded {
         let mut line = screen.live();
-        let done = trial::train(one, &mut line).await?;
+        let done = trial::train(one, "first", &mut line).await?;
         line.finish(&trained_line(screen, one, &done));
         trained.push(done);
     }

@@ -32,6 +32,10 @@ pub struct QualityArgs {
     /// The part of the data that is asked; what lies before it is ingested.
     #[arg(long, value_enum, default_value = "test")]
     split_test: Split,
+    /// After that, ask the same questions again in five steps; each step's truth is ingested and the
+    /// tenant retrained before the next.
+    #[arg(long)]
+    live: bool,
     /// Build the server optimized: slower to build, faster to measure, the same answers.
     #[arg(long)]
     release: bool,
@@ -54,6 +58,8 @@ pub struct Measured {
     pub trained: Trained,
     /// What its questions were answered.
     pub asked: Asked,
+    /// The same in steps, each learning from the ones before it; where that was wanted.
+    pub live: Option<Asked>,
 }
 
 /// What is measured, in the tables' order.
@@ -81,6 +87,15 @@ pub const METRICS: [Metric; 3] = [
     },
 ];
 
+/// How a tenant is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct How<'a> {
+    /// Who is asked.
+    pub methods: &'a [Method],
+    /// Also in steps, learning in between.
+    pub live: bool,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -97,7 +112,11 @@ pub fn run(args: &QualityArgs) -> Result<()> {
     let measured = block_on(with_server(&prepared, async |server, operator| {
         let mut measured = Vec::new();
         for tenant in tenants {
-            measured.push(measure(screen, server, operator, tenant, &Method::ALL).await?);
+            let how = How {
+                methods: &Method::ALL,
+                live: args.live,
+            };
+            measured.push(measure(screen, server, operator, tenant, how).await?);
         }
         Ok(measured)
     }))?;
@@ -123,32 +142,41 @@ pub async fn measure(
     server: &ServerProcess,
     operator: &Operator,
     tenant: content::Tenant,
-    methods: &[Method],
+    how: How<'_>,
 ) -> Result<Measured> {
     let mut line = screen.live();
     let one = trial::welcome(&server.endpoint, operator, tenant).await?;
     let loaded = trial::load(&one, &mut line).await?;
-    let trained = trial::train(&one, &mut line).await?;
-    let asked = trial::ask(&one, &trained, methods, &mut line).await?;
+    let trained = trial::train(&one, "first", &mut line).await?;
+    let asked = trial::ask(&one, &trained, how.methods, &mut line).await?;
+    let live = match how.live {
+        true => Some(trial::ask_live(&one, trained.clone(), how.methods, &mut line).await?),
+        false => None,
+    };
     let routed = asked
         .quality
         .get(&Method::Routed)
         .copied()
         .unwrap_or_default();
     line.finish(&format!(
-        "  {:<18} {:>6} items in {:>8}, indexed {:>8} later, retrained in {:>8}; MRR {}",
+        "  {:<18} {:>6} items in {:>8}, indexed {:>8} later, retrained in {:>8}; MRR {}{}",
         one.tenant.id,
         count(one.tenant.items.len()),
         time(loaded.ingested.took),
         time(loaded.indexed_after),
         time(trained.took),
         screen.bold(&score(routed.mrr)),
+        live.as_ref().map_or_else(String::new, |live| {
+            let found = live.quality.get(&Method::Routed).copied();
+            format!(", live {}", score(found.unwrap_or_default().mrr))
+        }),
     ));
     Ok(Measured {
         one,
         loaded,
         trained,
         asked,
+        live,
     })
 }
 
@@ -200,20 +228,31 @@ pub fn routed_table(measured: &[Measured]) -> Table {
 /// One metric, tenants down and methods across, with the mean of each method that all have.
 #[must_use]
 pub fn method_table(measured: &[Measured], metric: Metric) -> Table {
+    table_of(measured, metric, |one| Some(&one.asked))
+}
+
+fn table_of(
+    measured: &[Measured],
+    metric: Metric,
+    asked: fn(&Measured) -> Option<&Asked>,
+) -> Table {
     let labels = Method::ALL.iter().map(|method| method.label());
     let mut table = Table::new(1, std::iter::once("tenant").chain(labels));
     let cell =
         |found: Option<Quality>| found.map_or("–".to_owned(), |found| score((metric.of)(&found)));
-    for Measured { one, asked, .. } in measured {
-        let scores = Method::ALL
-            .iter()
-            .map(|method| cell(asked.quality.get(method).copied()));
-        table.row(std::iter::once(one.tenant.id.clone()).chain(scores));
+    let found = |one: &Measured, method: &Method| {
+        let asked = asked(one)?;
+        asked.quality.get(method).copied()
+    };
+    for tenant in measured {
+        let scores = Method::ALL.iter().map(|method| cell(found(tenant, method)));
+        table.row(std::iter::once(tenant.one.tenant.id.clone()).chain(scores));
     }
     table.rule();
-    let means = Method::ALL
-        .iter()
-        .map(|method| cell(mean(measured, *method)));
+    let means = Method::ALL.iter().map(|method| {
+        let all: Option<Vec<Quality>> = measured.iter().map(|one| found(one, method)).collect();
+        cell(all.and_then(|all| Quality::mean(&all)))
+    });
     table.row(std::iter::once("mean".to_owned()).chain(means));
     table
 }
@@ -269,6 +308,16 @@ fn page(measured: &[Measured], asked: Split) -> String {
         let table = method_table(measured, metric).markdown();
         page.push_str(&format!("\n### {}\n\n{table}", metric.name));
     }
+    if measured.iter().any(|one| one.live.is_some()) {
+        page.push_str(
+            "\n### Live\n\nThe same questions in five steps: after each, its truth is ingested and the \
+             tenant retrained.\n",
+        );
+        for metric in METRICS {
+            let table = table_of(measured, metric, |one| one.live.as_ref()).markdown();
+            page.push_str(&format!("\n#### {}, live\n\n{table}", metric.name));
+        }
+    }
     page
 }
 
@@ -285,6 +334,7 @@ struct Record {
     index_seconds: f64,
     retrain_seconds: f64,
     quality: BTreeMap<&'static str, Quality>,
+    live: BTreeMap<&'static str, Quality>,
 }
 
 impl Record {
@@ -294,7 +344,14 @@ impl Record {
             loaded,
             trained,
             asked,
+            live,
         } = measured;
+        let qualities = |asked: &Asked| {
+            let found = asked.quality.iter();
+            found
+                .map(|(method, found)| (method.label(), *found))
+                .collect()
+        };
         let (tier, reason) = served_by(asked);
         Self {
             tenant: one.tenant.id.clone(),
@@ -306,11 +363,8 @@ impl Record {
             ingest_seconds: loaded.ingested.took.as_secs_f64(),
             index_seconds: loaded.indexed_after.as_secs_f64(),
             retrain_seconds: trained.took.as_secs_f64(),
-            quality: asked
-                .quality
-                .iter()
-                .map(|(method, found)| (method.label(), *found))
-                .collect(),
+            quality: qualities(asked),
+            live: live.as_ref().map(qualities).unwrap_or_default(),
         }
     }
 }

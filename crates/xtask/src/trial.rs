@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use api::v1::api_key::Role;
 use tokio::task::JoinSet;
 
@@ -19,6 +19,8 @@ use crate::show::{LiveLine, bar, count};
 const GLOBAL_MODEL: &str = "global/models/experts/versions/0";
 /// As many experts as the contract returns, so that a late right one still counts.
 const TOP_K: i32 = 100;
+/// Parts of the questions when a tenant learns in between.
+const STEPS: usize = 5;
 /// Calls under way at once where nobody looks at how long one takes.
 const WORKERS: usize = 4;
 
@@ -74,6 +76,29 @@ pub struct Asked {
     pub answers: Vec<Answer>,
     /// How good each method was; without the ones that could not be asked.
     pub quality: BTreeMap<Method, Quality>,
+    /// What the qualities were made of.
+    tallies: BTreeMap<Method, Tally>,
+}
+
+impl Asked {
+    fn new(answers: Vec<Answer>, tallies: BTreeMap<Method, Tally>) -> Self {
+        let quality = |(method, tally): (&Method, &Tally)| (*method, tally.quality());
+        Self {
+            answers,
+            quality: tallies.iter().map(quality).collect(),
+            tallies,
+        }
+    }
+
+    /// Both, as one; of the methods that both were asked.
+    fn and(mut self, more: Self) -> Self {
+        self.answers.extend(more.answers);
+        self.tallies.retain(|method, tally| {
+            let known = more.tallies.get(method);
+            known.inspect(|other| tally.merge(**other)).is_some()
+        });
+        Self::new(self.answers, self.tallies)
+    }
 }
 
 impl Method {
@@ -191,7 +216,7 @@ pub async fn load(one: &Onboard, line: &mut LiveLine) -> Result<Loaded> {
 ///
 /// # Errors
 /// The server's, and the job's.
-pub async fn train(one: &Onboard, line: &mut LiveLine) -> Result<Trained> {
+pub async fn train(one: &Onboard, label: &str, line: &mut LiveLine) -> Result<Trained> {
     let id = &one.tenant.id;
     let draw = |step: &str, fraction: f32| {
         let bar = bar(f64::from(fraction), 1.0);
@@ -200,7 +225,7 @@ pub async fn train(one: &Onboard, line: &mut LiveLine) -> Result<Trained> {
             fraction * 100.0
         ));
     };
-    one.admin.retrain(draw).await
+    one.admin.retrain(label, draw).await
 }
 
 /// Asks every question of every method. Nothing is learned meanwhile: no feedback is sent.
@@ -213,7 +238,21 @@ pub async fn ask(
     methods: &[Method],
     line: &mut LiveLine,
 ) -> Result<Asked> {
-    let (id, questions) = (&one.tenant.id, &one.tenant.questions);
+    ask_some(one, &one.tenant.questions, trained, methods, line).await
+}
+
+/// [`ask`], of some of the questions.
+///
+/// # Errors
+/// The server's.
+pub async fn ask_some(
+    one: &Onboard,
+    questions: &[Row],
+    trained: &Trained,
+    methods: &[Method],
+    line: &mut LiveLine,
+) -> Result<Asked> {
+    let id = &one.tenant.id;
     let mut draw = |what: &str, done: usize| {
         let (bar, all) = (
             bar(done as f64, questions.len() as f64),
@@ -231,16 +270,47 @@ pub async fn ask(
         answers.push(answer);
         draw(Method::Routed.label(), answers.len());
     }
-    let mut quality = BTreeMap::from([(Method::Routed, tally.quality())]);
-    let shared: Arc<[Row]> = questions.as_slice().into();
+    let mut tallies = BTreeMap::from([(Method::Routed, tally)]);
+    let shared: Arc<[Row]> = questions.into();
     for method in methods.iter().filter(|method| **method != Method::Routed) {
         if let Some(model) = method.model(trained) {
             draw(method.label(), 0);
             let tally = compare(&one.comparer, Arc::clone(&shared), model).await?;
-            quality.insert(*method, tally.quality());
+            tallies.insert(*method, tally);
         }
     }
-    Ok(Asked { answers, quality })
+    Ok(Asked::new(answers, tallies))
+}
+
+/// Asks the questions in [`STEPS`] parts, in order of time; after each part its truth is ingested and
+/// the tenant retrained, as a customer's month goes by.
+///
+/// # Errors
+/// The server's, and the jobs'.
+pub async fn ask_live(
+    one: &Onboard,
+    trained: Trained,
+    methods: &[Method],
+    line: &mut LiveLine,
+) -> Result<Asked> {
+    let questions = &one.tenant.questions;
+    let (mut trained, mut all) = (trained, None::<Asked>);
+    for step in 0..STEPS {
+        let part = questions.len() * step / STEPS..questions.len() * (step + 1) / STEPS;
+        let asked = ask_some(one, &questions[part.clone()], &trained, methods, line).await?;
+        all = Some(match all {
+            Some(before) => before.and(asked),
+            None => asked,
+        });
+        if step + 1 == STEPS {
+            break;
+        }
+        let label = format!("step-{step}");
+        let ingested = one.backend.ingest(&label, &questions[part], |_| ()).await?;
+        one.backend.wait_indexed(ingested.watermark, |_| ()).await?;
+        trained = train(one, &label, line).await?;
+    }
+    all.context("there are no questions")
 }
 
 /// Asks one model all questions, several at once.

@@ -11,6 +11,7 @@ mod commands;
 mod feedback;
 mod handlers;
 mod policy;
+mod questions;
 mod recommend;
 mod residents;
 mod similar;
@@ -28,6 +29,8 @@ use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 use vectors::{Space, VectorStore};
 
+use crate::questions::Questions;
+
 pub use answers::AnswerLog;
 pub use residents::Residents;
 pub use task_view::TaskSources;
@@ -40,6 +43,7 @@ pub const SERVICE_NAME: &str = "tenantry.v1.RouterService";
 #[derive(Clone)]
 pub struct Router {
     pub(crate) parts: Arc<RouterParts>,
+    pub(crate) questions: Questions,
 }
 
 /// What makes a [`Router`].
@@ -72,6 +76,7 @@ impl Router {
     pub fn new(parts: RouterParts) -> Self {
         Self {
             parts: Arc::new(parts),
+            questions: Questions::new(),
         }
     }
 

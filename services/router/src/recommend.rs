@@ -1,9 +1,11 @@
 //! Recommending experts: retrieval, features, ranking, explanation, in that order.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::v1;
 use domain::{Ask, FallbackNote, RouteReason, TenantContext, Tier, bucket};
+use embedding::Embedded;
 use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
 use ndarray::ArrayView1;
 use server::ServiceError;
@@ -127,7 +129,7 @@ impl Router {
         let (indices, values) = view.statistics.query_weights(&view.corpus, counts);
         let query = SparseVector { indices, values };
         let embedding = async {
-            let embedded = parts.embedder.embed_query(text.to_owned());
+            let embedded = self.embed(ctx, text);
             match remaining {
                 Some(left) => tokio::time::timeout(left.mul_f64(PATIENCE), embedded)
                     .await
@@ -169,6 +171,24 @@ impl Router {
             heads,
             late: false,
         })
+    }
+
+    /// The vector of a question: remembered, where the tenant asked it a moment ago.
+    async fn embed(&self, ctx: &TenantContext, text: &str) -> Result<Embedded, ServiceError> {
+        let embedder = &self.parts.embedder;
+        let hash = embedder.content_hash(text);
+        if let Some(vector) = self.questions.get(ctx.tenant(), hash) {
+            return Ok(Embedded {
+                vector: vector.to_vec(),
+                tokens: 0,
+                queued: Duration::ZERO,
+                computed: Duration::ZERO,
+            });
+        }
+        let embedded = embedder.embed_query(text.to_owned()).await?;
+        let vector = Arc::from(embedded.vector.as_slice());
+        self.questions.put(ctx.tenant(), hash, vector);
+        Ok(embedded)
     }
 
     fn log_answer(

@@ -111,7 +111,7 @@ impl TierTrainer {
                 }
                 Some(_) => {}
                 None => {
-                    tracing::warn!(tenant = %one.tenant, "a signal cannot be used; retrain the tenant")
+                    tracing::warn!(tenant = %one.tenant, "a signal cannot be used; retrain the tenant");
                 }
             }
         }

@@ -39,16 +39,21 @@ impl Admin {
         })
     }
 
-    /// Retrains on the items as they are now, telling each step as it comes.
+    /// Retrains on the items as they are now, telling each step as it comes. `label` makes the
+    /// request's id: the same again is the same retrain.
     ///
     /// # Errors
     /// The server's, and the job's when it does not succeed.
-    pub async fn retrain(&self, mut progress: impl FnMut(&str, f32)) -> Result<Trained> {
+    pub async fn retrain(
+        &self,
+        label: &str,
+        mut progress: impl FnMut(&str, f32),
+    ) -> Result<Trained> {
         let begin = Instant::now();
         let mut training = self.training.clone();
         let request = v1::RetrainRequest {
             parent: self.parent.clone(),
-            request_id: format!("retrain-{}", self.parent.replace('/', "-")),
+            request_id: format!("retrain-{label}-{}", self.parent.replace('/', "-")),
             ..Default::default()
         };
         let started = training
