@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::{Expert, ExpertId, Item};
 
+use crate::postings::Postings;
+use crate::style::{self, Style};
 use crate::words;
 
 /// Why a corpus cannot be made.
@@ -26,6 +28,8 @@ pub struct CorpusItem {
     pub area: Option<u16>,
     /// Its words and how often each occurs, ascending.
     pub words: Vec<(u32, f32)>,
+    /// How it is written.
+    pub style: Style,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
 }
@@ -68,6 +72,9 @@ pub struct Corpus {
     areas: usize,
     area_numbers: HashMap<String, u16>,
     by_point: HashMap<u64, u32>,
+    words: Postings,
+    style: Postings,
+    openings: [Postings; 2],
 }
 
 impl Corpus {
@@ -110,13 +117,16 @@ impl Corpus {
             // The position fits: a tenant's items are counted in millions at the most.
             let position = corpus.items.len() as u32;
             corpus.by_point.insert(document.point, position);
-            corpus.items.push(CorpusItem {
+            let item = CorpusItem {
                 point: document.point,
                 experts: item_experts,
                 area,
                 words: words::count(document.text),
+                style: style::read(document.text),
                 occurred_at: document.occurred_at,
-            });
+            };
+            corpus.note(&item, position);
+            corpus.items.push(item);
         }
         Ok(corpus)
     }
@@ -124,10 +134,40 @@ impl Corpus {
     /// The corpus as it was after its first `n` items.
     #[must_use]
     pub fn first(&self, n: usize) -> Self {
+        // Postings may name later items: whoever reads them says how far.
         let mut made = self.clone();
         made.items.truncate(n);
         made.by_point.retain(|_, position| (*position as usize) < n);
         made
+    }
+
+    /// Which items have a word.
+    pub(crate) fn words(&self) -> &Postings {
+        &self.words
+    }
+
+    /// Which items have a token of style.
+    pub(crate) fn style(&self) -> &Postings {
+        &self.style
+    }
+
+    /// Which items begin with a tag (coarse, fine).
+    pub(crate) fn openings(&self) -> &[Postings; 2] {
+        &self.openings
+    }
+
+    fn note(&mut self, item: &CorpusItem, position: u32) {
+        for &(word, _) in &item.words {
+            self.words.add(word, position);
+        }
+        for &token in &item.style.tokens {
+            self.style.add(token, position);
+        }
+        for (postings, opening) in self.openings.iter_mut().zip(item.style.opening) {
+            if let Some(opening) = opening {
+                postings.add(opening, position);
+            }
+        }
     }
 
     /// The items, oldest first.
@@ -160,6 +200,14 @@ impl Corpus {
         self.area_numbers.get(name).copied()
     }
 
+    /// The name of an area.
+    #[must_use]
+    pub fn area_name(&self, area: u16) -> &str {
+        let names = self.area_numbers.iter();
+        let mut named = names.filter(|(_, number)| **number == area);
+        named.next().map_or("", |(name, _)| name)
+    }
+
     /// The item that a point stands for, by its position.
     #[must_use]
     pub fn position(&self, point: u64) -> Option<usize> {
@@ -169,8 +217,18 @@ impl Corpus {
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let words: usize = self.items.iter().map(|item| item.words.len() * 8).sum();
-        words + self.items.len() * 120 + self.experts.len() * 200
+        let texts: usize = self
+            .items
+            .iter()
+            .map(|item| item.words.len() * 8 + item.style.tokens.len() * 4)
+            .sum();
+        let openings: usize = self.openings.iter().map(Postings::bytes).sum();
+        texts
+            + self.words.bytes()
+            + self.style.bytes()
+            + openings
+            + self.items.len() * 160
+            + self.experts.len() * 200
     }
 
     fn area_number(&mut self, area: &str) -> Option<u16> {

@@ -25,15 +25,34 @@ pub struct Reliability {
     pub observed: f64,
 }
 
+/// Candidate and incumbent on a part of the questions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceReport {
+    /// What the slice is cut by: `area`, `expert` (how frequent the right one is), `window`.
+    pub kind: String,
+    /// Which part it is.
+    pub name: String,
+    /// Its questions.
+    pub queries: u64,
+    /// Mean reciprocal rank of the candidate.
+    pub candidate_mrr: f64,
+    /// Mean reciprocal rank of the incumbent.
+    pub incumbent_mrr: f64,
+}
+
 /// What was measured before the gate decided, and what it decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
-    /// Questions of the time-ordered holdout.
+    /// Questions of the time-ordered holdout, over all its windows.
     pub queries: u64,
     /// Items that the compared models could learn from at the last window.
     pub history: u64,
+    /// Windows of the holdout, each asked with what was known before it.
+    pub windows: u64,
     /// Each method on the same questions.
     pub methods: Vec<MethodReport>,
+    /// Where the candidate gains and loses.
+    pub slices: Vec<SliceReport>,
     /// The evidence that the gate weighed.
     pub evidence: GateEvidence,
     /// What the gate decided.
@@ -44,6 +63,9 @@ pub struct EvaluationReport {
     pub calibration_error: f64,
     /// Predicted against observed.
     pub reliability: Vec<Reliability>,
+    /// How far the candidate lies from the tier above (0) towards what the tenant's own questions
+    /// say (1).
+    pub own_share: f64,
     /// The candidate's weights, by feature.
     pub weights: Vec<(String, f64)>,
 }

@@ -5,35 +5,45 @@
 //! is worth and what was tried and left out.
 
 use crate::Corpus;
-use crate::statistics::{ALL_TIME, HalfLife, LATEST, RECENT, Statistics};
+use crate::heads::HEADS;
+use crate::statistics::{ALL_TIME, LATEST, RECENT, Statistics, Vocabulary};
+use crate::style::Style;
+use crate::votes::{Hybrid, Votes};
 
 /// Nearest items of each kind that features look at.
-pub const NEIGHBOURS: usize = 100;
+pub const NEIGHBOURS: usize = 200;
 
 /// The features, in the order of the columns, in words for people.
-pub const FEATURES: [&str; 8] = [
+pub const FEATURES: [&str; 16] = [
     "similar questions, recent ones first",
-    "similar questions of any time",
     "same words, recent ones first",
-    "the words this expert answers lately",
-    "share of all answers",
-    "share of the latest answers",
+    "similar questions with the same words",
+    "the latest similar questions",
+    "what this expert answers, learned over the long run",
+    "what this expert answers, learned lately",
+    "the words this expert answers",
+    "the style this expert answers",
+    "questions that begin alike",
+    "questions with the same tag",
     "the area this question seems to be in",
+    "share of all answers",
+    "share of recent answers",
+    "share of the latest answers",
+    "time since the expert's last answer",
     "the expert's profile",
 ];
 
 /// The feature that no history can teach when profiles are rare: its weight starts from
 /// [`PROFILE_PRIOR`] instead of zero.
-pub(crate) const PROFILE: usize = 7;
+pub(crate) const PROFILE: usize = FEATURES.len() - 1;
 /// Weight of a profile that has all words of a question, set by hand.
 pub(crate) const PROFILE_PRIOR: f64 = 2.0;
 
 /// Added to a share of votes before its logarithm is taken.
-const VOTE_FLOOR: f32 = 0.02;
+pub(crate) const VOTE_FLOOR: f32 = 0.02;
 /// Added to a share of activity before its logarithm is taken.
 const ACTIVITY_FLOOR: f32 = 0.005;
-/// Dense similarity counts as `exp((s - best) / TEMPERATURE)`.
-const TEMPERATURE: f32 = 0.10;
+
 /// The nearest items of a question, as positions in the corpus with their scores, best first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hits {
@@ -41,6 +51,21 @@ pub struct Hits {
     pub dense: Vec<(u32, f32)>,
     /// By BM25.
     pub lexical: Vec<(u32, f32)>,
+}
+
+/// What features look at in a question.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its words ([`crate::words::count`]).
+    pub words: &'a [(u32, f32)],
+    /// How it is written ([`crate::style::read`]).
+    pub style: &'a Style,
+    /// Its nearest items.
+    pub hits: &'a Hits,
+    /// What the heads expect of each expert, one list a head; empty when it could not be embedded.
+    pub heads: &'a [Vec<f32>],
+    /// Its area, where the caller knows it.
+    pub area: Option<u16>,
 }
 
 /// One row of features for each expert of the corpus.
@@ -83,26 +108,45 @@ impl<'a> Features<'a> {
         Self { corpus, statistics }
     }
 
-    /// The features of every expert for a question with these `words` ([`crate::words::count`]) and these
-    /// nearest items. `area` is the question's, where the caller knows it.
+    /// The features of every expert for a question.
     #[must_use]
-    pub fn compute(&self, words: &[(u32, f32)], hits: &Hits, area: Option<u16>) -> FeatureMatrix {
-        let dense = Votes::new(self, softmax(&hits.dense, TEMPERATURE));
-        let lexical = Votes::new(self, squared_share(&hits.lexical));
-        let tenth = HalfLife::Share(0.10);
+    pub fn compute(&self, asked: Asked<'_>) -> FeatureMatrix {
+        let (corpus, statistics) = (self.corpus, self.statistics);
+        let votes = Votes::new(corpus, statistics.items());
+        let hybrid = Hybrid::new(asked.hits, statistics.items());
+        let dense = votes.dense(&asked.hits.dense);
+        let numbers = asked.words.iter().map(|&(word, _)| word);
+        let tokens = asked.style.tokens.iter().copied();
         let columns: [Vec<f32>; FEATURES.len()] = [
-            dense.log_shares(tenth),
-            dense.log_shares(HalfLife::Never),
-            lexical.log_shares(tenth),
-            self.statistics.vocabulary(words),
-            self.log_activity(ALL_TIME),
-            self.log_activity(LATEST),
-            self.area_affinity(&dense, area),
-            (0..self.corpus.experts().len())
-                .map(|e| self.profile_match(words, e))
+            votes.log_shares(&dense.recent),
+            votes.log_shares(&votes.lexical(&asked.hits.lexical)),
+            votes.log_shares(&votes.hybrid(&hybrid)),
+            votes.log_shares(&votes.latest(&hybrid)),
+            self.head(asked.heads, 0),
+            self.head(asked.heads, 1),
+            statistics.vocabulary(corpus, Vocabulary::Words, numbers),
+            statistics.vocabulary(corpus, Vocabulary::Style, tokens),
+            log(
+                VOTE_FLOOR,
+                &statistics.opening(corpus, 1, asked.style.opening[1]),
+            ),
+            log(
+                VOTE_FLOOR,
+                &statistics.opening(corpus, 0, asked.style.opening[0]),
+            ),
+            self.area_affinity(&votes.areas(&dense.areas), asked.area),
+            log(ACTIVITY_FLOOR, statistics.activity(ALL_TIME)),
+            log(ACTIVITY_FLOOR, statistics.activity(RECENT)),
+            log(ACTIVITY_FLOOR, statistics.activity(LATEST)),
+            statistics
+                .idle()
+                .map(|age| -(100.0 * age).ln_1p())
+                .collect(),
+            (0..corpus.experts().len())
+                .map(|e| self.profile_match(asked.words, e))
                 .collect(),
         ];
-        let mut values = vec![[0.0; FEATURES.len()]; self.corpus.experts().len()];
+        let mut values = vec![[0.0; FEATURES.len()]; corpus.experts().len()];
         for (feature, column) in columns.iter().enumerate() {
             for (row, value) in values.iter_mut().zip(column) {
                 row[feature] = *value;
@@ -111,10 +155,22 @@ impl<'a> Features<'a> {
         FeatureMatrix { values }
     }
 
+    fn head(&self, heads: &[Vec<f32>], which: usize) -> Vec<f32> {
+        debug_assert!(heads.is_empty() || heads.len() == HEADS);
+        let unknown = || vec![VOTE_FLOOR.ln(); self.corpus.experts().len()];
+        heads.get(which).map_or_else(unknown, |head| {
+            let log = |value: &f32| (VOTE_FLOOR + value.max(0.0)).ln();
+            head.iter().map(log).collect()
+        })
+    }
+
     /// How much of the question's words a profile has, from 0 to 1: what speaks for an expert who has
     /// not answered anything yet.
     fn profile_match(&self, words: &[(u32, f32)], expert: usize) -> f32 {
-        let weigh = |word: u32| self.statistics.word_weight(word).unwrap_or(1.0);
+        let weigh = |word: u32| {
+            let known = self.statistics.word_weight(self.corpus, word);
+            known.unwrap_or(1.0)
+        };
         let profile = &self.corpus.profiles()[expert];
         if profile.is_empty() {
             return 0.0;
@@ -141,23 +197,19 @@ impl<'a> Features<'a> {
             .collect()
     }
 
-    fn log_activity(&self, which: usize) -> Vec<f32> {
-        let shares = self.statistics.activity(which);
-        shares
-            .iter()
-            .map(|share| (ACTIVITY_FLOOR + share).ln())
-            .collect()
-    }
-
     /// The experts of the areas that the question seems to be in, or of the area it is in.
-    fn area_affinity(&self, dense: &Votes<'_>, area: Option<u16>) -> Vec<f32> {
+    fn area_affinity(&self, seems: &[(usize, f32)], area: Option<u16>) -> Vec<f32> {
+        let given;
         let shares = match area {
-            Some(area) => vec![(usize::from(area), 1.0)],
-            None => dense.area_shares(HalfLife::Share(0.25)),
+            Some(area) => {
+                given = [(usize::from(area), 1.0)];
+                &given[..]
+            }
+            None => seems,
         };
         let mut affinity = vec![0.0_f32; self.corpus.experts().len()];
         let mut known = 0.0;
-        for (area, share) in shares {
+        for &(area, share) in shares {
             let Some(experts) = self.statistics.area_share(area) else {
                 continue;
             };
@@ -177,71 +229,6 @@ impl<'a> Features<'a> {
     }
 }
 
-/// Weighted votes of a question's nearest items.
-struct Votes<'a> {
-    features: Features<'a>,
-    weights: Vec<(u32, f32)>,
-}
-
-impl<'a> Votes<'a> {
-    fn new(features: &Features<'a>, weights: Vec<(u32, f32)>) -> Self {
-        Self {
-            features: *features,
-            weights,
-        }
-    }
-
-    fn aged(&self, half: HalfLife) -> impl Iterator<Item = (usize, f32)> + '_ {
-        let n = self.features.statistics.items();
-        self.weights.iter().map(move |&(position, weight)| {
-            let position = position as usize;
-            (position, weight * half.weight(n - 1 - position, n))
-        })
-    }
-
-    fn log_shares(&self, half: HalfLife) -> Vec<f32> {
-        let mut votes = vec![0.0_f32; self.features.corpus.experts().len()];
-        for (position, weight) in self.aged(half) {
-            for &expert in &self.features.corpus.items()[position].experts {
-                votes[usize::from(expert)] += weight;
-            }
-        }
-        let total: f32 = votes.iter().sum::<f32>().max(1e-9);
-        votes
-            .iter()
-            .map(|vote| (VOTE_FLOOR + vote / total).ln())
-            .collect()
-    }
-
-    fn area_shares(&self, half: HalfLife) -> Vec<(usize, f32)> {
-        let mut shares = vec![0.0_f32; self.features.corpus.areas()];
-        let mut total = 0.0;
-        for (position, weight) in self.aged(half) {
-            total += weight;
-            if let Some(area) = self.features.corpus.items()[position].area {
-                shares[usize::from(area)] += weight;
-            }
-        }
-        let total = total.max(1e-9);
-        shares
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| **s > 0.0)
-            .map(|(a, s)| (a, s / total))
-            .collect()
-    }
-}
-
-fn softmax(hits: &[(u32, f32)], temperature: f32) -> Vec<(u32, f32)> {
-    let best = hits.iter().map(|hit| hit.1).fold(f32::MIN, f32::max);
-    hits.iter()
-        .map(|&(at, score)| (at, ((score - best) / temperature).exp()))
-        .collect()
-}
-
-fn squared_share(hits: &[(u32, f32)]) -> Vec<(u32, f32)> {
-    let best = hits.first().map_or(1.0, |hit| hit.1).max(1e-6);
-    hits.iter()
-        .map(|&(at, score)| (at, (score / best).powi(2)))
-        .collect()
+fn log(floor: f32, shares: &[f32]) -> Vec<f32> {
+    shares.iter().map(|share| (floor + share).ln()).collect()
 }

@@ -13,25 +13,43 @@ pub mod classify;
 mod corpus;
 mod dataset;
 mod evaluation;
+mod exam;
 mod features;
 mod gate;
 mod global;
+mod heads;
+mod judgement;
+mod linear;
+mod postings;
 mod ranker;
+mod report;
 mod retrieval;
+mod signal;
 mod statistics;
+pub mod style;
+mod tier;
 mod training;
+mod votes;
+mod windows;
 pub mod words;
 
 pub use baselines::Baseline;
 pub use calibration::Calibration;
 pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
 pub use dataset::{DatasetDescription, describe};
-pub use evaluation::{EvaluationReport, MethodReport, Reliability, first_right, metrics};
-pub use features::{FEATURES, FeatureMatrix, Features, Hits, NEIGHBOURS};
+pub use evaluation::{
+    EvaluationReport, MethodReport, Reliability, SliceReport, first_right, metrics,
+};
+pub use exam::Exam;
+pub use features::{Asked, FEATURES, FeatureMatrix, Features, Hits, NEIGHBOURS};
 pub use global::global_ranker;
+pub use heads::Heads;
 pub use ranker::{Contribution, FitSettings, Query, Ranker, Scored};
 pub use retrieval::Retriever;
+pub use signal::{Signal, SignalError};
 pub use statistics::Statistics;
+pub use tier::{TierKind, TierModel, train_tier};
 pub use training::{
-    Progress, TenantModel, TrainError, TrainSettings, fit_global, train_tenant, window_queries,
+    Progress, TenantModel, TrainError, TrainSettings, fit_global, signal_of, train_tenant,
 };
+pub use windows::Window;

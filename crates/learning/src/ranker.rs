@@ -10,10 +10,12 @@
     reason = "small matrices read best by their indices"
 )]
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
 use crate::features::{FEATURES, FeatureMatrix, PROFILE, PROFILE_PRIOR};
+use crate::linear::solve;
 
 const F: usize = FEATURES.len();
 const NEWTON_STEPS: usize = 25;
@@ -22,16 +24,14 @@ const STEP_HALVINGS: usize = 12;
 /// Weights of the features, and how to read its scores as probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ranker {
-    /// One weight a feature, in the order of [`FEATURES`], for features divided by `scales`.
+    /// One weight a feature, in the order of [`FEATURES`].
     weights: Vec<f64>,
-    /// One scale a feature: its spread over the candidates of a question, over all tenants.
-    scales: Vec<f64>,
     /// From softmax to probability.
     pub calibration: Calibration,
 }
 
 /// One question to learn from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     /// The features of all experts.
     pub features: FeatureMatrix,
@@ -75,10 +75,13 @@ pub struct FitSettings<'a> {
 }
 
 impl Ranker {
-    /// Fits weights to `queries`. Questions that no candidate was right for tell nothing and are
-    /// passed over. Features are divided by `scales`.
+    /// Fits weights to `queries`, each counting its weight times the factor beside it. Questions that
+    /// no candidate was right for tell nothing and are passed over.
     #[must_use]
-    pub fn fit(queries: &[Query], scales: &[f64], settings: FitSettings<'_>) -> Self {
+    pub fn fit<'q>(
+        queries: impl IntoIterator<Item = (&'q Query, f64)>,
+        settings: FitSettings<'_>,
+    ) -> Self {
         let anchor: Vec<f64> = match settings.towards {
             Some(ranker) => ranker.weights.clone(),
             None => (0..F)
@@ -86,8 +89,8 @@ impl Ranker {
                 .collect(),
         };
         let prepared: Vec<Prepared> = queries
-            .iter()
-            .filter_map(|query| Prepared::new(query, scales))
+            .into_iter()
+            .filter_map(|(query, factor)| Prepared::new(query, factor))
             .collect();
         let loss = Loss {
             queries: &prepared,
@@ -101,38 +104,19 @@ impl Ranker {
             .unwrap_or_default();
         Self {
             weights,
-            scales: scales.to_vec(),
             calibration,
         }
     }
 
-    /// The spread of each feature over the candidates of a question: what [`Ranker::fit`] divides
-    /// by.
+    /// The ranker that lies between this one (0) and `other` (1): its scores are the weighted mean of
+    /// theirs. Keeps this one's calibration.
     #[must_use]
-    pub fn spread(queries: &[Query]) -> Vec<f64> {
-        let mut sums = [0.0; F];
-        let mut total = 0.0;
-        for query in queries {
-            let n = query.candidates.len().max(1) as f64;
-            for (feature, sum) in sums.iter_mut().enumerate() {
-                let value = |e: &u16| f64::from(query.features.row(usize::from(*e))[feature]);
-                let mean = query.candidates.iter().map(value).sum::<f64>() / n;
-                let squares = query.candidates.iter().map(|e| (value(e) - mean).powi(2));
-                *sum += query.weight * squares.sum::<f64>() / n;
-            }
-            total += query.weight;
+    pub fn towards(&self, other: &Self, share: f64) -> Self {
+        let weights = self.weights.iter().zip(&other.weights);
+        Self {
+            weights: weights.map(|(a, b)| a + share * (b - a)).collect(),
+            calibration: self.calibration,
         }
-        let spread = |sum: &f64| (sum / total.max(1e-12)).sqrt();
-        // A feature that never varies (no tenant had profiles) is left as it is.
-        sums.iter()
-            .map(|sum| Some(spread(sum)).filter(|s| *s > 1e-6).unwrap_or(1.0))
-            .collect()
-    }
-
-    /// The scales its features are divided by.
-    #[must_use]
-    pub fn scales(&self) -> &[f64] {
-        &self.scales
     }
 
     /// Each feature with its weight.
@@ -143,10 +127,7 @@ impl Ranker {
     /// Whether it was made for the features of this version of the code and has only numbers.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.weights.len() == F
-            && self.scales.len() == F
-            && self.weights.iter().all(|w| w.is_finite())
-            && self.scales.iter().all(|s| s.is_finite() && *s > 0.0)
+        self.weights.len() == F && self.weights.iter().all(|w| w.is_finite())
     }
 
     /// The candidates, best first; equal scores by the expert's position.
@@ -173,6 +154,20 @@ impl Ranker {
         scored
     }
 
+    /// The share of each candidate's score in a question, and whether that candidate was right.
+    pub(crate) fn shares(&self, query: &Query) -> Vec<(f64, bool)> {
+        let plain = Self {
+            calibration: Calibration::default(),
+            ..self.clone()
+        };
+        let ranked = plain.rank(&query.features, &query.candidates);
+        let right = |one: &Scored| query.right.iter().any(|r| usize::from(*r) == one.expert);
+        ranked
+            .iter()
+            .map(|one| (one.probability, right(one)))
+            .collect()
+    }
+
     /// What each feature added to an expert's score, the strongest first. The contributions of one
     /// expert sum to the distance of its score from the mean score of the candidates.
     #[must_use]
@@ -192,7 +187,7 @@ impl Ranker {
                     .sum::<f64>()
                     / n;
                 let value = value_of(expert);
-                let contribution = self.weights[feature] * (value - mean) / self.scales[feature];
+                let contribution = self.weights[feature] * (value - mean);
                 Contribution {
                     feature,
                     value,
@@ -205,9 +200,9 @@ impl Ranker {
     }
 
     fn score(&self, row: &[f32; F]) -> f64 {
-        let terms = row.iter().zip(&self.weights).zip(&self.scales);
+        let terms = row.iter().zip(&self.weights);
         terms
-            .map(|((value, weight), scale)| f64::from(*value) * weight / scale)
+            .map(|(value, weight)| f64::from(*value) * weight)
             .sum()
     }
 }
@@ -220,7 +215,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(query: &Query, scales: &[f64]) -> Option<Self> {
+    fn new(query: &Query, factor: f64) -> Option<Self> {
         let is_right: Vec<bool> = query
             .candidates
             .iter()
@@ -232,7 +227,7 @@ impl Prepared {
         }
         let rows = query.candidates.iter().map(|&expert| {
             let row = query.features.row(usize::from(expert));
-            std::array::from_fn(|f| f64::from(row[f]) / scales[f])
+            std::array::from_fn(|f| f64::from(row[f]))
         });
         let share = 1.0 / right as f64;
         let truth = is_right
@@ -241,7 +236,7 @@ impl Prepared {
         Some(Self {
             rows: rows.collect(),
             truth: truth.collect(),
-            weight: query.weight,
+            weight: query.weight * factor,
         })
     }
 }
@@ -265,7 +260,7 @@ impl Loss<'_> {
         let mut weights = self.anchor.to_vec();
         let mut here = self.at(&weights);
         for _ in 0..NEWTON_STEPS {
-            let Some(step) = solve(&here.hessian, &here.gradient) else {
+            let Some(step) = here.step() else {
                 break;
             };
             let mut length = 1.0;
@@ -317,6 +312,13 @@ impl Loss<'_> {
 }
 
 impl Point {
+    /// The Newton step: the Hessian's inverse times the gradient.
+    fn step(&self) -> Option<Vec<f64>> {
+        let hessian = Array2::from_shape_fn((F, F), |(f, g)| self.hessian[f][g]);
+        let gradient = Array2::from_shape_fn((F, 1), |(f, _)| self.gradient[f]);
+        Some(solve(hessian, &gradient)?.into_raw_vec_and_offset().0)
+    }
+
     /// Adds one query; of the Hessian the upper half.
     fn add(&mut self, query: &Prepared, weights: &[f64]) {
         let scores: Vec<f64> = query
@@ -353,35 +355,4 @@ impl Point {
             }
         }
     }
-}
-
-/// Solves `a x = b` for a symmetric positive definite `a` (Cholesky); none when it is not.
-fn solve(a: &[[f64; F]; F], b: &[f64; F]) -> Option<[f64; F]> {
-    let mut l = [[0.0; F]; F];
-    for i in 0..F {
-        for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| l[i][k] * l[j][k]).sum();
-            if i == j {
-                let square = a[i][i] - dot;
-                // NaN is not positive either.
-                if square.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
-                    return None;
-                }
-                l[i][i] = square.sqrt();
-            } else {
-                l[i][j] = (a[i][j] - dot) / l[j][j];
-            }
-        }
-    }
-    let mut y = [0.0; F];
-    for i in 0..F {
-        let dot: f64 = (0..i).map(|k| l[i][k] * y[k]).sum();
-        y[i] = (b[i] - dot) / l[i][i];
-    }
-    let mut x = [0.0; F];
-    for i in (0..F).rev() {
-        let dot: f64 = (i + 1..F).map(|k| l[k][i] * x[k]).sum();
-        x[i] = (y[i] - dot) / l[i][i];
-    }
-    Some(x)
 }

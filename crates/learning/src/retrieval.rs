@@ -12,7 +12,7 @@ use crate::{Corpus, Statistics, words};
 #[derive(Debug)]
 pub struct Retriever<'a> {
     corpus: &'a Corpus,
-    /// One row an item, of length 1.
+    /// One row an item, of length 1; of zeros where an item has no embedding yet.
     vectors: ArrayView2<'a, f32>,
     /// Per word, the items that have it and its BM25 weight there, oldest first.
     postings: HashMap<u32, Vec<(u32, f32)>>,
@@ -53,6 +53,12 @@ impl<'a> Retriever<'a> {
         self.corpus
     }
 
+    /// The items' embeddings.
+    #[must_use]
+    pub fn vectors(&self) -> ArrayView2<'a, f32> {
+        self.vectors
+    }
+
     /// The nearest of the first `statistics.items()` items, for each of the items `from..to` taken
     /// as questions.
     #[must_use]
@@ -80,7 +86,7 @@ impl<'a> Retriever<'a> {
         scores.fill(0.0);
         let n = scores.len() as u32;
         for &(word, _) in &self.corpus.items()[question].words {
-            let Some(weight) = statistics.word_weight(word) else {
+            let Some(weight) = statistics.word_weight(self.corpus, word) else {
                 continue;
             };
             for &(position, value) in self.postings.get(&word).into_iter().flatten() {

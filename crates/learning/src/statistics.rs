@@ -4,12 +4,9 @@
 //! for a month has not forgotten who answers, and a replay gives the same answers as the day it
 //! happened.
 
-use std::collections::HashMap;
-
+use crate::postings::Postings;
 use crate::{Corpus, words};
 
-/// Smoothing of the vocabulary's probabilities towards the tenant's, in words.
-const VOCABULARY_PRIOR: f32 = 200.0;
 /// Smoothing of an area's experts towards the tenant's, in items.
 const AREA_PRIOR: f32 = 2.0;
 
@@ -40,90 +37,101 @@ impl HalfLife {
     }
 }
 
-/// One expert's use of one word.
-#[derive(Debug, Clone, Copy)]
-struct Use {
-    expert: u16,
-    /// Items, newer ones counting more.
-    items: f32,
+/// Half-lives of the activity shares.
+const ACTIVITY: [HalfLife; 4] = [
+    HalfLife::Never,
+    HalfLife::Share(0.10),
+    HalfLife::Share(0.02),
+    HalfLife::Share(0.03),
+];
+/// Positions in [`ACTIVITY`].
+pub(crate) const ALL_TIME: usize = 0;
+pub(crate) const RECENT: usize = 1;
+pub(crate) const LATEST: usize = 2;
+const AREA_RECENT: usize = 3;
+/// Half-life of the experts of an area.
+const AREA_HALF_LIFE: HalfLife = HalfLife::Share(0.03);
+/// Half-life of vocabularies.
+const VOCABULARY: HalfLife = HalfLife::Share(0.25);
+/// Half-life of who answers texts that begin alike.
+const OPENING: HalfLife = HalfLife::Share(0.10);
+/// Smoothing of who answers texts that begin alike towards recent activity, in items.
+const OPENING_PRIOR: f32 = 1.0;
+
+/// Which vocabulary is meant: what texts are about, or how they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vocabulary {
+    Words,
+    Style,
+}
+
+impl Vocabulary {
+    /// Smoothing of an expert's probabilities towards the tenant's, in words.
+    fn prior(self) -> f32 {
+        match self {
+            Self::Words => 200.0,
+            Self::Style => 400.0,
+        }
+    }
+
+    fn postings(self, corpus: &Corpus) -> &Postings {
+        match self {
+            Self::Words => corpus.words(),
+            Self::Style => corpus.style(),
+        }
+    }
+}
+
+/// How much of a vocabulary was used, by whom.
+#[derive(Debug, Clone)]
+struct Usage {
+    /// Words of all items, each counted once an item.
+    total: f32,
+    /// The same by expert, newer items counting less.
+    experts: Vec<f32>,
 }
 
 /// What the first `n` items of a corpus say.
 #[derive(Debug, Clone)]
 pub struct Statistics {
     n: usize,
-    experts: usize,
-    document_frequency: HashMap<u32, u32>,
-    /// Per word, who used it.
-    uses: HashMap<u32, Vec<Use>>,
-    /// Sum over words of the document frequency.
-    total_df: f32,
-    /// Per expert, the sum of its uses.
-    use_totals: Vec<f32>,
+    /// How much each item counts for vocabularies, and for openings.
+    decays: [Vec<f32>; 2],
     activity: Vec<Vec<f32>>,
+    words: Usage,
+    style: Usage,
     /// Per area and expert, smoothed share of the area's recent items.
     area_shares: Vec<Vec<f32>>,
     last_position: Vec<Option<u32>>,
 }
 
-/// Half-lives of the activity shares.
-const ACTIVITY: [HalfLife; 3] = [
-    HalfLife::Never,
-    HalfLife::Share(0.10),
-    HalfLife::Share(0.02),
-];
-/// Positions in [`ACTIVITY`].
-pub(crate) const ALL_TIME: usize = 0;
-pub(crate) const RECENT: usize = 1;
-pub(crate) const LATEST: usize = 2;
-/// Half-life of the vocabulary.
-const VOCABULARY: HalfLife = HalfLife::Share(0.25);
-
 impl Statistics {
     /// Counts the first `n` items of `corpus` (all, when there are fewer).
     #[must_use]
     pub fn as_of(corpus: &Corpus, n: usize) -> Self {
-        let items = &corpus.items()[..n.min(corpus.items().len())];
-        let n = items.len();
-        let experts = corpus.experts().len();
-        let mut made = Self {
-            n,
-            experts,
-            document_frequency: HashMap::new(),
-            uses: HashMap::new(),
-            total_df: 0.0,
-            use_totals: vec![0.0; experts],
-            activity: ACTIVITY
-                .iter()
-                .map(|half| activity(corpus, n, *half))
-                .collect(),
-            area_shares: Vec::new(),
-            last_position: vec![None; experts],
-        };
+        let n = n.min(corpus.items().len());
+        let items = &corpus.items()[..n];
+        let decays = [VOCABULARY.weights(n), OPENING.weights(n)];
+        let mut last_position = vec![None; corpus.experts().len()];
         for (position, item) in items.iter().enumerate() {
-            let recent = VOCABULARY.weight(n - 1 - position, n);
             for &expert in &item.experts {
                 // Positions fit: see `Corpus::new`.
-                made.last_position[usize::from(expert)] = Some(position as u32);
-            }
-            for &(word, _) in &item.words {
-                *made.document_frequency.entry(word).or_default() += 1;
-                made.total_df += 1.0;
-                let uses = made.uses.entry(word).or_default();
-                for &expert in &item.experts {
-                    made.use_totals[usize::from(expert)] += recent;
-                    match uses.iter_mut().find(|one| one.expert == expert) {
-                        Some(one) => one.items += recent,
-                        None => uses.push(Use {
-                            expert,
-                            items: recent,
-                        }),
-                    }
-                }
+                last_position[usize::from(expert)] = Some(position as u32);
             }
         }
-        made.area_shares = made.count_areas(corpus);
-        made
+        let activity: Vec<Vec<f32>> = ACTIVITY
+            .iter()
+            .map(|half| activity(corpus, n, *half))
+            .collect();
+        Self {
+            n,
+            words: usage(corpus, n, &decays[0], |item| item.words.len()),
+            style: usage(corpus, n, &decays[0], |item| item.style.tokens.len()),
+            area_shares: areas(corpus, n, &activity[AREA_RECENT]),
+            decays,
+            activity,
+            last_position,
+        }
     }
 
     /// Items counted.
@@ -138,6 +146,15 @@ impl Statistics {
         self.last_position.get(expert).is_some_and(Option::is_some)
     }
 
+    /// Per expert, the age of its newest item as a share of the history; 1 when there is none.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = f32> + '_ {
+        let n = self.n.max(1) as f32;
+        self.last_position.iter().map(move |last| match last {
+            Some(position) => (self.n - 1 - *position as usize) as f32 / n,
+            None => 1.0,
+        })
+    }
+
     /// Share of the items, by expert, with the half-life `ACTIVITY[which]`.
     pub(crate) fn activity(&self, which: usize) -> &[f32] {
         &self.activity[which]
@@ -145,44 +162,89 @@ impl Statistics {
 
     /// Inverse document frequency of a word; none for a word that nobody used.
     #[must_use]
-    pub fn word_weight(&self, word: u32) -> Option<f32> {
-        let df = *self.document_frequency.get(&word)? as usize;
-        Some(words::inverse_document_frequency(self.n, df))
+    pub fn word_weight(&self, corpus: &Corpus, word: u32) -> Option<f32> {
+        match corpus.words().before(word, self.n).len() {
+            0 => None,
+            df => Some(words::inverse_document_frequency(self.n, df)),
+        }
     }
 
     /// The query that finds the items sharing words with a text: its words, each with its inverse
     /// document frequency. Words that nobody used are left out.
     #[must_use]
-    pub fn query_weights(&self, counts: &[(u32, f32)]) -> (Vec<u32>, Vec<f32>) {
+    pub fn query_weights(&self, corpus: &Corpus, counts: &[(u32, f32)]) -> (Vec<u32>, Vec<f32>) {
         counts
             .iter()
-            .filter_map(|&(word, _)| Some((word, self.word_weight(word)?)))
+            .filter_map(|&(word, _)| Some((word, self.word_weight(corpus, word)?)))
             .unzip()
     }
 
     /// How much better each expert's vocabulary explains the words than the tenant's does: the sum
     /// of log ratios (naive Bayes with a prior), divided by the square root of the number of words.
-    pub(crate) fn vocabulary(&self, counts: &[(u32, f32)]) -> Vec<f32> {
-        let mut sums = vec![0.0; self.experts];
-        let mut used = 0usize;
-        for (word, _) in counts {
-            let df = self.document_frequency.get(word).copied().unwrap_or(0);
-            if df < 2 {
+    /// Words that fewer than two items have say nothing.
+    pub(crate) fn vocabulary(
+        &self,
+        corpus: &Corpus,
+        which: Vocabulary,
+        words: impl Iterator<Item = u32>,
+    ) -> Vec<f32> {
+        let usage = match which {
+            Vocabulary::Words => &self.words,
+            Vocabulary::Style => &self.style,
+        };
+        let (postings, prior) = (which.postings(corpus), which.prior());
+        let mut sums = vec![0.0_f32; usage.experts.len()];
+        let mut mass = vec![0.0_f32; usage.experts.len()];
+        let mut touched: Vec<u16> = Vec::new();
+        let mut used = 0.0_f32;
+        for word in words {
+            let positions = postings.before(word, self.n);
+            if positions.len() < 2 {
                 continue;
             }
-            used += 1;
-            let expected = VOCABULARY_PRIOR * df as f32 / self.total_df;
-            for one in self.uses.get(word).into_iter().flatten() {
-                sums[usize::from(one.expert)] += (one.items / expected).ln_1p();
+            used += 1.0;
+            for &position in positions {
+                let decay = self.decays[0][position as usize];
+                for &expert in &corpus.items()[position as usize].experts {
+                    let sum = &mut mass[usize::from(expert)];
+                    if *sum == 0.0 {
+                        touched.push(expert);
+                    }
+                    *sum += decay;
+                }
+            }
+            let expected = prior * positions.len() as f32 / usage.total;
+            for expert in touched.drain(..) {
+                let at = usize::from(expert);
+                sums[at] += (std::mem::take(&mut mass[at]) / expected).ln_1p();
             }
         }
-        let words = used as f32;
-        let root = words.max(1.0).sqrt();
-        for (sum, total) in sums.iter_mut().zip(&self.use_totals) {
+        let root = used.max(1.0).sqrt();
+        for (sum, total) in sums.iter_mut().zip(&usage.experts) {
             // The part of the log ratio that is the same for each word of the question.
-            *sum = (*sum - words * (total / VOCABULARY_PRIOR).ln_1p()) / root;
+            *sum = (*sum - used * (total / prior).ln_1p()) / root;
         }
         sums
+    }
+
+    /// Smoothed share of each expert in the items that begin with this tag; recent activity when
+    /// there is no tag.
+    pub(crate) fn opening(&self, corpus: &Corpus, which: usize, tag: Option<u32>) -> Vec<f32> {
+        let base = self.activity(RECENT);
+        let Some(tag) = tag else {
+            return base.to_vec();
+        };
+        let mut shares: Vec<f32> = base.iter().map(|share| OPENING_PRIOR * share).collect();
+        let mut total = OPENING_PRIOR;
+        for &position in corpus.openings()[which].before(tag, self.n) {
+            let decay = self.decays[1][position as usize];
+            for &expert in &corpus.items()[position as usize].experts {
+                shares[usize::from(expert)] += decay;
+                total += decay;
+            }
+        }
+        shares.iter_mut().for_each(|share| *share /= total);
+        shares
     }
 
     /// Smoothed share of each expert in an area.
@@ -193,37 +255,50 @@ impl Statistics {
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let uses: usize = self
-            .uses
-            .values()
-            .map(|uses| 48 + uses.capacity() * 8)
-            .sum();
-        uses + self.document_frequency.len() * 16
-            + self.experts * 64
-            + self.area_shares.len() * self.experts * 4
+        let experts = self.last_position.len();
+        self.n * 8 + experts * 64 + self.area_shares.len() * experts * 4
     }
+}
 
-    fn count_areas(&self, corpus: &Corpus) -> Vec<Vec<f32>> {
-        let weights = HalfLife::Share(0.10).weights(self.n);
-        let base = &self.activity[RECENT];
-        let mut shares: Vec<Vec<f32>> = (0..corpus.areas())
-            .map(|_| base.iter().map(|share| AREA_PRIOR * share).collect())
-            .collect();
-        let mut totals = vec![AREA_PRIOR; corpus.areas()];
-        for (item, weight) in corpus.items()[..self.n].iter().zip(&weights) {
-            let Some(area) = item.area.map(usize::from) else {
-                continue;
-            };
-            totals[area] += weight;
-            for &expert in &item.experts {
-                shares[area][usize::from(expert)] += weight;
-            }
+fn usage(
+    corpus: &Corpus,
+    n: usize,
+    decays: &[f32],
+    words: impl Fn(&crate::CorpusItem) -> usize,
+) -> Usage {
+    let mut made = Usage {
+        total: 0.0,
+        experts: vec![0.0; corpus.experts().len()],
+    };
+    for (item, decay) in corpus.items()[..n].iter().zip(decays) {
+        let words = words(item) as f32;
+        made.total += words;
+        for &expert in &item.experts {
+            made.experts[usize::from(expert)] += decay * words;
         }
-        for (share, total) in shares.iter_mut().zip(totals) {
-            share.iter_mut().for_each(|share| *share /= total);
-        }
-        shares
     }
+    made
+}
+
+fn areas(corpus: &Corpus, n: usize, base: &[f32]) -> Vec<Vec<f32>> {
+    let weights = AREA_HALF_LIFE.weights(n);
+    let mut shares: Vec<Vec<f32>> = (0..corpus.areas())
+        .map(|_| base.iter().map(|share| AREA_PRIOR * share).collect())
+        .collect();
+    let mut totals = vec![AREA_PRIOR; corpus.areas()];
+    for (item, weight) in corpus.items()[..n].iter().zip(&weights) {
+        let Some(area) = item.area.map(usize::from) else {
+            continue;
+        };
+        for &expert in &item.experts {
+            shares[area][usize::from(expert)] += weight;
+            totals[area] += weight;
+        }
+    }
+    for (share, total) in shares.iter_mut().zip(totals) {
+        share.iter_mut().for_each(|share| *share /= total);
+    }
+    shares
 }
 
 /// Each expert's share of the items, newer ones counting more.

@@ -1,34 +1,26 @@
-//! Training: windows over the past, a ranker fitted on the older ones and judged on the newest,
-//! then refitted on all.
-//!
-//! Rolling origin (Tashman, "Out-of-sample tests of forecasting accuracy", 2000): each window's
-//! questions see only the items before it, as they would have on that day.
+//! Training: a ranker fitted on a tenant's past, judged on newer windows than it has seen, then
+//! refitted on all.
 
-use domain::{GateRules, decide};
+use domain::{GateRules, Verdict, decide};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use crate::baselines::Baseline;
 use crate::calibration::Calibration;
-use crate::evaluation::{EvaluationReport, MethodReport, first_right, metrics, reliability};
-use crate::features::{Features, Hits};
+use crate::evaluation::{EvaluationReport, reliability};
+use crate::exam::{Exam, exams};
 use crate::gate::{TENANT_RULES, weigh};
-use crate::ranker::{FitSettings, Query, Ranker};
-use crate::{Corpus, Retriever, Statistics};
+use crate::judgement::{Judgement, judge};
+use crate::ranker::{FitSettings, Ranker};
+use crate::report::{methods, slices};
+use crate::signal::Signal;
+use crate::windows::{least_items, windows};
+use crate::{Corpus, Retriever};
 
-/// Share of the items in one window.
-const WINDOW: f64 = 0.18;
-const WINDOWS: usize = 4;
-/// Each older window counts this much of the next newer one.
-const FADING: f64 = 0.6;
-/// A window needs this many items before it, or its questions say nothing.
-const MIN_HISTORY: usize = 20;
-const MIN_WINDOW: usize = 5;
-/// Windows that judge the candidate; the newest weighs most.
-const HOLDOUTS: usize = 2;
+/// Each older window counts this much of the next newer one when a ranker is fitted.
+const FADING: f64 = 0.95;
 /// The pull of a tenant's weights towards the tier above, in questions.
-const TENANT_SHRINKAGE: f64 = 50.0;
-const GLOBAL_SHRINKAGE: f64 = 1e-3;
+const TENANT_SHRINKAGE: f64 = 25.0;
+const GLOBAL_SHRINKAGE: f64 = 1e-2;
 
 /// How far training is: a fraction from 0 to 1 and what it does.
 pub type Progress<'a> = dyn Fn(f32, &str) -> bool + Sync + 'a;
@@ -70,84 +62,15 @@ pub struct TenantModel {
     pub ranker: Ranker,
     /// How a ranker made in the same way did on what it had not seen.
     pub report: EvaluationReport,
-}
-
-/// Part of the past: questions `from..to`, seen with the items before `from`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Window {
-    from: usize,
-    to: usize,
-}
-
-/// The windows of a history of `n` items, the newest first.
-fn windows(n: usize) -> Vec<Window> {
-    let length = ((n as f64) * WINDOW).round() as usize;
-    (1..=WINDOWS)
-        .filter_map(|back| {
-            let from = n.checked_sub(back * length)?;
-            let window = Window {
-                from,
-                to: n - (back - 1) * length,
-            };
-            (length >= MIN_WINDOW && from >= MIN_HISTORY).then_some(window)
-        })
-        .collect()
-}
-
-/// One window's questions with all that methods need to answer them.
-struct Exam {
-    statistics: Statistics,
-    hits: Vec<Hits>,
-    queries: Vec<Query>,
-}
-
-impl Exam {
-    fn new(retriever: &Retriever<'_>, window: Window) -> Self {
-        let corpus = retriever.corpus();
-        let statistics = Statistics::as_of(corpus, window.from);
-        let hits = retriever.hits(&statistics, window.from, window.to);
-        let features = Features::new(corpus, &statistics);
-        let candidates = features.candidates();
-        let items = &corpus.items()[window.from..window.to];
-        let queries = items
-            .iter()
-            .zip(&hits)
-            .map(|(item, hits)| Query {
-                features: features.compute(&item.words, hits, None),
-                candidates: candidates.clone(),
-                right: item.experts.clone(),
-                weight: 1.0,
-            })
-            .collect();
-        Self {
-            statistics,
-            hits,
-            queries,
-        }
-    }
-
-    fn weighted(&self, weight: f64) -> Vec<Query> {
-        self.queries
-            .iter()
-            .map(|query| Query {
-                weight,
-                ..query.clone()
-            })
-            .collect()
-    }
-}
-
-/// The questions of the window `from..to`, seen with the items before it: for quality reports that
-/// compare methods outside of training.
-#[must_use]
-pub fn window_queries(retriever: &Retriever<'_>, from: usize, to: usize) -> Vec<Query> {
-    Exam::new(retriever, Window { from, to }).queries
+    /// What the tenant can give for training the tiers above: numbers only.
+    #[serde(skip)]
+    pub signal: Signal,
 }
 
 /// Trains a tenant's ranker and weighs it against the tier above.
 ///
 /// `vectors` are the items' embeddings: one row an item, in the corpus's order. `progress` is told
-/// how far it is, and answers whether to go on.
+/// how far it is, and answers whether to go on; it may be called from several threads.
 ///
 /// # Errors
 /// [`TrainError`] when there is too little to learn from, or `progress` said to stop.
@@ -158,20 +81,7 @@ pub fn train_tenant<'a>(
     progress: &Progress<'_>,
 ) -> Result<TenantModel, TrainError> {
     let retriever = Retriever::new(corpus, vectors);
-    let windows = windows(corpus.items().len());
-    if windows.is_empty() {
-        let found = corpus.items().len();
-        return Err(TrainError::TooFewItems {
-            found,
-            needed: least_items(),
-        });
-    }
-    let mut exams = Vec::with_capacity(windows.len());
-    for (done, window) in windows.iter().enumerate() {
-        let fraction = 0.1 + 0.6 * done as f32 / windows.len() as f32;
-        go_on(progress, fraction, "replaying the past")?;
-        exams.push(Exam::new(&retriever, *window));
-    }
+    let exams = replay(&retriever, progress)?;
     if exams[0]
         .queries
         .first()
@@ -180,12 +90,34 @@ pub fn train_tenant<'a>(
         return Err(TrainError::OneExpert);
     }
     go_on(progress, 0.75, "judging the candidate")?;
-    let judgement = judge(corpus, &exams, settings);
+    let judgement = judge(&exams, settings.incumbent);
     go_on(progress, 0.9, "refitting on everything")?;
-    let mut ranker = fit(&exams, settings.incumbent);
+    let fitted = fit(&exams, settings.incumbent);
+    let mut ranker = settings.incumbent.towards(&fitted, judgement.share);
     ranker.calibration = judgement.calibration;
-    let report = report(corpus, &exams, &ranker, judgement, settings);
-    Ok(TenantModel { ranker, report })
+    let report = report(corpus, &exams, &ranker, &judgement, settings);
+    Ok(TenantModel {
+        ranker,
+        report,
+        signal: Signal::sample(&exams),
+    })
+}
+
+/// The exams of all windows, the newest first.
+fn replay(retriever: &Retriever<'_>, progress: &Progress<'_>) -> Result<Vec<Exam>, TrainError> {
+    let found = retriever.corpus().items().len();
+    let windows = windows(found);
+    if windows.is_empty() {
+        return Err(TrainError::TooFewItems {
+            found,
+            needed: least_items(),
+        });
+    }
+    let told = |done: usize| {
+        let fraction = 0.05 + 0.7 * done as f32 / windows.len() as f32;
+        progress(fraction, "replaying the past")
+    };
+    exams(retriever, &windows, &told).ok_or(TrainError::Stopped)
 }
 
 fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Result<(), TrainError> {
@@ -196,149 +128,55 @@ fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Result<(), Train
     }
 }
 
-/// The fewest items that give one window.
-fn least_items() -> usize {
-    (1..)
-        .find(|&n| !windows(n).is_empty())
-        .unwrap_or(usize::MAX)
-}
-
 /// Fits on the exams, which are newest first.
-fn fit(exams: &[Exam], towards: &Ranker) -> Ranker {
-    let mut queries = Vec::new();
-    for (back, exam) in exams.iter().enumerate() {
-        queries.extend(exam.weighted(FADING.powi(back as i32)));
-    }
+pub(crate) fn fit(exams: &[Exam], towards: &Ranker) -> Ranker {
+    let queries = exams.iter().enumerate().flat_map(|(back, exam)| {
+        let fading = FADING.powi(back as i32);
+        exam.queries.iter().map(move |query| (query, fading))
+    });
     let settings = FitSettings {
         shrinkage: TENANT_SHRINKAGE,
         towards: Some(towards),
     };
-    Ranker::fit(&queries, towards.scales(), settings)
-}
-
-/// How a candidate did on windows that it had not seen.
-#[derive(Default)]
-struct Judgement {
-    calibration: Calibration,
-    /// Of each question: reciprocal rank of candidate and incumbent, and how much it counts.
-    pairs: Vec<(f64, f64, f64)>,
-    /// Predicted probability of the first expert, and whether it was right.
-    firsts: Vec<(f64, bool)>,
-    /// The candidate's answers to the newest window.
-    newest: Vec<Vec<usize>>,
-}
-
-fn judge(corpus: &Corpus, exams: &[Exam], settings: TrainSettings<'_>) -> Judgement {
-    let mut made = Judgement {
-        calibration: settings.incumbent.calibration,
-        ..Judgement::default()
-    };
-    let mut shares = Vec::new();
-    // The oldest window has nothing before it to fit on: alone, it is judged with the incumbent's
-    // own weights, and the verdict can only be "not proven".
-    let holdouts = HOLDOUTS.min(exams.len().saturating_sub(1)).max(1);
-    for (back, exam) in exams.iter().take(holdouts).enumerate() {
-        let mut candidate = fit(&exams[back + 1..], settings.incumbent);
-        candidate.calibration = Calibration::default();
-        for query in &exam.queries {
-            let ranked = candidate.rank(&query.features, &query.candidates);
-            let order: Vec<usize> = ranked.iter().map(|one| one.expert).collect();
-            let incumbent = settings.incumbent.rank(&query.features, &query.candidates);
-            let old = incumbent.iter().map(|one| one.expert);
-            let weight = FADING.powi(back as i32);
-            made.pairs.push((
-                reciprocal(order.iter().copied(), &query.right),
-                reciprocal(old, &query.right),
-                weight,
-            ));
-            let is_right = |e: usize| query.right.iter().any(|r| usize::from(*r) == e);
-            shares.extend(
-                ranked
-                    .iter()
-                    .map(|one| (one.probability, is_right(one.expert))),
-            );
-            if let Some(first) = ranked.first() {
-                made.firsts
-                    .push((first.probability, is_right(first.expert)));
-            }
-            if back == 0 {
-                made.newest.push(order);
-            }
-        }
-    }
-    if let Some(calibration) = Calibration::fit(&shares) {
-        made.calibration = calibration;
-    }
-    for (probability, _) in &mut made.firsts {
-        *probability = made.calibration.probability(*probability);
-    }
-    debug_assert!(corpus.items().len() >= made.newest.len());
-    made
-}
-
-fn reciprocal(ranked: impl IntoIterator<Item = usize>, right: &[u16]) -> f64 {
-    first_right(ranked, right).map_or(0.0, |place| 1.0 / place as f64)
+    Ranker::fit(queries, settings)
 }
 
 fn report(
     corpus: &Corpus,
     exams: &[Exam],
     ranker: &Ranker,
-    judgement: Judgement,
+    judgement: &Judgement,
     settings: TrainSettings<'_>,
 ) -> EvaluationReport {
-    let newest = &exams[0];
-    let right: Vec<&[u16]> = newest
-        .queries
-        .iter()
-        .map(|query| &query.right[..])
-        .collect();
-    let method = |method: &str, role: &str, answers: Vec<Vec<usize>>| {
-        let answers: Vec<_> = answers.into_iter().zip(right.iter().copied()).collect();
-        MethodReport {
-            method: method.to_owned(),
-            role: role.to_owned(),
-            metrics: metrics(&answers),
-        }
+    let judged = &exams[..judgement.windows];
+    let methods = methods(corpus, judged, judgement);
+    let mrr = |role: &str| {
+        let of_role = methods.iter().filter(|method| method.role == role);
+        of_role.map(|m| m.metrics.mrr).fold(0.0, f64::max)
     };
-    let mut methods: Vec<MethodReport> = Baseline::ALL
-        .into_iter()
-        .map(|baseline| {
-            let answers = newest
-                .queries
-                .iter()
-                .zip(&newest.hits)
-                .map(|(query, hits)| {
-                    let ranked = baseline.rank(corpus, &newest.statistics, hits, &query.candidates);
-                    ranked.into_iter().map(|(expert, _)| expert).collect()
-                });
-            method(baseline.name(), "baseline", answers.collect())
-        })
-        .collect();
-    let best_baseline = methods.iter().map(|m| m.metrics.mrr).fold(0.0, f64::max);
-    let incumbent = newest.queries.iter().map(|query| {
-        let ranked = settings.incumbent.rank(&query.features, &query.candidates);
-        ranked.into_iter().map(|one| one.expert).collect()
-    });
-    methods.push(method("global ranker", "incumbent", incumbent.collect()));
-    methods.push(method("tenant ranker", "candidate", judgement.newest));
-    let candidate_mrr = methods.last().map_or(0.0, |m| m.metrics.mrr);
-    let evidence = weigh(
-        &judgement.pairs,
-        candidate_mrr - best_baseline,
-        settings.seed,
-    );
-    let (verdict, reason) = decide(&settings.rules.unwrap_or(TENANT_RULES), &evidence);
-    let (bins, calibration_error) = reliability(&judgement.firsts);
+    let margin = mrr("candidate") - mrr("baseline");
+    let evidence = weigh(&judgement.pairs, margin, settings.seed);
+    let rules = settings.rules.unwrap_or(TENANT_RULES);
+    let (verdict, reason) = match judgement.fitted_on_nothing {
+        true => (
+            Verdict::InsufficientData,
+            "there is one window of questions only, and none to learn from before it".to_owned(),
+        ),
+        false => decide(&rules, &evidence),
+    };
+    let (bins, calibration_error) = reliability(&judgement.firsts());
     EvaluationReport {
-        queries: newest.queries.len() as u64,
-        history: newest.statistics.items() as u64,
+        queries: judged.iter().map(|exam| exam.queries.len() as u64).sum(),
+        history: exams[0].statistics.items() as u64,
+        windows: judgement.windows as u64,
         methods,
+        slices: slices(corpus, judged, judgement),
         evidence,
         verdict,
         reason,
         calibration_error,
         reliability: bins,
+        own_share: judgement.share,
         weights: ranker
             .weights()
             .map(|(name, weight)| (name.to_owned(), weight))
@@ -346,71 +184,37 @@ fn report(
     }
 }
 
-/// Fits the global ranker on several tenants, each counting the same whatever its size.
+/// What a tenant gives for training the tiers above, from its whole history.
 #[must_use]
-pub fn fit_global(tenants: &[Retriever<'_>]) -> Ranker {
-    let mut queries = Vec::new();
-    for retriever in tenants {
-        queries.extend(tenant_queries(retriever, tenants.len()));
-    }
-    let scales = Ranker::spread(&queries);
+pub fn signal_of(retriever: &Retriever<'_>) -> Signal {
+    replay(retriever, &|_, _| true)
+        .map_or_else(|_| Signal::default(), |exams| Signal::sample(&exams))
+}
+
+/// Fits the global ranker on the signals of tenants, each counting the same whatever its size.
+#[must_use]
+pub fn fit_global(signals: &[&Signal]) -> Ranker {
+    fit_signals(signals, None)
+}
+
+/// Fits a ranker on the signals of tenants, each counting the same whatever its size; near to
+/// `towards`, as if that had been learned from this many questions of each tenant together.
+pub(crate) fn fit_signals(signals: &[&Signal], towards: Option<(&Ranker, f64)>) -> Ranker {
+    let tenants = signals.len().max(1) as f64;
+    let queries = signals.iter().flat_map(|signal| {
+        let weight = 1.0 / (signal.queries().len().max(1) as f64 * tenants);
+        signal.queries().iter().map(move |query| (query, weight))
+    });
     let settings = FitSettings {
-        shrinkage: GLOBAL_SHRINKAGE,
-        towards: None,
+        shrinkage: towards.map_or(GLOBAL_SHRINKAGE, |(_, pull)| pull),
+        towards: towards.map(|(ranker, _)| ranker),
     };
-    let mut ranker = Ranker::fit(&queries, &scales, settings);
-    let shares: Vec<(f64, bool)> = queries
+    let mut ranker = Ranker::fit(queries, settings);
+    let shares: Vec<(f64, bool)> = signals
         .iter()
-        .flat_map(|query| {
-            let ranked = ranker.rank(&query.features, &query.candidates);
-            ranked.into_iter().map(|one| {
-                (
-                    one.probability,
-                    query.right.iter().any(|r| usize::from(*r) == one.expert),
-                )
-            })
-        })
+        .flat_map(|signal| signal.queries())
+        .flat_map(|query| ranker.shares(query))
         .collect();
     ranker.calibration = Calibration::fit(&shares).unwrap_or_default();
     ranker
-}
-
-/// A tenant's questions over all windows, with weights that sum to its share among `tenants`.
-fn tenant_queries(retriever: &Retriever<'_>, tenants: usize) -> Vec<Query> {
-    let mut queries: Vec<Query> = windows(retriever.corpus().items().len())
-        .into_iter()
-        .enumerate()
-        .flat_map(|(back, window)| Exam::new(retriever, window).weighted(FADING.powi(back as i32)))
-        .collect();
-    let total: f64 = queries.iter().map(|query| query.weight).sum();
-    for query in &mut queries {
-        query.weight /= total * tenants as f64;
-    }
-    queries
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_are_newest_first_and_leave_a_past() {
-        let all = windows(1000);
-        assert_eq!(all.len(), 4);
-        assert_eq!(
-            all[0],
-            Window {
-                from: 820,
-                to: 1000
-            }
-        );
-        assert_eq!(all[3], Window { from: 280, to: 460 });
-        assert!(windows(10).is_empty());
-        assert!(
-            windows(60)
-                .iter()
-                .all(|w| w.from >= MIN_HISTORY && w.to > w.from)
-        );
-        assert!(least_items() < 40);
-    }
 }

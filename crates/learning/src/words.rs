@@ -139,7 +139,7 @@ fn boundary(chars: &[char], at: usize) -> bool {
 
 /// FNV-1a (Fowler, Noll, Vo), folded to 32 bits: stable over platforms and versions, as an index
 /// that outlives the process needs.
-fn number(word: &str) -> u32 {
+pub(crate) fn number(word: &str) -> u32 {
     let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{LeaseStatus, LeasedJob, Queue, Result, StorageError, Store};
+use crate::{LeaseStatus, LeaseToken, LeasedJob, Queue, Result, StorageError, Store};
 
 /// How long a worker with nothing to do waits before it looks again, when nothing wakes it: another
 /// process may have enqueued something.
@@ -106,7 +106,8 @@ pub async fn run_jobs(
     let queue = store.platform().queue();
     let mut running = JoinSet::new();
     loop {
-        let taken = match running.len() < settings.concurrency && !stop.is_cancelled() {
+        let free = running.len() < settings.concurrency;
+        let taken = match free && !stop.is_cancelled() {
             true => {
                 queue
                     .acquire(runner.kinds(), settings.lease, (settings.now)())
@@ -126,9 +127,12 @@ pub async fn run_jobs(
         if stop.is_cancelled() && running.is_empty() {
             return;
         }
+        // Who has no hand free does not listen for more work: what was enqueued meanwhile is still
+        // there when a job ends, and listening would answer at once, again and again.
+        let listen = free && !stop.is_cancelled();
         tokio::select! {
-            () = queue.wait(), if !stop.is_cancelled() => {}
-            () = tokio::time::sleep(IDLE), if !stop.is_cancelled() => {}
+            () = queue.wait(), if listen => {}
+            () = tokio::time::sleep(IDLE), if listen => {}
             () = stop.cancelled(), if !stop.is_cancelled() => {}
             Some(ended) = running.join_next(), if !running.is_empty() => {
                 if let Err(error) = ended {
@@ -166,39 +170,17 @@ async fn run_one(
         progress,
         stop: job_stop.clone(),
     };
-    let mut status = LeaseStatus::Held;
-    let result = {
-        let run = runner.run(&work);
-        tokio::pin!(run);
-        let mut beat = tokio::time::interval(settings.lease / 3);
-        loop {
-            // What was told since is written at once, but not more often than four times a second.
-            let renew = tokio::select! {
-                result = &mut run => break result,
-                _ = beat.tick() => true,
-                changed = news.changed() => {
-                    tokio::select! {
-                        result = &mut run => break result,
-                        () = tokio::time::sleep(Duration::from_millis(250)) => changed.is_ok(),
-                    }
-                }
-            };
-            if !renew {
-                continue;
-            }
-            let told = news.borrow_and_update().clone();
-            match queue
-                .renew(&token, Some(told), settings.lease, (settings.now)())
-                .await
-            {
-                Ok(LeaseStatus::Held) => {}
-                Ok(other) => {
-                    status = other;
-                    job_stop.cancel();
-                }
-                Err(error) => tracing::warn!(%error, job = name.1, "a lease could not be renewed"),
-            }
-        }
+    let lease = Lease {
+        queue: &queue,
+        token: &token,
+        settings,
+        stop: &job_stop,
+    };
+    // Side by side: a job in the middle of a transaction goes on while its lease waits for the same
+    // connection.
+    let result = tokio::select! {
+        result = runner.run(&work) => result,
+        () = lease.keep(&mut news) => unreachable!("a lease is kept until the job ends"),
     };
     let now = (settings.now)();
     let settled = match result {
@@ -226,10 +208,53 @@ async fn run_one(
             tracing::warn!(
                 kind = name.0,
                 job = name.1,
-                ?status,
                 "lost the lease; another worker has the job"
             );
         }
         Err(error) => tracing::error!(%error, job = name.1, "a job could not be settled"),
+    }
+}
+
+/// What it takes to hold a job while it runs.
+struct Lease<'a> {
+    queue: &'a Queue,
+    token: &'a LeaseToken,
+    settings: WorkerSettings,
+    /// Cancelled when the job has to end.
+    stop: &'a CancellationToken,
+}
+
+impl Lease<'_> {
+    /// Renews the lease, and writes down how far the job is; for as long as it is polled.
+    async fn keep(&self, news: &mut watch::Receiver<JobProgress>) {
+        let mut beat = tokio::time::interval(self.settings.lease / 3);
+        loop {
+            // What was told since is written at once, but not more often than four times a second.
+            tokio::select! {
+                _ = beat.tick() => {}
+                changed = news.changed() => match changed {
+                    Ok(()) => tokio::time::sleep(Duration::from_millis(250)).await,
+                    // Nobody tells anything any more: the beat alone goes on.
+                    Err(_) => { beat.tick().await; }
+                },
+            }
+            let told = news.borrow_and_update().clone();
+            let renewed = self
+                .queue
+                .renew(
+                    self.token,
+                    Some(told),
+                    self.settings.lease,
+                    (self.settings.now)(),
+                )
+                .await;
+            match renewed {
+                Ok(LeaseStatus::Held) => {}
+                Ok(LeaseStatus::CancelRequested | LeaseStatus::Lost) => self.stop.cancel(),
+                Err(error) => {
+                    tracing::warn!(%error, job = %self.token.job(), "a lease could not be renewed");
+                }
+            }
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use api::v1;
 use domain::{Ask, FallbackNote, RouteReason, TenantContext, Tier, bucket};
-use learning::{Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, words};
+use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
+use ndarray::ArrayView1;
 use server::ServiceError;
 use storage::{NewAnswer, Shadow};
 use vectors::{Hit, SparseVector};
@@ -57,12 +58,16 @@ impl Router {
             .area
             .as_deref()
             .and_then(|area| view.corpus.area(area));
+        let style = style::read(&command.text);
+        let asked = Asked {
+            words: &counts,
+            style: &style,
+            hits: &found.hits,
+            heads: &found.heads,
+            area,
+        };
         let question = Question {
-            features: Features::new(&view.corpus, &view.statistics).compute(
-                &counts,
-                &found.hits,
-                area,
-            ),
+            features: Features::new(&view.corpus, &view.statistics).compute(asked),
             hits: &found.hits,
             view: &view,
         };
@@ -119,7 +124,7 @@ impl Router {
         times: &mut Times,
     ) -> Result<Retrieved, ServiceError> {
         let parts = &self.parts;
-        let (indices, values) = view.statistics.query_weights(counts);
+        let (indices, values) = view.statistics.query_weights(&view.corpus, counts);
         let query = SparseVector { indices, values };
         let embedding = async {
             let embedded = parts.embedder.embed_query(text.to_owned());
@@ -143,12 +148,14 @@ impl Router {
                     dense: Vec::new(),
                     lexical,
                 },
+                heads: Vec::new(),
                 late: true,
             });
         };
         times.embedding_queued = embedded.queued;
         times.embedding = embedded.computed;
         let searching = Instant::now();
+        let heads = view.heads.predict_one(ArrayView1::from(&embedded.vector));
         let dense = parts
             .vectors
             .search_dense(&parts.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
@@ -159,6 +166,7 @@ impl Router {
                 dense: positions(view, &dense),
                 lexical,
             },
+            heads,
             late: false,
         })
     }
@@ -205,6 +213,8 @@ const PATIENCE: f64 = 0.7;
 /// The nearest items of a question.
 struct Retrieved {
     hits: Hits,
+    /// What the heads expect of each expert; empty without an embedding.
+    heads: Vec<Vec<f32>>,
     /// The embedding did not come in time.
     late: bool,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use artifacts::{ArtifactStore, ResidentCache};
 use domain::{Change, TenantContext, TenantId};
+use embedding::Embedder;
 use server::ServiceError;
 use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
@@ -18,16 +19,18 @@ use crate::view::{SharedView, Stamp, TenantView, vertical_of};
 pub struct Residents {
     store: Store,
     artifacts: ArtifactStore,
+    embedder: Embedder,
     views: ResidentCache<TenantView>,
 }
 
 impl Residents {
     /// None resident yet; at most about `max_bytes` later.
     #[must_use]
-    pub fn new(store: Store, artifacts: ArtifactStore, max_bytes: u64) -> Self {
+    pub fn new(store: Store, artifacts: ArtifactStore, embedder: Embedder, max_bytes: u64) -> Self {
         Self {
             store,
             artifacts,
+            embedder,
             views: ResidentCache::new(max_bytes),
         }
     }
@@ -38,9 +41,7 @@ impl Residents {
         if let Some(view) = self.views.get(key).await {
             return Ok(view);
         }
-        let loaded = self
-            .views
-            .get_or_load(key, TenantView::load(&self.store, &self.artifacts, ctx));
+        let loaded = self.views.get_or_load(key, self.load(ctx));
         loaded.await.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own.
             ServiceError::new(
@@ -107,6 +108,10 @@ impl Residents {
         found
     }
 
+    async fn load(&self, ctx: &TenantContext) -> Result<TenantView, ServiceError> {
+        TenantView::load(&self.store, &self.artifacts, &self.embedder, ctx).await
+    }
+
     async fn stamp(&self, ctx: &TenantContext) -> Result<Stamp, ServiceError> {
         let vertical = vertical_of(&self.store, ctx).await?;
         let tx = self.store.begin(ctx).await?;
@@ -128,7 +133,7 @@ impl Residents {
             self.views.invalidate(tenant.as_str()).await;
             return;
         }
-        match TenantView::load(&self.store, &self.artifacts, &ctx).await {
+        match self.load(&ctx).await {
             Ok(view) => self.views.insert(tenant.as_str(), Arc::new(view)).await,
             Err(error) => {
                 tracing::warn!(%tenant, error = error.message(), "a resident tenant could not be refreshed");

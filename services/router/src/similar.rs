@@ -24,7 +24,9 @@ impl Router {
     ) -> Result<Vec<v1::SimilarItem>, ServiceError> {
         let parts = &self.parts;
         let view = parts.residents.view(ctx).await?;
-        let (indices, values) = view.statistics.query_weights(&words::count(&text));
+        let (indices, values) = view
+            .statistics
+            .query_weights(&view.corpus, &words::count(&text));
         let query = SparseVector { indices, values };
         let embedded = parts.embedder.embed_query(text).await?;
         let dense = parts

@@ -1,11 +1,14 @@
 //! A tenant's view: what the router knows of it without asking anybody.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::{ExpertId, ItemId, TenantContext, VerticalId};
-use learning::{Corpus, Document, Features, Statistics};
+use embedding::Embedder;
+use learning::{Corpus, Document, Features, Heads, Statistics};
+use ndarray::{Array2, ArrayView1};
 use server::ServiceError;
 use storage::{Store, TenantTx, Tiers};
 
@@ -15,6 +18,7 @@ use crate::chain::{Chain, ChainStamp};
 pub(crate) struct TenantView {
     pub corpus: Corpus,
     pub statistics: Statistics,
+    pub heads: Heads,
     /// In the corpus's order.
     pub experts: Vec<ResidentExpert>,
     /// In the corpus's order.
@@ -47,7 +51,7 @@ pub(crate) struct ResidentItem {
 
 impl Resident for TenantView {
     fn resident_bytes(&self) -> usize {
-        self.corpus.bytes() + self.statistics.bytes() + self.items.len() * 64
+        self.corpus.bytes() + self.statistics.bytes() + self.heads.bytes() + self.items.len() * 64
     }
 }
 
@@ -56,6 +60,7 @@ impl TenantView {
     pub(crate) async fn load(
         store: &Store,
         artifacts: &ArtifactStore,
+        embedder: &Embedder,
         ctx: &TenantContext,
     ) -> Result<Self, ServiceError> {
         let vertical = vertical_of(store, ctx).await?;
@@ -65,22 +70,35 @@ impl TenantView {
         let items = tx.items().at_watermark(stamp.watermark).await?;
         let listed = tx.experts().all().await?;
         let chain = Chain::load(&tx, &tiers, artifacts, &vertical).await?;
+        let hashes: Vec<_> = items
+            .iter()
+            .filter(|item| !item.content.experts.is_empty())
+            .map(|item| embedder.content_hash(&item.content.text))
+            .collect();
+        let space = embedder.space();
+        let known = tx.embeddings().get(space.name, &hashes).await?;
         drop(tx);
         // Thousands of texts are cut into words: not on a thread that others wait for.
-        tokio::task::spawn_blocking(move || Self::build(&items, &listed, chain, stamp))
-            .await
-            .map_err(ServiceError::internal)?
+        let dimensions = space.dimensions;
+        tokio::task::spawn_blocking(move || {
+            let vectors = rows(&hashes, &known, dimensions);
+            Self::build(&items, &listed, &vectors, chain, stamp)
+        })
+        .await
+        .map_err(ServiceError::internal)?
     }
 
     fn build(
         items: &[domain::Item],
         listed: &[domain::Expert],
+        vectors: &Array2<f32>,
         chain: Chain,
         stamp: Stamp,
     ) -> Result<Self, ServiceError> {
         let corpus = Corpus::new(items.iter().map(Document::from), listed)
             .map_err(ServiceError::internal)?;
         let statistics = Statistics::as_of(&corpus, corpus.items().len());
+        let heads = Heads::fit(&corpus, vectors.view(), corpus.items().len());
         let experts: Vec<ResidentExpert> = corpus
             .experts()
             .iter()
@@ -112,6 +130,7 @@ impl TenantView {
         Ok(Self {
             corpus,
             statistics,
+            heads,
             experts,
             items,
             candidates,
@@ -138,6 +157,21 @@ impl Stamp {
             chain: ChainStamp::read(tx, tiers, vertical).await?,
         })
     }
+}
+
+/// One row a hash: its embedding, or zeros while it has none.
+fn rows(
+    hashes: &[[u8; 32]],
+    known: &HashMap<[u8; 32], Vec<f32>>,
+    dimensions: usize,
+) -> Array2<f32> {
+    let mut rows = Array2::zeros((hashes.len(), dimensions));
+    for (mut row, hash) in rows.outer_iter_mut().zip(hashes) {
+        if let Some(vector) = known.get(hash).filter(|vector| vector.len() == dimensions) {
+            row.assign(&ArrayView1::from(vector));
+        }
+    }
+    rows
 }
 
 /// The vertical whose models stand between the tenant's own and the global one.

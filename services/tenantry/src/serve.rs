@@ -184,12 +184,20 @@ impl Assembled {
             clock: clock.clone(),
         };
         self.start_worker(config, parts, Arc::new(trainer), config.jobs.train_workers);
+        let tiers = trainer::TierTrainer {
+            store: parts.store.clone(),
+            artifacts: parts.artifacts.clone(),
+            clock: clock.clone(),
+            space: parts.embedder.space().name,
+        };
+        self.start_worker(config, parts, Arc::new(tiers), 1);
     }
 
     fn add_router(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
         let residents = router::Residents::new(
             parts.store.clone(),
             parts.artifacts.clone(),
+            parts.embedder.clone(),
             config.router.resident_bytes,
         );
         let every = Duration::from_secs(config.router.refresh_seconds);

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p tenantry-trainer --example global_ranker -- DATA OUT.json [CACHE]` reads
 //! the tenants of `DATA/experts`, fits on their train and valid parts (never on test), and writes the
-//! weights. The table is honest: each tenant is answered by a ranker that learned on the others,
-//! with its valid part as questions and its train part as history.
+//! weights. With TENANTRY_REPORT_VALID set it also prints an honest table: each tenant is answered by a
+//! ranker that learned on the others, with its valid part as questions and its train part as history.
 
 #![allow(clippy::print_stderr, reason = "a report for the person who runs it")]
 
@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use domain::ExpertId;
 use embedding::{Embedder, EmbeddingConfig};
 use learning::{
-    Corpus, Document, Ranker, Retriever, TrainSettings, first_right, fit_global, train_tenant,
-    window_queries,
+    Corpus, Document, Exam, Query, Ranker, Retriever, Signal, TrainSettings, Window, first_right,
+    fit_global, signal_of, train_tenant,
 };
 use ndarray::Array2;
 use serde::Deserialize;
@@ -54,20 +54,22 @@ async fn main() -> anyhow::Result<()> {
     for file in files(&data.join("experts"))? {
         tenants.push(load(&file, &embedder, cache.as_deref()).await?);
     }
+    if std::env::var_os("TENANTRY_REPORT_VALID").is_some() {
+        report(&tenants);
+    }
     let fitted: Vec<(Corpus, Array2<f32>)> = tenants.iter().map(|t| first(t, t.fitted)).collect();
-    report(&tenants);
-    let retrievers: Vec<_> = fitted
+    let signals: Vec<Signal> = fitted
         .iter()
-        .map(|(c, v)| Retriever::new(c, v.view()))
+        .map(|(c, v)| signal_of(&Retriever::new(c, v.view())))
         .collect();
-    let ranker = fit_global(&retrievers);
+    let ranker = fit_global(&signals.iter().collect::<Vec<_>>());
     std::fs::write(&out, serde_json::to_string_pretty(&ranker)? + "\n")?;
     eprintln!("wrote {}", out.display());
     for (feature, weight) in ranker.weights() {
         eprintln!("{weight:8.3}  {feature}");
     }
     if std::env::var_os("TENANTRY_REPORT_TEST").is_some() {
-        report_test(&tenants, &fitted, &ranker);
+        report_test(&tenants, &signals, &ranker);
     }
     Ok(())
 }
@@ -159,59 +161,93 @@ fn first(tenant: &Tenant, n: usize) -> (Corpus, Array2<f32>) {
     )
 }
 
-/// Leave one tenant out: its valid part asked, its train part as history.
+/// Leave one tenant out: its valid part asked, its train part as history; frozen, and live in five
+/// steps.
 fn report(tenants: &[Tenant]) {
     let trains: Vec<(Corpus, Array2<f32>)> = tenants.iter().map(|t| first(t, t.train)).collect();
-    let mut sums = (0.0, 0.0);
+    let signals: Vec<Signal> = trains
+        .iter()
+        .map(|(c, v)| signal_of(&Retriever::new(c, v.view())))
+        .collect();
+    let mut table = Table::default();
     for (at, tenant) in tenants.iter().enumerate() {
-        let others: Vec<_> = trains
-            .iter()
-            .enumerate()
-            .filter(|(other, _)| *other != at)
-            .map(|(_, (c, v))| Retriever::new(c, v.view()))
-            .collect();
-        let global = fit_global(&others);
-        let (own, routed, verdict) = tenant_ranker(&trains[at], &global);
-        let (fit, valid) = (first(tenant, tenant.fitted), tenant.train..tenant.fitted);
-        let retriever = Retriever::new(&fit.0, fit.1.view());
-        let mrr = |ranker: &Ranker| mrr(ranker, &retriever, valid.start, valid.end);
-        let (above, below) = (mrr(&global), own.as_ref().map_or(0.0, mrr));
-        let served = if routed { below } else { above };
-        sums = (sums.0 + above, sums.1 + served);
+        let others = signals.iter().enumerate().filter(|(other, _)| *other != at);
+        let global = fit_global(&others.map(|(_, signal)| signal).collect::<Vec<_>>());
+        table.add(tenant, &global, tenant.train..tenant.fitted);
+    }
+    table.finish("valid, left-out global");
+}
+
+/// What the test part says; asked for by TENANTRY_REPORT_TEST, never to choose anything by. With
+/// TENANTRY_REPORT_TEST=unseen each tenant is answered by a global ranker that never saw it.
+fn report_test(tenants: &[Tenant], signals: &[Signal], global: &Ranker) {
+    let unseen = std::env::var("TENANTRY_REPORT_TEST").is_ok_and(|how| how == "unseen");
+    let mut table = Table::default();
+    for (at, tenant) in tenants.iter().enumerate() {
+        let others = signals.iter().enumerate().filter(|(other, _)| *other != at);
+        let global = match unseen {
+            true => fit_global(&others.map(|(_, signal)| signal).collect::<Vec<_>>()),
+            false => global.clone(),
+        };
+        table.add(tenant, &global, tenant.fitted..tenant.corpus.items().len());
+    }
+    table.finish("test");
+}
+
+/// Mean reciprocal ranks, tenant by tenant.
+#[derive(Default)]
+struct Table {
+    sums: [f64; 6],
+    tenants: usize,
+}
+
+impl Table {
+    /// Asks the items of `asked`: frozen before its first, and live in five steps.
+    fn add(&mut self, tenant: &Tenant, global: &Ranker, asked: std::ops::Range<usize>) {
+        let started = std::time::Instant::now();
+        let (own, served, verdict) = train(&first(tenant, asked.start), global);
+        let took = started.elapsed().as_secs_f64();
+        let frozen = ask(tenant, asked.start, asked.clone());
+        let mut row = [mrr(global, &frozen), mrr(&own, &frozen), 0.0, 0.0, 0.0, 0.0];
+        row[2] = if served { row[1] } else { row[0] };
+        let length = asked.len();
+        for step in 0..5 {
+            let from = asked.start + length * step / 5;
+            let to = asked.start + length * (step + 1) / 5;
+            let (own, served, _) = train(&first(tenant, from), global);
+            let questions = ask(tenant, from, from..to);
+            let share = (to - from) as f64 / length as f64;
+            let (above, below) = (mrr(global, &questions), mrr(&own, &questions));
+            for (sum, value) in
+                row[3..]
+                    .iter_mut()
+                    .zip([above, below, if served { below } else { above }])
+            {
+                *sum += share * value;
+            }
+        }
         eprintln!(
-            "{:18} unseen global {above:.3}  tenant {below:.3}  served {served:.3}  {verdict}",
-            tenant.name
+            "{:18} frozen: global {:.3} tenant {:.3} served {:.3} | live: {:.3} {:.3} {:.3} | {took:.1} s {verdict}",
+            tenant.name, row[0], row[1], row[2], row[3], row[4], row[5],
+        );
+        for (sum, value) in self.sums.iter_mut().zip(row) {
+            *sum += value;
+        }
+        self.tenants += 1;
+    }
+
+    fn finish(&self, what: &str) {
+        let n = self.tenants.max(1) as f64;
+        let means = self.sums.map(|sum| sum / n);
+        eprintln!(
+            "mean of {n} tenants, {what}: frozen global {:.4} tenant {:.4} served {:.4}; live {:.4} {:.4} {:.4}",
+            means[0], means[1], means[2], means[3], means[4], means[5],
         );
     }
-    let n = tenants.len() as f64;
-    eprintln!(
-        "mean of {n} tenants, valid: unseen global {:.4}, served {:.4}",
-        sums.0 / n,
-        sums.1 / n
-    );
 }
 
-/// What the test part says; asked for by TENANTRY_REPORT_TEST, never to choose anything by.
-fn report_test(tenants: &[Tenant], fitted: &[(Corpus, Array2<f32>)], global: &Ranker) {
-    let mut sums = (0.0, 0.0);
-    for (tenant, own) in tenants.iter().zip(fitted) {
-        let (model, routed, _) = tenant_ranker(own, global);
-        let retriever = Retriever::new(&tenant.corpus, tenant.vectors.view());
-        let ask = |r: &Ranker| mrr(r, &retriever, tenant.fitted, tenant.corpus.items().len());
-        let above = ask(global);
-        let served = model.as_ref().filter(|_| routed).map_or(above, ask);
-        sums = (sums.0 + above, sums.1 + served);
-        eprintln!("{:18} global {above:.3}  served {served:.3}", tenant.name);
-    }
-    let n = tenants.len() as f64;
-    eprintln!(
-        "mean of {n} tenants, test: global {:.4}, served {:.4}",
-        sums.0 / n,
-        sums.1 / n
-    );
-}
-
-fn tenant_ranker(own: &(Corpus, Array2<f32>), global: &Ranker) -> (Option<Ranker>, bool, String) {
+/// The tenant's ranker, whether it would serve, and why; the global one when there is none.
+fn train(own: &(Corpus, Array2<f32>), global: &Ranker) -> (Ranker, bool, String) {
     let settings = TrainSettings {
         seed: 17,
         incumbent: global,
@@ -220,14 +256,25 @@ fn tenant_ranker(own: &(Corpus, Array2<f32>), global: &Ranker) -> (Option<Ranker
     match train_tenant(&own.0, own.1.view(), settings, &|_, _| true) {
         Ok(model) => {
             let promoted = model.report.verdict == domain::Verdict::Promote;
-            (Some(model.ranker), promoted, model.report.reason)
+            let reason = format!("{} x{}", model.report.reason, model.report.own_share);
+            (model.ranker, promoted, reason)
         }
-        Err(error) => (None, false, error.to_string()),
+        Err(error) => (global.clone(), false, error.to_string()),
     }
 }
 
-fn mrr(ranker: &Ranker, retriever: &Retriever<'_>, from: usize, to: usize) -> f64 {
-    let queries = window_queries(retriever, from, to);
+/// The items of `asked` as questions, with the first `known` items as history.
+fn ask(tenant: &Tenant, known: usize, asked: std::ops::Range<usize>) -> Vec<Query> {
+    let (corpus, vectors) = first(tenant, asked.end);
+    let retriever = Retriever::new(&corpus, vectors.view());
+    let window = Window {
+        from: known,
+        to: asked.end,
+    };
+    Exam::new(&retriever, window).queries
+}
+
+fn mrr(ranker: &Ranker, queries: &[Query]) -> f64 {
     let sum: f64 = queries
         .iter()
         .map(|query| {

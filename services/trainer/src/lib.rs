@@ -1,5 +1,6 @@
 //! `TrainingService`: jobs, the registry of models, and the trainer that makes them.
 
+mod above;
 mod classifier;
 mod commands;
 mod dataset;
@@ -8,6 +9,7 @@ mod registry;
 mod scope;
 mod task_report;
 mod tasks;
+mod tiers;
 mod trainer;
 mod watch;
 
@@ -17,6 +19,7 @@ use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 
+pub use tiers::TierTrainer;
 pub use trainer::Trainer;
 
 /// The full name of the service, for the health service.

@@ -158,6 +158,13 @@ fn evaluation(report: EvaluationReport) -> v1::EvaluationReport {
         role: method.role,
         metrics: Some(method.metrics.into()),
     });
+    let slices = report.slices.into_iter().map(|slice| v1::SliceResult {
+        kind: slice.kind,
+        name: slice.name,
+        queries: slice.queries,
+        candidate_mrr: slice.candidate_mrr,
+        incumbent_mrr: slice.incumbent_mrr,
+    });
     v1::EvaluationReport {
         queries: report.queries,
         history: report.history,
@@ -167,5 +174,8 @@ fn evaluation(report: EvaluationReport) -> v1::EvaluationReport {
         gain_high: report.evidence.high,
         calibration_error: report.calibration_error,
         weights: report.weights.into_iter().collect(),
+        windows: report.windows,
+        slices: slices.collect(),
+        own_share: report.own_share,
     }
 }

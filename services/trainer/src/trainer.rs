@@ -5,13 +5,12 @@ use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext, Verdict};
 use embedding::Embedder;
-use learning::{
-    Corpus, Document, TenantModel, TrainError, TrainSettings, global_ranker, train_tenant,
-};
+use learning::{Corpus, Document, Ranker, TenantModel, TrainError, TrainSettings, train_tenant};
 use ndarray::Array2;
 use server::Clock;
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Store};
+use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
 
+use crate::above::{Above, above};
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
 
@@ -56,10 +55,33 @@ impl JobRunner for Trainer {
         } else {
             payload.seed
         };
-        let model = fit(work, corpus, vectors, seed).await?;
+        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let tenant = tenant
+            .map_err(retry)?
+            .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
+        let vertical = Some(&tenant.vertical);
+        let above = above(&self.store, &self.artifacts, vertical)
+            .await
+            .map_err(retry)?;
+        let model = fit(work, corpus, vectors, above.ranker.clone(), seed).await?;
         work.progress(0.95, "storing the model");
-        self.register(&ctx, &payload, &pinned, seed, model).await
+        let made = Made {
+            lineage: self.lineage(&pinned, seed, &above),
+            signal: match tenant.settings.share_for_training {
+                true => Some(self.keep_signal(&ctx, &payload, &pinned, &model).await?),
+                false => None,
+            },
+            model,
+        };
+        self.register(&ctx, &payload, &pinned, made).await
     }
+}
+
+/// A model that is ready to be registered.
+struct Made {
+    model: TenantModel,
+    lineage: Lineage,
+    signal: Option<Signal>,
 }
 
 /// A failure that may pass.
@@ -73,6 +95,7 @@ async fn fit(
     work: &JobWork,
     corpus: Corpus,
     vectors: Array2<f32>,
+    incumbent: Ranker,
     seed: u64,
 ) -> Result<TenantModel, JobFailure> {
     let stop = work.stop_token();
@@ -80,7 +103,7 @@ async fn fit(
     let mut task = tokio::task::spawn_blocking(move || {
         let settings = TrainSettings {
             seed,
-            incumbent: global_ranker(),
+            incumbent: &incumbent,
             rules: None,
         };
         train_tenant(&corpus, vectors.view(), settings, &|fraction, step| {
@@ -185,9 +208,9 @@ impl Trainer {
         ctx: &TenantContext,
         payload: &RetrainPayload,
         pinned: &Pinned,
-        seed: u64,
-        model: TenantModel,
+        made: Made,
     ) -> Result<Outcome, JobFailure> {
+        let model = &made.model;
         let task = &payload.task;
         let bytes = serde_json::to_vec(&model.ranker).map_err(retry)?;
         let now = self.clock.now();
@@ -214,26 +237,56 @@ impl Trainer {
             artifact_path: path,
             checksum: stored.checksum,
             size: stored.size,
-            lineage: self.lineage(pinned, seed),
+            lineage: made.lineage,
             verdict,
             report: model.report.to_json(),
         };
         tx.models().insert(new, now).await.map_err(retry)?;
         let served = self
-            .move_aliases(ctx, &tx, task, version, &model, now)
+            .move_aliases(ctx, &tx, task, version, model, now)
             .await?;
+        if let Some(signal) = made.signal {
+            tx.signals().put(task, signal, now).await.map_err(retry)?;
+        }
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = verdict.as_str(), "trained a model");
         Ok(vec![
             ("model".to_owned(), name.to_string()),
             ("verdict".to_owned(), verdict.as_str().to_owned()),
-            ("reason".to_owned(), model.report.reason),
+            ("reason".to_owned(), model.report.reason.clone()),
             ("serves".to_owned(), served.to_string()),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
         ])
     }
 
-    fn lineage(&self, pinned: &Pinned, seed: u64) -> Lineage {
+    /// Stores what the tenant gives for training the tiers above.
+    async fn keep_signal(
+        &self,
+        ctx: &TenantContext,
+        payload: &RetrainPayload,
+        pinned: &Pinned,
+        model: &TenantModel,
+    ) -> Result<Signal, JobFailure> {
+        let bytes = model.signal.to_bytes();
+        let folder = format!("tenants/{}/signals/{}", ctx.tenant(), payload.task);
+        let path = format!("{folder}/{}.bin", &blake3::hash(&bytes).to_hex()[..16]);
+        // The older one goes first: a tier that is trained in this moment does without the tenant.
+        self.artifacts.delete_all(&folder).await.map_err(retry)?;
+        let stored = self
+            .artifacts
+            .put(&path, bytes.into())
+            .await
+            .map_err(retry)?;
+        Ok(Signal {
+            artifact_path: path,
+            checksum: stored.checksum,
+            size: stored.size,
+            queries: model.signal.queries().len() as u64,
+            dataset: pinned.dataset.number,
+        })
+    }
+
+    fn lineage(&self, pinned: &Pinned, seed: u64, above: &Above) -> Lineage {
         Lineage {
             dataset: pinned.dataset.number,
             dataset_hash: pinned.dataset.content_hash.clone(),
@@ -241,13 +294,14 @@ impl Trainer {
             seed,
             space: self.embedder.space().name.to_owned(),
             parameters: Vec::new(),
-            parent: Some("global/models/experts/versions/0".to_owned()),
+            parent: Some(above.name.to_string()),
         }
     }
 
-    /// A version that is proven better becomes the champion; one that is not takes the champion's
-    /// place from an older one only by giving it back to the tier above: the older one was fitted
-    /// on less of the same history, and the new evidence speaks about it too.
+    /// A version that is proven better becomes the champion. One that is not becomes the challenger,
+    /// for a canary or a shadow to try, and takes the champion's place from an older one by giving
+    /// it back to the tier above: the older one was fitted on less of the same history, and the new
+    /// evidence speaks about it too.
     async fn move_aliases(
         &self,
         ctx: &TenantContext,
@@ -258,15 +312,17 @@ impl Trainer {
         now: chrono::DateTime<chrono::Utc>,
     ) -> Result<bool, JobFailure> {
         let reason = &model.report.reason;
-        let champion = match model.report.verdict {
-            Verdict::Promote => Some(version),
-            Verdict::Keep => None,
+        let (champion, challenger) = match model.report.verdict {
+            Verdict::Promote => (Some(version), None),
+            Verdict::Keep => (None, Some(version)),
             Verdict::InsufficientData => return Ok(false),
         };
-        tx.models()
-            .set_alias(task, Alias::Champion, champion, reason, ctx.actor(), now)
-            .await
-            .map_err(retry)?;
+        for (alias, version) in [(Alias::Champion, champion), (Alias::Challenger, challenger)] {
+            tx.models()
+                .set_alias(task, alias, version, reason, ctx.actor(), now)
+                .await
+                .map_err(retry)?;
+        }
         Ok(champion.is_some())
     }
 }

@@ -14,3 +14,4 @@ mod dirty;
 mod isolation;
 mod learn;
 mod routing;
+mod tiers;

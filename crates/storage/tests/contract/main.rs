@@ -28,6 +28,7 @@ mod sqlite_file;
 mod tasks;
 mod tenants;
 mod tiers;
+mod worker;
 mod world;
 
 use std::pin::Pin;
@@ -94,6 +95,7 @@ contract![
     tiers::a_tier_has_versions_and_a_champion,
     tiers::the_platform_has_jobs_of_its_own,
     tiers::only_what_tenants_agree_to_is_shared,
+    worker::a_job_may_write_while_its_lease_is_renewed,
     routing::a_policy_is_set_and_replaced,
     routing::tenant_b_cannot_see_policies_of_a,
     tasks::a_task_is_made_changed_listed_and_deleted,

@@ -47,8 +47,21 @@ struct EvaluationView {
     gain_low: f64,
     gain_high: f64,
     calibration_error: f64,
+    windows: u64,
+    own_share: f64,
     methods: Vec<MethodView>,
+    slices: Vec<SliceView>,
     weights: BTreeMap<String, f64>,
+}
+
+/// Candidate and tier above on a part of the questions.
+#[derive(Debug, Clone, Serialize)]
+pub struct SliceView {
+    kind: String,
+    name: String,
+    queries: u64,
+    candidate_mrr: f64,
+    incumbent_mrr: f64,
 }
 
 /// How well one method did.
@@ -105,6 +118,13 @@ impl From<v1::EvaluationReport> for EvaluationView {
                 ndcg_at_10: metrics.ndcg_at_10,
             }
         });
+        let slices = report.slices.into_iter().map(|slice| SliceView {
+            kind: slice.kind,
+            name: slice.name,
+            queries: slice.queries,
+            candidate_mrr: slice.candidate_mrr,
+            incumbent_mrr: slice.incumbent_mrr,
+        });
         Self {
             queries: report.queries,
             history: report.history,
@@ -112,7 +132,10 @@ impl From<v1::EvaluationReport> for EvaluationView {
             gain_low: report.gain_low,
             gain_high: report.gain_high,
             calibration_error: report.calibration_error,
+            windows: report.windows,
+            own_share: report.own_share,
             methods: methods.collect(),
+            slices: slices.collect(),
             weights: report.weights.into_iter().collect(),
         }
     }
@@ -156,6 +179,20 @@ impl Row for MethodView {
     }
 }
 
+impl Row for SliceView {
+    const COLUMNS: &'static [&'static str] =
+        &["slice", "", "candidate MRR", "tier above", "questions"];
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.kind.clone(),
+            self.name.clone(),
+            format!("{:.3}", self.candidate_mrr),
+            format!("{:.3}", self.incumbent_mrr),
+            self.queries.to_string(),
+        ]
+    }
+}
+
 impl ModelView {
     /// Each method's metrics; none where the model has no report.
     #[must_use]
@@ -193,6 +230,10 @@ impl ModelView {
         if let Some(report) = &self.evaluation {
             text.push('\n');
             text.push_str(&out.table(&report.methods));
+            if !report.slices.is_empty() {
+                text.push('\n');
+                text.push_str(&out.table(&report.slices));
+            }
             if !report.weights.is_empty() {
                 text.push_str("\nweights\n");
                 text.push_str(&report.weight_lines());
@@ -247,8 +288,15 @@ impl EvaluationView {
     fn gain_words(&self) -> String {
         format!(
             "{:+.3} MRR against the tier above (95 % interval {:+.3} to {:+.3}), on {} held-out \
-             questions, with {} items to learn from",
-            self.gain, self.gain_low, self.gain_high, self.queries, self.history
+             questions of {} windows, newer ones weighing more; {} items to learn from; it goes {:.0} % \
+             of the way from the tier above to the tenant's own questions",
+            self.gain,
+            self.gain_low,
+            self.gain_high,
+            self.queries,
+            self.windows,
+            self.history,
+            self.own_share * 100.0
         )
     }
 

@@ -4,7 +4,7 @@ use api::v1;
 use serde::Serialize;
 
 use super::Context;
-use super::args::{PageArgs, TenantArg, tenant_of};
+use super::args::{PageArgs, TenantArg};
 use super::client::Client;
 use super::error::{CliError, Exit};
 use super::jobs::{self, JobView};
@@ -14,10 +14,12 @@ use super::output::{Output, note};
 /// Train models, see what they are worth, decide which one serves.
 #[derive(Debug, clap::Subcommand)]
 pub enum ModelsCommand {
-    /// Train a tenant's model; it serves only if it is proven better
+    /// Train a tenant's model, or a tier's; it serves only if it is proven better
     #[command(after_help = "The same dataset and seed give the same model.
 
 Examples:
+  tenantry models train --of global --wait
+  tenantry models train --of verticals/healthcare --wait
   tenantry models train -t acme --wait
   tenantry models train -t acme --task intent --wait
   tenantry models train -t acme --dataset 3 --seed 7 --wait -o json")]
@@ -26,7 +28,7 @@ Examples:
     #[command(after_help = "Example:\n  tenantry models list -t acme")]
     List {
         #[command(flatten)]
-        tenant: TenantArg,
+        owner: OwnerArg,
         #[command(flatten)]
         task: TaskArg,
         #[command(flatten)]
@@ -55,13 +57,36 @@ Examples:
     )]
     Rollback {
         #[command(flatten)]
-        tenant: TenantArg,
+        owner: OwnerArg,
         #[command(flatten)]
         task: TaskArg,
         /// For the audit log
         #[arg(long)]
         reason: String,
     },
+}
+
+/// Whose models are meant.
+#[derive(Debug, clap::Args)]
+pub struct OwnerArg {
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// A tier in place of a tenant: `global` or `verticals/NAME` (operators only)
+    #[arg(long, value_name = "TIER")]
+    of: Option<String>,
+}
+
+impl OwnerArg {
+    fn parent(&self) -> Result<String, CliError> {
+        self.of.clone().map_or_else(|| self.tenant.parent(), Ok)
+    }
+
+    fn name_of(&self, short: &str, collection: &str) -> Result<String, CliError> {
+        if short.contains('/') {
+            return Ok(short.to_owned());
+        }
+        Ok(format!("{}/{collection}/{short}", self.parent()?))
+    }
 }
 
 /// What is predicted.
@@ -76,7 +101,7 @@ pub struct TaskArg {
 #[derive(Debug, clap::Args)]
 pub struct ModelArg {
     #[command(flatten)]
-    tenant: TenantArg,
+    owner: OwnerArg,
     #[command(flatten)]
     task: TaskArg,
     /// The version's number, or its whole name
@@ -86,7 +111,7 @@ pub struct ModelArg {
 impl ModelArg {
     fn name(&self) -> Result<String, CliError> {
         let collection = format!("models/{}/versions", self.task.task);
-        self.tenant.name_of(&self.model, &collection)
+        self.owner.name_of(&self.model, &collection)
     }
 }
 
@@ -94,7 +119,7 @@ impl ModelArg {
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
     #[command(flatten)]
-    tenant: TenantArg,
+    owner: OwnerArg,
     #[command(flatten)]
     task: TaskArg,
     /// The dataset's number [default: the items as they are now]
@@ -129,8 +154,8 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
     let out = &mut context.out;
     match command {
         ModelsCommand::Train(args) => return train(&client, args, out).await,
-        ModelsCommand::List { tenant, task, page } => {
-            let parent = tenant.parent()?;
+        ModelsCommand::List { owner, task, page } => {
+            let parent = owner.parent()?;
             let models = page
                 .collect(async |page_size, page_token| {
                     let (parent, task) = (parent.clone(), task.task.clone());
@@ -170,11 +195,11 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
             out.one(&ModelView::from(answer.model.unwrap_or_default()))?;
         }
         ModelsCommand::Rollback {
-            tenant,
+            owner,
             task,
             reason,
         } => {
-            let (parent, task) = (tenant.parent()?, task.task);
+            let (parent, task) = (owner.parent()?, task.task);
             let request = client.timed(v1::RollbackModelRequest {
                 parent,
                 task,
@@ -183,7 +208,7 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
             let answer = client.answer(client.training().rollback_model(request).await)?;
             let champion = answer.champion.map(ModelView::from);
             if champion.is_none() {
-                note("the tenant has no champion now: the tier above serves");
+                note("there is no champion now: the tier above serves");
             }
             let rows: &[ModelView] = champion.as_slice();
             out.document(&champion, rows, |out| out.table(rows))?;
@@ -195,9 +220,9 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
 async fn train(client: &Client, args: TrainArgs, out: &mut Output) -> Result<Exit, CliError> {
     let dataset = args
         .dataset
-        .map(|number| args.tenant.name_of(&number, "datasets"));
+        .map(|number| args.owner.name_of(&number, "datasets"));
     let request = v1::RetrainRequest {
-        parent: args.tenant.parent()?,
+        parent: args.owner.parent()?,
         task: args.task.task,
         dataset: dataset.transpose()?.unwrap_or_default(),
         request_id: args
@@ -224,15 +249,6 @@ async fn train(client: &Client, args: TrainArgs, out: &mut Output) -> Result<Exi
         .cloned();
     let mut model = None;
     if let Some(name) = name {
-        // The outcome may name the version alone.
-        let name = if name.contains('/') {
-            name
-        } else {
-            format!(
-                "tenants/{}/models/experts/versions/{name}",
-                tenant_of(&job.name)
-            )
-        };
         model = Some(get(client, name).await?);
     }
     let view = TrainView {

@@ -1,0 +1,144 @@
+//! Judging a candidate on windows that it had not seen, and how far it may move from the tier above.
+
+use crate::calibration::Calibration;
+use crate::evaluation::first_right;
+use crate::exam::Exam;
+use crate::ranker::{Query, Ranker, Scored};
+use crate::training::fit;
+
+/// Windows that judge, the newest ones.
+const HOLDOUTS: usize = 12;
+/// Each older window counts this much of the next newer one in the judgement.
+const FADING: f64 = 0.85;
+/// How far from the tier above (0) to what the tenant's own questions say (1) a candidate may lie.
+/// The first is taken unless the other does better.
+const SHARES: [f64; 2] = [0.5, 1.0];
+
+/// How candidates, made as the final one is but on older windows only, did on each newer window.
+#[derive(Debug, Clone)]
+pub(crate) struct Judgement {
+    /// Windows that judged, from the newest.
+    pub windows: usize,
+    /// How far from the tier above the candidate lies: one of [`SHARES`].
+    pub share: f64,
+    /// There was no older window to fit on: the candidate is the tier above.
+    pub fitted_on_nothing: bool,
+    /// From softmax share to probability.
+    pub calibration: Calibration,
+    /// Of each question: reciprocal rank of candidate and incumbent, and how much it counts.
+    pub pairs: Vec<(f64, f64, f64)>,
+    /// The candidate's answers, window by window.
+    pub answers: Vec<Vec<Vec<Scored>>>,
+    /// The incumbent's answers, window by window.
+    pub incumbent: Vec<Vec<Vec<Scored>>>,
+    /// Predicted share of the first expert, and whether it was right.
+    firsts: Vec<(f64, bool)>,
+}
+
+impl Judgement {
+    /// Predicted probability of the first expert of each answer, and whether it was right.
+    pub(crate) fn firsts(&self) -> Vec<(f64, bool)> {
+        let probability = |share: f64| self.calibration.probability(share);
+        self.firsts
+            .iter()
+            .map(|&(share, right)| (probability(share), right))
+            .collect()
+    }
+}
+
+/// Judges on the newest windows; `exams` are newest first.
+pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker) -> Judgement {
+    // The oldest window has nothing before it to fit on: alone, it is judged with the incumbent's
+    // own weights.
+    let windows = HOLDOUTS.min(exams.len().saturating_sub(1)).max(1);
+    let fitted: Vec<Ranker> = (0..windows)
+        .map(|back| {
+            let mut ranker = fit(&exams[back + 1..], incumbent);
+            ranker.calibration = Calibration::default();
+            ranker
+        })
+        .collect();
+    let mut plain = incumbent.clone();
+    plain.calibration = Calibration::default();
+    let by_share: Vec<Judgement> = SHARES
+        .iter()
+        .map(|&share| {
+            let candidates: Vec<Ranker> = fitted
+                .iter()
+                .map(|ranker| plain.towards(ranker, share))
+                .collect();
+            ask(exams, &candidates, &plain, share)
+        })
+        .collect();
+    let gain = |made: &Judgement| -> f64 {
+        let gains = made
+            .pairs
+            .iter()
+            .map(|(new, old, weight)| (new - old) * weight);
+        gains.sum()
+    };
+    let best = by_share.into_iter().reduce(|best, next| {
+        if gain(&next) > gain(&best) {
+            next
+        } else {
+            best
+        }
+    });
+    let mut made = best.unwrap_or_else(|| ask(exams, &[], &plain, 0.0));
+    made.fitted_on_nothing = exams.len() < 2;
+    let shares: Vec<(f64, bool)> = made
+        .answers
+        .iter()
+        .zip(exams)
+        .flat_map(|(answers, exam)| answers.iter().zip(&exam.queries))
+        .flat_map(|(answer, query)| {
+            let right = |one: &Scored| (one.probability, is_right(query, one.expert));
+            answer.iter().map(right)
+        })
+        .collect();
+    made.calibration = Calibration::fit(&shares).unwrap_or(incumbent.calibration);
+    made
+}
+
+/// The answers of one candidate a window, and of the incumbent.
+fn ask(exams: &[Exam], candidates: &[Ranker], incumbent: &Ranker, share: f64) -> Judgement {
+    let mut made = Judgement {
+        windows: candidates.len(),
+        share,
+        fitted_on_nothing: false,
+        calibration: Calibration::default(),
+        pairs: Vec::new(),
+        answers: Vec::new(),
+        incumbent: Vec::new(),
+        firsts: Vec::new(),
+    };
+    for (back, (exam, candidate)) in exams.iter().zip(candidates).enumerate() {
+        let rank = |ranker: &Ranker| -> Vec<Vec<Scored>> {
+            let ranked = |query: &Query| ranker.rank(&query.features, &query.candidates);
+            exam.queries.iter().map(ranked).collect()
+        };
+        let (new, old) = (rank(candidate), rank(incumbent));
+        let weight = FADING.powi(back as i32);
+        for ((query, new), old) in exam.queries.iter().zip(&new).zip(&old) {
+            made.pairs
+                .push((reciprocal(new, query), reciprocal(old, query), weight));
+            if let Some(first) = new.first() {
+                let right = is_right(query, first.expert);
+                made.firsts.push((first.probability, right));
+            }
+        }
+        made.answers.push(new);
+        made.incumbent.push(old);
+    }
+    made
+}
+
+fn is_right(query: &Query, expert: usize) -> bool {
+    query.right.iter().any(|r| usize::from(*r) == expert)
+}
+
+/// The reciprocal rank of the first right expert; 0 when there is none.
+pub(crate) fn reciprocal(ranked: &[Scored], query: &Query) -> f64 {
+    let order = ranked.iter().map(|one| one.expert);
+    first_right(order, &query.right).map_or(0.0, |place| 1.0 / place as f64)
+}
