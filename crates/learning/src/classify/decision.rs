@@ -87,8 +87,8 @@ pub(super) struct Held<'a> {
 }
 
 impl Decision {
-    /// For a method that was never measured on the task. The numbers were fitted on public data; see
-    /// `docs/adr/0005-classifier.md`.
+    /// For a method that was never measured on the task. The numbers are set by hand, on the careful
+    /// side; a retrain puts measured ones in their place.
     #[must_use]
     pub fn unmeasured(
         method: SimpleMethod,
