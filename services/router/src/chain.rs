@@ -15,6 +15,8 @@ use storage::{Store, TenantTx, Tiers};
 
 /// Model versions looked at to tell whether the tenant was ever judged.
 const VERSIONS: u32 = 20;
+/// Moves of aliases looked back over for the last one of the champion.
+const EVENTS: u32 = 20;
 
 /// What of a tenant's chain is resident.
 pub(crate) struct Chain {
@@ -30,7 +32,7 @@ pub(crate) struct ChainStamp {
     champion: Option<u64>,
     challenger: Option<u64>,
     newest: Option<u64>,
-    tiers: [Option<u64>; 2],
+    tiers: TierChampions,
 }
 
 struct ChainModel {
@@ -48,45 +50,84 @@ pub(crate) struct Chosen<'a> {
     pub shadow: Option<(&'a ModelName, &'a Ranker)>,
 }
 
+/// The versions that serve in the tiers above a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TierChampions {
+    owners: [ModelOwner; 2],
+    champions: [Option<u64>; 2],
+}
+
+/// The tenant's own part of a chain, as the store has it.
+pub(crate) struct OwnChain {
+    policy: RoutingPolicy,
+    unproven: Unproven,
+    models: Vec<(ModelVersion, Standing)>,
+}
+
+impl TierChampions {
+    /// What the store has now.
+    pub(crate) async fn read(tiers: &Tiers, vertical: &VerticalId) -> Result<Self, ServiceError> {
+        let task = TaskId::experts();
+        let owners = [ModelOwner::Vertical(vertical.clone()), ModelOwner::Global];
+        Ok(Self {
+            champions: [
+                tiers.champion(&owners[0], &task).await?,
+                tiers.champion(&owners[1], &task).await?,
+            ],
+            owners,
+        })
+    }
+}
+
+impl OwnChain {
+    /// Reads the policy and the versions it may want.
+    pub(crate) async fn read(tx: &TenantTx) -> Result<Self, ServiceError> {
+        let task = TaskId::experts();
+        let kept = tx.routing().get(&task).await?;
+        let policy = kept.map(|kept| kept.policy).unwrap_or_default();
+        let versions = tx.models().list(Some(&task), None, VERSIONS).await?;
+        Ok(Self {
+            models: own(tx, &task, &versions, &policy).await?,
+            unproven: unproven(tx, &task, &versions).await?,
+            policy,
+        })
+    }
+}
+
 impl ChainStamp {
     /// What the store has now.
     pub(crate) async fn read(
         tx: &TenantTx,
-        tiers: &Tiers,
-        vertical: &VerticalId,
+        champions: &TierChampions,
     ) -> Result<Self, ServiceError> {
         let task = TaskId::experts();
         let models = tx.models();
         let newest = models.list(Some(&task), None, 1).await?;
-        let owner = ModelOwner::Vertical(vertical.clone());
         Ok(Self {
             policy: tx.routing().get(&task).await?.map(|kept| kept.updated_at),
             champion: models.alias(&task, Alias::Champion).await?,
             challenger: models.alias(&task, Alias::Challenger).await?,
             newest: newest.first().map(|model| model.name.version),
-            tiers: [
-                tiers.champion(&owner, &task).await?,
-                tiers.champion(&ModelOwner::Global, &task).await?,
-            ],
+            tiers: champions.clone(),
         })
     }
 }
 
 impl Chain {
-    /// Reads the policy and the models it may want, and makes them resident.
+    /// Adds the models of the tiers above to the tenant's own, and makes all of them resident.
     pub(crate) async fn load(
-        tx: &TenantTx,
+        own: OwnChain,
+        above: &TierChampions,
         tiers: &Tiers,
         artifacts: &ArtifactStore,
-        vertical: &VerticalId,
     ) -> Result<Self, ServiceError> {
-        let task = TaskId::experts();
-        let kept = tx.routing().get(&task).await?;
-        let policy = kept.map(|kept| kept.policy).unwrap_or_default();
-        let versions = tx.models().list(Some(&task), None, VERSIONS).await?;
-        let mut wanted = own(tx, &task, &versions, &policy).await?;
-        for owner in [ModelOwner::Vertical(vertical.clone()), ModelOwner::Global] {
-            wanted.extend(of_tier(tiers, &owner, &task, &policy).await?);
+        let OwnChain {
+            policy,
+            unproven,
+            models: mut wanted,
+        } = own;
+        for (owner, champion) in above.owners.iter().zip(above.champions) {
+            wanted.extend(of_tier(tiers, owner, champion, &policy).await?);
         }
         let mut models = Vec::with_capacity(wanted.len());
         for (model, standing) in wanted {
@@ -96,7 +137,6 @@ impl Chain {
                 standing,
             });
         }
-        let unproven = unproven(tx, &task, &versions).await?;
         Ok(Self {
             policy,
             unproven,
@@ -209,15 +249,15 @@ async fn own(
 async fn of_tier(
     tiers: &Tiers,
     owner: &ModelOwner,
-    task: &TaskId,
+    champion: Option<u64>,
     policy: &RoutingPolicy,
 ) -> Result<Vec<(ModelVersion, Standing)>, ServiceError> {
     let name = |version| ModelName {
         owner: owner.clone(),
-        task: task.clone(),
+        task: TaskId::experts(),
         version,
     };
-    let champion = tiers.champion(owner, task).await?.map(name);
+    let champion = champion.map(name);
     let pinned = match &policy.mode {
         RoutingMode::PinnedVersion(pinned) if pinned.owner == *owner => Some(pinned.clone()),
         _ => None,
@@ -241,13 +281,13 @@ async fn unproven(
     task: &TaskId,
     versions: &[ModelVersion],
 ) -> Result<Unproven, ServiceError> {
-    let events = tx.models().events(task, 1).await?;
+    let events = tx.models().events(task, EVENTS).await?;
     let newest = versions.first().map(|model| model.created_at);
+    let last = events.iter().find(|event| event.alias == Alias::Champion);
     // A version that was weighed after the champion went is what counts.
-    let gone = events
-        .iter()
-        .filter(|event| event.to.is_none() && newest.is_none_or(|made| made <= event.at));
-    for event in gone {
+    let gone =
+        last.filter(|event| event.to.is_none() && newest.is_none_or(|made| made <= event.at));
+    if let Some(event) = gone {
         if event.reason.starts_with(ROLLED_BACK) {
             return Ok(Unproven::RolledBack);
         }

@@ -10,6 +10,7 @@ mod classify_commands;
 mod commands;
 mod feedback;
 mod handlers;
+mod history;
 mod policy;
 mod questions;
 mod recommend;

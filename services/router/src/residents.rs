@@ -12,14 +12,12 @@ use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::view::{SharedView, Stamp, TenantView, vertical_of};
+use crate::view::{Reader, SharedView, TenantView};
 
 /// Resident tenants, bounded in bytes. Clones are the same residents.
 #[derive(Clone)]
 pub struct Residents {
-    store: Store,
-    artifacts: ArtifactStore,
-    embedder: Embedder,
+    reader: Reader,
     views: ResidentCache<TenantView>,
 }
 
@@ -28,9 +26,11 @@ impl Residents {
     #[must_use]
     pub fn new(store: Store, artifacts: ArtifactStore, embedder: Embedder, max_bytes: u64) -> Self {
         Self {
-            store,
-            artifacts,
-            embedder,
+            reader: Reader {
+                store,
+                artifacts,
+                embedder,
+            },
             views: ResidentCache::new(max_bytes),
         }
     }
@@ -41,7 +41,7 @@ impl Residents {
         if let Some(view) = self.views.get(key).await {
             return Ok(view);
         }
-        let loaded = self.views.get_or_load(key, self.load(ctx));
+        let loaded = self.views.get_or_load(key, self.reader.read(ctx, None));
         loaded.await.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own.
             ServiceError::new(
@@ -61,7 +61,7 @@ impl Residents {
     /// Refreshes resident tenants after each change, and compares all with the store every `every`
     /// in case a change was not heard, until `stop`.
     pub async fn keep_fresh(self, every: Duration, stop: CancellationToken) {
-        let mut changes = self.store.changes().subscribe();
+        let mut changes = self.reader.store.changes().subscribe();
         let mut timer = tokio::time::interval(every);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -100,7 +100,7 @@ impl Residents {
                 continue;
             };
             let ctx = TenantContext::for_background_work(&tenant, "router");
-            match self.stamp(&ctx).await {
+            match self.reader.stamp(&ctx).await {
                 Ok(stamp) if stamp == view.stamp => {}
                 _ => found.push(tenant),
             }
@@ -108,24 +108,14 @@ impl Residents {
         found
     }
 
-    async fn load(&self, ctx: &TenantContext) -> Result<TenantView, ServiceError> {
-        TenantView::load(&self.store, &self.artifacts, &self.embedder, ctx).await
-    }
-
-    async fn stamp(&self, ctx: &TenantContext) -> Result<Stamp, ServiceError> {
-        let vertical = vertical_of(&self.store, ctx).await?;
-        let tx = self.store.begin(ctx).await?;
-        Stamp::read(&tx, &self.store.platform().tiers(), &vertical).await
-    }
-
     /// Reads a resident tenant again.
     pub(crate) async fn refresh(&self, tenant: &TenantId) {
-        if self.views.get(tenant.as_str()).await.is_none() {
+        let Some(before) = self.views.get(tenant.as_str()).await else {
             return;
-        }
+        };
         let ctx = TenantContext::for_background_work(tenant, "router");
         let active = matches!(
-            self.store.platform().get_tenant(tenant).await,
+            self.reader.store.platform().get_tenant(tenant).await,
             Ok(Some(found)) if found.state == domain::TenantState::Active
         );
         if !active {
@@ -133,7 +123,7 @@ impl Residents {
             self.views.invalidate(tenant.as_str()).await;
             return;
         }
-        match self.load(&ctx).await {
+        match self.reader.read(&ctx, Some(&before)).await {
             Ok(view) => self.views.insert(tenant.as_str(), Arc::new(view)).await,
             Err(error) => {
                 tracing::warn!(%tenant, error = error.message(), "a resident tenant could not be refreshed");

@@ -1,30 +1,21 @@
 //! A tenant's view: what the router knows of it without asking anybody.
 
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
-use domain::{ExpertId, ItemId, TenantContext, VerticalId};
+use domain::{TenantContext, VerticalId};
 use embedding::Embedder;
-use learning::{Corpus, Document, Features, Heads, Statistics};
-use ndarray::{Array2, ArrayView1};
 use server::ServiceError;
-use storage::{Store, TenantTx, Tiers};
+use storage::{Store, TenantTx};
 
-use crate::chain::{Chain, ChainStamp};
+use crate::chain::{Chain, ChainStamp, OwnChain, TierChampions};
+use crate::history::{History, rows};
 
 /// One tenant, resident.
 pub(crate) struct TenantView {
-    pub corpus: Corpus,
-    pub statistics: Statistics,
-    pub heads: Heads,
-    /// In the corpus's order.
-    pub experts: Vec<ResidentExpert>,
-    /// In the corpus's order.
-    pub items: Vec<ResidentItem>,
-    /// Experts that may be recommended now, by position.
-    pub candidates: Vec<u16>,
+    history: Arc<History>,
     /// The models that may answer.
     pub chain: Chain,
     /// What of the store this was made from.
@@ -34,151 +25,119 @@ pub(crate) struct TenantView {
 /// What tells a view that is up to date from one that is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    watermark: u64,
-    experts: (usize, Option<DateTime<Utc>>),
+    history: HistoryStamp,
     chain: ChainStamp,
 }
 
-pub(crate) struct ResidentExpert {
-    pub id: ExpertId,
-    pub display_name: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct HistoryStamp {
+    watermark: u64,
+    /// The heads learn from embeddings, which come with the index.
+    indexed: u64,
+    experts: (usize, Option<DateTime<Utc>>),
 }
 
-pub(crate) struct ResidentItem {
-    pub id: ItemId,
-    pub occurred_at: DateTime<Utc>,
+/// What a view is read with.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub store: Store,
+    pub artifacts: ArtifactStore,
+    pub embedder: Embedder,
+}
+
+impl Deref for TenantView {
+    type Target = History;
+
+    fn deref(&self) -> &History {
+        &self.history
+    }
 }
 
 impl Resident for TenantView {
     fn resident_bytes(&self) -> usize {
-        self.corpus.bytes() + self.statistics.bytes() + self.heads.bytes() + self.items.len() * 64
+        self.history.bytes()
     }
 }
 
-impl TenantView {
-    /// Reads a tenant from the store.
-    pub(crate) async fn load(
-        store: &Store,
-        artifacts: &ArtifactStore,
-        embedder: &Embedder,
+impl Reader {
+    /// Reads a tenant from the store. What did not change since `before` is taken from there.
+    pub(crate) async fn read(
+        &self,
         ctx: &TenantContext,
-    ) -> Result<Self, ServiceError> {
-        let vertical = vertical_of(store, ctx).await?;
-        let tiers = store.platform().tiers();
-        let tx = store.begin(ctx).await?;
-        let stamp = Stamp::read(&tx, &tiers, &vertical).await?;
-        let items = tx.items().at_watermark(stamp.watermark).await?;
-        let listed = tx.experts().all().await?;
-        let chain = Chain::load(&tx, &tiers, artifacts, &vertical).await?;
-        let hashes: Vec<_> = items
-            .iter()
-            .filter(|item| !item.content.experts.is_empty())
-            .map(|item| embedder.content_hash(&item.content.text))
-            .collect();
-        let space = embedder.space();
-        let known = tx.embeddings().get(space.name, &hashes).await?;
-        drop(tx);
-        // Thousands of texts are cut into words: not on a thread that others wait for.
-        let dimensions = space.dimensions;
-        tokio::task::spawn_blocking(move || {
-            let vectors = rows(&hashes, &known, dimensions);
-            Self::build(&items, &listed, &vectors, chain, stamp)
-        })
-        .await
-        .map_err(ServiceError::internal)?
-    }
-
-    fn build(
-        items: &[domain::Item],
-        listed: &[domain::Expert],
-        vectors: &Array2<f32>,
-        chain: Chain,
-        stamp: Stamp,
-    ) -> Result<Self, ServiceError> {
-        let corpus = Corpus::new(items.iter().map(Document::from), listed)
-            .map_err(ServiceError::internal)?;
-        let statistics = Statistics::as_of(&corpus, corpus.items().len());
-        let heads = Heads::fit(&corpus, vectors.view(), corpus.items().len());
-        let experts: Vec<ResidentExpert> = corpus
-            .experts()
-            .iter()
-            .enumerate()
-            .map(|(at, id)| ResidentExpert {
-                id: id.clone(),
-                // Experts that only items name come after the listed ones and have no name.
-                display_name: listed
-                    .get(at)
-                    .map(|expert| expert.display_name.clone())
-                    .filter(|name| !name.is_empty())
-                    .unwrap_or_else(|| id.to_string()),
-            })
-            .collect();
-        let may_answer = |at: usize| listed.get(at).is_none_or(|e| e.active && e.available);
-        let candidates = Features::new(&corpus, &statistics)
-            .candidates()
-            .into_iter()
-            .filter(|&at| may_answer(usize::from(at)))
-            .collect();
-        let items = items
-            .iter()
-            .filter(|item| !item.content.experts.is_empty())
-            .map(|item| ResidentItem {
-                id: item.content.id.clone(),
-                occurred_at: item.content.occurred_at,
-            })
-            .collect();
-        Ok(Self {
-            corpus,
-            statistics,
-            heads,
-            experts,
-            items,
-            candidates,
+        before: Option<&TenantView>,
+    ) -> Result<TenantView, ServiceError> {
+        let vertical = vertical_of(&self.store, ctx).await?;
+        let tiers = self.store.platform().tiers();
+        // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
+        let champions = TierChampions::read(&tiers, &vertical).await?;
+        let tx = self.store.begin(ctx).await?;
+        let stamp = self.stamp_in(&tx, &champions).await?;
+        let own = OwnChain::read(&tx).await?;
+        let history = match before.filter(|before| before.stamp.history == stamp.history) {
+            Some(before) => {
+                drop(tx);
+                Arc::clone(&before.history)
+            }
+            None => Arc::new(self.history(tx, stamp.history.watermark).await?),
+        };
+        let chain = Chain::load(own, &champions, &tiers, &self.artifacts).await?;
+        Ok(TenantView {
+            history,
             chain,
             stamp,
         })
     }
-}
 
-impl Stamp {
     /// What the store has now.
-    pub(crate) async fn read(
+    pub(crate) async fn stamp(&self, ctx: &TenantContext) -> Result<Stamp, ServiceError> {
+        let vertical = vertical_of(&self.store, ctx).await?;
+        let champions = TierChampions::read(&self.store.platform().tiers(), &vertical).await?;
+        let tx = self.store.begin(ctx).await?;
+        self.stamp_in(&tx, &champions).await
+    }
+
+    async fn stamp_in(
+        &self,
         tx: &TenantTx,
-        tiers: &Tiers,
-        vertical: &VerticalId,
-    ) -> Result<Self, ServiceError> {
+        champions: &TierChampions,
+    ) -> Result<Stamp, ServiceError> {
         let experts = tx.experts().all().await?;
-        Ok(Self {
-            watermark: tx.items().watermark().await?,
-            experts: (
-                experts.len(),
-                experts.iter().map(|expert| expert.updated_at).max(),
-            ),
-            chain: ChainStamp::read(tx, tiers, vertical).await?,
+        Ok(Stamp {
+            history: HistoryStamp {
+                watermark: tx.items().watermark().await?,
+                indexed: tx.index().watermark(self.embedder.space().name).await?,
+                experts: (
+                    experts.len(),
+                    experts.iter().map(|expert| expert.updated_at).max(),
+                ),
+            },
+            chain: ChainStamp::read(tx, champions).await?,
         })
     }
-}
 
-/// One row a hash: its embedding, or zeros while it has none.
-fn rows(
-    hashes: &[[u8; 32]],
-    known: &HashMap<[u8; 32], Vec<f32>>,
-    dimensions: usize,
-) -> Array2<f32> {
-    let mut rows = Array2::zeros((hashes.len(), dimensions));
-    for (mut row, hash) in rows.outer_iter_mut().zip(hashes) {
-        if let Some(vector) = known.get(hash).filter(|vector| vector.len() == dimensions) {
-            row.assign(&ArrayView1::from(vector));
-        }
+    async fn history(&self, tx: TenantTx, watermark: u64) -> Result<History, ServiceError> {
+        let items = tx.items().at_watermark(watermark).await?;
+        let listed = tx.experts().all().await?;
+        let hashes: Vec<_> = items
+            .iter()
+            .filter(|item| !item.content.experts.is_empty())
+            .map(|item| self.embedder.content_hash(&item.content.text))
+            .collect();
+        let space = self.embedder.space();
+        let known = tx.embeddings().get(space.name, &hashes).await?;
+        drop(tx);
+        let dimensions = space.dimensions;
+        tokio::task::spawn_blocking(move || {
+            let vectors = rows(&hashes, &known, dimensions);
+            History::build(&items, &listed, &vectors)
+        })
+        .await
+        .map_err(ServiceError::internal)?
     }
-    rows
 }
 
 /// The vertical whose models stand between the tenant's own and the global one.
-pub(crate) async fn vertical_of(
-    store: &Store,
-    ctx: &TenantContext,
-) -> Result<VerticalId, ServiceError> {
+async fn vertical_of(store: &Store, ctx: &TenantContext) -> Result<VerticalId, ServiceError> {
     let tenant = store.platform().get_tenant(ctx.tenant()).await?;
     let found = tenant.map(|tenant| tenant.vertical);
     found.ok_or_else(|| ServiceError::not_found(format_args!("tenants/{}", ctx.tenant())))
