@@ -11,6 +11,7 @@ use learning::classify::{Example, LabelSet, TaskInput, TaskModel, TaskTrainError
 use ndarray::Array2;
 use storage::{JobFailure, JobWork, NewModel, Outcome};
 
+use crate::arithmetic::on_own_thread;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
 use crate::trainer::{DEFAULT_SEED, Trainer, retry};
@@ -221,11 +222,9 @@ impl Trainer {
     }
 }
 
-/// Fits on a thread of its own: a minute of arithmetic must not hold up the async ones.
 async fn fit(work: &JobWork, material: Material, seed: u64) -> Result<TaskModel, JobFailure> {
-    let stop = work.stop_token();
-    let (told, mut news) = tokio::sync::watch::channel((0.2_f32, String::new()));
-    let mut training = tokio::task::spawn_blocking(move || {
+    let stopped = |error: &TaskTrainError| *error == TaskTrainError::Stopped;
+    on_own_thread(work, 0.2..0.9, stopped, move |progress| {
         let input = TaskInput {
             task: &material.task.definition,
             examples: &material.examples,
@@ -234,29 +233,7 @@ async fn fit(work: &JobWork, material: Material, seed: u64) -> Result<TaskModel,
             label_vectors: material.label_vectors.view(),
             seed,
         };
-        train_task(&input, &|fraction, step| {
-            told.send_replace((0.2 + 0.7 * fraction, step.to_owned()));
-            !stop.is_cancelled()
-        })
-    });
-    let result = loop {
-        tokio::select! {
-            result = &mut training => break result,
-            Ok(()) = news.changed() => {
-                let (fraction, step) = news.borrow_and_update().clone();
-                work.progress(fraction, step);
-            }
-        }
-    };
-    match result {
-        Ok(Ok(model)) => Ok(model),
-        Ok(Err(TaskTrainError::Stopped)) => Err(JobFailure::Cancelled),
-        Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
-        Err(panicked) => {
-            tracing::error!(%panicked, "training panicked");
-            Err(JobFailure::Fail(
-                "training failed; the log has the reason".to_owned(),
-            ))
-        }
-    }
+        train_task(&input, progress)
+    })
+    .await
 }

@@ -11,6 +11,7 @@ use server::Clock;
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
 
 use crate::above::{Above, above};
+use crate::arithmetic::on_own_thread;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
 
@@ -90,7 +91,6 @@ pub(crate) fn retry(error: impl std::fmt::Display) -> JobFailure {
     JobFailure::Retry("a part that training needs did not answer".to_owned())
 }
 
-/// Fits on a thread of its own: minutes of arithmetic must not hold up the async ones.
 async fn fit(
     work: &JobWork,
     corpus: Corpus,
@@ -98,39 +98,16 @@ async fn fit(
     incumbent: Ranker,
     seed: u64,
 ) -> Result<TenantModel, JobFailure> {
-    let stop = work.stop_token();
-    let (told, mut news) = tokio::sync::watch::channel((0.3_f32, String::new()));
-    let mut task = tokio::task::spawn_blocking(move || {
+    let stopped = |error: &TrainError| *error == TrainError::Stopped;
+    on_own_thread(work, 0.3..0.9, stopped, move |progress| {
         let settings = TrainSettings {
             seed,
             incumbent: &incumbent,
             rules: None,
         };
-        train_tenant(&corpus, vectors.view(), settings, &|fraction, step| {
-            told.send_replace((0.3 + 0.6 * fraction, step.to_owned()));
-            !stop.is_cancelled()
-        })
-    });
-    let result = loop {
-        tokio::select! {
-            result = &mut task => break result,
-            Ok(()) = news.changed() => {
-                let (fraction, step) = news.borrow_and_update().clone();
-                work.progress(fraction, step);
-            }
-        }
-    };
-    match result {
-        Ok(Ok(model)) => Ok(model),
-        Ok(Err(TrainError::Stopped)) => Err(JobFailure::Cancelled),
-        Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
-        Err(panicked) => {
-            tracing::error!(%panicked, "training panicked");
-            Err(JobFailure::Fail(
-                "training failed; the log has the reason".to_owned(),
-            ))
-        }
-    }
+        train_tenant(&corpus, vectors.view(), settings, progress)
+    })
+    .await
 }
 
 impl Trainer {

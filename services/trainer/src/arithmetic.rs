@@ -1,0 +1,53 @@
+//! Arithmetic on a thread of its own: minutes of it must not hold up the async ones.
+
+use std::fmt::Display;
+use std::ops::Range;
+
+use learning::Progress;
+use storage::{JobFailure, JobWork};
+
+/// Runs `task` on a thread of its own and passes on how far it is, as a part (`span`) of the whole job.
+/// The task is told to stop when the job has to end; `stopped` says whether its error means that it did.
+///
+/// # Errors
+/// The task's, in words; `Cancelled` when it stopped.
+pub(crate) async fn on_own_thread<T, E>(
+    work: &JobWork,
+    span: Range<f32>,
+    stopped: fn(&E) -> bool,
+    task: impl FnOnce(&Progress<'_>) -> Result<T, E> + Send + 'static,
+) -> Result<T, JobFailure>
+where
+    T: Send + 'static,
+    E: Display + Send + 'static,
+{
+    let stop = work.stop_token();
+    let (told, mut news) = tokio::sync::watch::channel((span.start, String::new()));
+    let length = span.end - span.start;
+    let mut running = tokio::task::spawn_blocking(move || {
+        task(&|fraction, step| {
+            told.send_replace((span.start + length * fraction, step.to_owned()));
+            !stop.is_cancelled()
+        })
+    });
+    let result = loop {
+        tokio::select! {
+            result = &mut running => break result,
+            Ok(()) = news.changed() => {
+                let (fraction, step) = news.borrow_and_update().clone();
+                work.progress(fraction, step);
+            }
+        }
+    };
+    match result {
+        Ok(Ok(made)) => Ok(made),
+        Ok(Err(error)) if stopped(&error) => Err(JobFailure::Cancelled),
+        Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
+        Err(panicked) => {
+            tracing::error!(%panicked, "training panicked");
+            Err(JobFailure::Fail(
+                "training failed; the log has the reason".to_owned(),
+            ))
+        }
+    }
+}
