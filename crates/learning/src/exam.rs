@@ -4,6 +4,7 @@ use ndarray::s;
 
 use crate::features::{Asked, Features, Hits};
 use crate::heads::Heads;
+use crate::online;
 use crate::ranker::Query;
 use crate::windows::Window;
 use crate::{Retriever, Statistics};
@@ -23,6 +24,12 @@ impl Exam {
     /// The exam of one window.
     #[must_use]
     pub fn new(retriever: &Retriever<'_>, window: Window) -> Self {
+        let online = online::replay(retriever.corpus(), &[window]);
+        Self::with(retriever, window, &online[0])
+    }
+
+    /// The same with what the online head expected of each question.
+    fn with(retriever: &Retriever<'_>, window: Window, online: &[Vec<f32>]) -> Self {
         let corpus = retriever.corpus();
         let statistics = Statistics::as_of(corpus, window.from);
         let hits = retriever.hits(&statistics, window.from, window.to);
@@ -46,6 +53,7 @@ impl Exam {
                     style: &item.style,
                     hits,
                     heads: &heads,
+                    online: &online[at],
                     area: None,
                 };
                 Query {
@@ -74,6 +82,8 @@ pub(crate) fn exams(
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    // One pass in order of time serves all windows.
+    let online = online::replay(retriever.corpus(), windows);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let made: Vec<Mutex<Option<Exam>>> = windows.iter().map(|_| Mutex::default()).collect();
@@ -83,7 +93,7 @@ pub(crate) fn exams(
             let Some(window) = windows.get(at).filter(|_| go_on(at)) else {
                 return;
             };
-            let exam = Exam::new(retriever, *window);
+            let exam = Exam::with(retriever, *window, &online[at]);
             if let Ok(mut place) = made[at].lock() {
                 *place = Some(exam);
             }

@@ -14,7 +14,7 @@ use crate::votes::{Hybrid, Votes};
 pub const NEIGHBOURS: usize = 200;
 
 /// The features, in the order of the columns, in words for people.
-pub const FEATURES: [&str; 16] = [
+pub const FEATURES: [&str; 17] = [
     "similar questions, recent ones first",
     "same words, recent ones first",
     "similar questions with the same words",
@@ -23,6 +23,7 @@ pub const FEATURES: [&str; 16] = [
     "what this expert answers, learned lately",
     "the words this expert answers",
     "the style this expert answers",
+    "words and style this expert answers, learned item by item",
     "questions that begin alike",
     "questions with the same tag",
     "the area this question seems to be in",
@@ -64,6 +65,8 @@ pub struct Asked<'a> {
     pub hits: &'a Hits,
     /// What the heads expect of each expert, one list a head; empty when it could not be embedded.
     pub heads: &'a [Vec<f32>],
+    /// What the online head expects of each expert ([`crate::OnlineHead::predict`]).
+    pub online: &'a [f32],
     /// Its area, where the caller knows it.
     pub area: Option<u16>,
 }
@@ -126,6 +129,7 @@ impl<'a> Features<'a> {
             self.head(asked.heads, 1),
             statistics.vocabulary(corpus, Vocabulary::Words, numbers),
             statistics.vocabulary(corpus, Vocabulary::Style, tokens),
+            asked.online.to_vec(),
             log(
                 VOTE_FLOOR,
                 &statistics.opening(corpus, 1, asked.style.opening[1]),

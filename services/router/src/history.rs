@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{ExpertId, ItemId};
-use learning::{Corpus, Document, Features, Heads, Statistics};
+use learning::{Corpus, Document, Features, Heads, OnlineHead, Statistics};
 use ndarray::{Array2, ArrayView1};
 use server::ServiceError;
 
@@ -13,6 +13,7 @@ pub(crate) struct History {
     pub corpus: Corpus,
     pub statistics: Statistics,
     pub heads: Heads,
+    pub online: OnlineHead,
     /// In the corpus's order.
     pub experts: Vec<ResidentExpert>,
     /// In the corpus's order.
@@ -34,7 +35,11 @@ pub(crate) struct ResidentItem {
 impl History {
     /// Bytes it takes, about.
     pub(crate) fn bytes(&self) -> usize {
-        self.corpus.bytes() + self.statistics.bytes() + self.heads.bytes() + self.items.len() * 64
+        self.corpus.bytes()
+            + self.statistics.bytes()
+            + self.heads.bytes()
+            + self.online.bytes()
+            + self.items.len() * 64
     }
 
     /// Makes it from the store's rows; `vectors` has one row for each item with an expert. Takes some
@@ -48,6 +53,7 @@ impl History {
             .map_err(ServiceError::internal)?;
         let statistics = Statistics::as_of(&corpus, corpus.items().len());
         let heads = Heads::fit(&corpus, vectors.view(), corpus.items().len());
+        let online = OnlineHead::fit(&corpus, corpus.items().len());
         let experts: Vec<ResidentExpert> = corpus
             .experts()
             .iter()
@@ -80,6 +86,7 @@ impl History {
             corpus,
             statistics,
             heads,
+            online,
             experts,
             items,
             candidates,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::v1;
-use domain::{Ask, FallbackNote, RouteReason, TenantContext, Tier, bucket};
+use domain::{Ask, RouteReason, TenantContext, Tier, bucket};
 use embedding::Embedded;
 use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
 use ndarray::ArrayView1;
