@@ -8,6 +8,7 @@ mod change;
 mod dataset;
 mod error;
 mod expert;
+mod feedback;
 mod gate;
 mod ids;
 mod item;
@@ -16,6 +17,7 @@ mod model;
 mod names;
 mod policy;
 mod routing;
+mod score;
 mod sequence;
 mod task;
 mod task_gate;
@@ -27,6 +29,7 @@ pub use change::Change;
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};
 pub use error::{ErrorKind, Fault, FieldViolation};
 pub use expert::{EXPERT_PROFILE_MAX_CHARS, Expert, NewExpert};
+pub use feedback::{FeedbackVerdict, Said, who_took_it};
 pub use gate::{GateEvidence, GateRules, Verdict, decide};
 pub use ids::{ExpertId, IdError, ItemId, JobId, KeyId, RequestId, TaskId, TenantId, VerticalId};
 pub use item::{
@@ -40,6 +43,7 @@ pub use policy::{RoutingMode, RoutingPolicy};
 pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
 };
+pub use score::{Comparison, DOUBT, LiveScore, Tally};
 pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
 pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,

@@ -6,13 +6,15 @@
 //! asymptotic confidence sequences", Annals of Statistics 52 (2024), with the width tuned to be
 //! smallest at [`TUNED_FOR`] observations.
 
+use serde::{Deserialize, Serialize};
+
 /// The number of observations for which the interval is tightest.
 const TUNED_FOR: f64 = 200.0;
 /// Fewer observations have no interval: the theory is asymptotic.
 pub const LEAST_OBSERVATIONS: u64 = 30;
 
 /// A running mean and its spread (Welford's method).
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunningMean {
     count: u64,
     mean: f64,
@@ -34,6 +36,17 @@ pub struct Estimate {
 }
 
 impl RunningMean {
+    /// The mean of `count` observations of 0 and 1, of which `ones` were 1.
+    #[must_use]
+    pub fn of_share(ones: u64, count: u64) -> Self {
+        let share = ones.min(count) as f64 / count.max(1) as f64;
+        Self {
+            count,
+            mean: share,
+            spread: count as f64 * share * (1.0 - share),
+        }
+    }
+
     /// Adds an observation; one that is no number is passed over.
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
@@ -109,6 +122,17 @@ mod tests {
             let made = mean(values);
             prop_assert!(made.estimate(0.01).low <= made.estimate(0.1).low);
         }
+    }
+
+    #[test]
+    fn a_share_is_a_mean_of_zeros_and_ones() {
+        let one_by_one = mean((0..40).map(|at| f64::from(u8::from(at % 4 == 0))));
+        let (share, same) = (
+            RunningMean::of_share(10, 40).estimate(0.05),
+            one_by_one.estimate(0.05),
+        );
+        assert!((share.mean - same.mean).abs() < 1e-12 && (share.low - same.low).abs() < 1e-9);
+        assert_eq!(RunningMean::of_share(0, 0).estimate(0.05).count, 0);
     }
 
     #[test]

@@ -95,20 +95,13 @@ impl Ingest {
     }
 }
 
-/// Enqueues index work; one job that waits is enough for all that was committed before it starts.
+/// Enqueues index work.
 pub(crate) async fn enqueue_index(
     tx: &TenantTx,
     kind: JobKind,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<domain::Job, ServiceError> {
-    let job = NewJob {
-        kind,
-        payload: serde_json::json!({}),
-        dedup_key: Some(kind.as_str().to_owned()),
-        // The index is derived and the work can always be done later: never give up for good.
-        max_attempts: 1_000,
-    };
-    Ok(tx.jobs().enqueue(job, now).await?)
+    Ok(tx.jobs().enqueue(NewJob::indexing(kind), now).await?)
 }
 
 /// A row that goes to the quarantine.

@@ -1,18 +1,25 @@
-//! Feedback: what a person did with an answer, joined with the answer.
+//! Feedback: what a person did with an answer, joined with the answer, and learned from.
+
+use std::collections::BTreeMap;
 
 use api::v1::{self, send_feedback_request::Verdict};
-use domain::{ExpertId, TenantContext};
+use chrono::{DateTime, Utc};
+use domain::{
+    ExpertId, FeedbackVerdict, ItemContent, ItemId, JobKind, ResourceName, Said, TenantContext,
+    who_took_it,
+};
 use server::ServiceError;
-use storage::NewFeedback;
+use storage::{Answer, Feedback as Kept, NewFeedback, NewJob, TenantTx};
 
 use crate::Router;
+
+/// The attribute of an item that was made from feedback, with the id of the request.
+const FROM_REQUEST: &str = "from_request";
 
 /// Feedback as it was checked.
 pub(crate) struct Feedback {
     request_id: String,
-    verdict: &'static str,
-    expert: Option<ExpertId>,
-    reassigned_to: Option<ExpertId>,
+    said: Said,
 }
 
 impl TryFrom<v1::SendFeedbackRequest> for Feedback {
@@ -26,9 +33,9 @@ impl TryFrom<v1::SendFeedbackRequest> for Feedback {
                 .map_err(|error| ServiceError::id(field, &error)),
         };
         let verdict = match request.verdict() {
-            Verdict::Accepted => "ACCEPTED",
-            Verdict::Rejected => "REJECTED",
-            Verdict::Reassigned => "REASSIGNED",
+            Verdict::Accepted => FeedbackVerdict::Accepted,
+            Verdict::Rejected => FeedbackVerdict::Rejected,
+            Verdict::Reassigned => FeedbackVerdict::Reassigned,
             Verdict::Unspecified => {
                 return Err(ServiceError::invalid(
                     "verdict",
@@ -42,77 +49,118 @@ impl TryFrom<v1::SendFeedbackRequest> for Feedback {
                 "is empty; send the answer's",
             ));
         }
-        let made = Self {
+        let said = Said {
             verdict,
             expert: expert("expert_id", &request.expert_id)?,
             reassigned_to: expert("reassigned_to", &request.reassigned_to)?,
-            request_id: request.request_id,
         };
-        if verdict == "REASSIGNED" && made.reassigned_to.is_none() {
-            return Err(ServiceError::invalid(
-                "reassigned_to",
-                "say who took the question",
-            ));
-        }
-        if verdict != "REASSIGNED" && made.expert.is_none() {
-            return Err(ServiceError::invalid(
-                "expert_id",
-                "say which expert is meant",
-            ));
-        }
-        if verdict != "REASSIGNED" && made.reassigned_to.is_some() {
-            return Err(ServiceError::invalid(
-                "reassigned_to",
-                "goes with REASSIGNED only",
-            ));
-        }
-        Ok(made)
+        check(&said)?;
+        Ok(Self {
+            said,
+            request_id: request.request_id,
+        })
     }
 }
 
+fn check(said: &Said) -> Result<(), ServiceError> {
+    let problem = match (said.verdict, &said.expert, &said.reassigned_to) {
+        (FeedbackVerdict::Reassigned, _, None) => ("reassigned_to", "say who took the question"),
+        (FeedbackVerdict::Reassigned, _, Some(_)) => return Ok(()),
+        (_, None, _) => ("expert_id", "say which expert is meant"),
+        (_, Some(_), Some(_)) => ("reassigned_to", "goes with REASSIGNED only"),
+        (_, Some(_), None) => return Ok(()),
+    };
+    Err(ServiceError::invalid(problem.0, problem.1))
+}
+
 impl Router {
-    /// Keeps the feedback, and answers with the place of the expert it is about: the one who took
-    /// the question, or who was refused.
+    /// Keeps the feedback, has the tenant's models learn from it, and answers with the place of the
+    /// expert it is about: the one who took the question, or who was refused.
     pub(crate) async fn keep_feedback(
         &self,
         ctx: &TenantContext,
         feedback: Feedback,
-    ) -> Result<u32, ServiceError> {
+    ) -> Result<v1::SendFeedbackResponse, ServiceError> {
         let store = &self.parts.store;
-        let mut answer = store
-            .begin(ctx)
-            .await?
-            .answers()
-            .get(&feedback.request_id)
-            .await?;
+        let id = &feedback.request_id;
+        let mut answer = store.begin(ctx).await?.answers().get(id).await?;
         if answer.is_none() {
             // It may be younger than the last write.
             self.parts.answers.flush().await?;
-            answer = store
-                .begin(ctx)
-                .await?
-                .answers()
-                .get(&feedback.request_id)
-                .await?;
+            answer = store.begin(ctx).await?.answers().get(id).await?;
         }
-        let answer = answer.ok_or_else(|| {
-            ServiceError::not_found(format_args!("the answer {}", feedback.request_id))
-        })?;
-        let meant = feedback.reassigned_to.as_ref().or(feedback.expert.as_ref());
+        let answer =
+            answer.ok_or_else(|| ServiceError::not_found(format_args!("the answer {id}")))?;
+        let meant = feedback.said.reassigned_to.as_ref();
+        let meant = meant.or(feedback.said.expert.as_ref());
         let place = answer
             .experts
             .iter()
             .position(|(expert, _)| Some(expert) == meant);
+        let now = self.parts.clock.now();
         let tx = store.begin(ctx).await?;
         let new = NewFeedback {
-            request_id: feedback.request_id,
-            verdict: feedback.verdict.to_owned(),
-            expert: feedback.expert,
-            reassigned_to: feedback.reassigned_to,
+            request_id: feedback.request_id.clone(),
+            said: feedback.said.clone(),
         };
-        tx.feedback().add(new, self.parts.clock.now()).await?;
+        tx.feedback().add(new, now).await?;
+        let kept = tx.feedback().of_request(id).await?;
+        let item = learn(&tx, &answer, &kept, now).await?;
         tx.commit().await?;
-        // An answer has at most a hundred experts.
-        Ok(place.map_or(0, |at| at as u32 + 1))
+        let item = item.map(|item| ResourceName::Item(ctx.tenant().clone(), item));
+        Ok(v1::SendFeedbackResponse {
+            // An answer has at most a hundred experts.
+            rank: place.map_or(0, |at| at as u32 + 1),
+            item: item.map(|item| item.to_string()).unwrap_or_default(),
+        })
+    }
+}
+
+/// Makes the question and who took it an item like any other, so that it counts in the index, in
+/// recency and in the next training. When nobody took it after all, the item goes.
+async fn learn(
+    tx: &TenantTx,
+    answer: &Answer,
+    kept: &[Kept],
+    now: DateTime<Utc>,
+) -> Result<Option<ItemId>, ServiceError> {
+    let takers = who_took_it(kept.iter().map(|one| &one.said));
+    let id =
+        ItemId::parse(format!("answer-{}", answer.request_id)).map_err(ServiceError::internal)?;
+    let changed = if takers.is_empty() {
+        tx.items()
+            .delete(std::slice::from_ref(&id), now)
+            .await?
+            .deleted
+    } else {
+        let before = tx.items().get(&id).await?;
+        let content = ItemContent {
+            experts: takers.clone(),
+            ..before.map_or_else(|| question(&id, answer), |item| item.content)
+        };
+        // A question that could be answered but has no words to keep teaches nothing.
+        let Ok(content) = content.validate(now) else {
+            return Ok(None);
+        };
+        tx.items().upsert(vec![content], now).await?.accepted
+    };
+    if changed > 0 {
+        let index = NewJob::indexing(JobKind::IndexItems);
+        tx.jobs().enqueue(index, now).await?;
+    }
+    Ok((!takers.is_empty()).then_some(id))
+}
+
+/// The question of an answer as an item that nobody has answered yet.
+fn question(id: &ItemId, answer: &Answer) -> ItemContent {
+    ItemContent {
+        id: id.clone(),
+        text: answer.text.clone(),
+        answer: None,
+        area: None,
+        labels: Vec::new(),
+        attributes: BTreeMap::from([(FROM_REQUEST.to_owned(), answer.request_id.clone())]),
+        experts: Vec::new(),
+        occurred_at: answer.answered_at,
     }
 }

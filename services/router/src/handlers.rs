@@ -120,10 +120,10 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, Permission::Serve)
             .await?;
-        let rank = self
+        let kept = self
             .keep_feedback(&ctx, Feedback::try_from(request)?)
             .await?;
-        Ok(Response::new(v1::SendFeedbackResponse { rank }))
+        Ok(Response::new(kept))
     }
 
     async fn explain_route(

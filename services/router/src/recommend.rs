@@ -13,7 +13,7 @@ use storage::{NewAnswer, Shadow};
 use vectors::{Hit, SparseVector};
 
 use crate::Router;
-use crate::chain::{Chain, built_in, ranker_of};
+use crate::chain::{Chain, ranker_of};
 use crate::commands::{Recommend, With};
 use crate::view::{SharedView, TenantView};
 use crate::wire::{
@@ -22,6 +22,9 @@ use crate::wire::{
 
 /// Contributions shown for each expert.
 const CONTRIBUTIONS: usize = 6;
+/// The share of the time to the deadline that embedding may take: the rest is for the search, the
+/// ranking and the way back.
+const PATIENCE: f64 = 0.7;
 
 /// The order of the experts, and what made it.
 struct Ranked {
@@ -66,6 +69,7 @@ impl Router {
             style: &style,
             hits: &found.hits,
             heads: &found.heads,
+            online: &view.online.predict(&counts, &style),
             area,
         };
         let question = Question {
@@ -226,10 +230,6 @@ impl Router {
     }
 }
 
-/// The share of the time to the deadline that embedding may take: the rest is for the search, the
-/// ranking and the way back.
-const PATIENCE: f64 = 0.7;
-
 /// The nearest items of a question.
 struct Retrieved {
     hits: Hits,
@@ -244,13 +244,10 @@ impl Question<'_> {
     fn routed(&self, chain: &Chain, ask: Ask) -> Ranked {
         let chosen = chain.choose(ask);
         let mut route = chosen.route;
-        if ask.remaining.is_some() && route.model == built_in() && route.fallbacks.is_empty() {
-            // The global model was meant anyway, but it had to do without the embedding.
+        if ask.remaining.is_some() && route.reason != RouteReason::KillSwitch {
+            // The model that was meant may be the one that serves, but it has to do without the
+            // embedding.
             route.reason = RouteReason::FallbackDeadline;
-            route.fallbacks.push(FallbackNote {
-                model: built_in(),
-                reason: RouteReason::FallbackDeadline,
-            });
         }
         let shadow = chosen.shadow.map(|(name, ranker)| {
             let scored = ranker.rank(&self.features, &self.view.candidates);

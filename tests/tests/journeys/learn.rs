@@ -84,14 +84,74 @@ async fn a_customer_goes_from_first_item_to_its_own_model() {
         expert_id: "sofia".into(),
         ..Default::default()
     };
-    let rank = backend
-        .router()
-        .send_feedback(feedback)
-        .await
-        .unwrap()
-        .into_inner()
-        .rank;
-    assert_eq!(rank, 1);
+    let sent = backend.router().send_feedback(feedback).await;
+    assert_eq!(sent.unwrap().into_inner().rank, 1);
+}
+
+/// What people do with answers is learned without a retrain: who takes a question becomes an expert
+/// for questions like it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_a_question_is_learned_from_feedback_alone() {
+    use v1::send_feedback_request::Verdict;
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(folder.path()).await;
+    let operator = server.operator().await;
+    operator.make_tenant("acme").await;
+    operator.ingest_rows("acme", "first", content(60)).await;
+    operator.wait_indexed("acme").await;
+    let ask = "Which quorum does the Byzantine ledger need?";
+    let mut last = v1::SendFeedbackResponse::default();
+    let mut request_id = String::new();
+    for part in 0..6 {
+        let text = format!("{ask} Part {part} of the ledger.");
+        request_id = operator.recommend("acme", &text).await.request_id;
+        let taken = v1::SendFeedbackRequest {
+            parent: "tenants/acme".into(),
+            request_id: request_id.clone(),
+            verdict: Verdict::Reassigned.into(),
+            reassigned_to: "grace".into(),
+            ..Default::default()
+        };
+        let sent = operator.router().send_feedback(taken.clone()).await;
+        last = sent.unwrap().into_inner();
+        // The same again changes nothing.
+        let again = operator.router().send_feedback(taken).await;
+        assert_eq!(again.unwrap().into_inner().item, last.item);
+    }
+    let status = operator.wait_indexed("acme").await;
+    assert_eq!((status.items, status.indexed_items), (66, 66));
+    let name = v1::GetItemRequest {
+        name: last.item.clone(),
+    };
+    let item = operator.ingest().get_item(name.clone()).await.unwrap();
+    let item = item.into_inner().item.unwrap();
+    assert_eq!(item.experts, ["grace"]);
+    assert_eq!(item.text, format!("{ask} Part 5 of the ledger."));
+
+    let mut first = String::new();
+    for _ in 0..200 {
+        first = operator.recommend("acme", ask).await.recommendations[0]
+            .expert_id
+            .clone();
+        if first == "grace" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(first, "grace", "feedback was not learned");
+
+    // Taken back: what was learned from it goes.
+    let refused = v1::SendFeedbackRequest {
+        parent: "tenants/acme".into(),
+        request_id,
+        verdict: Verdict::Rejected.into(),
+        expert_id: "grace".into(),
+        ..Default::default()
+    };
+    let sent = operator.router().send_feedback(refused).await.unwrap();
+    assert_eq!(sent.into_inner().item, "");
+    let gone = operator.ingest().get_item(name).await.unwrap_err();
+    assert_eq!(gone.code(), tonic::Code::NotFound);
 }
 
 /// Waits until the router serves this model: changes reach it in the background.

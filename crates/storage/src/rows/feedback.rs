@@ -1,9 +1,9 @@
 //! The table `feedback`.
 
-use domain::ExpertId;
+use domain::{ExpertId, FeedbackVerdict, Said};
 use sea_orm::entity::prelude::*;
 
-use crate::convert::{parsed, time};
+use crate::convert::{named, parsed, time};
 use crate::{Feedback, StorageError};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -31,13 +31,15 @@ impl TryFrom<Model> for Feedback {
         Ok(Self {
             sequence: row.sequence,
             request_id: row.request_id,
-            verdict: row.verdict,
-            expert: parsed("feedback.expert", || {
-                expert.map(ExpertId::parse).transpose()
-            })?,
-            reassigned_to: parsed("feedback.reassigned_to", || {
-                row.reassigned_to.map(ExpertId::parse).transpose()
-            })?,
+            said: Said {
+                verdict: named("feedback.verdict", &row.verdict, FeedbackVerdict::parse)?,
+                expert: parsed("feedback.expert", || {
+                    expert.map(ExpertId::parse).transpose()
+                })?,
+                reassigned_to: parsed("feedback.reassigned_to", || {
+                    row.reassigned_to.map(ExpertId::parse).transpose()
+                })?,
+            },
             given_at: time("feedback.given_at", row.given_at)?,
         })
     }

@@ -1,7 +1,7 @@
 //! What people did with the answers they got.
 
 use chrono::{DateTime, Utc};
-use domain::ExpertId;
+use domain::Said;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{TenantTx, all, counters};
@@ -21,12 +21,8 @@ pub struct FeedbackLog<'a> {
 pub struct NewFeedback {
     /// The request it is about.
     pub request_id: String,
-    /// `ACCEPTED`, `REJECTED` or `REASSIGNED`.
-    pub verdict: String,
-    /// The recommended expert it is about.
-    pub expert: Option<ExpertId>,
-    /// Who got the question instead.
-    pub reassigned_to: Option<ExpertId>,
+    /// What was done.
+    pub said: Said,
 }
 
 /// What a person did with an answer.
@@ -36,12 +32,8 @@ pub struct Feedback {
     pub sequence: i64,
     /// The request it is about.
     pub request_id: String,
-    /// `ACCEPTED`, `REJECTED` or `REASSIGNED`.
-    pub verdict: String,
-    /// The recommended expert it is about.
-    pub expert: Option<ExpertId>,
-    /// Who got the question instead.
-    pub reassigned_to: Option<ExpertId>,
+    /// What was done.
+    pub said: Said,
     /// When it was given.
     pub given_at: DateTime<Utc>,
 }
@@ -56,12 +48,17 @@ impl FeedbackLog<'_> {
     pub async fn add(&self, new: NewFeedback, now: DateTime<Utc>) -> Result<Feedback> {
         counters::lock(self.tx, tenant_counters::Column::Feedback).await?;
         let db = self.tx.session().write_data().await?;
-        let expert = new.expert.map(String::from).unwrap_or_default();
+        let Said {
+            verdict,
+            expert,
+            reassigned_to,
+        } = new.said;
+        let expert = expert.map(String::from).unwrap_or_default();
         let first = self
             .tx
             .find::<Entity>()
             .filter(Column::RequestId.eq(new.request_id.as_str()))
-            .filter(Column::Verdict.eq(new.verdict.as_str()))
+            .filter(Column::Verdict.eq(verdict.as_str()))
             .filter(Column::Expert.eq(expert.as_str()))
             .one(db)
             .await?;
@@ -72,15 +69,30 @@ impl FeedbackLog<'_> {
             tenant_id: self.tx.id().to_owned(),
             sequence: counters::take(self.tx, tenant_counters::Column::Feedback, 1).await?,
             request_id: new.request_id,
-            verdict: new.verdict,
+            verdict: verdict.as_str().to_owned(),
             expert,
-            reassigned_to: new.reassigned_to.map(String::from),
+            reassigned_to: reassigned_to.map(String::from),
             given_at: micros(now),
         };
         Entity::insert(row.clone().into_active_model())
             .exec_without_returning(db)
             .await?;
         Feedback::try_from(row)
+    }
+
+    /// All that was said about the answer to a request, in order.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "feedback.of_request", skip_all)]
+    pub async fn of_request(&self, request_id: &str) -> Result<Vec<Feedback>> {
+        let db = self.tx.session().read().await?;
+        let query = self
+            .tx
+            .find::<Entity>()
+            .filter(Column::RequestId.eq(request_id))
+            .order_by_asc(Column::Sequence);
+        all(query.all(db).await?)
     }
 
     /// At most `limit` after the sequence `after` (0: from the first), in order.

@@ -36,6 +36,20 @@ pub struct NewJob {
     pub max_attempts: u32,
 }
 
+impl NewJob {
+    /// Index work; one job that waits is enough for all that was committed before it starts.
+    #[must_use]
+    pub fn indexing(kind: JobKind) -> Self {
+        Self {
+            kind,
+            payload: serde_json::json!({}),
+            dedup_key: Some(kind.as_str().to_owned()),
+            // The index is derived and the work can always be done later: never give up for good.
+            max_attempts: 1_000,
+        }
+    }
+}
+
 impl Jobs<'_> {
     /// Enqueues a job, or returns the one that waits with the same key.
     ///

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{ErrorKind, JobKind, JobState, KeyId, RequestId, Role, TaskId, TenantContext};
+use domain::{
+    ErrorKind, FeedbackVerdict, JobKind, JobState, KeyId, RequestId, Role, Said, TaskId,
+    TenantContext,
+};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tenantry_storage::{NewFeedback, NewKey, NewRejection};
 
@@ -75,9 +78,11 @@ async fn fill(world: &World, ctx: &TenantContext) {
         .unwrap();
     let feedback = NewFeedback {
         request_id: "r".to_owned(),
-        verdict: "ACCEPTED".to_owned(),
-        expert: None,
-        reassigned_to: None,
+        said: Said {
+            verdict: FeedbackVerdict::Accepted,
+            expert: None,
+            reassigned_to: None,
+        },
     };
     tx.feedback().add(feedback, now()).await.unwrap();
     let answer = tenantry_storage::Answer {

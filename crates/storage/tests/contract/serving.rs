@@ -1,6 +1,6 @@
 //! Embeddings, the index's watermark, answers, feedback, and requests.
 
-use domain::{Change, ErrorKind, RequestId, Tier};
+use domain::{Change, ErrorKind, FeedbackVerdict, RequestId, Said, Tier};
 use tenantry_storage::{Answer, NewFeedback, Shadow, StorageError};
 
 use super::world::{World, expert_id, item, later, now, tenant_id};
@@ -83,9 +83,11 @@ pub async fn the_index_knows_how_far_it_is(world: World) {
 fn feedback(request: &str, verdict: &str, expert: Option<&str>) -> NewFeedback {
     NewFeedback {
         request_id: request.to_owned(),
-        verdict: verdict.to_owned(),
-        expert: expert.map(expert_id),
-        reassigned_to: Some(expert_id("new")),
+        said: Said {
+            verdict: FeedbackVerdict::parse(verdict).unwrap(),
+            expert: expert.map(expert_id),
+            reassigned_to: Some(expert_id("new")),
+        },
     }
 }
 
@@ -106,7 +108,7 @@ pub async fn feedback_is_kept_once(world: World) {
         .add(feedback("r1", "REASSIGNED", None), later(1))
         .await
         .unwrap();
-    assert_eq!((bare.sequence, bare.expert.as_ref()), (2, None));
+    assert_eq!((bare.sequence, bare.said.expert.as_ref()), (2, None));
     assert_eq!(
         log.add(feedback("r1", "REASSIGNED", None), later(2))
             .await
@@ -123,8 +125,10 @@ pub async fn feedback_is_kept_once(world: World) {
         all.iter().map(|f| f.sequence).collect::<Vec<_>>(),
         [1, 2, 3]
     );
-    assert_eq!(all[0].reassigned_to, Some(expert_id("new")));
+    assert_eq!(all[0].said.reassigned_to, Some(expert_id("new")));
     assert_eq!(tx.feedback().list(1, 1).await.unwrap(), [bare]);
+    assert_eq!(tx.feedback().of_request("r1").await.unwrap(), all);
+    assert!(tx.feedback().of_request("r2").await.unwrap().is_empty());
 }
 
 fn answer(request: &str, text: &str) -> Answer {

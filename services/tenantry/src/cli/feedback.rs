@@ -92,15 +92,19 @@ struct FeedbackView {
     verdict: &'static str,
     /// Where the expert stood in the answer; 0 when it was not in it.
     rank: u32,
+    /// The item that the tenant's models learn from; absent when nobody took the question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<String>,
 }
 
 impl Row for FeedbackView {
-    const COLUMNS: &'static [&'static str] = &["request", "verdict", "rank"];
+    const COLUMNS: &'static [&'static str] = &["request", "verdict", "rank", "learned as"];
     fn cells(&self) -> Vec<String> {
         vec![
             self.request_id.clone(),
             self.verdict.to_owned(),
             self.rank.to_string(),
+            self.item.clone().unwrap_or_default(),
         ]
     }
 }
@@ -140,6 +144,7 @@ pub async fn run(args: FeedbackArgs, context: &mut Context) -> Result<Exit, CliE
         request_id,
         verdict,
         rank: answer.rank,
+        item: Some(answer.item).filter(|item| !item.is_empty()),
     })?;
     Ok(Exit::Done)
 }

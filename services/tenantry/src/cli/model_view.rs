@@ -216,7 +216,7 @@ impl ModelView {
             ("verdict", self.verdict_words()),
         ];
         if let Some(report) = &self.evaluation {
-            fields.push(("gain", report.gain_words()));
+            fields.push(("gain", report.gain_words(&self.tier)));
             fields.push((
                 "calibration",
                 format!(
@@ -285,18 +285,25 @@ impl ModelView {
 }
 
 impl EvaluationView {
-    fn gain_words(&self) -> String {
+    fn gain_words(&self, tier: &str) -> String {
+        let Self {
+            queries,
+            windows,
+            history,
+            ..
+        } = self;
+        let asked = match tier {
+            "TENANT" => format!(
+                "{queries} held-out questions of {windows} windows, newer ones weighing more; \
+                 {history} items to learn from; it goes {:.0} % of the way from the tier above to the \
+                 tenant's own questions",
+                self.own_share * 100.0
+            ),
+            _ => format!("{queries} questions of {history} tenants, left out in {windows} groups"),
+        };
         format!(
-            "{:+.3} MRR against the tier above (95 % interval {:+.3} to {:+.3}), on {} held-out \
-             questions of {} windows, newer ones weighing more; {} items to learn from; it goes {:.0} % \
-             of the way from the tier above to the tenant's own questions",
-            self.gain,
-            self.gain_low,
-            self.gain_high,
-            self.queries,
-            self.windows,
-            self.history,
-            self.own_share * 100.0
+            "{:+.3} MRR against what serves now (95 % interval {:+.3} to {:+.3}), on {asked}",
+            self.gain, self.gain_low, self.gain_high,
         )
     }
 
