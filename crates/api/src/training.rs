@@ -1,6 +1,6 @@
 //! `TrainingService`: model versions and verdicts.
 
-use domain::{ModelOwner, ModelVersion, ResourceName, Verdict};
+use domain::{Estimate, LiveScore, ModelOwner, ModelVersion, ResourceName, Verdict};
 
 use crate::{timestamp, v1};
 
@@ -10,6 +10,32 @@ impl From<Verdict> for v1::Verdict {
             Verdict::Promote => Self::Promote,
             Verdict::Keep => Self::Keep,
             Verdict::InsufficientData => Self::InsufficientData,
+        }
+    }
+}
+
+impl From<Estimate> for v1::Interval {
+    fn from(estimate: Estimate) -> Self {
+        let end = |value: f64| value.is_finite().then_some(value);
+        Self {
+            observations: estimate.count,
+            mean: estimate.mean,
+            low: end(estimate.low),
+            high: end(estimate.high),
+        }
+    }
+}
+
+impl From<&LiveScore> for v1::LiveScore {
+    fn from(score: &LiveScore) -> Self {
+        let tally = &score.tally;
+        Self {
+            against: score.against.clone(),
+            questions: tally.gain().count,
+            mrr: tally.own.mean(),
+            other_mrr: tally.other.mean(),
+            gain: Some(tally.gain().into()),
+            covered_until: Some(timestamp(score.covered_until)),
         }
     }
 }
@@ -48,6 +74,7 @@ impl From<&ModelVersion> for v1::Model {
             create_time: Some(timestamp(model.created_at)),
             evaluation: None,
             classification: None,
+            live: None,
         }
     }
 }

@@ -47,6 +47,12 @@ impl RunningMean {
         }
     }
 
+    /// The mean; 0 without observations.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
     /// Adds an observation; one that is no number is passed over.
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() {

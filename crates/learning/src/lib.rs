@@ -9,6 +9,7 @@
 
 mod baselines;
 mod calibration;
+mod check;
 pub mod classify;
 mod corpus;
 mod dataset;
@@ -36,6 +37,7 @@ pub mod words;
 
 pub use baselines::Baseline;
 pub use calibration::Calibration;
+pub use check::score_since;
 pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
 pub use dataset::{DatasetDescription, describe};
 pub use evaluation::{

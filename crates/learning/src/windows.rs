@@ -22,9 +22,14 @@ pub struct Window {
     pub to: usize,
 }
 
+/// Questions of one window in a history of `n` items.
+pub(crate) fn length(n: usize) -> usize {
+    ((n as f64 * SHARE).round() as usize).max(LEAST_QUESTIONS)
+}
+
 /// The windows of a history of `n` items, the newest first.
 pub(crate) fn windows(n: usize) -> Vec<Window> {
-    let length = ((n as f64 * SHARE).round() as usize).max(LEAST_QUESTIONS);
+    let length = length(n);
     let oldest = ((n as f64 * OLDEST) as usize).max(LEAST_HISTORY);
     let mut all = Vec::new();
     let mut to = n;

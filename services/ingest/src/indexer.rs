@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{ItemId, JobKind, TenantContext};
+use domain::{Alias, ItemId, JobKind, TaskId, TenantContext};
 use embedding::Embedder;
 use learning::words;
-use storage::{ItemChange, JobFailure, JobRunner, JobWork, Outcome, Store};
+use server::Clock;
+use storage::{ItemChange, JobFailure, JobRunner, JobWork, NewJob, Outcome, Store};
 use vectors::{Point, Space, SparseVector, VectorStore};
 
 /// Items embedded and upserted at a time.
@@ -26,6 +27,8 @@ pub struct Indexer {
     pub embedder: Embedder,
     /// The space that is indexed.
     pub space: Space,
+    /// The clock.
+    pub clock: Clock,
 }
 
 #[async_trait]
@@ -41,7 +44,11 @@ impl JobRunner for Indexer {
             true => self.rebuild(&ctx, work).await,
             false => self.catch_up(&ctx, work).await,
         };
-        result.map(|indexed| vec![("indexed_items".to_owned(), indexed.to_string())])
+        let indexed = result?;
+        if indexed > 0 {
+            self.ask_for_a_check(&ctx).await.map_err(retry)?;
+        }
+        Ok(vec![("indexed_items".to_owned(), indexed.to_string())])
     }
 }
 
@@ -52,6 +59,20 @@ fn retry(error: impl std::fmt::Display) -> JobFailure {
 }
 
 impl Indexer {
+    /// New items say how the tenant's models do: those that serve, or are tried, are weighed on them.
+    async fn ask_for_a_check(&self, ctx: &TenantContext) -> storage::Result<()> {
+        let tx = self.store.begin(ctx).await?;
+        let task = TaskId::experts();
+        for alias in [Alias::Champion, Alias::Challenger] {
+            if tx.models().alias(&task, alias).await?.is_some() {
+                let now = self.clock.now();
+                tx.jobs().enqueue(NewJob::checking(), now).await?;
+                return tx.commit().await;
+            }
+        }
+        Ok(())
+    }
+
     /// Indexes all changes that the index has not seen.
     async fn catch_up(&self, ctx: &TenantContext, work: &JobWork) -> Result<u64, JobFailure> {
         let tx = self.store.begin(ctx).await.map_err(retry)?;

@@ -166,6 +166,7 @@ impl Assembled {
             vectors: parts.vectors.clone(),
             embedder: parts.embedder.clone(),
             space: parts.space.clone(),
+            clock: clock.clone(),
         };
         self.start_worker(config, parts, Arc::new(indexer), config.jobs.index_workers);
         Ok(())

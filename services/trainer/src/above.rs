@@ -50,7 +50,8 @@ pub(crate) async fn above(
     })
 }
 
-async fn read(artifacts: &ArtifactStore, model: &ModelVersion) -> Option<Ranker> {
+/// A version's ranker; none, with a line in the log, when it cannot be used.
+pub(crate) async fn read(artifacts: &ArtifactStore, model: &ModelVersion) -> Option<Ranker> {
     let bytes = artifacts.get(&model.artifact_path, &model.checksum).await;
     let ranker = bytes
         .ok()

@@ -2,11 +2,14 @@
 
 use api::v1;
 use domain::{
-    Alias, DatasetNumber, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId,
+    Alias, DatasetNumber, JobKind, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId,
 };
 use serde::{Deserialize, Serialize};
 use server::ServiceError;
+use storage::NewJob;
 
+/// A trainer that dies this often with the same job has a problem with the job.
+pub(crate) const MAX_ATTEMPTS: u32 = 5;
 /// A reason is for the record; longer ones are for a document.
 const REASON_MAX_CHARS: usize = 1_000;
 
@@ -17,6 +20,28 @@ pub(crate) struct RetrainPayload {
     /// None pins the items as they are when the job starts.
     pub dataset: Option<DatasetNumber>,
     pub seed: u64,
+}
+
+impl RetrainPayload {
+    /// A retrain on the items as they are when it starts.
+    pub(crate) fn of(task: TaskId) -> Self {
+        Self {
+            task,
+            dataset: None,
+            seed: 0,
+        }
+    }
+
+    /// The job; one that waits is enough for all who ask for the same.
+    pub(crate) fn job(&self) -> serde_json::Result<NewJob> {
+        let payload = serde_json::to_value(self)?;
+        Ok(NewJob {
+            kind: JobKind::Retrain,
+            dedup_key: Some(format!("retrain:{payload}")),
+            payload,
+            max_attempts: MAX_ATTEMPTS,
+        })
+    }
 }
 
 /// A retrain that was asked for.

@@ -12,13 +12,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Training;
-use crate::commands::{Retrain, TierPayload, alias, model_name, owner, reason, task};
+use crate::commands::{MAX_ATTEMPTS, Retrain, TierPayload, alias, model_name, owner, reason, task};
+use crate::compare::Compare;
 use crate::registry::to_wire;
 use crate::scope::{JobScope, ModelScope};
 use crate::tasks;
-
-/// A trainer that dies this often with the same job has a problem with the job.
-const MAX_ATTEMPTS: u32 = 5;
 
 #[tonic::async_trait]
 impl TrainingService for Training {
@@ -132,9 +130,29 @@ impl TrainingService for Training {
             .model_scope(request.extensions(), &name.owner, Permission::ReadContent)
             .await?;
         let model = self.model(&scope, &name).await?;
+        let live = match &scope {
+            ModelScope::Tenant(ctx) => self.live_score(ctx, &name).await?,
+            ModelScope::Tier { .. } => None,
+        };
         Ok(Response::new(v1::GetModelResponse {
-            model: Some(to_wire(&model, true)),
+            model: Some(v1::Model {
+                live,
+                ..to_wire(&model, true)
+            }),
         }))
+    }
+
+    async fn compare_models(
+        &self,
+        request: Request<v1::CompareModelsRequest>,
+    ) -> Reply<v1::CompareModelsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
+        let compared = self.compare(&ctx, Compare::try_from(&request)?).await?;
+        Ok(Response::new(compared))
     }
 
     async fn promote_model(
@@ -326,13 +344,7 @@ impl Training {
             let name = ResourceName::Task(ctx.tenant().clone(), task.clone());
             return Err(ServiceError::not_found(name));
         }
-        let payload = serde_json::to_value(&command.payload).map_err(ServiceError::internal)?;
-        let job = NewJob {
-            kind: JobKind::Retrain,
-            dedup_key: Some(format!("retrain:{payload}")),
-            payload,
-            max_attempts: MAX_ATTEMPTS,
-        };
+        let job = command.payload.job().map_err(ServiceError::internal)?;
         let job = tx.jobs().enqueue(job, now).await?;
         tx.audit()
             .record("models.retrain", job.id.as_ref(), "", now)

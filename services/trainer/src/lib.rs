@@ -2,8 +2,10 @@
 
 mod above;
 mod arithmetic;
+mod check;
 mod classifier;
 mod commands;
+mod compare;
 mod dataset;
 mod handlers;
 mod registry;

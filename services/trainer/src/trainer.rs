@@ -3,7 +3,9 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{Alias, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext, Verdict};
+use domain::{
+    Alias, Expert, Item, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext, Verdict,
+};
 use embedding::Embedder;
 use learning::{Corpus, Document, Ranker, TenantModel, TrainError, TrainSettings, train_tenant};
 use ndarray::Array2;
@@ -35,10 +37,19 @@ pub struct Trainer {
 #[async_trait]
 impl JobRunner for Trainer {
     fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::Retrain]
+        &[JobKind::Retrain, JobKind::CheckChampion]
     }
 
     async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
+        match work.job.kind {
+            JobKind::CheckChampion => self.check_champion(work).await,
+            _ => self.retrain(work).await,
+        }
+    }
+}
+
+impl Trainer {
+    async fn retrain(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         let payload: RetrainPayload = serde_json::from_value(work.payload.clone())
             .map_err(|_| JobFailure::Fail("the job cannot be read; retrain again".to_owned()))?;
         let ctx = TenantContext::for_background_work(work.tenant()?, "trainer");
@@ -50,7 +61,9 @@ impl JobRunner for Trainer {
             .await
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
-        let (corpus, vectors) = self.load(&ctx, work, &pinned).await?;
+        let (corpus, vectors) = self
+            .load(&ctx, work, &pinned.items, &pinned.experts)
+            .await?;
         let seed = if payload.seed == 0 {
             DEFAULT_SEED
         } else {
@@ -111,17 +124,17 @@ async fn fit(
 }
 
 impl Trainer {
-    /// The corpus of a dataset, and one embedding a row: from the cache where the index has put it.
-    async fn load(
+    /// The corpus of items, and one embedding a row: from the cache where the index has put it.
+    pub(crate) async fn load(
         &self,
         ctx: &TenantContext,
         work: &JobWork,
-        pinned: &Pinned,
+        items: &[Item],
+        experts: &[Expert],
     ) -> Result<(Corpus, Array2<f32>), JobFailure> {
-        let corpus = Corpus::new(pinned.items.iter().map(Document::from), &pinned.experts)
+        let corpus = Corpus::new(items.iter().map(Document::from), experts)
             .map_err(|error| JobFailure::Fail(error.to_string()))?;
-        let texts: Vec<&str> = pinned
-            .items
+        let texts: Vec<&str> = items
             .iter()
             .filter(|item| !item.content.experts.is_empty())
             .map(|item| item.content.text.as_str())

@@ -59,6 +59,7 @@ const ROWS: &[Row] = rows! {
     TrainingService/WatchJob, Backend, WatchJobRequest { name: "/jobs/j1" };
     TrainingService/ListModels, Backend, ListModelsRequest { parent: "" };
     TrainingService/GetModel, Backend, GetModelRequest { name: "/models/experts/versions/1" };
+    TrainingService/CompareModels, Backend, CompareModelsRequest { parent: "" };
     TrainingService/PromoteModel, TenantAdmin, PromoteModelRequest { name: "/models/experts/versions/1" };
     TrainingService/RollbackModel, TenantAdmin, RollbackModelRequest { parent: "" };
     TrainingService/CreateTask, TenantAdmin, CreateTaskRequest { parent: "" };

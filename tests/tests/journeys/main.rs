@@ -11,6 +11,7 @@
 mod classify;
 mod crash;
 mod dirty;
+mod drift;
 mod isolation;
 mod learn;
 mod routing;

@@ -16,7 +16,8 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 24] = [
+    "model_scores",
     "corrections",
     "classifications",
     "tasks",

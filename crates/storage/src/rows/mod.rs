@@ -19,6 +19,7 @@ pub(crate) mod item_revisions;
 pub(crate) mod jobs;
 pub(crate) mod model_aliases;
 pub(crate) mod model_events;
+pub(crate) mod model_scores;
 pub(crate) mod models;
 pub(crate) mod rejections;
 pub(crate) mod requests;

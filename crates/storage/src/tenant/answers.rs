@@ -1,11 +1,13 @@
 //! What was answered, for the feedback that may come.
 
-use chrono::{DateTime, Utc};
-use domain::{ExpertId, Tier};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use std::collections::HashMap;
 
-use super::{ROWS_PER_INSERT, TenantTx};
+use chrono::{DateTime, Utc};
+use domain::{ExpertId, Said, Tier};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
+
+use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN};
 use crate::Result;
 use crate::rows::answers::{ActiveModel, Column, Entity, Model};
 
@@ -44,6 +46,15 @@ pub struct Shadow {
     pub model: String,
     /// The experts it would have recommended, the best first.
     pub experts: Vec<ExpertId>,
+}
+
+/// An answer with what people said about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedAnswer {
+    /// The answer.
+    pub answer: Answer,
+    /// What was said, in order.
+    pub said: Vec<Said>,
 }
 
 /// An answer to keep.
@@ -94,5 +105,51 @@ impl Answers<'_> {
             .one(db)
             .await?;
         row.map(Answer::try_from).transpose()
+    }
+
+    /// How many answers a model gave.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "answers.count_of", skip_all)]
+    pub async fn count_of(&self, model: &str) -> Result<u64> {
+        let db = self.tx.session().read().await?;
+        let own = self.tx.find::<Entity>().filter(Column::Model.eq(model));
+        Ok(own.count(db).await?)
+    }
+
+    /// The answers that the newest `limit` pieces of feedback are about, each with all that was said
+    /// about it among these, in the order of the first.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "answers.judged", skip_all)]
+    pub async fn judged(&self, limit: u32) -> Result<Vec<JudgedAnswer>> {
+        let mut said: Vec<(String, Vec<Said>)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for one in self.tx.feedback().newest(limit).await? {
+            let place = *places.entry(one.request_id.clone()).or_insert(said.len());
+            match said.get_mut(place) {
+                Some((_, all)) => all.push(one.said),
+                None => said.push((one.request_id, vec![one.said])),
+            }
+        }
+        let db = self.tx.session().read().await?;
+        let mut answers: HashMap<String, Answer> = HashMap::with_capacity(said.len());
+        for some in said.chunks(VALUES_PER_IN) {
+            let ids = some.iter().map(|(request, _)| request.as_str());
+            let query = self.tx.find::<Entity>();
+            let rows = query.filter(Column::RequestId.is_in(ids)).all(db).await?;
+            for row in rows {
+                answers.insert(row.request_id.clone(), Answer::try_from(row)?);
+            }
+        }
+        Ok(said
+            .into_iter()
+            .filter_map(|(request, said)| {
+                let answer = answers.remove(&request)?;
+                Some(JudgedAnswer { answer, said })
+            })
+            .collect())
     }
 }

@@ -95,6 +95,23 @@ impl FeedbackLog<'_> {
         all(query.all(db).await?)
     }
 
+    /// The newest `limit`, in order.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "feedback.newest", skip_all)]
+    pub async fn newest(&self, limit: u32) -> Result<Vec<Feedback>> {
+        let db = self.tx.session().read().await?;
+        let query = self
+            .tx
+            .find::<Entity>()
+            .order_by_desc(Column::Sequence)
+            .limit(u64::from(limit));
+        let mut newest = query.all(db).await?;
+        newest.reverse();
+        all(newest)
+    }
+
     /// At most `limit` after the sequence `after` (0: from the first), in order.
     ///
     /// # Errors

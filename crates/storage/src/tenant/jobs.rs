@@ -48,6 +48,17 @@ impl NewJob {
             max_attempts: 1_000,
         }
     }
+
+    /// A check of the tenant's champion; one that waits is enough for all that came before it.
+    #[must_use]
+    pub fn checking() -> Self {
+        Self {
+            kind: JobKind::CheckChampion,
+            payload: serde_json::json!({}),
+            dedup_key: Some(JobKind::CheckChampion.as_str().to_owned()),
+            max_attempts: 3,
+        }
+    }
 }
 
 impl Jobs<'_> {

@@ -23,10 +23,11 @@ mod models;
 mod rejections;
 mod requests;
 mod routing;
+mod scores;
 mod signals;
 mod tasks;
 
-pub use answers::{Answer, Answers, NewAnswer, Shadow};
+pub use answers::{Answer, Answers, JudgedAnswer, NewAnswer, Shadow};
 pub use audit::Audit;
 pub use classifications::{Classification, Classifications, Outcome as ClassificationOutcome};
 pub use corrections::{Corrections, CorrectionsStamp};
@@ -41,6 +42,7 @@ pub use models::{AliasEvent, Models, NewModel};
 pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
 pub use routing::{KeptPolicy, RoutingPolicies};
+pub use scores::Scores;
 pub use signals::{SharedSignal, Signal, Signals};
 pub use tasks::Tasks;
 
@@ -119,6 +121,12 @@ impl TenantTx {
     #[must_use]
     pub fn models(&self) -> Models<'_> {
         Models { tx: self }
+    }
+
+    /// How versions do after their training.
+    #[must_use]
+    pub fn scores(&self) -> Scores<'_> {
+        Scores { tx: self }
     }
 
     /// What people did with answers.

@@ -9,6 +9,7 @@ mod audit;
 mod classification_view;
 mod classify;
 mod client;
+mod compare;
 mod datasets;
 mod error;
 mod experts;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::args::{enum_name, filled, last};
 use super::classification_view::ClassificationView;
+use super::compare::LiveView;
 use super::output::{Output, Row, pairs, short_time, time};
 
 /// A model version as it is printed.
@@ -26,6 +27,8 @@ pub struct ModelView {
     evaluation: Option<EvaluationView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     classification: Option<ClassificationView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<LiveView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +103,7 @@ impl From<v1::Model> for ModelView {
             },
             evaluation: model.evaluation.map(EvaluationView::from),
             classification: model.classification.map(ClassificationView::from),
+            live: model.live.map(LiveView::from),
         }
     }
 }
@@ -224,6 +228,9 @@ impl ModelView {
                     report.calibration_error
                 ),
             ));
+        }
+        if let Some(live) = &self.live {
+            fields.push(("since then", live.words()));
         }
         fields.push(("created", short_time(self.create_time.as_ref())));
         let mut text = text_of(fields);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Context;
 use super::args::{PageArgs, TenantArg};
 use super::client::Client;
+use super::compare::{self, CompareArgs};
 use super::error::{CliError, Exit};
 use super::jobs::{self, JobView};
 use super::model_view::ModelView;
@@ -39,6 +40,16 @@ Examples:
   tenantry models show -t acme 3
   tenantry models show tenants/acme/models/experts/versions/3 -o csv   # metrics by method")]
     Show(ModelArg),
+    /// Compare two versions by what they did after their training: on new items, in front of people
+    #[command(
+        after_help = "Feedback and new items are what it knows. A canary makes both answer; a \
+shadow computes the challenger beside the champion.
+
+Examples:
+  tenantry models compare -t acme
+  tenantry models compare -t acme --baseline 3 --candidate 4 -o json"
+    )]
+    Compare(CompareArgs),
     /// Make a version serve, whatever the gate said
     #[command(after_help = "Example:\n  tenantry models promote -t acme 3 --reason 'pilot'")]
     Promote {
@@ -150,9 +161,15 @@ const MISSING: &str = "`tenantry models list -t TENANT` shows the versions there
 /// # Errors
 /// What the person should be told.
 pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, CliError> {
+    let command = match command {
+        ModelsCommand::Compare(args) => return compare::run(args, context).await,
+        command => command,
+    };
     let client = context.client().await?;
     let out = &mut context.out;
     match command {
+        // Done above.
+        ModelsCommand::Compare(_) => {}
         ModelsCommand::Train(args) => return train(&client, args, out).await,
         ModelsCommand::List { owner, task, page } => {
             let parent = owner.parent()?;

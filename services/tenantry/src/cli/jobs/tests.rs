@@ -52,6 +52,7 @@ impl TrainingService for Fake {
         cancel_job(CancelJobRequest) -> CancelJobResponse,
         list_models(ListModelsRequest) -> ListModelsResponse,
         get_model(GetModelRequest) -> GetModelResponse,
+        compare_models(CompareModelsRequest) -> CompareModelsResponse,
         promote_model(PromoteModelRequest) -> PromoteModelResponse,
         rollback_model(RollbackModelRequest) -> RollbackModelResponse,
         create_task(CreateTaskRequest) -> CreateTaskResponse,

@@ -1,0 +1,42 @@
+//! How model versions do on what came after their training.
+
+use sea_orm_migration::{prelude::*, schema::*};
+
+use crate::ddl::{drop_tables, index, tenant_table, wall_tenant};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let columns = vec![
+            text("tenant_id"),
+            text("task"),
+            big_integer("version"),
+            text("against"),
+            json_binary("tally"),
+            big_integer("covered_until"),
+            big_integer("updated_at"),
+        ];
+        let key = ["tenant_id", "task", "version"];
+        manager
+            .create_table(tenant_table("model_scores", &key, columns))
+            .await?;
+        // Answers are counted by the model that gave them.
+        let by_model = ["tenant_id", "model"];
+        manager
+            .create_index(index("answers_by_model", "answers", &by_model))
+            .await?;
+        wall_tenant(manager, "model_scores", "tenant_id").await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let by_model = Index::drop()
+            .name("answers_by_model")
+            .table("answers")
+            .to_owned();
+        manager.drop_index(by_model).await?;
+        drop_tables(manager, &["model_scores"]).await
+    }
+}

@@ -1,0 +1,225 @@
+//! The check of the champion: weighs the versions that serve or are tried against the tier above on
+//! what came after their training, and steps back when the champion has fallen behind.
+//!
+//! The sums are kept beside the model, so each question is asked once. They may be looked at after
+//! each of them (see [`domain::RunningMean`]): a champion is not taken back by luck.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    Alias, DOUBT, Item, LiveScore, ModelVersion, STEPPED_BACK, Tally, TaskId, TenantContext,
+};
+use learning::{Ranker, Retriever, TrainError, score_since};
+use storage::{JobFailure, JobWork, Outcome, TenantTx};
+
+use crate::above::{Above, above, read};
+use crate::arithmetic::on_own_thread;
+use crate::commands::RetrainPayload;
+use crate::trainer::{Trainer, retry};
+
+/// A check waits for so many new items: less is not worth the look at the history.
+const LEAST_ITEMS: u64 = 10;
+/// Who steps back.
+const ACTOR: &str = "champion check";
+
+/// A version with what is known of it so far.
+struct Checked {
+    alias: Alias,
+    model: ModelVersion,
+    ranker: Ranker,
+    score: LiveScore,
+}
+
+impl Trainer {
+    /// Runs a check.
+    pub(crate) async fn check_champion(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
+        let ctx = TenantContext::for_background_work(work.tenant()?, ACTOR);
+        let task = TaskId::experts();
+        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let tenant = tenant
+            .map_err(retry)?
+            .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
+        let above = above(&self.store, &self.artifacts, Some(&tenant.vertical))
+            .await
+            .map_err(retry)?;
+        let mut checked = self.checked(&ctx, &task, &above).await.map_err(retry)?;
+        let Some(since) = checked.iter().map(|one| one.score.covered_until).min() else {
+            return Ok(said("no version serves or is tried"));
+        };
+        let tx = self.store.begin(&ctx).await.map_err(retry)?;
+        if tx.items().count_since(since).await.map_err(retry)? < LEAST_ITEMS {
+            return Ok(said("too few new items; waits for more"));
+        }
+        let watermark = tx.items().watermark().await.map_err(retry)?;
+        let items = tx.items().at_watermark(watermark).await.map_err(retry)?;
+        let experts = tx.experts().all().await.map_err(retry)?;
+        drop(tx);
+        let (corpus, vectors) = self.load(&ctx, work, &items, &experts).await?;
+        let from = labelled(&items)
+            .position(|item| item.content.occurred_at > since)
+            .unwrap_or(corpus.items().len());
+        let rankers: Vec<Ranker> = checked.iter().map(|one| one.ranker.clone()).collect();
+        let other = above.ranker.clone();
+        let ranks = on_own_thread(
+            work,
+            0.3..0.9,
+            |_: &TrainError| true,
+            move |progress| {
+                let retriever = Retriever::new(&corpus, vectors.view());
+                let all: Vec<&Ranker> = rankers.iter().chain([&other]).collect();
+                let go_on = |_: usize| progress(0.5, "asking what came after the training");
+                score_since(&retriever, from, &all, &go_on).ok_or(TrainError::Stopped)
+            },
+        )
+        .await?;
+        add(&mut checked, &items, from, &ranks, self.clock.now());
+        self.conclude(&ctx, &task, &checked, &above).await
+    }
+
+    /// The champion and the challenger, where there are any, with their sums. A sum against another
+    /// model than today's tier above begins again.
+    async fn checked(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        above: &Above,
+    ) -> storage::Result<Vec<Checked>> {
+        let tx = self.store.begin(ctx).await?;
+        let mut checked = Vec::new();
+        for alias in [Alias::Champion, Alias::Challenger] {
+            let Some(version) = tx.models().alias(task, alias).await? else {
+                continue;
+            };
+            let Some(model) = tx.models().get(task, version).await? else {
+                continue;
+            };
+            let Some(ranker) = read(&self.artifacts, &model).await else {
+                continue;
+            };
+            let against = above.name.to_string();
+            let known = tx.scores().get(task, version).await?;
+            let score = match known.filter(|score| score.against == against) {
+                Some(score) => score,
+                None => LiveScore {
+                    version,
+                    against,
+                    tally: Tally::default(),
+                    covered_until: trained_until(&tx, &model).await?,
+                    updated_at: model.created_at,
+                },
+            };
+            checked.push(Checked {
+                alias,
+                model,
+                ranker,
+                score,
+            });
+        }
+        Ok(checked)
+    }
+
+    /// Keeps the sums, and steps back when the champion is behind.
+    async fn conclude(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        checked: &[Checked],
+        above: &Above,
+    ) -> Result<Outcome, JobFailure> {
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        let mut outcome = Vec::new();
+        for one in checked {
+            tx.scores().put(task, &one.score).await.map_err(retry)?;
+            let gain = one.score.tally.gain();
+            outcome.push((one.alias.as_str().to_owned(), one.model.name.to_string()));
+            outcome.push((
+                format!("{}_gain", one.alias.as_str()),
+                format!("{:+.3} on {} questions", gain.mean, gain.count),
+            ));
+        }
+        let champion = checked.iter().find(|one| one.alias == Alias::Champion);
+        let behind = champion.filter(|one| one.score.tally.is_behind());
+        if let Some(one) = behind
+            && self.step_back(ctx, &tx, one, above).await?
+        {
+            outcome.push(("stepped_back".to_owned(), "true".to_owned()));
+        }
+        tx.commit().await.map_err(retry)?;
+        Ok(outcome)
+    }
+
+    /// Takes the champion back and queues a retrain; not when another one took its place meanwhile.
+    async fn step_back(
+        &self,
+        ctx: &TenantContext,
+        tx: &TenantTx,
+        one: &Checked,
+        above: &Above,
+    ) -> Result<bool, JobFailure> {
+        let (task, now) = (&one.model.name.task, self.clock.now());
+        let models = tx.models();
+        let standing = models.alias(task, Alias::Champion).await.map_err(retry)?;
+        if standing != Some(one.score.version) {
+            return Ok(false);
+        }
+        let gain = one.score.tally.gain();
+        let reason = format!(
+            "{STEPPED_BACK}: MRR {:+.3} against {} on {} questions that came after its training, at \
+             most {:+.3} with {:.0} % certainty",
+            gain.mean,
+            above.name,
+            gain.count,
+            gain.high,
+            (1.0 - DOUBT) * 100.0
+        );
+        models
+            .set_alias(task, Alias::Champion, None, &reason, ctx.actor(), now)
+            .await
+            .map_err(retry)?;
+        let retrain = RetrainPayload::of(task.clone()).job().map_err(retry)?;
+        tx.jobs().enqueue(retrain, now).await.map_err(retry)?;
+        tracing::warn!(model = %one.model.name, reason, "a champion fell behind");
+        metrics::counter!("tenantry_champions_stepped_back_total").increment(1);
+        Ok(true)
+    }
+}
+
+/// Items that were answered by somebody, in the corpus's order.
+fn labelled(items: &[Item]) -> impl Iterator<Item = &Item> {
+    items.iter().filter(|item| !item.content.experts.is_empty())
+}
+
+/// Adds each version's ranks on the questions that it was not asked yet. The last list is the tier
+/// above's.
+fn add(
+    checked: &mut [Checked],
+    items: &[Item],
+    from: usize,
+    ranks: &[Vec<f64>],
+    now: DateTime<Utc>,
+) {
+    let Some((other, own)) = ranks.split_last() else {
+        return;
+    };
+    for (one, own) in checked.iter_mut().zip(own) {
+        let until = one.score.covered_until;
+        for ((item, own), other) in labelled(items).skip(from).zip(own).zip(other) {
+            if item.content.occurred_at > until {
+                one.score.tally.add(*own, *other);
+                let covered = &mut one.score.covered_until;
+                *covered = item.content.occurred_at.max(*covered);
+            }
+        }
+        one.score.updated_at = now;
+    }
+}
+
+/// The time of the newest item that a version learned from.
+async fn trained_until(tx: &TenantTx, model: &ModelVersion) -> storage::Result<DateTime<Utc>> {
+    let dataset = tx.datasets().get(model.lineage.dataset).await?;
+    let newest = dataset.and_then(|dataset| dataset.last_at);
+    Ok(newest.unwrap_or(model.created_at))
+}
+
+fn said(what: &str) -> Outcome {
+    vec![("checked".to_owned(), what.to_owned())]
+}

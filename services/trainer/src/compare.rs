@@ -1,0 +1,348 @@
+//! Two models held against each other by what they did after their training.
+
+use api::v1;
+use domain::{
+    Alias, Comparison, DOUBT, Estimate, ExpertId, ModelName, ModelOwner, RunningMean, TaskId,
+    TenantContext, who_took_it,
+};
+use server::ServiceError;
+use storage::JudgedAnswer;
+
+use crate::Training;
+use crate::commands::{model_name, task};
+
+/// Pieces of feedback that a comparison looks at, the newest.
+const FEEDBACK: u32 = 20_000;
+
+/// Which models to compare; none means the one that the aliases name.
+pub(crate) struct Compare {
+    task: TaskId,
+    baseline: Option<ModelName>,
+    candidate: Option<ModelName>,
+}
+
+impl TryFrom<&v1::CompareModelsRequest> for Compare {
+    type Error = ServiceError;
+
+    fn try_from(request: &v1::CompareModelsRequest) -> Result<Self, ServiceError> {
+        let named = |name: &str| (!name.is_empty()).then(|| model_name(name)).transpose();
+        let task = task(&request.task)?;
+        if task != TaskId::experts() {
+            let message = "answers are compared of `experts` only; `models show` has what a task's \
+                           models do on held-out items";
+            return Err(ServiceError::invalid("task", message));
+        }
+        Ok(Self {
+            task,
+            baseline: named(&request.baseline)?,
+            candidate: named(&request.candidate)?,
+        })
+    }
+}
+
+/// What a model did when it answered.
+#[derive(Debug, Clone, Copy, Default)]
+struct Served {
+    answers: u64,
+    taken: u64,
+    ranks: RunningMean,
+}
+
+impl Served {
+    /// Where `takers` took the question, of an answer that recommended `experts`.
+    fn judge(&mut self, experts: &[&ExpertId], takers: &[ExpertId]) {
+        let rank = reciprocal(experts, takers);
+        self.taken += u64::from(rank > 0.0);
+        self.ranks.add(rank);
+    }
+
+    fn take_rate(&self, doubt: f64) -> Estimate {
+        RunningMean::of_share(self.taken, self.answers).estimate(doubt)
+    }
+}
+
+impl Training {
+    /// Compares two models of the tenant's own chain.
+    pub(crate) async fn compare(
+        &self,
+        ctx: &TenantContext,
+        command: Compare,
+    ) -> Result<v1::CompareModelsResponse, ServiceError> {
+        let names = self.compared(ctx, &command).await?;
+        let tx = self.begin(ctx).await?;
+        let judged = tx.answers().judged(FEEDBACK).await?;
+        let mut served = [Served::default(); 2];
+        let mut shadow = RunningMean::default();
+        for one in &judged {
+            weigh(one, &names, &mut served, &mut shadow);
+        }
+        for (name, served) in names.iter().zip(&mut served) {
+            served.answers = tx.answers().count_of(&name.to_string()).await?;
+        }
+        drop(tx);
+        let mut made = answer(&names, &served, &shadow);
+        for (name, served) in names.iter().zip(&mut made.served) {
+            served.live = self.live_score(ctx, name).await?;
+        }
+        Ok(made)
+    }
+
+    /// How a model of the tenant's own does on what came after its training.
+    pub(crate) async fn live_score(
+        &self,
+        ctx: &TenantContext,
+        name: &ModelName,
+    ) -> Result<Option<v1::LiveScore>, ServiceError> {
+        if name.owner != ModelOwner::Tenant(ctx.tenant().clone()) {
+            return Ok(None);
+        }
+        let tx = self.begin(ctx).await?;
+        let score = tx.scores().get(&name.task, name.version).await?;
+        Ok(score.as_ref().map(v1::LiveScore::from))
+    }
+
+    /// The names of the baseline and the candidate.
+    async fn compared(
+        &self,
+        ctx: &TenantContext,
+        command: &Compare,
+    ) -> Result<[ModelName; 2], ServiceError> {
+        let tx = self.begin(ctx).await?;
+        let champion = tx.models().alias(&command.task, Alias::Champion).await?;
+        let challenger = tx.models().alias(&command.task, Alias::Challenger).await?;
+        drop(tx);
+        let own = |version| ModelName {
+            owner: ModelOwner::Tenant(ctx.tenant().clone()),
+            task: command.task.clone(),
+            version,
+        };
+        let baseline = match command.baseline.clone().or(champion.map(own)) {
+            Some(name) => name,
+            None => self.serving_above(ctx, &command.task).await?,
+        };
+        let candidate = command.candidate.clone().or(challenger.map(own));
+        let candidate = candidate.ok_or_else(|| {
+            let message = "there is no challenger; name the candidate, or retrain to get one";
+            ServiceError::new(
+                domain::ErrorKind::FailedPrecondition,
+                "NO_CHALLENGER",
+                message,
+            )
+        })?;
+        if candidate == baseline {
+            let message = "is the baseline itself; name two models";
+            return Err(ServiceError::invalid("candidate", message));
+        }
+        for name in [&baseline, &candidate] {
+            // Models of other tenants are not found. Those of the tiers are only counted by name.
+            if let ModelOwner::Tenant(tenant) = &name.owner {
+                let tx = self.begin(ctx).await?;
+                let own = tenant == ctx.tenant();
+                if !own || tx.models().get(&name.task, name.version).await?.is_none() {
+                    return Err(ServiceError::not_found(name));
+                }
+            }
+        }
+        Ok([baseline, candidate])
+    }
+
+    /// The model of the tier above the tenant that serves now.
+    async fn serving_above(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+    ) -> Result<ModelName, ServiceError> {
+        let platform = self.store.platform();
+        let tenant = platform.get_tenant(ctx.tenant()).await?;
+        let vertical = tenant.map(|tenant| ModelOwner::Vertical(tenant.vertical));
+        for owner in vertical.into_iter().chain([ModelOwner::Global]) {
+            if let Some(version) = platform.tiers().champion(&owner, task).await? {
+                return Ok(ModelName {
+                    owner,
+                    task: task.clone(),
+                    version,
+                });
+            }
+        }
+        Ok(ModelName {
+            owner: ModelOwner::Global,
+            task: task.clone(),
+            version: 0,
+        })
+    }
+}
+
+/// Counts an answer where one of the two gave it, and where both did, one of them as a shadow.
+fn weigh(
+    one: &JudgedAnswer,
+    names: &[ModelName; 2],
+    served: &mut [Served; 2],
+    shadow: &mut RunningMean,
+) {
+    let takers = who_took_it(&one.said);
+    let names = names.each_ref().map(ToString::to_string);
+    let Some(at) = names.iter().position(|name| *name == one.answer.model) else {
+        return;
+    };
+    if takers.is_empty() {
+        // Everybody was refused, or what was said is contradicted: nobody knows who was right.
+        return;
+    }
+    let experts: Vec<&ExpertId> = one.answer.experts.iter().map(|(id, _)| id).collect();
+    served[at].judge(&experts, &takers);
+    let Some(beside) = &one.answer.shadow else {
+        return;
+    };
+    if beside.model == names[1 - at] {
+        let other: Vec<&ExpertId> = beside.experts.iter().collect();
+        let ranks = [reciprocal(&experts, &takers), reciprocal(&other, &takers)];
+        shadow.add(ranks[1 - at] - ranks[at]);
+    }
+}
+
+fn reciprocal(experts: &[&ExpertId], takers: &[ExpertId]) -> f64 {
+    let place = experts.iter().position(|expert| takers.contains(expert));
+    place.map_or(0.0, |at| 1.0 / (at as f64 + 1.0))
+}
+
+fn answer(
+    names: &[ModelName; 2],
+    served: &[Served; 2],
+    shadow: &RunningMean,
+) -> v1::CompareModelsResponse {
+    // Each of the two holds with half of the doubt, so their difference holds with all of it.
+    let half = DOUBT / 2.0;
+    let [baseline, candidate] = served;
+    let take_rate = candidate.take_rate(half).minus(&baseline.take_rate(half));
+    let ranks = candidate.ranks.estimate(half);
+    let ranks = ranks.minus(&baseline.ranks.estimate(half));
+    let shadow = shadow.estimate(DOUBT);
+    let outcome = match Comparison::of(&[ranks, shadow]) {
+        Comparison::Better => v1::compare_models_response::Outcome::Better,
+        Comparison::Worse => v1::compare_models_response::Outcome::Worse,
+        Comparison::Undecided => v1::compare_models_response::Outcome::Undecided,
+    };
+    let result = |at: usize| v1::ServedResult {
+        model: names[at].to_string(),
+        answers: served[at].answers,
+        judged: served[at].ranks.estimate(DOUBT).count,
+        take_rate: Some(served[at].take_rate(DOUBT).into()),
+        mrr: Some(served[at].ranks.estimate(DOUBT).into()),
+        live: None,
+    };
+    v1::CompareModelsResponse {
+        served: vec![result(0), result(1)],
+        take_rate_gain: Some(take_rate.into()),
+        served_gain: Some(ranks.into()),
+        shadow_gain: Some(shadow.into()),
+        outcome: outcome.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use domain::{FeedbackVerdict, Said, TenantId, Tier};
+    use storage::{Answer, Shadow};
+
+    fn model(version: u64) -> ModelName {
+        ModelName {
+            owner: ModelOwner::Tenant(TenantId::parse("acme").unwrap()),
+            task: TaskId::experts(),
+            version,
+        }
+    }
+
+    fn expert(id: &str) -> ExpertId {
+        ExpertId::parse(id).unwrap()
+    }
+
+    /// An answer of version `by` that recommends `order`, beside which the other one says `beside`.
+    fn judged(by: u64, order: &[&str], beside: Option<&[&str]>, taker: &str) -> JudgedAnswer {
+        let answer = Answer {
+            request_id: "r".to_owned(),
+            text: "t".to_owned(),
+            model: model(by).to_string(),
+            tier: Tier::Tenant,
+            reason: "CANARY".to_owned(),
+            experts: order.iter().map(|id| (expert(id), 0.0)).collect(),
+            answered_at: DateTime::UNIX_EPOCH,
+            shadow: beside.map(|experts| Shadow {
+                model: model(3 - by).to_string(),
+                experts: experts.iter().map(|id| expert(id)).collect(),
+            }),
+        };
+        let said = vec![Said {
+            verdict: FeedbackVerdict::Reassigned,
+            expert: None,
+            reassigned_to: Some(expert(taker)),
+        }];
+        JudgedAnswer { answer, said }
+    }
+
+    fn compared(answers: &[JudgedAnswer]) -> v1::CompareModelsResponse {
+        let names = [model(1), model(2)];
+        let mut served = [Served::default(); 2];
+        let mut shadow = RunningMean::default();
+        for one in answers {
+            weigh(one, &names, &mut served, &mut shadow);
+        }
+        for one in &mut served {
+            one.answers = answers.len() as u64;
+        }
+        answer(&names, &served, &shadow)
+    }
+
+    #[test]
+    fn a_shadow_that_is_better_on_the_same_questions_is_found() {
+        let worse: Vec<_> = (0..60)
+            .map(|at| {
+                let taker = ["ada", "bob"][usize::from(at % 5 == 0)];
+                judged(1, &["bob", "ada"], Some(&["ada", "bob"]), taker)
+            })
+            .collect();
+        let made = compared(&worse);
+        assert_eq!(
+            made.outcome(),
+            v1::compare_models_response::Outcome::Better,
+            "{made:?}"
+        );
+        let gain = made.shadow_gain.unwrap();
+        assert_eq!(gain.observations, 60);
+        assert!((gain.mean - 0.3).abs() < 1e-9, "{gain:?}");
+        assert!(gain.low.unwrap() > 0.0);
+    }
+
+    #[test]
+    fn a_canary_that_is_worse_is_found_and_few_answers_say_nothing() {
+        let arms: Vec<_> = (0..200)
+            .map(|at| match at % 2 {
+                0 => judged(1, &["ada", "bob"], None, "ada"),
+                _ => judged(2, &["bob", "eve"], None, ["ada", "bob"][at / 2 % 2]),
+            })
+            .collect();
+        let made = compared(&arms);
+        assert_eq!(made.outcome(), v1::compare_models_response::Outcome::Worse);
+        assert_eq!(made.served[1].judged, 100);
+        assert!(made.take_rate_gain.unwrap().mean < 0.0);
+        let few = compared(&arms[..20]);
+        assert_eq!(
+            few.outcome(),
+            v1::compare_models_response::Outcome::Undecided
+        );
+        assert_eq!(few.served_gain.unwrap().low, None);
+    }
+
+    #[test]
+    fn answers_of_other_models_and_unknown_ends_are_not_counted() {
+        let mut refused = judged(1, &["ada"], None, "ada");
+        refused.said[0] = Said {
+            verdict: FeedbackVerdict::Rejected,
+            expert: Some(expert("ada")),
+            reassigned_to: None,
+        };
+        let made = compared(&[judged(9, &["ada"], None, "ada"), refused]);
+        assert_eq!((made.served[0].judged, made.served[1].judged), (0, 0));
+    }
+}
