@@ -6,12 +6,16 @@ mod classifier;
 mod commands;
 mod dataset;
 mod handlers;
+mod inputs;
+mod prune;
 mod registry;
+mod reproduce;
 mod scope;
 mod task_report;
 mod tasks;
 mod tiers;
 mod trainer;
+mod upkeep;
 mod watch;
 
 use api::v1::training_service_server::TrainingServiceServer;
@@ -20,6 +24,7 @@ use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 
+pub use prune::{Pruner, keep_house};
 pub use tiers::TierTrainer;
 pub use trainer::Trainer;
 

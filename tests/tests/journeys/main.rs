@@ -11,7 +11,9 @@
 mod classify;
 mod crash;
 mod dirty;
+mod edges;
 mod isolation;
 mod learn;
+mod registry;
 mod routing;
 mod tiers;

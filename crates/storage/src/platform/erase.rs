@@ -16,13 +16,15 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 25] = [
     "corrections",
     "classifications",
     "tasks",
     "requests",
     "routing_policies",
     "training_signals",
+    "training_inputs",
+    "trials",
     "feedback",
     "answers",
     "embeddings",
