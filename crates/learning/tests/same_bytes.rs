@@ -11,6 +11,7 @@ use learning::{
     train_tenant,
 };
 use ndarray::Array2;
+use tenantry_learning as learning;
 
 const EXPERTS: [&str; 4] = ["ada", "bob", "cleo", "dan"];
 const DIMENSIONS: usize = 16;

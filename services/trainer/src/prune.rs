@@ -309,7 +309,8 @@ async fn needed(tx: &TenantTx, task: &TaskId) -> storage::Result<BTreeSet<u64>> 
 fn of_version(owner: &ModelOwner, path: &str, newest: &BTreeMap<&str, u64>) -> bool {
     let below = path.strip_prefix(&format!("{owner}/models/"));
     let Some(below) = below else { return false };
-    match (below.split('/').collect::<Vec<_>>()[..].as_ref(), owner) {
+    let parts: Vec<&str> = below.split('/').collect();
+    match (&parts[..], owner) {
         ([task, "versions", file], ModelOwner::Tenant(_)) => {
             let version = file.split_once('-').and_then(|(n, _)| n.parse().ok());
             let newest = newest.get(task).copied();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use api::v1;
 use api::v1::job::{Kind, State};
-use tenantry_tests::{Client, Postgres, TestServer, content, row};
+use tenantry_tests::{Client, Postgres, TestServer, content, program, row};
 
 const FIRST: &str = "tenants/acme/models/experts/versions/1";
 
@@ -23,6 +23,21 @@ async fn retrain(client: &Client, change: impl FnOnce(&mut v1::RetrainRequest)) 
     change(&mut request);
     let job = client.training().retrain(request).await.unwrap();
     succeeded(client.watch(job.into_inner().job.unwrap().name).await).await
+}
+
+/// What the program prints as JSON, and its exit code.
+async fn cli(server: &TestServer, arguments: &[&str]) -> (serde_json::Value, Option<i32>) {
+    let mut command = tokio::process::Command::new(program());
+    command
+        .args(arguments)
+        .args(["-o", "json"])
+        .env("TENANTRY_ENDPOINT", &server.endpoint)
+        .env("TENANTRY_KEY", server.operator_key());
+    let output = command.output().await.unwrap();
+    let printed = serde_json::from_slice(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let printed = printed.unwrap_or_else(|error| panic!("{error}: {errors}"));
+    (printed, output.status.code())
 }
 
 async fn experts(client: &Client, experts: &[(&str, &str)]) {
@@ -231,11 +246,19 @@ async fn a_head_is_made_again_from_the_corrections_of_its_day() {
     let job = succeeded(operator.reproduce(name).await).await;
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
 
+    let (said, code) = cli(&server, &["models", "reproduce", name]).await;
+    assert_eq!((&said["reproduced"], code), (&true.into(), Some(0)));
+    let (said, _) = cli(&server, &["models", "trials", name]).await;
+    assert_eq!(said.as_array().unwrap().len(), 4, "{said}");
+    assert!(said[0]["parameters"]["pull"].is_string(), "{said}");
+
     // But what it learned from has been taken back: said plainly.
     correct_again(&operator, &first, "security").await;
     let job = succeeded(operator.reproduce(name).await).await;
     assert_eq!(job.outcome["reproduced"], "false");
     assert_eq!(job.outcome["reason"], "CORRECTIONS_CHANGED", "{job:?}");
+    let (said, code) = cli(&server, &["models", "reproduce", name]).await;
+    assert_eq!((&said["reproduced"], code), (&false.into(), Some(9)));
     assert_eq!(job.outcome["made_checksum"], "");
 }
 
@@ -395,7 +418,7 @@ async fn old_versions_go_by_themselves_and_those_that_are_needed_stay() {
         .update_routing_policy(request)
         .await
         .unwrap();
-    for seed in 2..=5 {
+    for seed in 2..=7 {
         retrain(&operator, |request| request.seed = seed).await;
     }
     let versions = async || {
@@ -423,7 +446,7 @@ async fn old_versions_go_by_themselves_and_those_that_are_needed_stay() {
     let left = versions().await;
     assert!(left.contains(&"1".to_owned()), "a policy pins it: {left:?}");
     assert!(
-        left.starts_with(&["5".to_owned(), "4".to_owned()]),
+        left.starts_with(&["7".to_owned(), "6".to_owned()]),
         "{left:?}"
     );
     let request = v1::ListJobsRequest {
@@ -434,11 +457,14 @@ async fn old_versions_go_by_themselves_and_those_that_are_needed_stay() {
     let jobs = operator.training().list_jobs(request).await.unwrap();
     assert!(jobs.into_inner().jobs.len() > 1, "it ran by itself too");
 
+    let words = ["models", "prune", "-t", "acme", "--keep", "1", "--dry-run"];
+    let (said, code) = cli(&server, &words).await;
+    assert_eq!((&said["dry_run"], code), (&true.into(), Some(0)), "{said}");
     let dry = prune(1, true).await;
     assert_eq!(versions().await, left, "only said");
     assert_eq!(dry.outcome["dry_run"], "true");
     // What was pruned is told from what never was.
-    let gone: Vec<u64> = (1..=5)
+    let gone: Vec<u64> = (1..=7)
         .filter(|version: &u64| !left.contains(&version.to_string()))
         .collect();
     for version in &gone {

@@ -1,7 +1,8 @@
 //! What the registry keeps beside versions, and how versions and old rows go.
 
 use domain::{
-    Alias, INPUTS, JobKind, ModelOwner, RoutingMode, RoutingPolicy, TaskId, Trial, VerticalId,
+    Alias, INPUTS, JobKind, ModelName, ModelOwner, RoutingMode, RoutingPolicy, TaskId, Trial,
+    VerticalId,
 };
 use tenantry_storage::{Answer, KeptTrial, PruneNote, TierMove};
 
@@ -162,7 +163,7 @@ pub async fn a_tiers_version_is_pruned_unless_it_is_needed(world: World) {
         needed.contains(&name(1)) && !needed.contains(&name(3)),
         "{needed:?}"
     );
-    let global = "global/models/experts/versions/0".parse().unwrap();
+    let global: ModelName = "global/models/experts/versions/0".parse().unwrap();
     assert!(needed.contains(&global), "what others were made from");
 
     let shelf = tiers.shelf().await.unwrap();
