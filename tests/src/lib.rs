@@ -5,6 +5,8 @@
     reason = "for tests: a step that fails ends the test with its name"
 )]
 
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +20,8 @@ use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
+
+pub use postgres::Postgres;
 
 /// How long a server may take to be ready, and an index to catch up. Generous: machines are shared.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -70,6 +74,14 @@ impl TestServer {
     /// # Panics
     /// When it does not become ready; its log is in the message.
     pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// The same, with settings as variables.
+    ///
+    /// # Panics
+    /// When it does not become ready; its log is in the message.
+    pub async fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let address_file = folder.join("addresses.json");
         let _ = std::fs::remove_file(&address_file);
         let log = std::fs::File::create(folder.join("server.log")).expect("a log file");
@@ -86,6 +98,7 @@ impl TestServer {
             .arg(folder)
             .arg("--address-file")
             .arg(&address_file)
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -309,6 +322,25 @@ impl Client {
             .into_inner()
             .job;
         self.watch(job.expect("a job").name).await
+    }
+
+    /// Makes a version again, and waits for the job's end.
+    pub async fn reproduce(&self, name: &str) -> v1::Job {
+        let request = v1::ReproduceModelRequest {
+            name: name.to_owned(),
+        };
+        let job = self.training().reproduce_model(request).await;
+        let job = job.expect("a job").into_inner().job;
+        self.watch(job.expect("a job").name).await
+    }
+
+    /// Reads a version.
+    pub async fn model(&self, name: &str) -> v1::Model {
+        let request = v1::GetModelRequest {
+            name: name.to_owned(),
+        };
+        let model = self.training().get_model(request).await;
+        model.expect("a model").into_inner().model.expect("a model")
     }
 
     /// Watches a job to its end.

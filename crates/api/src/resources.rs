@@ -75,6 +75,8 @@ impl From<JobKind> for v1::job::Kind {
             JobKind::EraseTenant => Self::EraseTenant,
             JobKind::TrainTier => Self::TrainTier,
             JobKind::CheckChampion => Self::CheckChampion,
+            JobKind::ReproduceModel => Self::ReproduceModel,
+            JobKind::PruneModels => Self::PruneModels,
         }
     }
 }
@@ -121,6 +123,8 @@ impl v1::job::Kind {
             Self::EraseTenant => Some(JobKind::EraseTenant),
             Self::TrainTier => Some(JobKind::TrainTier),
             Self::CheckChampion => Some(JobKind::CheckChampion),
+            Self::ReproduceModel => Some(JobKind::ReproduceModel),
+            Self::PruneModels => Some(JobKind::PruneModels),
         }
     }
 }

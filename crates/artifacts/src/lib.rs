@@ -9,4 +9,4 @@ mod store;
 
 pub use error::ArtifactError;
 pub use resident::{Resident, ResidentCache};
-pub use store::{ArtifactStore, ArtifactsConfig, Stored};
+pub use store::{ArtifactStore, ArtifactsConfig, Stored, checksum};

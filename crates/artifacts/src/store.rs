@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
@@ -114,6 +115,33 @@ impl ArtifactStore {
         Ok(bytes)
     }
 
+    /// Deletes the artifact at `path`, and says whether there was one.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Store`] when the store fails.
+    pub async fn delete(&self, path: &str) -> Result<bool, ArtifactError> {
+        match self.inner.delete(&Path::from(path)).await {
+            Ok(()) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The artifacts under `prefix`, each with the time of its last change.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Store`] when the store fails.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<(String, DateTime<Utc>)>, ArtifactError> {
+        let mut found = self.inner.list(Some(&Path::from(prefix)));
+        let mut all = Vec::new();
+        while let Some(object) = found.next().await {
+            let object = object?;
+            all.push((object.location.to_string(), object.last_modified));
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+
     /// Deletes everything under `prefix` and says how many artifacts that were.
     ///
     /// # Errors
@@ -129,7 +157,9 @@ impl ArtifactStore {
     }
 }
 
-fn checksum(bytes: &[u8]) -> String {
+/// SHA-256 of an artifact, in hex: what [`ArtifactStore::put`] says of it.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes)
         .iter()
@@ -204,6 +234,22 @@ mod tests {
             matches!(missing, Err(ArtifactError::Missing { .. })),
             "{missing:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn artifacts_are_listed_and_deleted_one_by_one() {
+        let (_dir, store) = store();
+        for path in ["a/2", "a/1", "ab/1"] {
+            store.put(path, Bytes::from_static(b"x")).await.unwrap();
+        }
+        let listed = store.list("a").await.unwrap();
+        let paths: Vec<&str> = listed.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["a/1", "a/2"]);
+        assert!(listed[0].1 <= Utc::now());
+        assert!(store.delete("a/1").await.unwrap());
+        assert!(!store.delete("a/1").await.unwrap());
+        assert_eq!(store.list("a").await.unwrap().len(), 1);
+        assert!(store.list("nothing").await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -20,17 +20,23 @@ pub enum JobKind {
     TrainTier,
     /// Weighs the champion against the tier above on what came after its training.
     CheckChampion,
+    /// Trains a version again from its lineage and compares the bytes.
+    ReproduceModel,
+    /// Deletes versions that nothing needs any more, and what else only grows.
+    PruneModels,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::IndexItems,
         Self::RebuildIndex,
         Self::Retrain,
         Self::EraseTenant,
         Self::TrainTier,
         Self::CheckChampion,
+        Self::ReproduceModel,
+        Self::PruneModels,
     ];
 
     /// The stable text of the kind, as stored and shown.
@@ -43,6 +49,8 @@ impl JobKind {
             Self::EraseTenant => "ERASE_TENANT",
             Self::TrainTier => "TRAIN_TIER",
             Self::CheckChampion => "CHECK_CHAMPION",
+            Self::ReproduceModel => "REPRODUCE_MODEL",
+            Self::PruneModels => "PRUNE_MODELS",
         }
     }
 

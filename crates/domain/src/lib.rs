@@ -16,6 +16,7 @@ mod job;
 mod model;
 mod names;
 mod policy;
+mod retention;
 mod routing;
 mod score;
 mod sequence;
@@ -37,9 +38,12 @@ pub use item::{
     Rejection, RejectionReason, RowIssue,
 };
 pub use job::{Job, JobKind, JobProgress, JobState};
-pub use model::{Alias, Lineage, ModelMetrics, ModelVersion, ROLLED_BACK, STEPPED_BACK, Tier};
+pub use model::{
+    Alias, INPUTS, Lineage, ModelMetrics, ModelVersion, ROLLED_BACK, STEPPED_BACK, Tier, Trial,
+};
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
 pub use policy::{RoutingMode, RoutingPolicy};
+pub use retention::{ModelRetention, prunable};
 pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
 };

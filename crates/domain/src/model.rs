@@ -81,6 +81,36 @@ pub struct Lineage {
     pub parent: Option<String>,
 }
 
+/// The key of the parameter that names the kept inputs of a training: what it read besides its
+/// dataset.
+pub const INPUTS: &str = "inputs";
+
+impl Lineage {
+    /// The parameter of this name.
+    #[must_use]
+    pub fn parameter(&self, key: &str) -> Option<&str> {
+        let mut named = self.parameters.iter().filter(|(name, _)| name == key);
+        named.next().map(|(_, value)| value.as_str())
+    }
+}
+
+/// One trial of a search over hyper-parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Its number in the search, from 0; number 0 is what is taken without a search.
+    pub number: u32,
+    /// The parameters that were tried, as key and value.
+    pub parameters: Vec<(String, String)>,
+    /// The seed of the search.
+    pub seed: u64,
+    /// How it did on the validation windows, as name and value; the first one decided.
+    pub metrics: Vec<(String, f64)>,
+    /// How long it took.
+    pub seconds: f64,
+    /// The model was trained with these parameters.
+    pub chosen: bool,
+}
+
 /// How well one method ranked experts over a set of queries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelMetrics {

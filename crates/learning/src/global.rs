@@ -8,12 +8,15 @@ use std::sync::LazyLock;
 
 use crate::Ranker;
 
+/// The built-in ranker's file, as it is: what is trained towards it keeps a copy.
+pub const GLOBAL_RANKER: &str = include_str!("global_ranker.json");
+
 static GLOBAL: LazyLock<Ranker> = LazyLock::new(|| {
     #[allow(
         clippy::expect_used,
         reason = "the file is part of the build, and a test reads it"
     )]
-    serde_json::from_str(include_str!("global_ranker.json")).expect("the built-in ranker is JSON")
+    serde_json::from_str(GLOBAL_RANKER).expect("the built-in ranker is JSON")
 });
 
 /// The ranker that ships with the code.

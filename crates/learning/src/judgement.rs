@@ -4,15 +4,16 @@ use crate::calibration::Calibration;
 use crate::evaluation::first_right;
 use crate::exam::Exam;
 use crate::ranker::{Query, Ranker, Scored};
+use crate::recipe::RankerRecipe;
 use crate::training::fit;
 
 /// Windows that judge, the newest ones.
-const HOLDOUTS: usize = 12;
+pub(crate) const HOLDOUTS: usize = 12;
 /// Each older window counts this much of the next newer one in the judgement.
 const FADING: f64 = 0.85;
 /// How far from the tier above (0) to what the tenant's own questions say (1) a candidate may lie.
 /// The first is taken unless the other does better.
-const SHARES: [f64; 2] = [0.5, 1.0];
+pub(crate) const SHARES: [f64; 2] = [0.5, 1.0];
 
 /// How candidates, made as the final one is but on older windows only, did on each newer window.
 #[derive(Debug, Clone)]
@@ -47,13 +48,13 @@ impl Judgement {
 }
 
 /// Judges on the newest windows; `exams` are newest first.
-pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker) -> Judgement {
+pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -> Judgement {
     // The oldest window has nothing before it to fit on: alone, it is judged with the incumbent's
     // own weights.
     let windows = HOLDOUTS.min(exams.len().saturating_sub(1)).max(1);
     let fitted: Vec<Ranker> = (0..windows)
         .map(|back| {
-            let mut ranker = fit(&exams[back + 1..], incumbent);
+            let mut ranker = fit(&exams[back + 1..], incumbent, recipe);
             ranker.calibration = Calibration::default();
             ranker
         })

@@ -1,7 +1,7 @@
 //! Training: a ranker fitted on a tenant's past, judged on newer windows than it has seen, then
 //! refitted on all.
 
-use domain::{GateRules, Verdict, decide};
+use domain::{GateRules, Trial, Verdict, decide};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +11,12 @@ use crate::exam::{Exam, exams};
 use crate::gate::{TENANT_RULES, weigh};
 use crate::judgement::{Judgement, judge};
 use crate::ranker::{FitSettings, Ranker};
+use crate::recipe::{RankerRecipe, Search, search};
 use crate::report::{methods, slices};
 use crate::signal::Signal;
 use crate::windows::{least_items, windows};
 use crate::{Corpus, Retriever};
 
-/// Each older window counts this much of the next newer one when a ranker is fitted.
-const FADING: f64 = 0.95;
-/// The pull of a tenant's weights towards the tier above, in questions.
-const TENANT_SHRINKAGE: f64 = 25.0;
 const GLOBAL_SHRINKAGE: f64 = 1e-2;
 
 /// How far training is: a fraction from 0 to 1 and what it does.
@@ -53,6 +50,10 @@ pub struct TrainSettings<'a> {
     pub incumbent: &'a Ranker,
     /// What the gate demands; none means the rules of the tenant tier.
     pub rules: Option<GateRules>,
+    /// How the ranker is trained, where nothing is searched.
+    pub recipe: RankerRecipe,
+    /// A search for a better recipe.
+    pub search: Option<Search>,
 }
 
 /// What came out of training.
@@ -62,9 +63,36 @@ pub struct TenantModel {
     pub ranker: Ranker,
     /// How a ranker made in the same way did on what it had not seen.
     pub report: EvaluationReport,
+    /// How it was trained.
+    pub recipe: RankerRecipe,
+    /// What a search tried; empty where nothing was searched.
+    #[serde(skip)]
+    pub trials: Vec<Trial>,
     /// What the tenant can give for training the tiers above: numbers only.
     #[serde(skip)]
     pub signal: Signal,
+}
+
+/// A ranker as the artifact store keeps it: serving reads the ranker, people the recipe.
+#[derive(Serialize)]
+struct Artifact<'a> {
+    #[serde(flatten)]
+    ranker: &'a Ranker,
+    recipe: RankerRecipe,
+}
+
+impl TenantModel {
+    /// The ranker as the artifact store keeps it. The same dataset, settings and seed give the same
+    /// bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let artifact = Artifact {
+            ranker: &self.ranker,
+            recipe: self.recipe,
+        };
+        // The type holds nothing that JSON cannot say.
+        serde_json::to_vec(&artifact).unwrap_or_default()
+    }
 }
 
 /// Trains a tenant's ranker and weighs it against the tier above.
@@ -89,16 +117,27 @@ pub fn train_tenant<'a>(
     {
         return Err(TrainError::OneExpert);
     }
-    go_on(progress, 0.75, "judging the candidate")?;
-    let judgement = judge(&exams, settings.incumbent);
+    let (recipe, trials) = match settings.search {
+        Some(wanted) => search(
+            &exams,
+            settings.incumbent,
+            (wanted, settings.seed),
+            progress,
+        )?,
+        None => (settings.recipe, Vec::new()),
+    };
+    go_on(progress, 0.85, "judging the candidate")?;
+    let judgement = judge(&exams, settings.incumbent, &recipe);
     go_on(progress, 0.9, "refitting on everything")?;
-    let fitted = fit(&exams, settings.incumbent);
+    let fitted = fit(&exams, settings.incumbent, &recipe);
     let mut ranker = settings.incumbent.towards(&fitted, judgement.share);
     ranker.calibration = judgement.calibration;
     let report = report(corpus, &exams, &ranker, &judgement, settings);
     Ok(TenantModel {
         ranker,
         report,
+        recipe,
+        trials,
         signal: Signal::sample(&exams),
     })
 }
@@ -120,7 +159,7 @@ fn replay(retriever: &Retriever<'_>, progress: &Progress<'_>) -> Result<Vec<Exam
     exams(retriever, &windows, &told).ok_or(TrainError::Stopped)
 }
 
-fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Result<(), TrainError> {
+pub(crate) fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Result<(), TrainError> {
     if progress(fraction, step) {
         Ok(())
     } else {
@@ -129,13 +168,13 @@ fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Result<(), Train
 }
 
 /// Fits on the exams, which are newest first.
-pub(crate) fn fit(exams: &[Exam], towards: &Ranker) -> Ranker {
+pub(crate) fn fit(exams: &[Exam], towards: &Ranker, recipe: &RankerRecipe) -> Ranker {
     let queries = exams.iter().enumerate().flat_map(|(back, exam)| {
-        let fading = FADING.powi(back as i32);
+        let fading = recipe.fading.powi(back as i32);
         exam.queries.iter().map(move |query| (query, fading))
     });
     let settings = FitSettings {
-        shrinkage: TENANT_SHRINKAGE,
+        shrinkage: recipe.shrinkage,
         towards: Some(towards),
     };
     Ranker::fit(queries, settings)

@@ -27,6 +27,8 @@ pub struct Config {
     pub embedding: EmbeddingSection,
     /// The workers.
     pub jobs: JobsSection,
+    /// What is kept, and for how long.
+    pub retention: RetentionSection,
     /// The router's memory.
     pub router: RouterSection,
     /// The logs.
@@ -43,6 +45,7 @@ impl Default for Config {
             artifacts: ArtifactsSection::default(),
             embedding: EmbeddingSection::default(),
             jobs: JobsSection::default(),
+            retention: RetentionSection::default(),
             router: RouterSection::default(),
             log: LogSection::default(),
         }
@@ -130,6 +133,60 @@ impl Default for JobsSection {
             train_workers: 1,
             lease_seconds: 30,
         }
+    }
+}
+
+/// What is kept, and for how long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSection {
+    /// The newest versions of each model that stay, whatever their age.
+    pub models_newest: u32,
+    /// Days that every version of a model stays.
+    pub models_days: u32,
+    /// Days that answers wait for their feedback.
+    pub answers_days: u32,
+    /// Days that jobs can be looked at after they ended.
+    pub jobs_days: u32,
+    /// Days that a repeated request gets its first answer.
+    pub requests_days: u32,
+    /// Hours between two looks for what may go.
+    pub every_hours: u32,
+}
+
+impl Default for RetentionSection {
+    fn default() -> Self {
+        Self {
+            models_newest: 10,
+            models_days: 30,
+            answers_days: 90,
+            jobs_days: 30,
+            requests_days: 7,
+            every_hours: 6,
+        }
+    }
+}
+
+impl RetentionSection {
+    /// Checks the bounds.
+    fn validate(&self) -> Result<(), ConfigError> {
+        // A century is for ever, and does not overflow anything.
+        const MOST: u32 = 36_500;
+        let bounds = [
+            ("retention.models_newest", self.models_newest, 1, 10_000),
+            ("retention.models_days", self.models_days, 0, MOST),
+            ("retention.answers_days", self.answers_days, 1, MOST),
+            ("retention.jobs_days", self.jobs_days, 1, MOST),
+            ("retention.requests_days", self.requests_days, 1, MOST),
+            ("retention.every_hours", self.every_hours, 1, 24 * 30),
+        ];
+        for (key, value, least, most) in bounds {
+            if !(least..=most).contains(&value) {
+                let problem = format!("is {value}; must be from {least} to {most}");
+                return Err(ConfigError::Invalid { key, problem });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -256,7 +313,7 @@ impl Config {
         if !(1..=3600).contains(&self.router.refresh_seconds) {
             return invalid("router.refresh_seconds", "must be from 1 to 3600");
         }
-        Ok(())
+        self.retention.validate()
     }
 }
 
@@ -317,6 +374,10 @@ mod tests {
             .to_string();
         assert!(error.contains("jobs.lease_seconds"), "{error}");
         assert!(load(&[("TENANTRY_SERVER__LISTEN", "nowhere")]).is_err());
+        let error = load(&[("TENANTRY_RETENTION__MODELS_NEWEST", "0")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("retention.models_newest"), "{error}");
     }
 
     #[test]

@@ -46,8 +46,9 @@ pub use store::{StorageConfig, Store};
 pub use tenant::{
     AliasEvent, Answer, Answers, Audit, Classification, ClassificationOutcome, Classifications,
     Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
-    FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy, Models,
-    NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, Rejections, Requests,
-    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, Tasks, TenantTx, UpsertOutcome,
+    FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy,
+    KeptTrial, Models, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection,
+    PruneNote, Rejections, Requests, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, Tasks,
+    TenantTx, TrainingInputs, Trials, UpsertOutcome, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

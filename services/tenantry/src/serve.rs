@@ -16,6 +16,9 @@ use tonic::service::RoutesBuilder;
 use crate::cli::serve_args::{ServeArgs, ServiceName};
 use crate::parts::Parts;
 
+/// The build: the version, and the commit where it is known. Models' lineage names it.
+const BUILD: &str = env!("TENANTRY_BUILD");
+
 /// Serves until SIGINT or SIGTERM, then finishes what was begun.
 ///
 /// # Errors
@@ -183,6 +186,7 @@ impl Assembled {
             artifacts: parts.artifacts.clone(),
             embedder: parts.embedder.clone(),
             clock: clock.clone(),
+            code_version: BUILD,
         };
         self.start_worker(config, parts, Arc::new(trainer), config.jobs.train_workers);
         let tiers = trainer::TierTrainer {
@@ -190,8 +194,24 @@ impl Assembled {
             artifacts: parts.artifacts.clone(),
             clock: clock.clone(),
             space: parts.embedder.space().name,
+            code_version: BUILD,
         };
         self.start_worker(config, parts, Arc::new(tiers), 1);
+        self.add_pruner(config, parts, clock);
+    }
+
+    fn add_pruner(&self, config: &Config, parts: &Parts, clock: &Clock) {
+        let pruner = trainer::Pruner {
+            store: parts.store.clone(),
+            artifacts: parts.artifacts.clone(),
+            clock: clock.clone(),
+            retention: config.retention.clone(),
+        };
+        self.start_worker(config, parts, Arc::new(pruner), 1);
+        let (store, clock) = (parts.store.clone(), clock.clone());
+        let every = Duration::from_secs(u64::from(config.retention.every_hours) * 3_600);
+        self.background
+            .spawn(|stop| trainer::keep_house(store, clock, every, stop));
     }
 
     fn add_router(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {

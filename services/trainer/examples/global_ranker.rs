@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use domain::ExpertId;
 use embedding::{Embedder, EmbeddingConfig};
 use learning::{
-    Corpus, Document, Exam, Query, Ranker, Retriever, Signal, TrainSettings, Window, first_right,
-    fit_global, signal_of, train_tenant,
+    Corpus, Document, Exam, Query, Ranker, RankerRecipe, Retriever, Signal, TrainSettings, Window,
+    first_right, fit_global, signal_of, train_tenant,
 };
 use ndarray::Array2;
 use serde::Deserialize;
@@ -252,6 +252,8 @@ fn train(own: &(Corpus, Array2<f32>), global: &Ranker) -> (Ranker, bool, String)
         seed: 17,
         incumbent: global,
         rules: None,
+        recipe: RankerRecipe::default(),
+        search: None,
     };
     match train_tenant(&own.0, own.1.view(), settings, &|_, _| true) {
         Ok(model) => {

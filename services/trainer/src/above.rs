@@ -3,13 +3,15 @@
 
 use artifacts::ArtifactStore;
 use domain::{ModelName, ModelOwner, ModelVersion, TaskId, VerticalId};
-use learning::{Ranker, global_ranker};
+use learning::{GLOBAL_RANKER, Ranker, global_ranker};
 use storage::Store;
 
 /// A ranker that serves, by its name.
 pub(crate) struct Above {
     pub name: ModelName,
     pub ranker: Ranker,
+    /// The artifact as it is: what was trained towards it keeps a copy.
+    pub artifact: String,
 }
 
 /// The ranker that serves where the tenants of `vertical` (none: all tenants) have none of their
@@ -35,9 +37,13 @@ pub(crate) async fn above(
             version,
         };
         if let Some(model) = tiers.get(&name).await?
-            && let Some(ranker) = read(artifacts, &model).await
+            && let Some((ranker, artifact)) = read(artifacts, &model).await
         {
-            return Ok(Above { name, ranker });
+            return Ok(Above {
+                name,
+                ranker,
+                artifact,
+            });
         }
     }
     Ok(Above {
@@ -47,16 +53,26 @@ pub(crate) async fn above(
             version: 0,
         },
         ranker: global_ranker().clone(),
+        artifact: GLOBAL_RANKER.to_owned(),
     })
 }
 
-/// A version's ranker; none, with a line in the log, when it cannot be used.
-pub(crate) async fn read(artifacts: &ArtifactStore, model: &ModelVersion) -> Option<Ranker> {
+/// The ranker in a stored artifact.
+pub(crate) fn parse(artifact: &str) -> Option<Ranker> {
+    let ranker = serde_json::from_str::<Ranker>(artifact).ok();
+    ranker.filter(Ranker::is_sound)
+}
+
+/// A version's ranker, and its artifact as it is.
+pub(crate) async fn read(
+    artifacts: &ArtifactStore,
+    model: &ModelVersion,
+) -> Option<(Ranker, String)> {
     let bytes = artifacts.get(&model.artifact_path, &model.checksum).await;
-    let ranker = bytes
+    let text = bytes
         .ok()
-        .and_then(|bytes| serde_json::from_slice::<Ranker>(&bytes).ok());
-    let sound = ranker.filter(Ranker::is_sound);
+        .and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+    let sound = text.and_then(|text| Some((parse(&text)?, text)));
     if sound.is_none() {
         tracing::error!(model = %model.name, "a tier's model cannot be used; the next one stands in");
     }

@@ -92,7 +92,7 @@ impl Trainer {
             let Some(model) = tx.models().get(task, version).await? else {
                 continue;
             };
-            let Some(ranker) = read(&self.artifacts, &model).await else {
+            let Some((ranker, _)) = read(&self.artifacts, &model).await else {
                 continue;
             };
             let against = above.name.to_string();

@@ -4,26 +4,49 @@
 use std::collections::HashSet;
 
 use domain::{
-    Alias, Lineage, ModelName, ModelOwner, Target, Task, TaskId, TaskKind, TenantContext, Verdict,
-    normalized,
+    Alias, Correction, INPUTS, Item, Lineage, ModelName, ModelOwner, Target, TaskDefinition,
+    TaskKind, TenantContext, Verdict, normalized,
 };
-use learning::classify::{Example, LabelSet, TaskInput, TaskModel, TaskTrainError, train_task};
+use learning::Search;
+use learning::classify::{
+    Example, HeadParameters, LabelSet, TaskInput, TaskModel, TaskTrainError, train_task,
+};
 use ndarray::Array2;
 use storage::{JobFailure, JobWork, NewModel, Outcome};
 
 use crate::arithmetic::on_own_thread;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
-use crate::trainer::{DEFAULT_SEED, Trainer, retry};
+use crate::inputs::{
+    CORRECTIONS_HASH, CORRECTIONS_UNTIL, Inputs, describe_corrections, sort_corrections,
+};
+use crate::prune;
+use crate::trainer::{Trainer, retry, search_of, search_outcome, seed_of};
 
 /// Corrections that a training reads, the newest.
-const CORRECTIONS: u32 = 50_000;
+pub(crate) const CORRECTIONS: u32 = 50_000;
 /// Texts embedded between two looks at whether to stop.
 const CHUNK: usize = 256;
 
+/// How a head is to be trained.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadPlan {
+    pub seed: u64,
+    /// Where nothing is searched; none takes the usual ones.
+    pub parameters: Option<HeadParameters>,
+    pub search: Option<Search>,
+}
+
+/// What is known of a task beside its items.
+pub(crate) struct Taught {
+    pub definition: TaskDefinition,
+    /// Sorted: see [`sort_corrections`].
+    pub corrections: Vec<Correction>,
+}
+
 /// What a head is trained on.
 struct Material {
-    task: Task,
+    task: TaskDefinition,
     examples: Vec<Example>,
     vectors: Array2<f32>,
     labels: LabelSet,
@@ -43,56 +66,74 @@ impl Trainer {
             .await
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
-        let material = self.material(ctx, work, &payload.task, &pinned).await?;
-        let seed = match payload.seed {
-            0 => DEFAULT_SEED,
-            seed => seed,
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        let task = tx.tasks().get(&payload.task).await.map_err(retry)?;
+        let task =
+            task.ok_or_else(|| JobFailure::Fail("the task is not there any more".to_owned()))?;
+        let newest = tx.corrections().newest(&payload.task, CORRECTIONS).await;
+        let mut corrections = newest.map_err(retry)?;
+        drop(tx);
+        sort_corrections(&mut corrections);
+        let definition = task.definition;
+        let plan = HeadPlan {
+            seed: seed_of(payload.seed),
+            parameters: None,
+            search: search_of(payload),
         };
-        let kind = material.task.definition.kind;
-        let model = fit(work, material, seed).await?;
+        let taught = Taught {
+            definition,
+            corrections,
+        };
+        let model = self
+            .train_head(ctx, work, &pinned.items, &taught, plan)
+            .await?;
         work.progress(0.95, "storing the model");
-        self.register_head(ctx, payload, &pinned, (seed, kind), model)
+        self.register_head(ctx, payload, &pinned, (plan.seed, &taught), model)
             .await
     }
 
-    /// The examples of the dataset and all corrections, with their embeddings.
+    /// Trains a head on items and what else is known of the task. Stores nothing.
+    pub(crate) async fn train_head(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        items: &[Item],
+        taught: &Taught,
+        plan: HeadPlan,
+    ) -> Result<TaskModel, JobFailure> {
+        let material = self.material(ctx, work, items, taught).await?;
+        fit(work, material, plan).await
+    }
+
+    /// The examples of items and all corrections, with their embeddings.
     async fn material(
         &self,
         ctx: &TenantContext,
         work: &JobWork,
-        id: &TaskId,
-        pinned: &Pinned,
+        items: &[Item],
+        taught: &Taught,
     ) -> Result<Material, JobFailure> {
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let task = tx.tasks().get(id).await.map_err(retry)?;
-        let task =
-            task.ok_or_else(|| JobFailure::Fail("the task is not there any more".to_owned()))?;
-        let corrections = tx
-            .corrections()
-            .newest(id, CORRECTIONS)
-            .await
-            .map_err(retry)?;
-        drop(tx);
-        let wants_value = task.definition.kind == TaskKind::Regression;
+        let task = &taught.definition;
+        let wants_value = task.kind == TaskKind::Regression;
         let fits = |target: &Target| matches!(target, Target::Value(_)) == wants_value;
         // A person's word on a text counts more than what an item with the same text says, and a
         // later word more than an earlier one.
         let mut said = HashSet::new();
-        let mut corrected: Vec<Example> = corrections
-            .into_iter()
+        let mut corrected: Vec<Example> = taught
+            .corrections
+            .iter()
             .filter(|one| fits(&one.target) && said.insert(normalized(&one.text)))
             .map(|one| Example {
-                text: one.text,
-                target: one.target,
+                text: one.text.clone(),
+                target: one.target.clone(),
                 corrected: true,
             })
             .collect();
         corrected.reverse();
-        let mut examples: Vec<Example> = pinned
-            .items
+        let mut examples: Vec<Example> = items
             .iter()
             .filter_map(|item| {
-                let target = task.definition.target(&item.content)?;
+                let target = task.target(&item.content)?;
                 let text = item.content.text.clone();
                 (said.is_empty() || !said.contains(&normalized(&text))).then_some(Example {
                     text,
@@ -102,17 +143,17 @@ impl Trainer {
             })
             .collect();
         examples.extend(corrected);
-        let labels = LabelSet::new(&task.definition, examples.iter().map(|one| &one.target));
+        let labels = LabelSet::new(task, examples.iter().map(|one| &one.target));
         let texts: Vec<&str> = examples.iter().map(|one| one.text.as_str()).collect();
         let vectors = self.matrix(ctx, work, &texts).await?;
         let names = match wants_value {
             true => Vec::new(),
-            false => labels.texts(&task.definition),
+            false => labels.texts(task),
         };
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let label_vectors = self.matrix(ctx, work, &names).await?;
         Ok(Material {
-            task,
+            task: task.clone(),
             examples,
             vectors,
             labels,
@@ -150,7 +191,7 @@ impl Trainer {
         ctx: &TenantContext,
         payload: &RetrainPayload,
         pinned: &Pinned,
-        (seed, kind): (u64, TaskKind),
+        (seed, taught): (u64, &Taught),
         model: TaskModel,
     ) -> Result<Outcome, JobFailure> {
         let task = &payload.task;
@@ -172,11 +213,20 @@ impl Trainer {
             .put(&path, bytes.into())
             .await
             .map_err(retry)?;
-        let parameters = vec![
+        let kind = taught.definition.kind;
+        let (text, inputs) = Inputs::Task(taught.definition.clone()).to_text();
+        let mut parameters = vec![
             ("corrections".to_owned(), report.corrections.to_string()),
             ("examples".to_owned(), report.examples.to_string()),
             ("kind".to_owned(), format!("{kind:?}")),
+            (INPUTS.to_owned(), inputs.clone()),
         ];
+        parameters.extend(model.parameters.iter().flat_map(HeadParameters::parameters));
+        if let Some((hash, until)) = describe_corrections(&taught.corrections) {
+            let until = until.timestamp_micros().to_string();
+            parameters.push((CORRECTIONS_HASH.to_owned(), hash));
+            parameters.push((CORRECTIONS_UNTIL.to_owned(), until));
+        }
         let new = NewModel {
             task: task.clone(),
             version,
@@ -186,7 +236,7 @@ impl Trainer {
             lineage: Lineage {
                 dataset: pinned.dataset.number,
                 dataset_hash: pinned.dataset.content_hash.clone(),
-                code_version: env!("CARGO_PKG_VERSION").to_owned(),
+                code_version: self.code_version.to_owned(),
                 seed,
                 space: self.embedder.space().name.to_owned(),
                 parameters,
@@ -195,7 +245,13 @@ impl Trainer {
             verdict: report.verdict,
             report: report.to_json(),
         };
+        tx.inputs().put(&inputs, &text, now).await.map_err(retry)?;
         tx.models().insert(new, now).await.map_err(retry)?;
+        tx.trials()
+            .add(task, version, &model.trials, now)
+            .await
+            .map_err(retry)?;
+        prune::enqueue(&tx, now).await.map_err(retry)?;
         let champion = (report.verdict == Verdict::Promote).then_some(version);
         if report.verdict != Verdict::InsufficientData {
             tx.models()
@@ -212,26 +268,30 @@ impl Trainer {
         }
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = report.verdict.as_str(), "trained a head");
-        Ok(vec![
+        let mut outcome = vec![
             ("model".to_owned(), name.to_string()),
             ("verdict".to_owned(), report.verdict.as_str().to_owned()),
             ("reason".to_owned(), report.reason),
             ("serves".to_owned(), champion.is_some().to_string()),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
-        ])
+        ];
+        outcome.extend(search_outcome(payload, model.trials.len()));
+        Ok(outcome)
     }
 }
 
-async fn fit(work: &JobWork, material: Material, seed: u64) -> Result<TaskModel, JobFailure> {
+async fn fit(work: &JobWork, material: Material, plan: HeadPlan) -> Result<TaskModel, JobFailure> {
     let stopped = |error: &TaskTrainError| *error == TaskTrainError::Stopped;
     on_own_thread(work, 0.2..0.9, stopped, move |progress| {
         let input = TaskInput {
-            task: &material.task.definition,
+            task: &material.task,
             examples: &material.examples,
             vectors: material.vectors.view(),
             labels: &material.labels,
             label_vectors: material.label_vectors.view(),
-            seed,
+            seed: plan.seed,
+            parameters: plan.parameters,
+            search: plan.search,
         };
         train_task(&input, progress)
     })

@@ -4,6 +4,7 @@ use api::v1;
 use domain::{
     Alias, DatasetNumber, JobKind, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId,
 };
+use learning::MAX_TRIALS;
 use serde::{Deserialize, Serialize};
 use server::ServiceError;
 use storage::NewJob;
@@ -20,6 +21,9 @@ pub(crate) struct RetrainPayload {
     /// None pins the items as they are when the job starts.
     pub dataset: Option<DatasetNumber>,
     pub seed: u64,
+    /// Settings to try; 0 tries none.
+    #[serde(default)]
+    pub search: u32,
 }
 
 impl RetrainPayload {
@@ -29,6 +33,7 @@ impl RetrainPayload {
             task,
             dataset: None,
             seed: 0,
+            search: 0,
         }
     }
 
@@ -74,10 +79,71 @@ impl Retrain {
             task: task(&request.task)?,
             dataset,
             seed: request.seed,
+            search: trials(request.search_trials)?,
         };
         Ok(Self {
             payload,
             request_id,
+        })
+    }
+}
+
+/// The bounded number of settings to try.
+fn trials(asked: u32) -> Result<u32, ServiceError> {
+    if asked > MAX_TRIALS {
+        let message = format!("is {asked}; at most {MAX_TRIALS} settings are tried");
+        return Err(ServiceError::invalid("search_trials", message));
+    }
+    Ok(asked)
+}
+
+/// The making again of a version, as the job carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReproducePayload {
+    pub model: ModelName,
+}
+
+/// A look for versions that may go, as the job carries it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PrunePayload {
+    /// `global` or `verticals/{vertical}`; none means the tenant that the job works for or, for the
+    /// platform, all tiers and everything else that only grows.
+    pub owner: Option<String>,
+    /// Newest versions that stay; none means the server's setting.
+    pub keep: Option<u32>,
+    /// Only says what would go.
+    pub dry_run: bool,
+}
+
+/// Whose trials a list is of, and of which version.
+pub(crate) struct TrialsQuery {
+    pub task: TaskId,
+    pub version: Option<u64>,
+    pub after: Option<TrialKey>,
+    pub limit: u32,
+}
+
+/// The place of a trial in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrialKey {
+    pub version: u64,
+    pub number: u32,
+}
+
+impl std::fmt::Display for TrialKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.version, self.number)
+    }
+}
+
+impl std::str::FromStr for TrialKey {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (version, number) = text.split_once('.').unwrap_or((text, ""));
+        Ok(Self {
+            version: version.parse()?,
+            number: number.parse()?,
         })
     }
 }

@@ -12,11 +12,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Training;
-use crate::commands::{MAX_ATTEMPTS, Retrain, TierPayload, alias, model_name, owner, reason, task};
+use crate::commands::{
+    MAX_ATTEMPTS, Retrain, TierPayload, TrialKey, TrialsQuery, alias, model_name, owner, reason,
+    task,
+};
 use crate::compare::Compare;
 use crate::registry::to_wire;
 use crate::scope::{JobScope, ModelScope};
 use crate::tasks;
+use crate::upkeep::trial_to_wire;
 
 #[tonic::async_trait]
 impl TrainingService for Training {
@@ -188,6 +192,61 @@ impl TrainingService for Training {
         Ok(Response::new(v1::RollbackModelResponse { champion }))
     }
 
+    async fn reproduce_model(
+        &self,
+        request: Request<v1::ReproduceModelRequest>,
+    ) -> Reply<v1::ReproduceModelResponse> {
+        Caller::of(request.extensions())?;
+        let name = model_name(&request.get_ref().name)?;
+        let scope = self
+            .model_scope(request.extensions(), &name.owner, Permission::Administer)
+            .await?;
+        let job = Some(self.start_reproduction(&scope, name).await?.into());
+        Ok(Response::new(v1::ReproduceModelResponse { job }))
+    }
+
+    async fn prune_models(
+        &self,
+        request: Request<v1::PruneModelsRequest>,
+    ) -> Reply<v1::PruneModelsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        Caller::of(&extensions)?;
+        let owner = owner("parent", &request.parent)?;
+        let scope = self
+            .model_scope(&extensions, &owner, Permission::Administer)
+            .await?;
+        let started = self.start_pruning(&scope, request.keep, request.dry_run);
+        let job = Some(started.await?.into());
+        Ok(Response::new(v1::PruneModelsResponse { job }))
+    }
+
+    async fn list_trials(
+        &self,
+        request: Request<v1::ListTrialsRequest>,
+    ) -> Reply<v1::ListTrialsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
+        let query = TrialsQuery {
+            task: task(&request.task)?,
+            version: (request.version > 0).then_some(request.version),
+            after: parse_page_token(&request.page_token)?,
+            limit: page_limit(request.page_size)?,
+        };
+        let found = self.trials(&ctx, &query).await?;
+        let last = found.last().map(|kept| TrialKey {
+            version: kept.version,
+            number: kept.trial.number,
+        });
+        let wire = |kept| trial_to_wire(&ctx, &query.task, kept);
+        Ok(Response::new(v1::ListTrialsResponse {
+            next_page_token: next_page(found.len(), query.limit, last.map(|key| key.to_string())),
+            trials: found.into_iter().map(wire).collect(),
+        }))
+    }
+
     async fn create_task(
         &self,
         request: Request<v1::CreateTaskRequest>,
@@ -290,6 +349,10 @@ impl Training {
             let message = "is for tenants; a tier is trained on what its tenants give";
             return Err(ServiceError::invalid("dataset", message));
         }
+        if request.search_trials > 0 {
+            let message = "is for tenants; a tier has one way to be trained";
+            return Err(ServiceError::invalid("search_trials", message));
+        }
         let task = task(&request.task)?;
         if task != TaskId::experts() {
             let message =
@@ -339,11 +402,8 @@ impl Training {
         {
             return Err(ServiceError::not_found(&request.dataset));
         }
-        let task = &command.payload.task;
-        if *task != TaskId::experts() && tx.tasks().get(task).await?.is_none() {
-            let name = ResourceName::Task(ctx.tenant().clone(), task.clone());
-            return Err(ServiceError::not_found(name));
-        }
+        let search = command.payload.search > 0;
+        self.trainable(ctx, &command.payload.task, search).await?;
         let job = command.payload.job().map_err(ServiceError::internal)?;
         let job = tx.jobs().enqueue(job, now).await?;
         tx.audit()

@@ -8,12 +8,16 @@ mod commands;
 mod compare;
 mod dataset;
 mod handlers;
+mod inputs;
+mod prune;
 mod registry;
+mod reproduce;
 mod scope;
 mod task_report;
 mod tasks;
 mod tiers;
 mod trainer;
+mod upkeep;
 mod watch;
 
 use api::v1::training_service_server::TrainingServiceServer;
@@ -22,6 +26,7 @@ use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 
+pub use prune::{Pruner, keep_house};
 pub use tiers::TierTrainer;
 pub use trainer::Trainer;
 

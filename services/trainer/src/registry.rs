@@ -1,5 +1,7 @@
 //! The registry's side of the service: reading versions, promoting, rolling back.
 
+use std::collections::BTreeSet;
+
 use api::v1;
 use domain::{Alias, ErrorKind, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, TaskId};
 use learning::EvaluationReport;
@@ -11,7 +13,7 @@ use crate::scope::ModelScope;
 use crate::{Training, task_report};
 
 /// Moves of an alias that a roll-back looks back over.
-const EVENTS: u32 = 50;
+pub(crate) const EVENTS: u32 = 50;
 
 impl Training {
     pub(crate) async fn promote(
@@ -35,8 +37,8 @@ impl Training {
         task: &TaskId,
         reason: &str,
     ) -> Result<Option<ModelVersion>, ServiceError> {
-        let (events, current) = self.history(scope, task).await?;
-        let Some(target) = before(&events, current) else {
+        let events = self.history(scope, task).await?;
+        let Some(target) = before(&events) else {
             let message = "there is nothing to roll back: no version was ever promoted";
             return Err(ServiceError::new(
                 ErrorKind::FailedPrecondition,
@@ -44,6 +46,9 @@ impl Training {
                 message,
             ));
         };
+        if let Some(version) = target {
+            self.standing(scope, task, version).await?;
+        }
         let reason = format!("{ROLLED_BACK}: {reason}");
         self.point(scope, task, Alias::Champion, target, &reason)
             .await?;
@@ -62,24 +67,55 @@ impl Training {
         self.model(scope, &name).await.map(Some)
     }
 
-    /// Moves of the champion, newest first, and where it is.
+    /// Makes sure that the version a roll-back returns to is still there.
+    async fn standing(
+        &self,
+        scope: &ModelScope,
+        task: &TaskId,
+        version: u64,
+    ) -> Result<(), ServiceError> {
+        let owner = match scope {
+            ModelScope::Tenant(ctx) => ModelOwner::Tenant(ctx.tenant().clone()),
+            ModelScope::Tier { owner, .. } => owner.clone(),
+        };
+        let task = task.clone();
+        let name = ModelName {
+            owner,
+            task,
+            version,
+        };
+        let found = self.model(scope, &name).await;
+        found.map(drop).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                let message = format!(
+                    "{name}, which served before, was pruned; promote another version instead"
+                );
+                ServiceError::new(
+                    ErrorKind::FailedPrecondition,
+                    "ROLL_BACK_TARGET_PRUNED",
+                    message,
+                )
+            }
+            _ => error,
+        })
+    }
+
+    /// Moves of the champion, newest first.
     async fn history(
         &self,
         scope: &ModelScope,
         task: &TaskId,
-    ) -> Result<(Vec<AliasEvent>, Option<u64>), ServiceError> {
+    ) -> Result<Vec<AliasEvent>, ServiceError> {
         Ok(match scope {
             ModelScope::Tenant(ctx) => {
                 let tx = self.begin(ctx).await?;
-                let events = tx.models().events(task, EVENTS).await?;
-                let current = tx.models().alias(task, Alias::Champion).await?;
-                let of_champion = events.into_iter().filter(|e| e.alias == Alias::Champion);
-                (of_champion.collect(), current)
+                let mut events = tx.models().events(task, EVENTS).await?;
+                events.retain(|event| event.alias == Alias::Champion);
+                events
             }
             ModelScope::Tier { owner, .. } => {
                 let tiers = self.store.platform().tiers();
-                let events = tiers.events(owner, task, EVENTS).await?;
-                (events, tiers.champion(owner, task).await?)
+                tiers.events(owner, task, EVENTS).await?
             }
         })
     }
@@ -116,20 +152,34 @@ impl Training {
     }
 }
 
-/// What the champion's place held before its last move; none when it was never moved.
-fn before(events: &[AliasEvent], current: Option<u64>) -> Option<Option<u64>> {
-    // The newest move that led here and that is not a roll-back itself: two roll-backs in a row
-    // go two steps back, not to and fro.
-    let mut standing = current;
-    for event in events {
-        if event.to == standing && !event.reason.starts_with(ROLLED_BACK) {
-            return Some(event.from);
-        }
+/// What the champion's place held, oldest first, up to what it holds now; of a place that was never
+/// moved nothing. A roll-back takes the last one away, so two in a row go two steps back and not to
+/// and fro. `events` are its moves, newest first.
+fn standings(events: &[AliasEvent]) -> Vec<Option<u64>> {
+    let mut held: Vec<Option<u64>> = events.last().map(|event| event.from).into_iter().collect();
+    for event in events.iter().rev() {
         if event.reason.starts_with(ROLLED_BACK) {
-            standing = event.to;
+            held.pop();
+        }
+        // Where the history is cut, what a roll-back returned to may be out of sight.
+        if held.last() != Some(&event.to) {
+            held.push(event.to);
         }
     }
-    None
+    held
+}
+
+/// What the champion's place held before its last move; none when it was never moved.
+fn before(events: &[AliasEvent]) -> Option<Option<u64>> {
+    standings(events).iter().rev().nth(1).copied()
+}
+
+/// The versions that the next so many roll-backs in a row return to. `events` are moves of the
+/// champion, newest first.
+pub(crate) fn roll_back_targets(events: &[AliasEvent], steps: usize) -> BTreeSet<u64> {
+    let held = standings(events);
+    let below = held.iter().rev().skip(1).take(steps);
+    below.copied().flatten().collect()
 }
 
 /// A version as callers see it; with the evaluation when `whole`.
@@ -177,5 +227,61 @@ fn evaluation(report: EvaluationReport) -> v1::EvaluationReport {
         windows: report.windows,
         slices: slices.collect(),
         own_share: report.own_share,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(from: Option<u64>, to: Option<u64>, reason: &str) -> AliasEvent {
+        AliasEvent {
+            at: chrono::DateTime::UNIX_EPOCH,
+            alias: Alias::Champion,
+            from,
+            to,
+            reason: reason.to_owned(),
+            actor: String::new(),
+        }
+    }
+
+    #[test]
+    fn roll_backs_in_a_row_go_back_step_by_step() {
+        // Newest first: 1, 4, none, 9, none, 12.
+        let mut events = vec![
+            moved(None, Some(12), "proven"),
+            moved(Some(9), None, "not proven"),
+            moved(None, Some(9), "proven"),
+            moved(Some(4), None, "not proven"),
+            moved(Some(1), Some(4), "proven"),
+            moved(None, Some(1), "proven"),
+        ];
+        let after = |steps| Vec::from_iter(roll_back_targets(&events, steps));
+        assert_eq!(after(1), [] as [u64; 0], "the tier above");
+        assert_eq!(after(2), [9]);
+        assert_eq!(after(4), [4, 9]);
+        assert_eq!(after(9), [1, 4, 9]);
+
+        let mut current = Some(12);
+        for expected in [None, Some(9), None, Some(4), Some(1), None] {
+            let target = before(&events);
+            assert_eq!(target, Some(expected), "from {current:?}");
+            events.insert(0, moved(current, expected, "rolled back: worse"));
+            current = expected;
+        }
+        assert_eq!(before(&events), None, "nothing is left to roll back");
+        events.insert(0, moved(None, Some(13), "proven"));
+        assert_eq!(before(&events), Some(None));
+        assert_eq!(before(&[]), None);
+    }
+
+    #[test]
+    fn a_history_that_is_cut_is_no_trouble() {
+        let events = vec![
+            moved(Some(7), Some(3), "rolled back: worse"),
+            moved(Some(5), Some(7), "rolled back: worse"),
+        ];
+        assert_eq!(before(&events), None);
+        assert!(roll_back_targets(&events, 3).is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! Whose jobs and models a call is about: a tenant's, or the platform's.
 
 use domain::{
-    Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, Permission, ResourceName,
-    TaskId, TenantContext, TenantId,
+    ErrorKind, Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, Permission,
+    ResourceName, TaskId, TenantContext, TenantId,
 };
 use server::{Caller, ServiceError, operator};
 
@@ -151,7 +151,35 @@ impl Training {
             }
             ModelScope::Tier { .. } => self.store.platform().tiers().get(name).await?,
         };
-        found.ok_or_else(|| ServiceError::not_found(name))
+        match found {
+            Some(model) => Ok(model),
+            None => Err(self.gone(scope, name).await?),
+        }
+    }
+
+    /// What is said of a version that is not there: it may have been pruned.
+    async fn gone(
+        &self,
+        scope: &ModelScope,
+        name: &ModelName,
+    ) -> Result<ServiceError, ServiceError> {
+        let pruned = match scope {
+            ModelScope::Tenant(ctx) => {
+                let tx = self.begin(ctx).await?;
+                tx.models().pruned(&name.task, name.version).await?
+            }
+            ModelScope::Tier { .. } => self.store.platform().tiers().pruned(name).await?,
+        };
+        let Some((at, reason)) = pruned else {
+            return Ok(ServiceError::not_found(name));
+        };
+        let day = at.format("%Y-%m-%d");
+        let message = format!("{name} was pruned on {day}: {reason}");
+        Ok(ServiceError::new(
+            ErrorKind::NotFound,
+            "MODEL_PRUNED",
+            message,
+        ))
     }
 
     pub(crate) async fn models(

@@ -2,14 +2,17 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{JobKind, Lineage, ModelOwner, Verdict};
-use learning::{Signal, TierKind, TierModel, train_tier};
+use domain::{JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, Verdict};
+use learning::{GLOBAL_RANKER, Ranker, Signal, TierKind, TierModel, global_ranker, train_tier};
 use server::Clock;
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
 
-use crate::above::{Above, above};
+use crate::above::{Above, above, read};
 use crate::commands::TierPayload;
-use crate::trainer::{DEFAULT_SEED, retry};
+use crate::inputs::PARENT_CHECKSUM;
+use crate::prune;
+use crate::reproduce::{Gap, Remade};
+use crate::trainer::{retry, seed_of};
 
 /// Questions of all tenants together: what keeps memory bounded, however many tenants there are.
 const QUESTIONS: usize = 60_000;
@@ -28,6 +31,8 @@ pub struct TierTrainer {
     pub clock: Clock,
     /// The embedding space of the features.
     pub space: &'static str,
+    /// The build that trains, for the lineage.
+    pub code_version: &'static str,
 }
 
 #[async_trait]
@@ -41,15 +46,8 @@ impl JobRunner for TierTrainer {
         let payload: TierPayload =
             serde_json::from_value(work.payload.clone()).map_err(|_| unreadable())?;
         let owner = ModelOwner::parse(&payload.owner).map_err(|_| unreadable())?;
-        let (kind, vertical) = match &owner {
-            ModelOwner::Global => (TierKind::Global, None),
-            ModelOwner::Vertical(vertical) => (TierKind::Vertical, Some(vertical)),
-            ModelOwner::Tenant(_) => return Err(unreadable()),
-        };
-        work.progress(0.05, "collecting what tenants give");
-        let tiers = self.store.platform().tiers();
-        let shared = tiers.shared_signals(&payload.task, vertical).await;
-        let tenants = self.read(work, &shared.map_err(retry)?).await?;
+        let kind = kind_of(&owner).ok_or_else(unreadable)?;
+        let Given { tenants, hash } = self.collect(work, &owner, &payload.task).await?;
         if tenants.len() < kind.least_tenants() {
             return Err(JobFailure::Fail(format!(
                 "{} tenants have a trained model and share what it learned; {} are needed",
@@ -62,17 +60,30 @@ impl JobRunner for TierTrainer {
             .await
             .map_err(retry)?;
         work.progress(0.5, "fitting and judging on left-out tenants");
-        let seed = match payload.seed {
-            0 => DEFAULT_SEED,
-            seed => seed,
-        };
+        let seed = seed_of(payload.seed);
         let ranker = incumbent.ranker.clone();
         let counts = (tenants.len(), questions(&tenants));
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
         let model = tokio::task::spawn_blocking(fit).await.map_err(retry)?;
         work.progress(0.95, "storing the model");
-        let lineage = self.lineage(seed, counts, &incumbent);
-        self.register(&owner, &payload, model, lineage).await
+        let lineage = self.lineage(seed, counts, hash, &incumbent);
+        self.register(work, &owner, &payload, model, lineage).await
+    }
+}
+
+/// What tenants give for a training.
+struct Given {
+    /// By tenant.
+    tenants: Vec<(String, Signal)>,
+    /// Over the checksums of the signals.
+    hash: String,
+}
+
+fn kind_of(owner: &ModelOwner) -> Option<TierKind> {
+    match owner {
+        ModelOwner::Global => Some(TierKind::Global),
+        ModelOwner::Vertical(_) => Some(TierKind::Vertical),
+        ModelOwner::Tenant(_) => None,
     }
 }
 
@@ -84,17 +95,83 @@ fn questions(tenants: &[(String, Signal)]) -> usize {
 }
 
 impl TierTrainer {
-    /// The signals, thinned so that all together are bounded. One that cannot be read is left out.
-    async fn read(
+    /// The bytes of a tier's version, trained again from what its tenants give, as long as that is
+    /// still the same.
+    pub(crate) async fn remake(
         &self,
         work: &JobWork,
-        shared: &[SharedSignal],
-    ) -> Result<Vec<(String, Signal)>, JobFailure> {
+        model: &ModelVersion,
+    ) -> Result<Remade, JobFailure> {
+        let ModelVersion { name, lineage, .. } = model;
+        if lineage.space != self.space {
+            return Ok(Err(Gap::SpaceChanged));
+        }
+        let parent = lineage.parent.as_deref().and_then(|name| name.parse().ok());
+        let (Some(kind), Some(parent)) = (kind_of(&name.owner), parent) else {
+            return Ok(Err(Gap::LineageUnreadable));
+        };
+        if lineage.dataset_hash.is_empty() {
+            return Ok(Err(Gap::LineageUnreadable));
+        }
+        let checksum = lineage.parameter(PARENT_CHECKSUM).unwrap_or_default();
+        let Some(incumbent) = self.parent(&parent, checksum).await? else {
+            return Ok(Err(Gap::ParentMissing));
+        };
+        let Given { tenants, hash } = self.collect(work, &name.owner, &name.task).await?;
+        if hash != lineage.dataset_hash {
+            return Ok(Err(Gap::SignalsChanged));
+        }
+        work.progress(0.5, "fitting");
+        let seed = lineage.seed;
+        let fit = move || train_tier(kind, &tenants, &incumbent, seed);
+        let made = tokio::task::spawn_blocking(fit).await.map_err(retry)?;
+        Ok(Ok(serde_json::to_vec(&made.ranker).map_err(retry)?))
+    }
+
+    /// The ranker that a version was made from, when it is still the same.
+    async fn parent(&self, name: &ModelName, checksum: &str) -> Result<Option<Ranker>, JobFailure> {
+        if name.version == 0 {
+            let same = artifacts::checksum(GLOBAL_RANKER.as_bytes()) == checksum;
+            return Ok(same.then(|| global_ranker().clone()));
+        }
+        let found = self.store.platform().tiers().get(name).await;
+        let Some(model) = found.map_err(retry)? else {
+            return Ok(None);
+        };
+        let found = read(&self.artifacts, &model).await;
+        Ok(found
+            .filter(|_| model.checksum == checksum)
+            .map(|(ranker, _)| ranker))
+    }
+
+    /// What the tenants of a tier give now.
+    async fn collect(
+        &self,
+        work: &JobWork,
+        owner: &ModelOwner,
+        task: &TaskId,
+    ) -> Result<Given, JobFailure> {
+        work.progress(0.05, "collecting what tenants give");
+        let vertical = match owner {
+            ModelOwner::Vertical(vertical) => Some(vertical),
+            ModelOwner::Global | ModelOwner::Tenant(_) => None,
+        };
+        let tiers = self.store.platform().tiers();
+        let shared = tiers.shared_signals(task, vertical).await;
+        let mut shared = shared.map_err(retry)?;
+        // Sorted here, because the databases compare texts by rules of their own.
+        shared.sort_unstable_by(|a, b| a.tenant.cmp(&b.tenant));
+        self.read(work, &shared).await
+    }
+
+    /// The signals, thinned so that all together are bounded. One that cannot be read is left out.
+    async fn read(&self, work: &JobWork, shared: &[SharedSignal]) -> Result<Given, JobFailure> {
         let most_tenants = QUESTIONS / LEAST_QUESTIONS;
         let step = shared.len().div_ceil(most_tenants).max(1);
         let chosen: Vec<_> = shared.iter().step_by(step).collect();
         let each = (QUESTIONS / chosen.len().max(1)).max(LEAST_QUESTIONS);
         let mut tenants = Vec::with_capacity(chosen.len());
+        let mut checksums = Vec::with_capacity(chosen.len());
         for one in chosen {
             if work.should_stop() {
                 return Err(JobFailure::Cancelled);
@@ -108,6 +185,7 @@ impl TierTrainer {
             match signal {
                 Some(signal) if signal.queries().len() >= LEAST_QUESTIONS => {
                     tenants.push((one.tenant.to_string(), signal.thinned(each)));
+                    checksums.push(found.checksum.as_str());
                 }
                 Some(_) => {}
                 None => {
@@ -115,19 +193,32 @@ impl TierTrainer {
                 }
             }
         }
-        Ok(tenants)
+        checksums.sort_unstable();
+        let hash = blake3::hash(checksums.join("\n").as_bytes());
+        Ok(Given {
+            tenants,
+            hash: hash.to_hex().to_string(),
+        })
     }
 
-    fn lineage(&self, seed: u64, (tenants, questions): (usize, usize), parent: &Above) -> Lineage {
+    fn lineage(
+        &self,
+        seed: u64,
+        (tenants, questions): (usize, usize),
+        dataset_hash: String,
+        parent: &Above,
+    ) -> Lineage {
+        let checksum = artifacts::checksum(parent.artifact.as_bytes());
         Lineage {
             dataset: 0,
-            dataset_hash: String::new(),
-            code_version: env!("CARGO_PKG_VERSION").to_owned(),
+            dataset_hash,
+            code_version: self.code_version.to_owned(),
             seed,
             space: self.space.to_owned(),
             parameters: vec![
                 ("tenants".to_owned(), tenants.to_string()),
                 ("questions".to_owned(), questions.to_string()),
+                (PARENT_CHECKSUM.to_owned(), checksum),
             ],
             parent: Some(parent.name.to_string()),
         }
@@ -135,6 +226,7 @@ impl TierTrainer {
 
     async fn register(
         &self,
+        work: &JobWork,
         owner: &ModelOwner,
         payload: &TierPayload,
         model: TierModel,
@@ -142,7 +234,9 @@ impl TierTrainer {
     ) -> Result<Outcome, JobFailure> {
         let bytes = serde_json::to_vec(&model.ranker).map_err(retry)?;
         let digest = blake3::hash(&bytes).to_hex();
-        let path = format!("{owner}/models/{}-{}.json", payload.task, &digest[..16]);
+        // The job is in the path too: no two versions share a file, so one can be pruned alone.
+        let (task, job) = (&payload.task, &work.job.id);
+        let path = format!("{owner}/models/{task}-{}-{job}.json", &digest[..16]);
         let stored = self
             .artifacts
             .put(&path, bytes.into())
@@ -168,6 +262,9 @@ impl TierTrainer {
         let tiers = self.store.platform().tiers();
         let kept = tiers
             .register(owner, new, promote, by)
+            .await
+            .map_err(retry)?;
+        prune::enqueue_for_platform(&self.store, self.clock.now())
             .await
             .map_err(retry)?;
         tracing::info!(model = %kept.name, verdict = verdict.as_str(), "trained a tier");

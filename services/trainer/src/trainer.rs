@@ -4,10 +4,14 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{
-    Alias, Expert, Item, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext, Verdict,
+    Alias, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext,
+    Verdict,
 };
 use embedding::Embedder;
-use learning::{Corpus, Document, Ranker, TenantModel, TrainError, TrainSettings, train_tenant};
+use learning::{
+    Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError, TrainSettings,
+    train_tenant,
+};
 use ndarray::Array2;
 use server::Clock;
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
@@ -16,6 +20,8 @@ use crate::above::{Above, above};
 use crate::arithmetic::on_own_thread;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
+use crate::inputs::{Inputs, PARENT_CHECKSUM};
+use crate::prune;
 
 /// The seed of trainings that name none.
 pub(crate) const DEFAULT_SEED: u64 = 17;
@@ -32,17 +38,24 @@ pub struct Trainer {
     pub embedder: Embedder,
     /// The clock.
     pub clock: Clock,
+    /// The build that trains, for the lineage.
+    pub code_version: &'static str,
 }
 
 #[async_trait]
 impl JobRunner for Trainer {
     fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::Retrain, JobKind::CheckChampion]
+        &[
+            JobKind::Retrain,
+            JobKind::CheckChampion,
+            JobKind::ReproduceModel,
+        ]
     }
 
     async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         match work.job.kind {
             JobKind::CheckChampion => self.check_champion(work).await,
+            JobKind::ReproduceModel => self.reproduce(work).await,
             _ => self.retrain(work).await,
         }
     }
@@ -61,14 +74,6 @@ impl Trainer {
             .await
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
-        let (corpus, vectors) = self
-            .load(&ctx, work, &pinned.items, &pinned.experts)
-            .await?;
-        let seed = if payload.seed == 0 {
-            DEFAULT_SEED
-        } else {
-            payload.seed
-        };
         let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
         let tenant = tenant
             .map_err(retry)?
@@ -77,10 +82,23 @@ impl Trainer {
         let above = above(&self.store, &self.artifacts, vertical)
             .await
             .map_err(retry)?;
-        let model = fit(work, corpus, vectors, above.ranker.clone(), seed).await?;
+        let inputs = Inputs::of_ranker(&pinned.experts, &above);
+        let plan = Plan {
+            seed: seed_of(payload.seed),
+            recipe: RankerRecipe::default(),
+            search: search_of(&payload),
+        };
+        let (experts, incumbent) = inputs
+            .clone()
+            .ranker()
+            .ok_or_else(|| retry("the ranker above cannot be read"))?;
+        let model = self
+            .train(&ctx, work, &pinned.items, (&experts, incumbent), plan)
+            .await?;
         work.progress(0.95, "storing the model");
         let made = Made {
-            lineage: self.lineage(&pinned, seed, &above),
+            lineage: self.lineage(&pinned, plan.seed, &above, &model, &inputs),
+            inputs,
             signal: match tenant.settings.share_for_training {
                 true => Some(self.keep_signal(&ctx, &payload, &pinned, &model).await?),
                 false => None,
@@ -95,7 +113,33 @@ impl Trainer {
 struct Made {
     model: TenantModel,
     lineage: Lineage,
+    inputs: Inputs,
     signal: Option<Signal>,
+}
+
+/// How a ranker is to be trained.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub seed: u64,
+    /// Where nothing is searched.
+    pub recipe: RankerRecipe,
+    pub search: Option<Search>,
+}
+
+/// The seed that is meant by one in a request.
+pub(crate) fn seed_of(asked: u64) -> u64 {
+    match asked {
+        0 => DEFAULT_SEED,
+        seed => seed,
+    }
+}
+
+/// The search that a retrain asks for.
+pub(crate) fn search_of(payload: &RetrainPayload) -> Option<Search> {
+    (payload.search > 0).then_some(Search {
+        trials: payload.search,
+        now: std::time::Instant::now,
+    })
 }
 
 /// A failure that may pass.
@@ -109,14 +153,16 @@ async fn fit(
     corpus: Corpus,
     vectors: Array2<f32>,
     incumbent: Ranker,
-    seed: u64,
+    plan: Plan,
 ) -> Result<TenantModel, JobFailure> {
     let stopped = |error: &TrainError| *error == TrainError::Stopped;
     on_own_thread(work, 0.3..0.9, stopped, move |progress| {
         let settings = TrainSettings {
-            seed,
+            seed: plan.seed,
             incumbent: &incumbent,
             rules: None,
+            recipe: plan.recipe,
+            search: plan.search,
         };
         train_tenant(&corpus, vectors.view(), settings, progress)
     })
@@ -124,6 +170,20 @@ async fn fit(
 }
 
 impl Trainer {
+    /// Trains a ranker on items, with the experts and the ranker above as its inputs say. Stores
+    /// nothing.
+    pub(crate) async fn train(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        items: &[Item],
+        (experts, incumbent): (&[Expert], Ranker),
+        plan: Plan,
+    ) -> Result<TenantModel, JobFailure> {
+        let (corpus, vectors) = self.load(ctx, work, items, experts).await?;
+        fit(work, corpus, vectors, incumbent, plan).await
+    }
+
     /// The corpus of items, and one embedding a row: from the cache where the index has put it.
     pub(crate) async fn load(
         &self,
@@ -202,7 +262,7 @@ impl Trainer {
     ) -> Result<Outcome, JobFailure> {
         let model = &made.model;
         let task = &payload.task;
-        let bytes = serde_json::to_vec(&model.ranker).map_err(retry)?;
+        let bytes = model.to_bytes();
         let now = self.clock.now();
         let tx = self.store.begin(ctx).await.map_err(retry)?;
         let version = tx.models().next_version(task).await.map_err(retry)?;
@@ -231,22 +291,31 @@ impl Trainer {
             verdict,
             report: model.report.to_json(),
         };
+        let (text, hash) = made.inputs.to_text();
+        tx.inputs().put(&hash, &text, now).await.map_err(retry)?;
         tx.models().insert(new, now).await.map_err(retry)?;
+        tx.trials()
+            .add(task, version, &model.trials, now)
+            .await
+            .map_err(retry)?;
         let served = self
             .move_aliases(ctx, &tx, task, version, model, now)
             .await?;
         if let Some(signal) = made.signal {
             tx.signals().put(task, signal, now).await.map_err(retry)?;
         }
+        prune::enqueue(&tx, now).await.map_err(retry)?;
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = verdict.as_str(), "trained a model");
-        Ok(vec![
+        let mut outcome = vec![
             ("model".to_owned(), name.to_string()),
             ("verdict".to_owned(), verdict.as_str().to_owned()),
             ("reason".to_owned(), model.report.reason.clone()),
             ("serves".to_owned(), served.to_string()),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
-        ])
+        ];
+        outcome.extend(search_outcome(payload, model.trials.len()));
+        Ok(outcome)
     }
 
     /// Stores what the tenant gives for training the tiers above.
@@ -276,14 +345,25 @@ impl Trainer {
         })
     }
 
-    fn lineage(&self, pinned: &Pinned, seed: u64, above: &Above) -> Lineage {
+    fn lineage(
+        &self,
+        pinned: &Pinned,
+        seed: u64,
+        above: &Above,
+        model: &TenantModel,
+        inputs: &Inputs,
+    ) -> Lineage {
+        let mut parameters = model.recipe.parameters();
+        let parent = artifacts::checksum(above.artifact.as_bytes());
+        parameters.push((INPUTS.to_owned(), inputs.to_text().1));
+        parameters.push((PARENT_CHECKSUM.to_owned(), parent));
         Lineage {
             dataset: pinned.dataset.number,
             dataset_hash: pinned.dataset.content_hash.clone(),
-            code_version: env!("CARGO_PKG_VERSION").to_owned(),
+            code_version: self.code_version.to_owned(),
             seed,
             space: self.embedder.space().name.to_owned(),
-            parameters: Vec::new(),
+            parameters,
             parent: Some(above.name.to_string()),
         }
     }
@@ -314,5 +394,20 @@ impl Trainer {
                 .map_err(retry)?;
         }
         Ok(champion.is_some())
+    }
+}
+
+/// What a retrain says of its search: how many settings were tried, none where the history is too
+/// short to try any.
+pub(crate) fn search_outcome(payload: &RetrainPayload, tried: usize) -> Outcome {
+    match (payload.search, tried) {
+        (0, _) => Vec::new(),
+        (_, 0) => vec![(
+            "search".to_owned(),
+            "nothing was tried: the history is too short to choose settings on windows that the \
+             gate does not judge on"
+                .to_owned(),
+        )],
+        _ => vec![("trials".to_owned(), tried.to_string())],
     }
 }

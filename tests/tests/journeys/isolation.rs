@@ -62,6 +62,9 @@ const ROWS: &[Row] = rows! {
     TrainingService/CompareModels, Backend, CompareModelsRequest { parent: "" };
     TrainingService/PromoteModel, TenantAdmin, PromoteModelRequest { name: "/models/experts/versions/1" };
     TrainingService/RollbackModel, TenantAdmin, RollbackModelRequest { parent: "" };
+    TrainingService/ReproduceModel, TenantAdmin, ReproduceModelRequest { name: "/models/experts/versions/1" };
+    TrainingService/PruneModels, TenantAdmin, PruneModelsRequest { parent: "" };
+    TrainingService/ListTrials, Backend, ListTrialsRequest { parent: "" };
     TrainingService/CreateTask, TenantAdmin, CreateTaskRequest { parent: "" };
     TrainingService/GetTask, Backend, GetTaskRequest { name: "/tasks/intent" };
     TrainingService/ListTasks, Backend, ListTasksRequest { parent: "" };
@@ -144,6 +147,18 @@ const PLATFORM: &[(&str, fn() -> Vec<u8>)] = &[
     ("/tenantry.v1.TrainingService/RollbackModel", || {
         let parent = "global".to_owned();
         v1::RollbackModelRequest {
+            parent,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/ReproduceModel", || {
+        let name = "global/models/experts/versions/1".to_owned();
+        v1::ReproduceModelRequest { name }.encode_to_vec()
+    }),
+    ("/tenantry.v1.TrainingService/PruneModels", || {
+        let parent = "global".to_owned();
+        v1::PruneModelsRequest {
             parent,
             ..Default::default()
         }

@@ -59,7 +59,7 @@ impl TrainingSet<'_, '_> {
         let (confusions, confusions_complete) = measure::confusions(labels, &pairs);
         let (coverage, precision, firsts) = self.confidence(&answers);
         let report = TaskReport {
-            rows: self.texts.len() as u64,
+            rows: pairs.len() as u64,
             examples: self.texts.len() as u64,
             corrections: self.corrections as u64,
             methods,
@@ -132,9 +132,17 @@ impl TrainingSet<'_, '_> {
             .iter()
             .zip(fold_of)
             .map(|(s, fold)| halves[fold % 2].answer(s));
-        (prior.fit(&rows(&|_| true), target), answers.collect())
+        // What chose the parameters says nothing about them.
+        let judged = answers.skip(self.judged_from).collect();
+        (prior.fit(&rows(&|_| true), target), judged)
     }
 
+    /// What is right for the rows that are judged.
+    fn judged(&self) -> &[Vec<u16>] {
+        &self.truth[self.judged_from..]
+    }
+
+    /// Answered labels and right ones of the rows that are judged.
     fn pairs(&self, answers: &[Answer]) -> Vec<Pair<'_>> {
         let said = answers
             .iter()
@@ -147,14 +155,14 @@ impl TrainingSet<'_, '_> {
                     .map(|l| l.label)
                     .collect(),
             });
-        said.zip(self.truth.iter().map(Vec::as_slice)).collect()
+        said.zip(self.judged().iter().map(Vec::as_slice)).collect()
     }
 
     /// The share of rows answered, the share of those answers that are right, and confidences with
     /// whether they were right.
     fn confidence(&self, answers: &[Answer]) -> (f64, f64, Vec<(f64, bool)>) {
         let (mut answered, mut given, mut right, mut firsts) = (0, 0, 0, Vec::new());
-        for (answer, truth) in answers.iter().zip(&self.truth) {
+        for (answer, truth) in answers.iter().zip(self.judged()) {
             let sure = answer.abstain.is_none();
             answered += usize::from(sure);
             for label in &answer.labels {
@@ -184,7 +192,7 @@ impl TrainingSet<'_, '_> {
         let share = |outside: bool| {
             let own = answers
                 .iter()
-                .zip(&self.truth)
+                .zip(self.judged())
                 .filter(|(_, t)| t.contains(&label) == outside);
             let all: Vec<bool> = own.map(|(answer, _)| answer.out_of_scope).collect();
             all.iter().filter(|found| **found).count() as f64 / all.len().max(1) as f64

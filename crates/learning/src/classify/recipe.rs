@@ -21,6 +21,75 @@ pub(super) struct HeadRecipe {
     pub names: bool,
 }
 
+/// What of a head's recipe a search may change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeadParameters {
+    /// The pull to zero of the weights, in rows.
+    pub pull: f64,
+    /// The length of the embedding's block of a row.
+    pub dense_scale: f32,
+    /// The length of the words' block of a row.
+    pub words_scale: f32,
+    /// The length of the letters' block of a row, where there is one.
+    pub letters_scale: f32,
+}
+
+impl HeadParameters {
+    /// The parameters as key and value, for the lineage.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        vec![
+            ("dense_scale".to_owned(), self.dense_scale.to_string()),
+            ("letters_scale".to_owned(), self.letters_scale.to_string()),
+            ("pull".to_owned(), self.pull.to_string()),
+            ("words_scale".to_owned(), self.words_scale.to_string()),
+        ]
+    }
+
+    /// Reads what [`HeadParameters::parameters`] wrote, among others; none when one is missing or
+    /// cannot be.
+    #[must_use]
+    pub fn from_parameters(parameters: &[(String, String)]) -> Option<Self> {
+        let text = |key: &str| {
+            let mut named = parameters.iter().filter(|(name, _)| name == key);
+            named.next().map(|(_, value)| value.as_str())
+        };
+        let scale = |key: &str| -> Option<f32> {
+            let scale: f32 = text(key)?.parse().ok()?;
+            (scale.is_finite() && scale >= 0.0).then_some(scale)
+        };
+        let pull: f64 = text("pull")?.parse().ok()?;
+        (pull.is_finite() && pull > 0.0).then_some(())?;
+        Some(Self {
+            pull,
+            dense_scale: scale("dense_scale")?,
+            words_scale: scale("words_scale")?,
+            letters_scale: scale("letters_scale")?,
+        })
+    }
+}
+
+impl HeadRecipe {
+    /// What a search may change of it.
+    pub fn parameters(&self) -> HeadParameters {
+        HeadParameters {
+            pull: self.pull,
+            dense_scale: self.dense_scale,
+            words_scale: self.terms.words_scale,
+            letters_scale: self.terms.letters_scale,
+        }
+    }
+
+    /// The same with these parameters.
+    pub fn with(mut self, parameters: &HeadParameters) -> Self {
+        self.pull = parameters.pull;
+        self.dense_scale = parameters.dense_scale;
+        self.terms.words_scale = parameters.words_scale;
+        self.terms.letters_scale = parameters.letters_scale;
+        self
+    }
+}
+
 /// The recipe for a task of this kind with so many rows.
 pub(super) fn head(kind: TaskKind, rows: usize) -> HeadRecipe {
     let several = kind == TaskKind::MultiLabel;

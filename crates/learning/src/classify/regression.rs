@@ -142,7 +142,12 @@ pub(super) fn train(
         value: Some(value),
     };
     let head = Head::new(parts, line).ok_or(TaskTrainError::TooFew { found: 0 })?;
-    Ok(TaskModel { head, report })
+    Ok(TaskModel {
+        head,
+        report,
+        parameters: None,
+        trials: Vec::new(),
+    })
 }
 
 fn fit(

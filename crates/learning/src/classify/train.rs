@@ -4,20 +4,21 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use domain::{Target, TaskDefinition, TaskKind};
+use domain::{Target, TaskDefinition, TaskKind, Trial};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::decision::Scores;
 use super::folds::folds;
 use super::head::{Head, HeadParts};
 use super::linear::{Fit, Linear, Truth, sigmoid, softmax};
-use super::recipe::{self, HeadRecipe};
+use super::recipe::{self, HeadParameters, HeadRecipe};
 use super::report::TaskReport;
 use super::rows::Rows;
+use super::search::{Found, search};
 use super::simple::{Keywords, SimpleMethod, ZeroShot, knn};
 use super::terms::Terms;
 use super::{LabelSet, regression};
-use crate::Progress;
+use crate::{Progress, Search};
 
 /// Fewer examples than this train nothing.
 pub(super) const MIN_EXAMPLES: usize = 10;
@@ -47,8 +48,12 @@ pub struct TaskInput<'a> {
     pub labels: &'a LabelSet,
     /// The embeddings of [`LabelSet::texts`], one row each, of length 1.
     pub label_vectors: ArrayView2<'a, f32>,
-    /// Of everything random: the bootstrap.
+    /// Of everything random: the bootstrap, and a search.
     pub seed: u64,
+    /// How a head for labels is made, where nothing is searched; none takes the usual parameters.
+    pub parameters: Option<HeadParameters>,
+    /// A search for better parameters. Numbers have none: their few are tried in every training.
+    pub search: Option<Search>,
 }
 
 /// What came out of training.
@@ -58,6 +63,10 @@ pub struct TaskModel {
     pub head: Head,
     /// How a head made in the same way did on what it had not seen.
     pub report: TaskReport,
+    /// How a head for labels was made.
+    pub parameters: Option<HeadParameters>,
+    /// What a search tried; empty where nothing was searched.
+    pub trials: Vec<Trial>,
 }
 
 /// Why nothing was trained.
@@ -102,7 +111,13 @@ pub fn train_task(
     if input.task.kind == TaskKind::Regression {
         return regression::train(input, progress);
     }
-    let set = TrainingSet::new(input)?;
+    let found = match input.search {
+        Some(wanted) => search(input, wanted, progress)?,
+        None => Found::default(),
+    };
+    let parameters = found.parameters.or(input.parameters);
+    let mut set = TrainingSet::new(input, parameters.as_ref())?;
+    set.judged_from = found.judged_from;
     let stopped = AtomicBool::new(false);
     let go_on = || !stopped.load(Ordering::Relaxed);
     let turns = recipe::folds(set.texts.len());
@@ -152,6 +167,7 @@ pub fn train_task(
         return Err(TaskTrainError::Stopped);
     }
     let (decision, blend, report) = set.judge(held, &fold_of);
+    let parameters = Some(set.recipe.parameters());
     let parts = HeadParts {
         kind: input.task.kind,
         labels: input.labels.names().to_vec(),
@@ -164,7 +180,12 @@ pub fn train_task(
     };
     // Weights that are not finite come of embeddings that are not: nothing was learned.
     let head = Head::new(parts, linear).ok_or(TaskTrainError::TooFew { found: 0 })?;
-    Ok(TaskModel { head, report })
+    Ok(TaskModel {
+        head,
+        report,
+        parameters,
+        trials: found.trials,
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -197,10 +218,15 @@ pub(super) struct TrainingSet<'a, 'b> {
     pub names: Option<(Rows, Vec<u16>)>,
     pub recipe: HeadRecipe,
     pub warnings: Vec<String>,
+    /// The first row that is judged; those before chose the parameters.
+    pub judged_from: usize,
 }
 
 impl<'a, 'b> TrainingSet<'a, 'b> {
-    fn new(input: &'a TaskInput<'b>) -> Result<Self, TaskTrainError> {
+    pub(super) fn new(
+        input: &'a TaskInput<'b>,
+        parameters: Option<&HeadParameters>,
+    ) -> Result<Self, TaskTrainError> {
         let (task, labels) = (input.task, input.labels);
         let mut kept = Vec::new();
         let mut truth = Vec::new();
@@ -236,7 +262,11 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             .collect();
         let vectors = input.vectors.select(Axis(0), &kept);
         let most = (recipe::MAX_WEIGHTS / labels.len().max(1)).saturating_sub(vectors.ncols());
-        let recipe = recipe::head(task.kind, kept.len());
+        let usual = recipe::head(task.kind, kept.len());
+        let recipe = match parameters {
+            Some(parameters) => usual.with(parameters),
+            None => usual,
+        };
         let terms = Terms::fit(&recipe.terms, texts.iter().copied(), most);
         let mut rows = Rows::new(&vectors * recipe.dense_scale, terms.width());
         texts.iter().for_each(|text| rows.push(&terms.row(text)));
@@ -287,6 +317,7 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             names,
             recipe,
             warnings,
+            judged_from: 0,
         })
     }
 
@@ -294,7 +325,7 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         self.input.task.kind == TaskKind::MultiLabel
     }
 
-    fn fit(&self, which: &[usize], go_on: &(dyn Fn() -> bool + Sync)) -> Option<Linear> {
+    pub(super) fn fit(&self, which: &[usize], go_on: &(dyn Fn() -> bool + Sync)) -> Option<Linear> {
         let fit = Fit {
             outputs: self.input.labels.len(),
             pull: self.recipe.pull,

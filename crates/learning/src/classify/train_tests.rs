@@ -88,6 +88,8 @@ fn train(
         labels: &labels,
         label_vectors: label_vectors.view(),
         seed: 1,
+        parameters: None,
+        search: None,
     };
     train_task(&input, &|_, _| true)
 }
@@ -295,9 +297,76 @@ fn it_stops_when_asked() {
         labels: &labels,
         label_vectors: label_vectors.view(),
         seed: 1,
+        parameters: None,
+        search: None,
     };
     assert_eq!(
         train_task(&input, &|_, _| false),
         Err(TaskTrainError::Stopped)
     );
+}
+
+/// The head of these examples, with parameters or a search.
+fn made(
+    kind: TaskKind,
+    examples: &[Example],
+    vectors: &Array2<f32>,
+    parameters: Option<HeadParameters>,
+    trials: u32,
+) -> TaskModel {
+    let task = task(kind);
+    let labels = LabelSet::new(&task, examples.iter().map(|example| &example.target));
+    let label_vectors = Array2::from_shape_fn((labels.len(), vectors.ncols()), |(row, column)| {
+        f32::from(u8::from(row == column))
+    });
+    let input = TaskInput {
+        task: &task,
+        examples,
+        vectors: vectors.view(),
+        labels: &labels,
+        label_vectors: label_vectors.view(),
+        seed: 7,
+        parameters,
+        search: (trials > 0).then_some(Search {
+            trials,
+            now: std::time::Instant::now,
+        }),
+    };
+    train_task(&input, &|_, _| true).unwrap()
+}
+
+#[test]
+fn a_head_trained_twice_has_the_same_bytes() {
+    let (examples, vectors) = examples(240);
+    for kind in [TaskKind::SingleLabel, TaskKind::MultiLabel] {
+        let first = made(kind, &examples, &vectors, None, 0);
+        let again = made(kind, &examples, &vectors, None, 0);
+        assert_eq!(first.head.to_bytes(), again.head.to_bytes());
+        assert_eq!(first.report, again.report);
+        let same = made(kind, &examples, &vectors, first.parameters, 0);
+        assert_eq!(first.head.to_bytes(), same.head.to_bytes());
+    }
+}
+
+#[test]
+fn a_searched_head_is_judged_on_rows_that_chose_nothing() {
+    let (examples, vectors) = examples(240);
+    for kind in [TaskKind::SingleLabel, TaskKind::MultiLabel] {
+        let found = made(kind, &examples, &vectors, None, 5);
+        assert_eq!(found.trials.len(), 5);
+        assert_eq!(found.report.rows, 120, "the newer half");
+        let chosen: Vec<_> = found.trials.iter().filter(|trial| trial.chosen).collect();
+        assert_eq!(chosen.len(), 1);
+        let parameters = HeadParameters::from_parameters(&chosen[0].parameters);
+        assert_eq!(parameters, found.parameters);
+        assert!(found.trials.iter().all(|trial| trial.metrics[1].1 == 48.0));
+        let by_hand = made(kind, &examples, &vectors, parameters, 0);
+        assert_eq!(by_hand.head.to_bytes(), found.head.to_bytes());
+    }
+    let (few, few_vectors) = (
+        examples[..60].to_vec(),
+        vectors.slice(s![..60, ..]).to_owned(),
+    );
+    let few = made(TaskKind::SingleLabel, &few, &few_vectors, None, 5);
+    assert!(few.trials.is_empty() && few.report.rows == 60);
 }

@@ -16,7 +16,7 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 24] = [
+const TABLES: [&str; 26] = [
     "model_scores",
     "corrections",
     "classifications",
@@ -24,6 +24,8 @@ const TABLES: [&str; 24] = [
     "requests",
     "routing_policies",
     "training_signals",
+    "training_inputs",
+    "trials",
     "feedback",
     "answers",
     "embeddings",

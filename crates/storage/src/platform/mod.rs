@@ -13,11 +13,13 @@ use crate::session::{Scope, Session};
 use crate::store::Inner;
 
 mod erase;
+mod forget;
 mod jobs;
 mod keys;
 mod queue;
 mod take;
 mod tenants_admin;
+mod tier_prune;
 mod tiers;
 
 pub use erase::{ErasureCertificate, ErasureCounts};

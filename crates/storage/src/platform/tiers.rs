@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Change, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, TenantState, VerticalId,
+    Alias, Change, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, TenantState, VerticalId,
 };
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -22,7 +22,7 @@ const PAGE: u64 = 500;
 /// The registry of the tiers above the tenants. Each method is a transaction of its own.
 #[derive(Debug, Clone)]
 pub struct Tiers {
-    platform: Platform,
+    pub(super) platform: Platform,
 }
 
 /// Who moves a tier's champion, why and when.
@@ -200,6 +200,7 @@ impl Tiers {
         let rows = tier_events::Entity::find()
             .filter(tier_events::Column::Owner.eq(owner.to_string()))
             .filter(tier_events::Column::Task.eq(task.as_str()))
+            .filter(tier_events::Column::Alias.eq(Alias::Champion.as_str()))
             .order_by_desc(tier_events::Column::Sequence)
             .limit(u64::from(limit))
             .all(session.read().await?)
@@ -328,6 +329,7 @@ async fn move_champion(
         reason: ActiveValue::Set(storable(by.reason)),
         actor: ActiveValue::Set(by.actor.to_owned()),
         at: ActiveValue::Set(micros(by.now)),
+        alias: ActiveValue::Set(Alias::Champion.as_str().to_owned()),
     };
     tier_events::Entity::insert(event)
         .exec_without_returning(db)

@@ -30,7 +30,9 @@ pub(crate) mod tenants;
 pub(crate) mod tier_champions;
 pub(crate) mod tier_events;
 pub(crate) mod tier_models;
+pub(crate) mod training_inputs;
 pub(crate) mod training_signals;
+pub(crate) mod trials;
 
 /// A table whose rows belong to tenants: [`crate::TenantTx`] adds the filter to each query.
 pub(crate) trait TenantRows: EntityTrait {

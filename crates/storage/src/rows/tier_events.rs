@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub reason: String,
     pub actor: String,
     pub at: i64,
+    /// `champion`, or `pruned`.
+    pub alias: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

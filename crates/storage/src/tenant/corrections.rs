@@ -72,6 +72,30 @@ impl Corrections<'_> {
         all(query.all(db).await?)
     }
 
+    /// Those of [`Corrections::newest`] that were given by then: what a training saw, as long as none
+    /// of them was given again since.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "corrections.newest_until", skip_all)]
+    pub async fn newest_until(
+        &self,
+        task: &TaskId,
+        until: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<Vec<Correction>> {
+        let db = self.tx.session().read().await?;
+        let query = self
+            .tx
+            .find::<Entity>()
+            .filter(Column::Task.eq(task.as_str()))
+            .filter(Column::GivenAt.lte(micros(until)))
+            .order_by_desc(Column::GivenAt)
+            .order_by_desc(Column::RequestId)
+            .limit(u64::from(limit));
+        all(query.all(db).await?)
+    }
+
     /// How many corrections of the task there are, and when the newest was given.
     ///
     /// # Errors

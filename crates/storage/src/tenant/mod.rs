@@ -17,15 +17,18 @@ mod embeddings;
 mod experts;
 mod feedback;
 mod index_state;
+mod inputs;
 mod items;
 mod jobs;
 mod models;
+pub(crate) mod prune;
 mod rejections;
 mod requests;
 mod routing;
 mod scores;
 mod signals;
 mod tasks;
+mod trials;
 
 pub use answers::{Answer, Answers, JudgedAnswer, NewAnswer, Shadow};
 pub use audit::Audit;
@@ -36,15 +39,18 @@ pub use embeddings::Embeddings;
 pub use experts::Experts;
 pub use feedback::{Feedback, FeedbackLog, NewFeedback};
 pub use index_state::IndexState;
+pub use inputs::TrainingInputs;
 pub use items::{DeleteOutcome, ItemChange, ItemQuery, Items, UpsertOutcome};
 pub use jobs::{Jobs, NewJob};
 pub use models::{AliasEvent, Models, NewModel};
+pub use prune::{PruneNote, VersionOnShelf};
 pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
 pub use routing::{KeptPolicy, RoutingPolicies};
 pub use scores::Scores;
 pub use signals::{SharedSignal, Signal, Signals};
 pub use tasks::Tasks;
+pub use trials::{KeptTrial, Trials};
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
 const ROWS_PER_INSERT: usize = 1_000;
@@ -175,6 +181,18 @@ impl TenantTx {
     #[must_use]
     pub fn signals(&self) -> Signals<'_> {
         Signals { tx: self }
+    }
+
+    /// What trainings read besides their dataset.
+    #[must_use]
+    pub fn inputs(&self) -> TrainingInputs<'_> {
+        TrainingInputs { tx: self }
+    }
+
+    /// What searches tried.
+    #[must_use]
+    pub fn trials(&self) -> Trials<'_> {
+        Trials { tx: self }
     }
 
     /// The record of administrative acts.

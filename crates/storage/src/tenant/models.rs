@@ -9,6 +9,7 @@ use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
+use super::prune::PRUNED;
 use super::{TenantTx, all, audit, counters};
 use crate::convert::{count, int, micros, storable, to_json};
 use crate::rows::{model_aliases, model_events, models, tenant_counters};
@@ -243,6 +244,7 @@ impl Models<'_> {
             .tx
             .find::<model_events::Entity>()
             .filter(model_events::Column::Task.eq(task.as_str()))
+            .filter(model_events::Column::Alias.ne(PRUNED))
             .order_by_desc(model_events::Column::Sequence)
             .limit(u64::from(limit));
         all(query.all(db).await?)

@@ -21,8 +21,10 @@ mod jobs;
 mod models;
 mod postgres;
 mod queue;
+mod registry;
 mod routing;
 mod schema;
+mod scores;
 mod serving;
 mod sqlite_file;
 mod tasks;
@@ -86,6 +88,8 @@ contract![
     models::a_version_is_inserted_once,
     models::tenant_b_cannot_see_models_of_a,
     serving::embeddings_are_cached_by_space,
+    scores::a_score_is_kept_and_replaced,
+    scores::judged_answers_come_with_all_that_was_said,
     serving::the_index_knows_how_far_it_is,
     serving::feedback_is_kept_once,
     serving::answers_are_found_by_request,
@@ -96,6 +100,11 @@ contract![
     tiers::the_platform_has_jobs_of_its_own,
     tiers::only_what_tenants_agree_to_is_shared,
     worker::a_job_may_write_while_its_lease_is_renewed,
+    registry::a_search_leaves_its_trials,
+    registry::what_is_pruned_is_gone_with_all_of_it_and_recorded,
+    registry::a_tiers_version_is_pruned_unless_it_is_needed,
+    registry::what_only_grows_is_forgotten,
+    registry::tenant_b_cannot_see_trials_or_inputs_of_a,
     routing::a_policy_is_set_and_replaced,
     routing::tenant_b_cannot_see_policies_of_a,
     tasks::a_task_is_made_changed_listed_and_deleted,

@@ -30,6 +30,8 @@ pub enum Exit {
     RowsRejected = 7,
     /// The job that was waited for failed or was cancelled.
     JobFailed = 8,
+    /// A model was made again, and is not the same.
+    NotReproduced = 9,
     /// Stopped by Ctrl-C.
     Interrupted = 130,
 }
@@ -45,6 +47,7 @@ pub const EXIT_CODES: &str = "Exit codes:
   6    server unreachable, overloaded, or too late
   7    finished, but some rows were rejected or the file is damaged
   8    the job that was waited for failed or was cancelled
+  9    a model could not be made again with the same bytes
   130  stopped by Ctrl-C";
 
 /// An error as it is shown.

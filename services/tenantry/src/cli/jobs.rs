@@ -76,6 +76,10 @@ pub enum Kind {
     TrainTier,
     /// Weighs the champion on what is new
     CheckChampion,
+    /// Trains a version again and compares
+    ReproduceModel,
+    /// Deletes versions that nothing needs
+    PruneModels,
 }
 
 /// Where a job is in its life.
@@ -336,6 +340,8 @@ async fn list(
         Kind::EraseTenant => v1::job::Kind::EraseTenant,
         Kind::TrainTier => v1::job::Kind::TrainTier,
         Kind::CheckChampion => v1::job::Kind::CheckChampion,
+        Kind::ReproduceModel => v1::job::Kind::ReproduceModel,
+        Kind::PruneModels => v1::job::Kind::PruneModels,
     });
     let state = state.map_or(v1::job::State::Unspecified, |state| match state {
         State::Queued => v1::job::State::Queued,

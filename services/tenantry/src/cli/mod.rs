@@ -25,6 +25,7 @@ mod models;
 mod output;
 mod progress;
 mod recommend;
+mod registry;
 mod route;
 mod routing;
 pub mod serve_args;

@@ -1,4 +1,4 @@
-//! `tenantry models`: train, compare, promote, roll back.
+//! `tenantry models`: train, compare, promote, roll back; `registry` has the upkeep.
 
 use api::v1;
 use serde::Serialize;
@@ -11,6 +11,7 @@ use super::error::{CliError, Exit};
 use super::jobs::{self, JobView};
 use super::model_view::ModelView;
 use super::output::{Output, note};
+use super::registry;
 
 /// Train models, see what they are worth, decide which one serves.
 #[derive(Debug, clap::Subcommand)]
@@ -23,6 +24,7 @@ Examples:
   tenantry models train --of verticals/healthcare --wait
   tenantry models train -t acme --wait
   tenantry models train -t acme --task intent --wait
+  tenantry models train -t acme --search 16 --wait     # try settings, keep the best
   tenantry models train -t acme --dataset 3 --seed 7 --wait -o json")]
     Train(TrainArgs),
     /// List a tenant's model versions, newest first
@@ -75,6 +77,49 @@ Examples:
         #[arg(long)]
         reason: String,
     },
+    /// Train a version again from its lineage and compare the bytes; ends with code 9 when they differ
+    #[command(after_help = "Nothing is registered, and nothing serves differently.
+
+Examples:
+  tenantry models reproduce -t acme 3
+  tenantry models reproduce tenants/acme/models/experts/versions/3 -o json
+  tenantry models reproduce --of verticals/healthcare 2")]
+    Reproduce(ModelArg),
+    /// Delete old versions that nothing needs; it also happens after each training
+    #[command(
+        after_help = "The champion, the challenger, versions that a policy pins or a roll-back returns \
+to, the newest and the young stay.
+
+Examples:
+  tenantry models prune -t acme --dry-run
+  tenantry models prune -t acme --keep 3
+  tenantry models prune --of global"
+    )]
+    Prune {
+        #[command(flatten)]
+        owner: OwnerArg,
+        /// So many of the newest versions stay [default: the server's setting]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        keep: Option<u32>,
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List what searches tried, and how it did; the newest version's trials first
+    #[command(after_help = "Examples:
+  tenantry models trials -t acme
+  tenantry models trials -t acme 7 -o csv
+  tenantry models trials tenants/acme/models/intent/versions/2 -o json")]
+    Trials {
+        #[command(flatten)]
+        tenant: TenantArg,
+        #[command(flatten)]
+        task: TaskArg,
+        /// Only this version's: its number, or its whole name
+        model: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
 }
 
 /// Whose models are meant.
@@ -88,7 +133,11 @@ pub struct OwnerArg {
 }
 
 impl OwnerArg {
-    fn parent(&self) -> Result<String, CliError> {
+    /// The owner's name.
+    ///
+    /// # Errors
+    /// When none was given.
+    pub fn parent(&self) -> Result<String, CliError> {
         self.of.clone().map_or_else(|| self.tenant.parent(), Ok)
     }
 
@@ -105,7 +154,7 @@ impl OwnerArg {
 pub struct TaskArg {
     /// What is predicted
     #[arg(long, default_value = "experts")]
-    task: String,
+    pub task: String,
 }
 
 /// Which model is meant.
@@ -120,7 +169,11 @@ pub struct ModelArg {
 }
 
 impl ModelArg {
-    fn name(&self) -> Result<String, CliError> {
+    /// The version's whole name.
+    ///
+    /// # Errors
+    /// When it is short and no owner was given.
+    pub fn name(&self) -> Result<String, CliError> {
         let collection = format!("models/{}/versions", self.task.task);
         self.owner.name_of(&self.model, &collection)
     }
@@ -139,6 +192,9 @@ pub struct TrainArgs {
     /// Of everything random; 0 is the default one
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Try so many settings first, on windows older than those the gate judges on, and take the best
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32))]
+    search: Option<u32>,
     /// Wait for the end, with live progress, and show the model
     #[arg(long)]
     wait: bool,
@@ -154,7 +210,7 @@ struct TrainView {
     model: Option<ModelView>,
 }
 
-const MISSING: &str = "`tenantry models list -t TENANT` shows the versions there are";
+pub(super) const MISSING: &str = "`tenantry models list -t TENANT` shows the versions there are";
 
 /// Runs a `models` command.
 ///
@@ -171,6 +227,21 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
         // Done above.
         ModelsCommand::Compare(_) => {}
         ModelsCommand::Train(args) => return train(&client, args, out).await,
+        ModelsCommand::Reproduce(model) => return registry::reproduce(&client, &model, out).await,
+        ModelsCommand::Prune {
+            owner,
+            keep,
+            dry_run,
+        } => return registry::prune(&client, &owner, (keep, dry_run), out).await,
+        ModelsCommand::Trials {
+            tenant,
+            task,
+            model,
+            page,
+        } => {
+            let query = registry::TrialsArgs::new(&tenant, task.task, model)?;
+            registry::trials(&client, query, &page, out).await?;
+        }
         ModelsCommand::List { owner, task, page } => {
             let parent = owner.parent()?;
             let models = page
@@ -246,6 +317,7 @@ async fn train(client: &Client, args: TrainArgs, out: &mut Output) -> Result<Exi
             .request_id
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         seed: args.seed,
+        search_trials: args.search.unwrap_or(0),
     };
     let answer = client.answer(client.training().retrain(client.timed(request)).await)?;
     let mut job = answer.job.unwrap_or_default();
