@@ -20,17 +20,20 @@ pub enum JobKind {
     TrainTier,
     /// Weighs the champion against the tier above on what came after its training.
     CheckChampion,
+    /// Computes the answers of items that nobody has answered yet, before they are asked for.
+    Precompute,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::IndexItems,
         Self::RebuildIndex,
         Self::Retrain,
         Self::EraseTenant,
         Self::TrainTier,
         Self::CheckChampion,
+        Self::Precompute,
     ];
 
     /// The stable text of the kind, as stored and shown.
@@ -43,6 +46,7 @@ impl JobKind {
             Self::EraseTenant => "ERASE_TENANT",
             Self::TrainTier => "TRAIN_TIER",
             Self::CheckChampion => "CHECK_CHAMPION",
+            Self::Precompute => "PRECOMPUTE",
         }
     }
 

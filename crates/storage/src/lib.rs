@@ -47,7 +47,8 @@ pub use tenant::{
     AliasEvent, Answer, Answers, Audit, Classification, ClassificationOutcome, Classifications,
     Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
     FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy, Models,
-    NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, Rejections, Requests,
-    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, Tasks, TenantTx, UpsertOutcome,
+    NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, OpenPosition,
+    PrecomputedAnswer, PrecomputedAnswers, Rejections, Requests, RoutingPolicies, Shadow,
+    SharedSignal, Signal, Signals, Tasks, TenantTx, UpsertOutcome,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

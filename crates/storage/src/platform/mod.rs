@@ -15,6 +15,7 @@ use crate::store::Inner;
 mod erase;
 mod jobs;
 mod keys;
+mod precomputed;
 mod queue;
 mod take;
 mod tenants_admin;

@@ -20,6 +20,7 @@ mod index_state;
 mod items;
 mod jobs;
 mod models;
+mod precomputed;
 mod rejections;
 mod requests;
 mod routing;
@@ -36,9 +37,10 @@ pub use embeddings::Embeddings;
 pub use experts::Experts;
 pub use feedback::{Feedback, FeedbackLog, NewFeedback};
 pub use index_state::IndexState;
-pub use items::{DeleteOutcome, ItemChange, ItemQuery, Items, UpsertOutcome};
+pub use items::{DeleteOutcome, ItemChange, ItemQuery, Items, OpenPosition, UpsertOutcome};
 pub use jobs::{Jobs, NewJob};
 pub use models::{AliasEvent, Models, NewModel};
+pub use precomputed::{PrecomputedAnswer, PrecomputedAnswers};
 pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
 pub use routing::{KeptPolicy, RoutingPolicies};
@@ -157,6 +159,12 @@ impl TenantTx {
     #[must_use]
     pub fn corrections(&self) -> Corrections<'_> {
         Corrections { tx: self }
+    }
+
+    /// Answers that were computed before they were asked for.
+    #[must_use]
+    pub fn precomputed(&self) -> PrecomputedAnswers<'_> {
+        PrecomputedAnswers { tx: self }
     }
 
     /// First answers of mutations, for those who ask again.
