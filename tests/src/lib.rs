@@ -70,6 +70,14 @@ impl TestServer {
     /// # Panics
     /// When it does not become ready; its log is in the message.
     pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// [`TestServer::start`] with settings: variables and their values.
+    ///
+    /// # Panics
+    /// When it does not become ready; its log is in the message.
+    pub async fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let address_file = folder.join("addresses.json");
         let _ = std::fs::remove_file(&address_file);
         let log = std::fs::File::create(folder.join("server.log")).expect("a log file");
@@ -86,6 +94,7 @@ impl TestServer {
             .arg(folder)
             .arg("--address-file")
             .arg(&address_file)
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -15,6 +15,7 @@ mod tasks;
 mod tiers;
 mod trainer;
 mod watch;
+mod yielding;
 
 use api::v1::training_service_server::TrainingServiceServer;
 use domain::TenantContext;

@@ -10,6 +10,7 @@ use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, S
 use crate::above::{Above, above};
 use crate::commands::TierPayload;
 use crate::trainer::{DEFAULT_SEED, retry};
+use crate::yielding::yielding;
 
 /// Questions of all tenants together: what keeps memory bounded, however many tenants there are.
 const QUESTIONS: usize = 60_000;
@@ -69,7 +70,7 @@ impl JobRunner for TierTrainer {
         let ranker = incumbent.ranker.clone();
         let counts = (tenants.len(), questions(&tenants));
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
-        let model = tokio::task::spawn_blocking(fit).await.map_err(retry)?;
+        let model = yielding(fit).await.map_err(retry)?;
         work.progress(0.95, "storing the model");
         let lineage = self.lineage(seed, counts, &incumbent);
         self.register(&owner, &payload, model, lineage).await

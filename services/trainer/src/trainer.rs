@@ -16,6 +16,7 @@ use crate::above::{Above, above};
 use crate::arithmetic::on_own_thread;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
+use crate::yielding::yielding;
 
 /// The seed of trainings that name none.
 pub(crate) const DEFAULT_SEED: u64 = 17;
@@ -132,7 +133,11 @@ impl Trainer {
         items: &[Item],
         experts: &[Expert],
     ) -> Result<(Corpus, Array2<f32>), JobFailure> {
-        let corpus = Corpus::new(items.iter().map(Document::from), experts)
+        // Copied, which takes little beside reading all their words.
+        let (read, people) = (items.to_vec(), experts.to_vec());
+        let corpus = yielding(move || Corpus::new(read.iter().map(Document::from), &people))
+            .await
+            .map_err(retry)?
             .map_err(|error| JobFailure::Fail(error.to_string()))?;
         let texts: Vec<&str> = items
             .iter()

@@ -14,5 +14,7 @@ mod dirty;
 mod drift;
 mod isolation;
 mod learn;
+mod precomputed;
+mod questionnaire;
 mod routing;
 mod tiers;
