@@ -53,15 +53,20 @@ impl JobRunner for Precomputer {
     async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         let ctx = TenantContext::for_background_work(work.tenant()?, "precompute");
         let residents = &self.router.parts.residents;
-        let view = residents.up_to_date(&ctx).await.map_err(retry)?;
+        let view = residents
+            .up_to_date(&ctx)
+            .await
+            .map_err(|error| retry(&error))?;
         let stamp = view.stamp.fingerprint();
-        let (open, kept) = self.read(&ctx).await.map_err(retry)?;
+        let (open, kept) = self.read(&ctx).await.map_err(|error| retry(&error))?;
         let gone: Vec<ItemId> = kept
             .keys()
             .filter(|id| !open.iter().any(|item| item.content.id == **id))
             .cloned()
             .collect();
-        self.forget(&ctx, &gone).await.map_err(retry)?;
+        self.forget(&ctx, &gone)
+            .await
+            .map_err(|error| retry(&error))?;
         let holds = |item: &Item| {
             let kept = kept.get(&item.content.id);
             kept.is_some_and(|(revision, made)| *revision == item.revision && *made == stamp)
@@ -75,7 +80,7 @@ impl JobRunner for Precomputer {
             work.progress(share, "computing answers of open items");
             self.compute(&ctx, &view, &stamp, chunk)
                 .await
-                .map_err(retry)?;
+                .map_err(|error| retry(&error))?;
         }
         Ok(vec![
             ("computed".to_owned(), outdated.len().to_string()),
@@ -86,7 +91,7 @@ impl JobRunner for Precomputer {
 }
 
 /// A failure that may pass.
-fn retry(error: ServiceError) -> JobFailure {
+fn retry(error: &ServiceError) -> JobFailure {
     tracing::warn!(
         error = error.message(),
         reason = error.reason(),
@@ -142,7 +147,7 @@ impl Precomputer {
             match platform.tenants_with_precomputed().await {
                 Ok(found) => tenants.extend(found),
                 Err(error) => {
-                    tracing::warn!(%error, "tenants with precomputed answers are unknown")
+                    tracing::warn!(%error, "tenants with precomputed answers are unknown");
                 }
             }
         }

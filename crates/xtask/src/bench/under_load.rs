@@ -231,9 +231,8 @@ impl Asker {
         let tenant = &self.tenants[number * 7_919 % self.tenants.len()];
         let question = &tenant.questions[number % tenant.questions.len()];
         let text = format!("{} (case {number})", question.text);
-        let client = &self.connections[number % self.connections.len()];
-        let answer = client.of(tenant.name()).recommend(&text, TOP_K, ROUTED);
-        let answer = answer.await?;
+        let client = self.connections[number % self.connections.len()].of(tenant.name());
+        let answer = client.recommend(&text, TOP_K, ROUTED).await?;
         ensure!(
             !answer.response.recommendations.is_empty(),
             "{} got nobody recommended",
