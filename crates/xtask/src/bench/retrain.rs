@@ -126,25 +126,35 @@ fn write_features(
     tenant: &str,
     out: &Path,
 ) -> Result<Written> {
-    let mut command = cargo();
-    command.current_dir(&prepared.root).args(["run", "--quiet"]);
-    if !dev {
-        command.arg("--release");
-    }
-    let output = command
+    // Together with the packages that the server was built with: else cargo settles other features
+    // and builds the dependencies again.
+    let beside = match dev {
+        true => ["--package", env!("CARGO_PKG_NAME")],
+        false => ["--release", "--quiet"],
+    };
+    let built = cargo()
+        .current_dir(&prepared.root)
         .args([
+            "build",
+            "--package",
+            "tenantry",
             "--package",
             "tenantry-trainer",
-            "--example",
-            "features",
-            "--",
         ])
+        .args(["--example", "features"])
+        .args(beside)
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(built.success(), "the features' writer could not be built");
+    let folder = prepared.executable.parent();
+    let program = folder.context("the server has no folder")?;
+    let output = Command::new(program.join("examples").join("features"))
         .args([data, Path::new(tenant), out])
         .env("TENANTRY_MODEL_DIR", &prepared.assets().model_dir)
         .env("ORT_DYLIB_PATH", &prepared.assets().onnxruntime)
         .stderr(Stdio::inherit())
         .output()
-        .context("cannot run cargo")?;
+        .context("cannot run the features' writer")?;
     ensure!(output.status.success(), "the features could not be written");
     serde_json::from_slice(&output.stdout).context("the features' writer said something else")
 }
