@@ -77,7 +77,7 @@ impl TestServer {
         Self::start_with(folder, &[]).await
     }
 
-    /// The same, with settings as variables.
+    /// [`TestServer::start`] with settings: variables and their values.
     ///
     /// # Panics
     /// When it does not become ready; its log is in the message.

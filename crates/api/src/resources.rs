@@ -77,6 +77,7 @@ impl From<JobKind> for v1::job::Kind {
             JobKind::CheckChampion => Self::CheckChampion,
             JobKind::ReproduceModel => Self::ReproduceModel,
             JobKind::PruneModels => Self::PruneModels,
+            JobKind::Precompute => Self::Precompute,
         }
     }
 }
@@ -125,6 +126,7 @@ impl v1::job::Kind {
             Self::CheckChampion => Some(JobKind::CheckChampion),
             Self::ReproduceModel => Some(JobKind::ReproduceModel),
             Self::PruneModels => Some(JobKind::PruneModels),
+            Self::Precompute => Some(JobKind::Precompute),
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Change {
     Items(TenantId),
     /// The index caught up with the tenant's items.
     Index(TenantId),
-    /// The tenant's aliases.
+    /// The tenant's model versions, aliases or routing policy.
     Models(TenantId),
     /// A model that no single tenant owns was made, or another one serves.
     Tiers,

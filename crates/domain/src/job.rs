@@ -24,11 +24,13 @@ pub enum JobKind {
     ReproduceModel,
     /// Deletes versions that nothing needs any more, and what else only grows.
     PruneModels,
+    /// Computes the answers of items that nobody has answered yet, before they are asked for.
+    Precompute,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::IndexItems,
         Self::RebuildIndex,
         Self::Retrain,
@@ -37,6 +39,7 @@ impl JobKind {
         Self::CheckChampion,
         Self::ReproduceModel,
         Self::PruneModels,
+        Self::Precompute,
     ];
 
     /// The stable text of the kind, as stored and shown.
@@ -51,6 +54,7 @@ impl JobKind {
             Self::CheckChampion => "CHECK_CHAMPION",
             Self::ReproduceModel => "REPRODUCE_MODEL",
             Self::PruneModels => "PRUNE_MODELS",
+            Self::Precompute => "PRECOMPUTE",
         }
     }
 

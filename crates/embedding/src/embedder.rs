@@ -120,6 +120,39 @@ impl Embedder {
         receiver.await.unwrap_or(Err(EmbeddingError::Stopped))
     }
 
+    /// Embeds texts that somebody waits for, in their order: each as [`Embedder::embed_query`] would,
+    /// but in few runs of the model. Each has an outcome of its own; where too many queries wait, all
+    /// are [`EmbeddingError::Overloaded`].
+    pub async fn embed_queries(&self, texts: Vec<String>) -> Vec<Result<Embedded, EmbeddingError>> {
+        let arrived = Instant::now();
+        let mut by_length: Vec<(usize, String)> = texts.into_iter().enumerate().collect();
+        // Neighbours share a batch, and the shorter is padded to the longer.
+        by_length.sort_by_key(|(_, text)| text.len());
+        let (mut entries, mut waiting) = (Vec::new(), Vec::new());
+        for (index, text) in by_length {
+            let (reply, receiver) = oneshot::channel();
+            entries.push(Entry {
+                text,
+                arrived,
+                reply,
+                _place: None,
+            });
+            waiting.push((index, receiver));
+        }
+        let taken = self.shared.queue.push_queries(entries);
+        let mut done = Vec::with_capacity(waiting.len());
+        for (index, receiver) in waiting {
+            let outcome = match &taken {
+                Ok(()) => receiver.await.unwrap_or(Err(EmbeddingError::Stopped)),
+                Err(EmbeddingError::Overloaded) => Err(EmbeddingError::Overloaded),
+                Err(_) => Err(EmbeddingError::Stopped),
+            };
+            done.push((index, outcome));
+        }
+        done.sort_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
     /// Embeds texts in bulk, in their order, whenever no query waits. Where the queue is full this
     /// waits for places, so any number of texts may be given.
     ///

@@ -135,6 +135,31 @@ async fn too_many_queries_are_refused_and_the_waiting_ones_are_answered() {
 }
 
 #[tokio::test]
+async fn queries_that_come_together_have_each_an_outcome_in_their_order() {
+    let stage = Stage::new(3);
+    let embedder = stage.embedder.clone();
+    let texts = ["the longest", "fail", "mid"].map(str::to_owned);
+    let call = tokio::spawn(async move { embedder.embed_queries(texts.into()).await });
+    tokio::task::yield_now().await;
+    assert_eq!(stage.batch(), ["mid", "fail", "the longest"]);
+    // The batch fails, and each of its texts is tried alone.
+    stage.finish(4);
+    let outcomes = call.await.unwrap();
+    let length = |at: usize| outcomes[at].as_ref().unwrap().vector[0];
+    assert_eq!((length(0), length(2)), (11.0, 3.0));
+    assert!(outcomes[1].is_err());
+
+    let four = vec![String::new(); 4];
+    let refused = stage.embedder.embed_queries(four).await;
+    assert_eq!(refused.len(), 4);
+    assert!(
+        refused
+            .iter()
+            .all(|one| matches!(one, Err(EmbeddingError::Overloaded)))
+    );
+}
+
+#[tokio::test]
 async fn a_caller_who_leaves_costs_nothing() {
     let stage = Stage::new(10);
     let running = stage.call("running").await;

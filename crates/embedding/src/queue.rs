@@ -79,17 +79,22 @@ impl Queue {
 
     /// Adds a query, or refuses when too many wait.
     pub fn push_query(&self, entry: Entry) -> Result<(), EmbeddingError> {
+        self.push_queries(vec![entry])
+    }
+
+    /// Adds queries at once, so that they share batches, or refuses all when too many wait.
+    pub fn push_queries(&self, entries: Vec<Entry>) -> Result<(), EmbeddingError> {
         let mut state = self.lock();
         if state.closed {
             return Err(EmbeddingError::Stopped);
         }
-        if state.queries.len() >= self.limits.queries {
+        if state.queries.len() + entries.len() > self.limits.queries {
             state.queries.retain(|entry| !entry.reply.is_closed());
-            if state.queries.len() >= self.limits.queries {
+            if state.queries.len() + entries.len() > self.limits.queries {
                 return Err(EmbeddingError::Overloaded);
             }
         }
-        state.queries.push_back(entry);
+        state.queries.extend(entries);
         // All, because the thread that a single wake-up reaches might not serve this lane.
         self.ready.notify_all();
         Ok(())
@@ -252,6 +257,24 @@ mod tests {
             Err(EmbeddingError::Overloaded)
         ));
         assert_eq!(texts(queue.next_batch(Lane::Queries)), ["here", "late"]);
+    }
+
+    #[test]
+    fn queries_that_come_together_share_a_batch_or_are_refused_together() {
+        let queue = queue(3, 1000);
+        let (mut entries, mut replies) = (Vec::new(), Vec::new());
+        for text in ["a", "b", "c"] {
+            let (entry, reply) = entry(text);
+            entries.push(entry);
+            replies.push(reply);
+        }
+        queue.push_queries(entries).unwrap();
+        let (one, _one) = entry("d");
+        assert!(matches!(
+            queue.push_queries(vec![one]),
+            Err(EmbeddingError::Overloaded)
+        ));
+        assert_eq!(texts(queue.next_batch(Lane::Queries)), ["a", "b", "c"]);
     }
 
     #[test]

@@ -199,6 +199,11 @@ pub struct RouterSection {
     /// Seconds after which a resident tenant is compared with the database even if no
     /// notification came.
     pub refresh_seconds: u64,
+    /// Items without experts, the newest first, whose answers are computed before they are asked
+    /// for, in each tenant; 0 for none.
+    pub precompute_items: u32,
+    /// Seconds in which changes of a tenant gather before its answers are computed again.
+    pub precompute_seconds: u64,
 }
 
 impl Default for RouterSection {
@@ -206,6 +211,8 @@ impl Default for RouterSection {
         Self {
             resident_bytes: 1 << 30,
             refresh_seconds: 5,
+            precompute_items: 200,
+            precompute_seconds: 2,
         }
     }
 }
@@ -312,6 +319,12 @@ impl Config {
         }
         if !(1..=3600).contains(&self.router.refresh_seconds) {
             return invalid("router.refresh_seconds", "must be from 1 to 3600");
+        }
+        if self.router.precompute_items > 10_000 {
+            return invalid("router.precompute_items", "must be from 0 to 10000");
+        }
+        if !(1..=3600).contains(&self.router.precompute_seconds) {
+            return invalid("router.precompute_seconds", "must be from 1 to 3600");
         }
         self.retention.validate()
     }

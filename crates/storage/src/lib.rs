@@ -48,7 +48,8 @@ pub use tenant::{
     Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
     FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy,
     KeptTrial, Models, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection,
-    PruneNote, Rejections, Requests, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, Tasks,
-    TenantTx, TrainingInputs, Trials, UpsertOutcome, VersionOnShelf,
+    OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests,
+    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, Tasks, TenantTx, TrainingInputs,
+    Trials, UpsertOutcome, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -19,6 +19,14 @@ pub struct Prepared {
     assets: Assets,
 }
 
+impl Prepared {
+    /// The files of the embedding model.
+    #[must_use]
+    pub fn assets(&self) -> &Assets {
+        &self.assets
+    }
+}
+
 /// Gets the embedding model, builds the server.
 ///
 /// # Errors

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use api::v1;
-use domain::{ITEM_TEXT_MAX_CHARS, ModelName, TaskId, clean_text, has_usable_text};
+use domain::{
+    ITEM_TEXT_MAX_CHARS, Item, ItemId, ModelName, ResourceName, TaskId, TenantId, clean_text,
+    has_usable_text,
+};
 use learning::Baseline;
 use server::ServiceError;
 
@@ -51,6 +54,68 @@ impl Recommend {
             routing_key: routing_key(key)?,
             deadline: None,
         })
+    }
+}
+
+/// A question that is stored as an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecommendItem {
+    pub item: ItemId,
+    /// In the place of the item's own.
+    pub area: Option<String>,
+    pub top_k: usize,
+    pub with: With,
+    pub routing_key: Option<String>,
+    pub deadline: Option<Duration>,
+    /// An answer that was computed ahead will do although something has changed since.
+    pub allow_stale: bool,
+}
+
+impl RecommendItem {
+    /// Reads a request that names an item of `tenant`.
+    pub(crate) fn parse(
+        tenant: &TenantId,
+        request: &v1::RecommendExpertsRequest,
+    ) -> Result<Self, ServiceError> {
+        if !request.text.is_empty() {
+            let message = "stands beside `text`; send one of the two";
+            return Err(ServiceError::invalid("item", message));
+        }
+        let (owner, item) = ResourceName::item(&request.item)
+            .map_err(|error| ServiceError::name("item", &error))?;
+        if owner != *tenant {
+            // As one that is not there: whether it is, is for its own tenant to know.
+            return Err(ServiceError::not_found(&request.item));
+        }
+        Ok(Self {
+            item,
+            area: Some(clean_text(&request.area)).filter(|area| !area.is_empty()),
+            top_k: limit(request.top_k, DEFAULT_TOP_K)?,
+            with: with(&request.model_override)?,
+            routing_key: routing_key(&request.routing_key)?,
+            deadline: None,
+            allow_stale: request.allow_stale,
+        })
+    }
+
+    /// Whether what was computed ahead, as nobody in particular would ask it, can be the answer.
+    pub(crate) fn is_plain(&self, item: &Item, most: usize) -> bool {
+        self.with == With::Route
+            && self.routing_key.is_none()
+            && self.top_k <= most
+            && (self.area.is_none() || self.area == item.content.area)
+    }
+
+    /// The same question by its text.
+    pub(crate) fn of(self, item: Item) -> Recommend {
+        Recommend {
+            text: item.content.text,
+            area: self.area.or(item.content.area),
+            top_k: self.top_k,
+            with: self.with,
+            routing_key: self.routing_key,
+            deadline: self.deadline,
+        }
     }
 }
 
@@ -159,6 +224,28 @@ mod tests {
             );
         }
         assert!(question(&"x".repeat(5 << 20)).is_err());
+    }
+
+    #[test]
+    fn an_item_is_named_instead_of_a_text_and_is_the_tenants_own() {
+        let tenant = TenantId::parse("acme").unwrap();
+        let request = |text: &str, item: &str| v1::RecommendExpertsRequest {
+            text: text.to_owned(),
+            item: item.to_owned(),
+            ..Default::default()
+        };
+        let parse = |text, item| RecommendItem::parse(&tenant, &request(text, item));
+        assert_eq!(
+            parse("", "tenants/acme/items/q-1").unwrap().item.as_str(),
+            "q-1"
+        );
+        for (text, item, reason) in [
+            ("why?", "tenants/acme/items/q-1", "INVALID_FIELD"),
+            ("", "items/q-1", "INVALID_FIELD"),
+            ("", "tenants/other/items/q-1", "NOT_FOUND"),
+        ] {
+            assert_eq!(parse(text, item).unwrap_err().reason(), reason, "{item}");
+        }
     }
 
     #[test]

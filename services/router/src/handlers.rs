@@ -1,23 +1,20 @@
 //! The RPCs of `RouterService`: context, permission, command, one call, convert.
 
 use api::v1;
-use api::v1::batch_recommend_experts_response::Result as BatchResult;
 use api::v1::router_service_server::RouterService;
-use domain::{Ask, Permission, ResourceName, RoutingPolicy, TenantContext, bucket};
-use server::{Caller, Reply, ServiceError, deadline};
-use tokio::sync::mpsc;
+use domain::{Ask, Permission, RoutingPolicy, bucket};
+use server::{Caller, Reply, ServiceError, deadline, next_page, parse_page_token};
+use storage::OpenPosition;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Router;
 use crate::classify_commands::{Classify, Correct};
-use crate::commands::{Recommend, expert_task, limit, question, routing_key};
+use crate::commands::{Recommend, RecommendItem, expert_task, limit, question, routing_key};
 use crate::feedback::Feedback;
 use crate::wire::route_to_wire;
 
 const SIMILAR_DEFAULT: usize = 10;
-/// Answers of a questionnaire that may wait for a slow reader.
-const WAITING: usize = 16;
 
 #[tonic::async_trait]
 impl RouterService for Router {
@@ -38,11 +35,23 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, permission)
             .await?;
-        let command = Recommend {
-            deadline: deadline(&metadata),
-            ..Recommend::try_from(&request)?
+        let deadline = deadline(&metadata);
+        let answer = if request.item.is_empty() {
+            let command = Recommend::try_from(&request)?;
+            let command = Recommend {
+                deadline,
+                ..command
+            };
+            self.recommend(&ctx, command).await?
+        } else {
+            let command = RecommendItem::parse(ctx.tenant(), &request)?;
+            let command = RecommendItem {
+                deadline,
+                ..command
+            };
+            self.recommend_item(&ctx, command).await?
         };
-        Ok(Response::new(self.recommend(&ctx, command).await?))
+        Ok(Response::new(answer))
     }
 
     async fn batch_recommend_experts(
@@ -50,18 +59,33 @@ impl RouterService for Router {
         request: Request<Streaming<v1::BatchRecommendExpertsRequest>>,
     ) -> Reply<Self::BatchRecommendExpertsStream> {
         let caller = Caller::of(request.extensions())?.clone();
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let router = self.clone();
-        tokio::spawn(async move {
-            if let Err(status) = router
-                .answer_all(&caller, request.into_inner(), &sender)
-                .await
-            {
-                // The client may be gone: then nobody wants to know.
-                let _ = sender.send(Err(status)).await;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let deadline = deadline(request.metadata());
+        let questions = request.into_inner();
+        let answers = self
+            .clone()
+            .serve_questionnaire(caller, deadline, questions);
+        Ok(Response::new(answers))
+    }
+
+    async fn list_open_items(
+        &self,
+        request: Request<v1::ListOpenItemsRequest>,
+    ) -> Reply<v1::ListOpenItemsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .parts
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
+        let limit = api::page_limit(request.page_size, 100, 1_000)
+            .map_err(|error| ServiceError::violations(vec![error]))?;
+        let after = parse_page_token::<OpenPosition>(&request.page_token)?;
+        let (items, last) = self.open_items(&ctx, after, limit).await?;
+        let last = last.map(|position| position.to_string());
+        Ok(Response::new(v1::ListOpenItemsResponse {
+            next_page_token: next_page(items.len(), limit, last),
+            items,
+        }))
     }
 
     async fn classify(&self, request: Request<v1::ClassifyRequest>) -> Reply<v1::ClassifyResponse> {
@@ -182,66 +206,5 @@ impl RouterService for Router {
             .map_err(|violation| ServiceError::violations(vec![violation]))?;
         let policy = Some(self.set_policy(&ctx, &task, &policy).await?);
         Ok(Response::new(v1::UpdateRoutingPolicyResponse { policy }))
-    }
-}
-
-impl Router {
-    async fn answer_all(
-        &self,
-        caller: &Caller,
-        mut questions: Streaming<v1::BatchRecommendExpertsRequest>,
-        sender: &mpsc::Sender<Result<v1::BatchRecommendExpertsResponse, Status>>,
-    ) -> Result<(), Status> {
-        let mut parent = String::new();
-        while let Some(asked) = questions.message().await? {
-            if parent.is_empty() {
-                parent.clone_from(&asked.parent);
-            } else if !asked.parent.is_empty() && asked.parent != parent {
-                let message = "must be the same for a whole stream";
-                return Err(ServiceError::invalid("parent", message).into());
-            }
-            let ctx = self.stream_context(caller, &parent).await?;
-            let result = match self.answer_one(&ctx, &asked).await {
-                Ok(answer) => BatchResult::Answer(answer),
-                Err(error) => BatchResult::Error(Status::from(error).message().to_owned()),
-            };
-            let correlation_id = asked.correlation_id;
-            let answer = v1::BatchRecommendExpertsResponse {
-                correlation_id,
-                result: Some(result),
-            };
-            if sender.send(Ok(answer)).await.is_err() {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    async fn stream_context(
-        &self,
-        caller: &Caller,
-        parent: &str,
-    ) -> Result<TenantContext, ServiceError> {
-        let tenant =
-            ResourceName::tenant(parent).map_err(|error| ServiceError::name("parent", &error))?;
-        self.parts
-            .gate
-            .enter_tenant(caller, &tenant, Permission::Serve)
-            .await
-    }
-
-    async fn answer_one(
-        &self,
-        ctx: &TenantContext,
-        asked: &v1::BatchRecommendExpertsRequest,
-    ) -> Result<v1::RecommendExpertsResponse, ServiceError> {
-        let command = Recommend::parse(
-            &asked.text,
-            &asked.area,
-            asked.top_k,
-            "",
-            &asked.routing_key,
-        )?;
-        self.recommend(ctx, command).await
     }
 }

@@ -9,9 +9,14 @@ mod classify;
 mod classify_commands;
 mod commands;
 mod feedback;
+mod give;
 mod handlers;
 mod history;
+mod items;
+mod places;
 mod policy;
+mod precompute;
+mod questionnaire;
 mod questions;
 mod recommend;
 mod residents;
@@ -28,11 +33,14 @@ use artifacts::ArtifactStore;
 use embedding::Embedder;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
+use tokio_util::sync::CancellationToken;
 use vectors::{Space, VectorStore};
 
+use crate::places::Places;
 use crate::questions::Questions;
 
 pub use answers::AnswerLog;
+pub use precompute::{PrecomputeSettings, Precomputer};
 pub use residents::Residents;
 pub use task_view::TaskSources;
 pub use tasks::ResidentTasks;
@@ -45,6 +53,7 @@ pub const SERVICE_NAME: &str = "tenantry.v1.RouterService";
 pub struct Router {
     pub(crate) parts: Arc<RouterParts>,
     pub(crate) questions: Questions,
+    pub(crate) places: Places,
 }
 
 /// What makes a [`Router`].
@@ -69,6 +78,8 @@ pub struct RouterParts {
     pub gate: Gatekeeper,
     /// The clock.
     pub clock: Clock,
+    /// Cancelled at shutdown: streams end.
+    pub stop: CancellationToken,
 }
 
 impl Router {
@@ -78,6 +89,7 @@ impl Router {
         Self {
             parts: Arc::new(parts),
             questions: Questions::new(),
+            places: Places::new(),
         }
     }
 

@@ -9,22 +9,37 @@ use embedding::Embedded;
 use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
 use ndarray::ArrayView1;
 use server::ServiceError;
-use storage::{NewAnswer, Shadow};
+use storage::Shadow;
 use vectors::{Hit, SparseVector};
 
 use crate::Router;
 use crate::chain::{Chain, ranker_of};
 use crate::commands::{Recommend, With};
 use crate::view::{SharedView, TenantView};
-use crate::wire::{
-    Times, contribution_to_wire, evidence, pinned_route, route_to_wire, tier_name, timings,
-};
+use crate::wire::{Times, contribution_to_wire, evidence, pinned_route, route_to_wire, timings};
 
 /// Contributions shown for each expert.
 const CONTRIBUTIONS: usize = 6;
 /// The share of the time to the deadline that embedding may take: the rest is for the search, the
 /// ranking and the way back.
-const PATIENCE: f64 = 0.7;
+pub(crate) const PATIENCE: f64 = 0.7;
+
+/// Where the vector of a question comes from.
+pub(crate) enum Vector {
+    /// From the model, now.
+    Asked,
+    /// It is there already.
+    Known(Embedded),
+    /// It did not come in time.
+    Late,
+}
+
+/// An answer that nobody was given yet: it has no request id.
+pub(crate) struct Computed {
+    pub response: v1::RecommendExpertsResponse,
+    /// What another model would have answered.
+    pub shadow: Option<Shadow>,
+}
 
 /// The order of the experts, and what made it.
 struct Ranked {
@@ -50,14 +65,32 @@ impl Router {
         command: Recommend,
     ) -> Result<v1::RecommendExpertsResponse, ServiceError> {
         let started = Instant::now();
-        let mut times = Times::default();
         let view = self.parts.residents.view(ctx).await?;
+        let computed = self
+            .compute(ctx, &view, &command, Vector::Asked, started)
+            .await?;
+        Ok(self.give(ctx, command.text, computed))
+    }
+
+    /// Makes the answer to a question that came at `started`, from what `view` knows.
+    pub(crate) async fn compute(
+        &self,
+        ctx: &TenantContext,
+        view: &SharedView,
+        command: &Recommend,
+        vector: Vector,
+        started: Instant,
+    ) -> Result<Computed, ServiceError> {
+        let mut times = Times::default();
         let counts = words::count(&command.text);
         let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
-        let remaining = command.deadline.map(left);
-        let found = self
-            .retrieve(ctx, &view, &command.text, &counts, remaining, &mut times)
-            .await?;
+        let wanted = Wanted {
+            text: &command.text,
+            counts: &counts,
+            vector,
+            remaining: command.deadline.map(left),
+        };
+        let found = self.retrieve(ctx, view, wanted, &mut times).await?;
         let ranking = Instant::now();
         let area = command
             .area
@@ -75,7 +108,7 @@ impl Router {
         let question = Question {
             features: Features::new(&view.corpus, &view.statistics).compute(asked),
             hits: &found.hits,
-            view: &view,
+            view,
         };
         let ranked = match &command.with {
             With::Route => {
@@ -101,20 +134,14 @@ impl Router {
             .map(|one| question.recommendation(ctx, one, ranked.explainer.as_ref()))
             .collect();
         times.ranking = ranking.elapsed();
-        let request_id = uuid::Uuid::now_v7().to_string();
-        self.log_answer(ctx, &request_id, command.text, &ranked, &view, top);
-        metrics::counter!(
-            "tenantry_recommend_total",
-            "tier" => tier_name(ranked.route.tier),
-            "reason" => ranked.route.reason.clone(),
-        )
-        .increment(1);
-        Ok(v1::RecommendExpertsResponse {
-            request_id,
-            recommendations,
-            route: Some(ranked.route),
-            timings: Some(timings(&times, started.elapsed())),
-            precompute_time: None,
+        Ok(Computed {
+            response: v1::RecommendExpertsResponse {
+                recommendations,
+                route: Some(ranked.route),
+                timings: Some(timings(&times, started.elapsed())),
+                ..Default::default()
+            },
+            shadow: ranked.shadow,
         })
     }
 
@@ -124,17 +151,19 @@ impl Router {
         &self,
         ctx: &TenantContext,
         view: &SharedView,
-        text: &str,
-        counts: &[(u32, f32)],
-        remaining: Option<Duration>,
+        wanted: Wanted<'_>,
         times: &mut Times,
     ) -> Result<Retrieved, ServiceError> {
         let parts = &self.parts;
-        let (indices, values) = view.statistics.query_weights(&view.corpus, counts);
+        let (indices, values) = view.statistics.query_weights(&view.corpus, wanted.counts);
         let query = SparseVector { indices, values };
         let embedding = async {
-            let embedded = self.embed(ctx, text);
-            match remaining {
+            let embedded = match wanted.vector {
+                Vector::Known(embedded) => return Some(Ok(embedded)),
+                Vector::Late => return None,
+                Vector::Asked => self.embed(ctx, wanted.text),
+            };
+            match wanted.remaining {
                 Some(left) => tokio::time::timeout(left.mul_f64(PATIENCE), embedded)
                     .await
                     .ok(),
@@ -194,40 +223,15 @@ impl Router {
         self.questions.put(ctx.tenant(), hash, vector);
         Ok(embedded)
     }
+}
 
-    fn log_answer(
-        &self,
-        ctx: &TenantContext,
-        request_id: &str,
-        text: String,
-        ranked: &Ranked,
-        view: &TenantView,
-        top: &[Scored],
-    ) {
-        let tier = match ranked.route.tier() {
-            v1::Tier::Tenant => Tier::Tenant,
-            v1::Tier::Vertical => Tier::Vertical,
-            v1::Tier::Global | v1::Tier::Unspecified => Tier::Global,
-        };
-        let experts = top
-            .iter()
-            .map(|one| (view.experts[one.expert].id.clone(), one.score))
-            .collect();
-        let answer = NewAnswer {
-            request_id: request_id.to_owned(),
-            text,
-            model: ranked.route.model.clone(),
-            tier,
-            reason: ranked.route.reason.clone(),
-            experts,
-            answered_at: self.parts.clock.now(),
-            shadow: ranked.shadow.clone().map(|shadow| Shadow {
-                experts: shadow.experts.into_iter().take(top.len()).collect(),
-                ..shadow
-            }),
-        };
-        self.parts.answers.put(ctx.tenant(), answer);
-    }
+/// What is looked for.
+struct Wanted<'a> {
+    text: &'a str,
+    counts: &'a [(u32, f32)],
+    vector: Vector,
+    /// Time until the caller's deadline.
+    remaining: Option<Duration>,
 }
 
 /// The nearest items of a question.

@@ -52,6 +52,21 @@ impl Residents {
         })
     }
 
+    /// The tenant's view as the store has it now: for work in the background, which may be told of a
+    /// change before the residents are. What is not resident is read and not kept: the work of many
+    /// tenants must not drive out those that are asked.
+    pub(crate) async fn up_to_date(&self, ctx: &TenantContext) -> Result<SharedView, ServiceError> {
+        let key = ctx.tenant().as_str();
+        let Some(view) = self.views.get(key).await else {
+            return Ok(Arc::new(self.reader.read(ctx, None).await?));
+        };
+        if self.reader.stamp(ctx).await? == view.stamp {
+            return Ok(view);
+        }
+        self.refresh(ctx.tenant()).await;
+        self.view(ctx).await
+    }
+
     /// Bytes held now, about.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -249,7 +249,19 @@ impl Assembled {
             answers,
             gate: gate.clone(),
             clock: clock.clone(),
+            stop: self.background.stop_token(),
         });
+        // Here and not with the trainer: the router has the tenant's view and the way to an answer.
+        let precomputer = router::Precomputer::new(
+            service.clone(),
+            router::PrecomputeSettings {
+                items: config.router.precompute_items,
+                gather: Duration::from_secs(config.router.precompute_seconds),
+            },
+        );
+        let following = precomputer.clone();
+        self.background.spawn(|stop| following.follow_changes(stop));
+        self.start_worker(config, parts, Arc::new(precomputer), 1);
         self.routes.add_service(service.service());
         self.names.push(router::SERVICE_NAME);
     }

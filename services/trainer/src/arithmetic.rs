@@ -1,10 +1,12 @@
-//! Arithmetic on a thread of its own: minutes of it must not hold up the async ones.
+//! Arithmetic on a thread of its own: minutes of it must not hold up those who answer requests.
 
 use std::fmt::Display;
 use std::ops::Range;
 
 use learning::Progress;
 use storage::{JobFailure, JobWork};
+
+use crate::yielding::yielding;
 
 /// Runs `task` on a thread of its own and passes on how far it is, as a part (`span`) of the whole job.
 /// The task is told to stop when the job has to end; `stopped` says whether its error means that it did.
@@ -24,12 +26,12 @@ where
     let stop = work.stop_token();
     let (told, mut news) = tokio::sync::watch::channel((span.start, String::new()));
     let length = span.end - span.start;
-    let mut running = tokio::task::spawn_blocking(move || {
+    let mut running = std::pin::pin!(yielding(move || {
         task(&|fraction, step| {
             told.send_replace((span.start + length * fraction, step.to_owned()));
             !stop.is_cancelled()
         })
-    });
+    }));
     let result = loop {
         tokio::select! {
             result = &mut running => break result,
@@ -43,8 +45,8 @@ where
         Ok(Ok(made)) => Ok(made),
         Ok(Err(error)) if stopped(&error) => Err(JobFailure::Cancelled),
         Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
-        Err(panicked) => {
-            tracing::error!(%panicked, "training panicked");
+        Err(broken) => {
+            tracing::error!(%broken, "training broke off");
             Err(JobFailure::Fail(
                 "training failed; the log has the reason".to_owned(),
             ))

@@ -7,6 +7,8 @@ use domain::{Dataset, DatasetNumber, Expert, Item, TenantContext};
 use learning::describe;
 use storage::{NewDataset, Store};
 
+use crate::yielding::yielding;
+
 /// A pinned dataset with what is in it.
 pub(crate) struct Pinned {
     pub dataset: Dataset,
@@ -37,7 +39,13 @@ pub(crate) async fn open(
     let watermark = tx.items().watermark().await?;
     let items = tx.items().at_watermark(watermark).await?;
     let known: HashSet<_> = experts.iter().map(|expert| expert.id.clone()).collect();
-    let found = describe(&items, &known);
+    let work = move || {
+        let found = describe(&items, &known);
+        (items, found)
+    };
+    let (items, found) = yielding(work)
+        .await
+        .map_err(|broken| storage::StorageError::Database(Box::new(broken)))?;
     let new = NewDataset {
         watermark,
         content_hash: found.content_hash,

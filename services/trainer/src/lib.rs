@@ -19,6 +19,7 @@ mod tiers;
 mod trainer;
 mod upkeep;
 mod watch;
+mod yielding;
 
 use api::v1::training_service_server::TrainingServiceServer;
 use domain::TenantContext;

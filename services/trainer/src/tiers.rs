@@ -13,6 +13,7 @@ use crate::inputs::PARENT_CHECKSUM;
 use crate::prune;
 use crate::reproduce::{Gap, Remade};
 use crate::trainer::{retry, seed_of};
+use crate::yielding::yielding;
 
 /// Questions of all tenants together: what keeps memory bounded, however many tenants there are.
 const QUESTIONS: usize = 60_000;
@@ -64,7 +65,7 @@ impl JobRunner for TierTrainer {
         let ranker = incumbent.ranker.clone();
         let counts = (tenants.len(), questions(&tenants));
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
-        let model = tokio::task::spawn_blocking(fit).await.map_err(retry)?;
+        let model = yielding(fit).await.map_err(retry)?;
         work.progress(0.95, "storing the model");
         let lineage = self.lineage(seed, counts, hash, &incumbent);
         self.register(work, &owner, &payload, model, lineage).await

@@ -22,6 +22,7 @@ use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
 use crate::inputs::{Inputs, PARENT_CHECKSUM};
 use crate::prune;
+use crate::yielding::yielding;
 
 /// The seed of trainings that name none.
 pub(crate) const DEFAULT_SEED: u64 = 17;
@@ -192,7 +193,11 @@ impl Trainer {
         items: &[Item],
         experts: &[Expert],
     ) -> Result<(Corpus, Array2<f32>), JobFailure> {
-        let corpus = Corpus::new(items.iter().map(Document::from), experts)
+        // Copied, which takes little beside reading all their words.
+        let (read, people) = (items.to_vec(), experts.to_vec());
+        let corpus = yielding(move || Corpus::new(read.iter().map(Document::from), &people))
+            .await
+            .map_err(retry)?
             .map_err(|error| JobFailure::Fail(error.to_string()))?;
         let texts: Vec<&str> = items
             .iter()

@@ -71,6 +71,7 @@ const ROWS: &[Row] = rows! {
     TrainingService/DeleteTask, TenantAdmin, DeleteTaskRequest { name: "/tasks/intent" };
     RouterService/RecommendExperts, Backend, RecommendExpertsRequest { parent: "" };
     RouterService/BatchRecommendExperts, Backend, BatchRecommendExpertsRequest { parent: "" };
+    RouterService/ListOpenItems, Backend, ListOpenItemsRequest { parent: "" };
     RouterService/Classify, Backend, ClassifyRequest { parent: "" };
     RouterService/CorrectLabel, Backend, CorrectLabelRequest { parent: "" };
     RouterService/FindSimilarItems, Backend, FindSimilarItemsRequest { parent: "" };

@@ -15,6 +15,8 @@ mod drift;
 mod edges;
 mod isolation;
 mod learn;
+mod precomputed;
+mod questionnaire;
 mod registry;
 mod routing;
 mod tiers;

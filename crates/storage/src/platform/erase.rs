@@ -16,8 +16,9 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 27] = [
     "model_scores",
+    "precomputed_answers",
     "corrections",
     "classifications",
     "tasks",

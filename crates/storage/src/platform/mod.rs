@@ -16,6 +16,7 @@ mod erase;
 mod forget;
 mod jobs;
 mod keys;
+mod precomputed;
 mod queue;
 mod take;
 mod tenants_admin;

@@ -21,6 +21,7 @@ pub(crate) mod model_aliases;
 pub(crate) mod model_events;
 pub(crate) mod model_scores;
 pub(crate) mod models;
+pub(crate) mod precomputed_answers;
 pub(crate) mod rejections;
 pub(crate) mod requests;
 pub(crate) mod routing_policies;

@@ -21,6 +21,7 @@ mod inputs;
 mod items;
 mod jobs;
 mod models;
+mod precomputed;
 pub(crate) mod prune;
 mod rejections;
 mod requests;
@@ -40,9 +41,10 @@ pub use experts::Experts;
 pub use feedback::{Feedback, FeedbackLog, NewFeedback};
 pub use index_state::IndexState;
 pub use inputs::TrainingInputs;
-pub use items::{DeleteOutcome, ItemChange, ItemQuery, Items, UpsertOutcome};
+pub use items::{DeleteOutcome, ItemChange, ItemQuery, Items, OpenPosition, UpsertOutcome};
 pub use jobs::{Jobs, NewJob};
 pub use models::{AliasEvent, Models, NewModel};
+pub use precomputed::{PrecomputedAnswer, PrecomputedAnswers};
 pub use prune::{PruneNote, VersionOnShelf};
 pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
@@ -163,6 +165,12 @@ impl TenantTx {
     #[must_use]
     pub fn corrections(&self) -> Corrections<'_> {
         Corrections { tx: self }
+    }
+
+    /// Answers that were computed before they were asked for.
+    #[must_use]
+    pub fn precomputed(&self) -> PrecomputedAnswers<'_> {
+        PrecomputedAnswers { tx: self }
     }
 
     /// First answers of mutations, for those who ask again.

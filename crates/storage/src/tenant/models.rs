@@ -116,6 +116,8 @@ impl Models<'_> {
         if inserted == 0 {
             return Err(StorageError::already_exists(name));
         }
+        // Even where no alias points at it: that there is a version is part of why another one serves.
+        self.tx.note(Change::Models);
         row.with_aliases(Vec::new())
     }
 

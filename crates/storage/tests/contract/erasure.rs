@@ -112,6 +112,7 @@ async fn fill(world: &World, ctx: &TenantContext) {
         .put(&TaskId::experts(), signal, now())
         .await
         .unwrap();
+    super::precomputed::fill(&tx).await;
     super::tasks::fill(&tx).await;
     tx.inputs().put("hash", "{}", now()).await.unwrap();
     let trials = [super::registry::trial(0)];

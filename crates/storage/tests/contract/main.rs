@@ -20,6 +20,7 @@ mod items;
 mod jobs;
 mod models;
 mod postgres;
+mod precomputed;
 mod queue;
 mod registry;
 mod routing;
@@ -96,6 +97,10 @@ contract![
     serving::a_repeated_request_gets_the_first_answer,
     serving::two_calls_of_one_request_do_the_work_once,
     serving::tenant_b_cannot_see_what_a_was_served,
+    precomputed::open_items_are_listed_newest_first_while_they_are_open,
+    precomputed::answers_are_kept_replaced_and_deleted,
+    precomputed::tenants_with_answers_are_known,
+    precomputed::tenant_b_cannot_see_precomputed_answers_of_a,
     tiers::a_tier_has_versions_and_a_champion,
     tiers::the_platform_has_jobs_of_its_own,
     tiers::only_what_tenants_agree_to_is_shared,
@@ -116,6 +121,7 @@ contract![
     jobs::tenant_b_cannot_see_jobs_of_a,
     queue::a_job_lives_its_life,
     queue::turns_are_fair,
+    queue::one_who_asks_for_much_does_not_keep_the_others_waiting,
     queue::one_job_of_a_kind_runs_in_a_tenant,
     queue::a_lost_lease_finishes_nothing,
     queue::an_expired_job_is_taken_again_and_then_fails,

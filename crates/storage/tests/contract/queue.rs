@@ -117,6 +117,32 @@ pub async fn turns_are_fair(world: World) {
     );
 }
 
+pub async fn one_who_asks_for_much_does_not_keep_the_others_waiting(world: World) {
+    let greedy = world.tenant("greedy").await;
+    for _ in 0..50 {
+        world.enqueue(&greedy, job(JobKind::Retrain)).await;
+    }
+    for id in ["late-a", "late-b", "late-c"] {
+        let late = world.tenant(id).await;
+        world.enqueue(&late, job(JobKind::Retrain)).await;
+    }
+    // One worker, which ends each job before it takes the next: nobody has more running than others.
+    let queue = world.store.platform().queue();
+    let mut order = Vec::new();
+    for second in 0..6 {
+        let taken = take_one(&queue, second).await;
+        queue
+            .complete(&taken.token, vec![], later(second))
+            .await
+            .unwrap();
+        order.push(taken.job.tenant.unwrap().to_string());
+    }
+    assert_eq!(
+        order,
+        ["greedy", "late-a", "late-b", "late-c", "greedy", "greedy"]
+    );
+}
+
 pub async fn one_job_of_a_kind_runs_in_a_tenant(world: World) {
     let acme = world.tenant("acme").await;
     let first = world.enqueue(&acme, job(JobKind::Retrain)).await;

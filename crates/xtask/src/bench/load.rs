@@ -40,6 +40,90 @@ pub fn tenant(root: &Path, data: Option<&Path>, items: usize) -> Result<(String,
     }
 }
 
+/// Small tenants with content of their own, and questions of the same kinds, at most `most` of them.
+/// The same arguments give the same tenants.
+///
+/// # Errors
+/// Content that cannot be read, or is too little.
+pub fn many(
+    root: &Path,
+    data: Option<&Path>,
+    (count, items): (usize, usize),
+) -> Result<Vec<Tenant>> {
+    let sources = match data {
+        Some(folder) => content::data(folder, &[], Split::Test)?,
+        None => content::sample(root, &[])?
+            .into_iter()
+            .map(many_worded)
+            .collect(),
+    };
+    let sources: Vec<Tenant> = sources
+        .into_iter()
+        .filter(|source| source.items.len() >= items && !source.questions.is_empty())
+        .collect();
+    ensure!(
+        !sources.is_empty(),
+        "no tenant of the content has {items} items and a question"
+    );
+    let tenant = |number: usize| {
+        let source = &sources[number % sources.len()];
+        // Another part of the source for each.
+        let room = source.items.len() - items + 1;
+        let first = number / sources.len() * 97 % room;
+        Tenant {
+            id: format!("load-{number}"),
+            display_name: format!("Load {number}"),
+            items: source.items[first..first + items].to_vec(),
+            ..source.clone()
+        }
+    };
+    Ok((0..count).map(tenant).collect())
+}
+
+/// A tenant of the sample with its items in every wording, in order of time.
+fn many_worded(tenant: Tenant) -> Tenant {
+    let mut items: Vec<Row> = reworded(&tenant.items).collect();
+    items.sort_by_key(|row| row.at);
+    Tenant { items, ..tenant }
+}
+
+/// The same tenant with its items spread over `count` experts, evenly where it had fewer: the same
+/// words stay with the same expert.
+#[must_use]
+pub fn with_experts(tenant: Tenant, count: usize) -> Tenant {
+    let names: BTreeSet<String> = tenant.items.iter().map(|row| row.expert.clone()).collect();
+    let parts = count.div_ceil(names.len().max(1));
+    let new = |row: &Row| {
+        let place = names.range(..row.expert.clone()).count();
+        let letters: usize = row.id.split('.').take(2).map(letters).sum();
+        format!("e-{}", (place * parts + letters % parts) % count)
+    };
+    let items = tenant.items.iter().map(|row| Row {
+        expert: new(row),
+        also: Vec::new(),
+        ..row.clone()
+    });
+    let items: Vec<Row> = items.collect();
+    let used: BTreeSet<&str> = items.iter().map(|row| row.expert.as_str()).collect();
+    let people = used.into_iter().map(|id| content::Person {
+        id: id.to_owned(),
+        display_name: id.to_owned(),
+        profile: String::new(),
+        active: true,
+        available: true,
+    });
+    Tenant {
+        people: people.collect(),
+        items,
+        ..tenant
+    }
+}
+
+/// A number that is the same for the same text.
+fn letters(text: &str) -> usize {
+    text.bytes().map(usize::from).sum()
+}
+
 /// Splits questions into a series of whole texts and one of first lines; no text is in both.
 #[must_use]
 pub fn two_series(questions: &[Row], size: usize) -> (Vec<String>, Vec<String>) {
@@ -179,6 +263,32 @@ mod tests {
         let asked: BTreeSet<_> = whole.iter().chain(&short).collect();
         assert_eq!((whole.len(), short.len(), asked.len()), (1000, 1000, 2000));
         assert!(asked.iter().all(|text| !texts.contains(text)));
+    }
+
+    #[test]
+    fn small_tenants_have_parts_of_their_own() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let tenants = many(&root, None, (20, 200)).unwrap();
+        let ids: BTreeSet<_> = tenants.iter().map(|tenant| &tenant.id).collect();
+        assert_eq!((tenants.len(), ids.len()), (20, 20));
+        assert!(tenants.iter().all(|tenant| tenant.items.len() == 200));
+        let firsts: BTreeSet<_> = tenants.iter().map(|tenant| &tenant.items[0].id).collect();
+        assert!(firsts.len() > 15, "{} different parts", firsts.len());
+        assert!(many(&root, None, (1, 1_000_000)).is_err());
+    }
+
+    #[test]
+    fn items_are_spread_over_experts() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let (_, tenant) = from_sample(&root, 4000).unwrap();
+        let spread = with_experts(tenant, 50);
+        assert!(
+            (45..=50).contains(&spread.people.len()),
+            "{}",
+            spread.people.len()
+        );
+        let known: BTreeSet<_> = spread.people.iter().map(|one| &one.id).collect();
+        assert!(spread.items.iter().all(|row| known.contains(&row.expert)));
     }
 
     #[test]

@@ -39,6 +39,42 @@ impl Admin {
         })
     }
 
+    /// The same connection for another tenant, where the key may speak for it.
+    #[must_use]
+    pub fn of(&self, parent: String) -> Self {
+        Self {
+            parent,
+            ..self.clone()
+        }
+    }
+
+    /// Enqueues a retrain and returns the job's name, without waiting.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn begin_retrain(&self) -> Result<String> {
+        let request = v1::RetrainRequest {
+            parent: self.parent.clone(),
+            ..Default::default()
+        };
+        let answer = self.training.clone().retrain(request).await;
+        let job = answer.map_err(refused("Retrain"))?.into_inner().job;
+        Ok(job.context("Retrain returned no job")?.name)
+    }
+
+    /// The job as it is now.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn job(&self, name: &str) -> Result<v1::Job> {
+        let request = v1::GetJobRequest {
+            name: name.to_owned(),
+        };
+        let answer = self.training.clone().get_job(request).await;
+        let job = answer.map_err(refused("GetJob"))?.into_inner().job;
+        job.context("GetJob returned no job")
+    }
+
     /// Retrains on the items as they are now, telling each step as it comes. `label` makes the
     /// request's id: the same again is the same retrain.
     ///

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use api::v1;
+use api::v1::batch_recommend_experts_response::Result as Outcome;
 use api::v1::ingest_service_client::IngestServiceClient;
 use api::v1::router_service_client::RouterServiceClient;
 use api::v1::send_feedback_request::Verdict;
@@ -102,6 +103,52 @@ impl Backend {
             ingest: IngestServiceClient::new(connection.clone()),
             router: RouterServiceClient::new(connection),
         })
+    }
+
+    /// The same connection for another tenant, where the key may speak for it.
+    #[must_use]
+    pub fn of(&self, parent: String) -> Self {
+        Self {
+            parent,
+            ..self.clone()
+        }
+    }
+
+    /// Asks a whole questionnaire; from the first question to the last answer.
+    ///
+    /// # Errors
+    /// The server's, also of a single question; a stream that ends early.
+    pub async fn questionnaire(&self, texts: &[String], top_k: i32) -> Result<Duration> {
+        let question = |text: &String| v1::BatchRecommendExpertsRequest {
+            parent: self.parent.clone(),
+            text: text.clone(),
+            top_k,
+            ..Default::default()
+        };
+        let questions: Vec<_> = texts.iter().map(question).collect();
+        let begin = Instant::now();
+        let stream = tokio_stream::iter(questions);
+        let answers = self.router.clone().batch_recommend_experts(stream).await;
+        let mut answers = answers
+            .map_err(refused("BatchRecommendExperts"))?
+            .into_inner();
+        let mut answered = 0;
+        while let Some(answer) = answers
+            .message()
+            .await
+            .map_err(refused("BatchRecommendExperts"))?
+        {
+            if let Some(Outcome::Error(error)) = answer.result {
+                bail!("question {answered}: {}: {}", error.reason, error.message);
+            }
+            answered += 1;
+        }
+        ensure!(
+            answered == texts.len(),
+            "BatchRecommendExperts ended after {answered} of {} answers",
+            texts.len()
+        );
+        Ok(begin.elapsed())
     }
 
     /// Brings all experts.
@@ -215,7 +262,7 @@ impl Backend {
             area: String::new(),
             top_k,
             model_override: model.to_owned(),
-            routing_key: String::new(),
+            ..Default::default()
         };
         let begin = Instant::now();
         let answer = self.router.clone().recommend_experts(request).await;

@@ -80,6 +80,8 @@ pub enum Kind {
     ReproduceModel,
     /// Deletes versions that nothing needs
     PruneModels,
+    /// Computes open items' answers before they are asked for
+    Precompute,
 }
 
 /// Where a job is in its life.
@@ -342,6 +344,7 @@ async fn list(
         Kind::CheckChampion => v1::job::Kind::CheckChampion,
         Kind::ReproduceModel => v1::job::Kind::ReproduceModel,
         Kind::PruneModels => v1::job::Kind::PruneModels,
+        Kind::Precompute => v1::job::Kind::Precompute,
     });
     let state = state.map_or(v1::job::State::Unspecified, |state| match state {
         State::Queued => v1::job::State::Queued,

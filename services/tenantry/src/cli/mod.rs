@@ -24,6 +24,7 @@ mod model_view;
 mod models;
 mod output;
 mod progress;
+mod questionnaire;
 mod recommend;
 mod registry;
 mod route;
@@ -92,7 +93,7 @@ pub enum Command {
     /// Train models, see what they are worth, decide which one serves
     #[command(subcommand)]
     Models(models::ModelsCommand),
-    /// Ask who should answer a question
+    /// Ask who should answer a question, an item, or a whole questionnaire
     Recommend(recommend::RecommendArgs),
     /// Define what else is to be predicted of a text: labels, numbers
     #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! `tenantry recommend`: who should answer this, with the evidence and the route.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use api::v1;
@@ -10,6 +11,7 @@ use super::args::{TenantArg, filled, last};
 use super::client::Client;
 use super::error::{CliError, Exit};
 use super::output::{Row, one_line, short_time, time};
+use super::questionnaire;
 use super::route::RouteView;
 
 /// So many reasons and pieces of evidence are told; JSON has all.
@@ -22,10 +24,23 @@ const EVIDENCE_CHARS: usize = 90;
   tenantry recommend -t acme 'Do you encrypt backups at rest?'
   tenantry recommend -t acme 'Describe your SSO options' --top-k 3 --show-texts
   tenantry recommend -t acme 'Do you log access?' --model baseline:dense-knn
-  tenantry recommend -t acme 'Do you log access?' -o json | jq -r '.recommendations[0].expert_id'")]
+  tenantry recommend -t acme 'Do you log access?' -o json | jq -r '.recommendations[0].expert_id'
+  tenantry recommend -t acme --item q-17
+  tenantry recommend -t acme --batch questionnaire.csv -o csv > experts.csv")]
 pub struct RecommendArgs {
     /// The question
-    question: String,
+    #[arg(required_unless_present_any = ["item", "batch"], conflicts_with_all = ["item", "batch"])]
+    question: Option<String>,
+    /// An item's id, instead of a question; answered from what was computed ahead, while that holds
+    #[arg(long, value_name = "ITEM", conflicts_with = "batch")]
+    item: Option<String>,
+    /// With --item: what was computed ahead will do although something has changed since
+    #[arg(long, requires = "item")]
+    allow_stale: bool,
+    /// A file of questions (JSONL or CSV, `-` for standard input) with the columns text, and where
+    /// known id and area
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["area", "model", "show_texts"])]
+    batch: Option<PathBuf>,
     #[command(flatten)]
     tenant: TenantArg,
     /// How many experts
@@ -55,14 +70,18 @@ struct AnswerView {
     route: RouteView,
     timings: TimingsView,
     precompute_time: Option<String>,
+    stale: bool,
 }
 
+/// One expert, as it is printed.
 #[derive(Debug, Serialize)]
-struct RecommendationView {
+pub struct RecommendationView {
     rank: usize,
-    expert_id: String,
+    /// The expert.
+    pub expert_id: String,
     display_name: String,
-    probability: f64,
+    /// Calibrated, from 0 to 1.
+    pub probability: f64,
     score: f64,
     contributions: Vec<ContributionView>,
     evidence: Vec<EvidenceView>,
@@ -104,6 +123,7 @@ impl AnswerView {
             route: answer.route.unwrap_or_default().into(),
             timings: TimingsView::of(answer.timings.unwrap_or_default(), round_trip_ms),
             precompute_time: time(answer.precompute_time.as_ref()),
+            stale: answer.stale,
         }
     }
 
@@ -118,7 +138,11 @@ impl AnswerView {
         text.push_str(&format!("\nroute     {}\n", self.route.words()));
         text.push_str(&format!("time      {}\n", self.timings.words()));
         if let Some(at) = &self.precompute_time {
-            text.push_str(&format!("computed  before it was asked, at {at}\n"));
+            let since = match self.stale {
+                true => "; something has changed since",
+                false => "",
+            };
+            text.push_str(&format!("computed  before it was asked, at {at}{since}\n"));
         }
         let first = self
             .recommendations
@@ -133,7 +157,9 @@ impl AnswerView {
 }
 
 impl RecommendationView {
-    fn of((place, one): (usize, v1::Recommendation)) -> Self {
+    /// The expert at a place, from 0.
+    #[must_use]
+    pub fn of((place, one): (usize, v1::Recommendation)) -> Self {
         let contributions = one.contributions.into_iter().map(|part| ContributionView {
             feature: part.feature,
             value: part.value,
@@ -286,10 +312,25 @@ impl Row for RecommendationView {
 /// What the person should be told.
 pub async fn run(args: RecommendArgs, context: &mut Context) -> Result<Exit, CliError> {
     let parent = args.tenant.parent()?;
+    if let Some(file) = &args.batch {
+        let asked = questionnaire::Asked {
+            parent: &parent,
+            file,
+            top_k: args.top_k,
+            routing_key: &args.routing_key,
+        };
+        return questionnaire::run(asked, context).await;
+    }
+    let item = match &args.item {
+        Some(item) => args.tenant.name_of(item, "items")?,
+        None => String::new(),
+    };
     let client = context.client().await?;
     let request = v1::RecommendExpertsRequest {
         parent: parent.clone(),
-        text: args.question,
+        text: args.question.unwrap_or_default(),
+        item,
+        allow_stale: args.allow_stale,
         area: args.area,
         top_k: args.top_k,
         model_override: args.model,
@@ -368,8 +409,7 @@ mod tests {
                 reason: "PROVEN_BETTER".to_owned(),
                 fallbacks: vec![],
             }),
-            timings: None,
-            precompute_time: None,
+            ..Default::default()
         }
     }
 

@@ -96,6 +96,9 @@ fn the_commands_of_the_manual_parse() {
         "tenantry serve --listen 127.0.0.1:0 --only router,ingest",
         "tenantry audit list --all",
         "tenantry recommend -t acme question -k 3 --timeout 5",
+        "tenantry recommend -t acme --item q-17 --allow-stale",
+        "tenantry recommend -t acme --batch questions.csv -o json",
+        "tenantry items list -t acme --open --limit 20",
     ] {
         let parsed = parse(line);
         assert!(
@@ -113,6 +116,11 @@ fn the_commands_of_the_manual_parse() {
         "tenantry models train -t acme --search 33",
         "tenantry models prune -t acme --keep 0",
         "tenantry recommend -t acme q --top-k 101",
+        "tenantry recommend -t acme",
+        "tenantry recommend -t acme q --item q-17",
+        "tenantry recommend -t acme --batch q.csv --item q-17",
+        "tenantry recommend -t acme q --allow-stale",
+        "tenantry items list -t acme --open --area security",
         "tenantry serve --endpoint http://h:1",
     ] {
         assert!(parse(line).is_err(), "{line}");

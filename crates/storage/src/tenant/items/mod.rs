@@ -6,8 +6,11 @@ use sea_orm::{ColumnTrait, QueryFilter, Select};
 use super::TenantTx;
 use crate::rows::item_revisions::{Column, Entity};
 
+mod open;
 mod read;
 mod write;
+
+pub use open::OpenPosition;
 
 /// The tenant's items.
 ///

@@ -1,6 +1,7 @@
 //! `tenantry items`: a tenant's content, and the rows that could not become content.
 
 mod ingest;
+mod open;
 mod send;
 mod summary;
 
@@ -28,7 +29,8 @@ pub enum ItemsCommand {
     /// List items by id
     #[command(after_help = "Examples:
   tenantry items list -t acme --area security --limit 20
-  tenantry items list -t acme --expert anna -o json | jq -r '.[].text'")]
+  tenantry items list -t acme --expert anna -o json | jq -r '.[].text'
+  tenantry items list -t acme --open")]
     List {
         #[command(flatten)]
         tenant: TenantArg,
@@ -38,6 +40,10 @@ pub enum ItemsCommand {
         /// Only items that this expert answered
         #[arg(long, default_value = "")]
         expert: String,
+        /// Only items that nobody has answered yet, newest first, with the experts that were
+        /// computed for them ahead
+        #[arg(long, conflicts_with_all = ["area", "expert"])]
+        open: bool,
         #[command(flatten)]
         page: PageArgs,
     },
@@ -215,10 +221,17 @@ pub async fn run(command: ItemsCommand, context: &mut Context) -> Result<Exit, C
             tenant,
             area,
             expert,
+            open,
             page,
         } => {
             let parent = tenant.parent()?;
             let client = context.client().await?;
+            if open {
+                context
+                    .out
+                    .list(&open::list(&client, &parent, &page).await?)?;
+                return Ok(Exit::Done);
+            }
             let items = list(&client, &parent, (&area, &expert), &page).await?;
             context.out.list(&items)?;
         }

@@ -1,0 +1,73 @@
+//! Work on threads that leave the processor to whoever answers requests.
+//!
+//! Training takes all the processor it can get, for seconds, while a request needs a few
+//! milliseconds of it at once. Threads of the lowest priority use what nobody else wants. They are
+//! made for the work and end with it: a priority that was lowered cannot be raised again, so it must
+//! not stay on a thread of a pool.
+
+use thread_priority::{ThreadPriority, set_current_thread_priority};
+use tokio::sync::oneshot;
+
+/// Why work did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// The operating system gave no thread.
+    #[error("no thread could be started")]
+    NoThread(#[source] std::io::Error),
+    /// It panicked; the panic has told where.
+    #[error("the work panicked")]
+    Panicked,
+}
+
+/// Runs `work`, and every thread that it starts, at the lowest priority.
+///
+/// # Errors
+/// [`Broken`] when it could not be started or panicked.
+pub(crate) async fn yielding<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Broken> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("training".to_owned())
+        .spawn(move || {
+            // Where that is not to be had the work is done all the same.
+            if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
+                tracing::debug!(?error, "training runs at the usual priority");
+            }
+            // Nobody may want it any more.
+            let _ = sender.send(work());
+        })
+        .map_err(Broken::NoThread)?;
+    receiver.await.map_err(|_| Broken::Panicked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_done_and_a_panic_is_told() {
+        assert_eq!(yielding(|| 2 + 2).await.unwrap(), 4);
+        let broken = yielding(|| -> u32 { panic!("as a test") }).await;
+        assert!(matches!(broken, Err(Broken::Panicked)));
+    }
+
+    /// Field 19 of `/proc/…/stat` is the thread's niceness; 18 fields before it, and the name may
+    /// hold spaces.
+    #[cfg(target_os = "linux")]
+    fn niceness() -> i32 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, after_name) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        fields[16].parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_work_and_its_threads_come_last_and_nobody_else_does() {
+        let before = niceness();
+        let inside = yielding(|| (niceness(), std::thread::spawn(niceness).join().unwrap())).await;
+        assert_eq!(inside.unwrap(), (19, 19));
+        assert_eq!(niceness(), before);
+    }
+}
