@@ -25,6 +25,7 @@ mod m20261121_000008_row_level_security;
 mod m20261121_000009_routing;
 mod m20261121_000010_tiers;
 mod m20261121_000011_tasks;
+mod m20261121_000014_spaces;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_routing::Migration),
             Box::new(m20261121_000010_tiers::Migration),
             Box::new(m20261121_000011_tasks::Migration),
+            Box::new(m20261121_000014_spaces::Migration),
         ]
     }
 }

@@ -75,6 +75,7 @@ impl From<JobKind> for v1::job::Kind {
             JobKind::EraseTenant => Self::EraseTenant,
             JobKind::TrainTier => Self::TrainTier,
             JobKind::CheckChampion => Self::CheckChampion,
+            JobKind::SwitchSpace => Self::SwitchSpace,
         }
     }
 }
@@ -121,6 +122,7 @@ impl v1::job::Kind {
             Self::EraseTenant => Some(JobKind::EraseTenant),
             Self::TrainTier => Some(JobKind::TrainTier),
             Self::CheckChampion => Some(JobKind::CheckChampion),
+            Self::SwitchSpace => Some(JobKind::SwitchSpace),
         }
     }
 }

@@ -20,17 +20,21 @@ pub enum JobKind {
     TrainTier,
     /// Weighs the champion against the tier above on what came after its training.
     CheckChampion,
+    /// Makes a tenant's vectors in the embedding space that it wants, switches to it, and drops the
+    /// spaces it has left.
+    SwitchSpace,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::IndexItems,
         Self::RebuildIndex,
         Self::Retrain,
         Self::EraseTenant,
         Self::TrainTier,
         Self::CheckChampion,
+        Self::SwitchSpace,
     ];
 
     /// The stable text of the kind, as stored and shown.
@@ -43,6 +47,7 @@ impl JobKind {
             Self::EraseTenant => "ERASE_TENANT",
             Self::TrainTier => "TRAIN_TIER",
             Self::CheckChampion => "CHECK_CHAMPION",
+            Self::SwitchSpace => "SWITCH_SPACE",
         }
     }
 

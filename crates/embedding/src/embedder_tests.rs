@@ -56,7 +56,7 @@ impl Stage {
             seen: seen_sender,
             go: go_receiver,
         });
-        let embedder = Embedder::start(&config, [7; 32], vec![(Lane::All, encoder)]).unwrap();
+        let embedder = Embedder::start(&MODELS[0], &config, [7; 32], vec![(Lane::All, encoder)]).unwrap();
         Self { embedder, seen, go }
     }
 

@@ -3,6 +3,7 @@
 //! A variable names its key with two underscores between section and key:
 //! `TENANTRY_STORAGE__URL` is `storage.url`. Unknown keys are refused, wherever they come from.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -103,8 +104,11 @@ pub struct ArtifactsSection {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmbeddingSection {
-    /// Folder of the model's files; none means where `cargo xtask setup` puts them.
+    /// Folder of the default model's files; none means where `cargo xtask setup` puts them.
     pub model_dir: Option<PathBuf>,
+    /// Folders of other models of the catalogue, by name; a model that is not named here is looked for
+    /// where `cargo xtask setup --model` puts it.
+    pub model_dirs: BTreeMap<String, PathBuf>,
     /// ONNX Runtime's library; none means where `cargo xtask setup` puts it.
     pub onnxruntime: Option<PathBuf>,
     /// Threads of the model; 0 means the default.

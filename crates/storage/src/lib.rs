@@ -48,6 +48,6 @@ pub use tenant::{
     Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
     FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, KeptPolicy, Models, NewAnswer,
     NewDataset, NewFeedback, NewJob, NewModel, NewRejection, Rejections, Requests, RoutingPolicies,
-    Shadow, SharedSignal, Signal, Signals, Tasks, TenantTx, UpsertOutcome,
+    Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces, Tasks, TenantTx, UpsertOutcome,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

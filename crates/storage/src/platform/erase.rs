@@ -16,7 +16,7 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 24] = [
     "corrections",
     "classifications",
     "tasks",
@@ -27,6 +27,7 @@ const TABLES: [&str; 23] = [
     "answers",
     "embeddings",
     "index_state",
+    "tenant_spaces",
     "model_aliases",
     "model_events",
     "models",

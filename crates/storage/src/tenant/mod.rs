@@ -24,6 +24,7 @@ mod rejections;
 mod requests;
 mod routing;
 mod signals;
+mod spaces;
 mod tasks;
 
 pub use answers::{Answer, Answers, NewAnswer, Shadow};
@@ -42,6 +43,7 @@ pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
 pub use routing::{KeptPolicy, RoutingPolicies};
 pub use signals::{SharedSignal, Signal, Signals};
+pub use spaces::{SpaceSwitch, Spaces};
 pub use tasks::Tasks;
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
@@ -104,6 +106,12 @@ impl TenantTx {
     #[must_use]
     pub fn index(&self) -> IndexState<'_> {
         IndexState { tx: self }
+    }
+
+    /// The embedding spaces.
+    #[must_use]
+    pub fn spaces(&self) -> Spaces<'_> {
+        Spaces { tx: self }
     }
 
     /// Long work.

@@ -76,6 +76,8 @@ pub enum Kind {
     TrainTier,
     /// Weighs the champion on what is new
     CheckChampion,
+    /// Switches to another embedding space
+    SwitchSpace,
 }
 
 /// Where a job is in its life.
@@ -336,6 +338,7 @@ async fn list(
         Kind::EraseTenant => v1::job::Kind::EraseTenant,
         Kind::TrainTier => v1::job::Kind::TrainTier,
         Kind::CheckChampion => v1::job::Kind::CheckChampion,
+        Kind::SwitchSpace => v1::job::Kind::SwitchSpace,
     });
     let state = state.map_or(v1::job::State::Unspecified, |state| match state {
         State::Queued => v1::job::State::Queued,
