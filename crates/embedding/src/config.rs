@@ -62,7 +62,11 @@ impl EmbeddingConfig {
         if !(3..=512).contains(&self.max_tokens) {
             return refuse("embedding.max_tokens must be between 3 and 512");
         }
-        if let Some(unknown) = self.model_dirs.keys().find(|name| model_named(name).is_none()) {
+        if let Some(unknown) = self
+            .model_dirs
+            .keys()
+            .find(|name| model_named(name).is_none())
+        {
             let known = MODELS.map(|model| model.name).join(", ");
             return refuse(&format!(
                 "embedding.model_dirs names {unknown:?}, which is not in the catalogue: {known}"

@@ -81,7 +81,11 @@ impl Embedders {
         let shared = Arc::clone(&self.shared);
         let look = move || {
             let there = |model: &&BaseModel| shared.config.has(model);
-            MODELS.iter().filter(there).map(|model| model.name).collect()
+            MODELS
+                .iter()
+                .filter(there)
+                .map(|model| model.name)
+                .collect()
         };
         // Only a panic could end it early, and there is none in it.
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
@@ -103,11 +107,7 @@ impl EmbeddingConfig {
     /// Whether all files of a model are there. Reads the file system.
     fn has(&self, model: &BaseModel) -> bool {
         let folder = self.folder_of(model);
-        folder.is_some_and(|folder| {
-            MODEL_FILES
-                .iter()
-                .all(|file| folder.join(file).is_file())
-        })
+        folder.is_some_and(|folder| MODEL_FILES.iter().all(|file| folder.join(file).is_file()))
     }
 }
 

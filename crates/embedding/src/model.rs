@@ -143,10 +143,7 @@ impl Encoder for MiniLm {
 fn pooled(batch: &SingleBatchOutput, token_output: &'static str) -> Result<Vec<Vector>, Failure> {
     let failed = |_| Failure::Compute("reading the vectors");
     let means = batch
-        .select_and_pool_output(
-            &&OutputKey::ByName(token_output),
-            Some(Pooling::Mean),
-        )
+        .select_and_pool_output(&&OutputKey::ByName(token_output), Some(Pooling::Mean))
         .map_err(failed)?;
     let masks = batch.attention_mask_array.rows();
     let rows = means.rows().into_iter().zip(masks);

@@ -101,7 +101,7 @@ pub struct ArtifactsSection {
 }
 
 /// The embedding model.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmbeddingSection {
     /// Folder of the default model's files; none means where `cargo xtask setup` puts them.
@@ -113,6 +113,21 @@ pub struct EmbeddingSection {
     pub onnxruntime: Option<PathBuf>,
     /// Threads of the model; 0 means the default.
     pub threads: usize,
+    /// Seconds that the vectors of a space are kept after a tenant has left it, for requests that
+    /// began in it. More than two of `router.refresh_seconds`: other processes must have heard.
+    pub grace_seconds: u64,
+}
+
+impl Default for EmbeddingSection {
+    fn default() -> Self {
+        Self {
+            model_dir: None,
+            onnxruntime: None,
+            model_dirs: BTreeMap::new(),
+            threads: 0,
+            grace_seconds: 60,
+        }
+    }
 }
 
 /// The workers.
@@ -259,6 +274,12 @@ impl Config {
         }
         if !(1..=3600).contains(&self.router.refresh_seconds) {
             return invalid("router.refresh_seconds", "must be from 1 to 3600");
+        }
+        if self.embedding.grace_seconds <= 2 * self.router.refresh_seconds {
+            return invalid(
+                "embedding.grace_seconds",
+                "must be more than two of router.refresh_seconds",
+            );
         }
         Ok(())
     }

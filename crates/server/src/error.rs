@@ -79,6 +79,12 @@ impl ServiceError {
         self.kind
     }
 
+    /// The stable code of the failure.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
     /// The sentence for the caller; empty for an internal error.
     #[must_use]
     pub fn message(&self) -> &str {

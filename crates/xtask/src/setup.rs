@@ -141,7 +141,10 @@ fn locate(mode: Mode) -> Result<Assets> {
             }
             folder
         }
-        None => install(&pins::model_bundle(&cache_dir()?, &layout::MODELS[0])?, mode)?,
+        None => install(
+            &pins::model_bundle(&cache_dir()?, &layout::MODELS[0])?,
+            mode,
+        )?,
     };
     let onnxruntime = match variable(ONNXRUNTIME_VARIABLE) {
         Some(library) => {

@@ -42,7 +42,9 @@ pub fn run(args: &TestArgs) -> Result<()> {
     let root = workspace::root()?;
     let assets = setup::ensure(true)?;
     if let Err(error) = setup::ensure_all_models() {
-        println!("SKIPPED: tests on two embedding models, as the second is not to be had: {error:#}");
+        println!(
+            "SKIPPED: tests on two embedding models, as the second is not to be had: {error:#}"
+        );
     }
     let server = workspace::build(&root, Build::Everything)?;
     let environment = environment(&root, &assets, server);

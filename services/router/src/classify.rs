@@ -54,7 +54,7 @@ impl Router {
         let started = Instant::now();
         let mut times = Times::default();
         let parts = &self.parts;
-        let view = parts.tasks.view(ctx, &command.task).await?;
+        let mut view = parts.tasks.view(ctx, &command.task).await?;
         let asked = match &command.with {
             ClassifyWith::Model(name) => Some(self.head(ctx, &command, name).await?),
             ClassifyWith::Simple(method) => {
@@ -63,15 +63,21 @@ impl Router {
             }
             ClassifyWith::Route => None,
         };
-        let embedded = parts.embedder.embed_query(command.text.clone()).await?;
-        (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
-        let searching = Instant::now();
-        let vector = embedded.vector;
-        let hits = parts
-            .vectors
-            .search_dense(&parts.space, ctx.tenant(), vector.clone(), DEPTH)
-            .await?;
-        times.search = searching.elapsed();
+        let (vector, hits) = loop {
+            let found = self
+                .near_items(ctx, &view, &command.text, &mut times)
+                .await?;
+            // As with recommendations: what the tenant has left since is asked again as a whole.
+            match parts.tasks.moved_on(ctx, &view).await {
+                Some(newer) => view = newer,
+                None => break found,
+            }
+        };
+        let asked = match asked {
+            Some((head, space)) if space == view.asked.name() => Some(head),
+            Some((_, space)) => return Err(left_behind(&command, &space)),
+            None => None,
+        };
         let ranking = Instant::now();
         let near = near(&view, &hits, &vector);
         let question = Question {
@@ -106,13 +112,34 @@ impl Router {
         Ok(response)
     }
 
-    /// The head of a model that was asked for by name: one of the tenant's own for this task.
+    /// The text's vector in the view's space, and the items nearest to it there.
+    async fn near_items(
+        &self,
+        ctx: &TenantContext,
+        view: &TaskView,
+        text: &str,
+        times: &mut Times,
+    ) -> Result<(Vec<f32>, Vec<Hit>), ServiceError> {
+        let embedded = view.asked.embedder.embed_query(text.to_owned()).await?;
+        (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
+        let searching = Instant::now();
+        let vector = embedded.vector;
+        let vectors = &self.parts.vectors;
+        let hits = vectors
+            .search_dense(&view.asked.space, ctx.tenant(), vector.clone(), DEPTH)
+            .await?;
+        times.search = searching.elapsed();
+        Ok((vector, hits))
+    }
+
+    /// The head of a model that was asked for by name, one of the tenant's own for this task, and the
+    /// space it was trained in.
     async fn head(
         &self,
         ctx: &TenantContext,
         command: &Classify,
         name: &ModelName,
-    ) -> Result<Arc<Head>, ServiceError> {
+    ) -> Result<(Arc<Head>, String), ServiceError> {
         let own = matches!(&name.owner, ModelOwner::Tenant(tenant) if tenant == ctx.tenant());
         if !own || name.task != command.task {
             return Err(ServiceError::not_found(name));
@@ -123,10 +150,11 @@ impl Router {
         drop(tx);
         let artifacts = &self.parts.artifacts;
         let head = load_head(artifacts, &model.artifact_path, &model.checksum).await;
-        head.map(Arc::new).ok_or_else(|| {
+        let head = head.map(Arc::new).ok_or_else(|| {
             let message = format!("the artifact of {name} cannot be used");
             ServiceError::new(ErrorKind::FailedPrecondition, "ARTIFACT_UNUSABLE", message)
-        })
+        })?;
+        Ok((head, model.lineage.space))
     }
 
     fn log_classification(
@@ -324,6 +352,15 @@ fn near<'a>(view: &'a TaskView, hits: &[Hit], vector: &[f32]) -> Vec<Near<'a>> {
     }));
     near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
     near
+}
+
+/// The refusal of a head whose vectors are of a space that the tenant has left.
+fn left_behind(command: &Classify, space: &str) -> ServiceError {
+    let message = format!(
+        "the model was trained in the embedding space {space}, which the tenant has left; retrain {}",
+        command.task
+    );
+    ServiceError::new(ErrorKind::FailedPrecondition, "SPACE_CHANGED", message)
 }
 
 fn check_method(method: SimpleMethod, kind: TaskKind) -> Result<(), ServiceError> {

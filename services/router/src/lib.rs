@@ -16,6 +16,7 @@ mod questions;
 mod recommend;
 mod residents;
 mod similar;
+mod space;
 mod task_view;
 mod tasks;
 mod view;
@@ -25,10 +26,9 @@ use std::sync::Arc;
 
 use api::v1::router_service_server::RouterServiceServer;
 use artifacts::ArtifactStore;
-use embedding::Embedder;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
-use vectors::{Space, VectorStore};
+use vectors::VectorStore;
 
 use crate::questions::Questions;
 
@@ -53,10 +53,6 @@ pub struct RouterParts {
     pub store: Store,
     /// The vector store.
     pub vectors: Arc<dyn VectorStore>,
-    /// The embedding space that is searched.
-    pub space: Space,
-    /// The embedding model.
-    pub embedder: Embedder,
     /// The model files.
     pub artifacts: ArtifactStore,
     /// The tenants that are resident.

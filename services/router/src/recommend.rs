@@ -51,13 +51,21 @@ impl Router {
     ) -> Result<v1::RecommendExpertsResponse, ServiceError> {
         let started = Instant::now();
         let mut times = Times::default();
-        let view = self.parts.residents.view(ctx).await?;
+        let mut view = self.parts.residents.view(ctx).await?;
         let counts = words::count(&command.text);
         let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
-        let remaining = command.deadline.map(left);
-        let found = self
-            .retrieve(ctx, &view, &command.text, &counts, remaining, &mut times)
-            .await?;
+        let found = loop {
+            let remaining = command.deadline.map(left);
+            let found = self
+                .retrieve(ctx, &view, &command.text, &counts, remaining, &mut times)
+                .await?;
+            // The space may have been left, and even dropped, since the view was taken: then what was
+            // found in it may lack items. Asked again in the new one, as a whole.
+            match self.parts.residents.moved_on(ctx, &view).await {
+                Some(newer) => view = newer,
+                None => break found,
+            }
+        };
         let ranking = Instant::now();
         let area = command
             .area
@@ -133,7 +141,7 @@ impl Router {
         let (indices, values) = view.statistics.query_weights(&view.corpus, counts);
         let query = SparseVector { indices, values };
         let embedding = async {
-            let embedded = self.embed(ctx, text);
+            let embedded = self.embed(ctx, view, text);
             match remaining {
                 Some(left) => tokio::time::timeout(left.mul_f64(PATIENCE), embedded)
                     .await
@@ -145,7 +153,7 @@ impl Router {
             embedding,
             parts
                 .vectors
-                .search_sparse(&parts.space, ctx.tenant(), query, NEIGHBOURS),
+                .search_sparse(&view.asked.space, ctx.tenant(), query, NEIGHBOURS),
         );
         let lexical = positions(view, &lexical?);
         let Some(embedded) = embedded.transpose()? else {
@@ -164,7 +172,7 @@ impl Router {
         let heads = view.heads.predict_one(ArrayView1::from(&embedded.vector));
         let dense = parts
             .vectors
-            .search_dense(&parts.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
+            .search_dense(&view.asked.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
             .await?;
         times.search = searching.elapsed();
         Ok(Retrieved {
@@ -178,8 +186,13 @@ impl Router {
     }
 
     /// The vector of a question: remembered, where the tenant asked it a moment ago.
-    async fn embed(&self, ctx: &TenantContext, text: &str) -> Result<Embedded, ServiceError> {
-        let embedder = &self.parts.embedder;
+    async fn embed(
+        &self,
+        ctx: &TenantContext,
+        view: &TenantView,
+        text: &str,
+    ) -> Result<Embedded, ServiceError> {
+        let embedder = &view.asked.embedder;
         let hash = embedder.content_hash(text);
         if let Some(vector) = self.questions.get(ctx.tenant(), hash) {
             return Ok(Embedded {

@@ -1,7 +1,9 @@
 //! Messages to commands: the only place where requests are validated.
 
 use api::v1;
-use domain::{FieldViolation, RequestId, TenantId, TenantState, VerticalId, clean_text};
+use domain::{
+    FieldViolation, RequestId, TenantId, TenantSettings, TenantState, VerticalId, clean_text,
+};
 use server::ServiceError;
 use storage::NewTenant;
 
@@ -74,8 +76,9 @@ pub(crate) fn apply_update(
                 tenant.display_name = display_name(&wanted.display_name)
                     .map_err(|message| ServiceError::invalid("tenant.display_name", message))?;
             }
-            "settings" | "settings.share_for_training" => {
-                tenant.settings = wanted.settings.unwrap_or_default().into();
+            "settings" | "settings.share_for_training" | "settings.embedding_model" => {
+                let settings = wanted.settings.clone().unwrap_or_default().into();
+                apply_settings(&mut tenant.settings, settings, path);
             }
             "state" => tenant.state = settable_state(wanted.state())?,
             other => {
@@ -86,6 +89,17 @@ pub(crate) fn apply_update(
         }
     }
     Ok(())
+}
+
+/// Applies one setting, or all. A base model that is not named stays as it is: nobody changes it by
+/// leaving it out.
+fn apply_settings(settings: &mut TenantSettings, wanted: TenantSettings, path: &str) {
+    if path != "settings.embedding_model" {
+        settings.share_for_training = wanted.share_for_training;
+    }
+    if path != "settings.share_for_training" && wanted.embedding_model.is_some() {
+        settings.embedding_model = wanted.embedding_model;
+    }
 }
 
 fn settable_state(state: v1::tenant::State) -> Result<TenantState, ServiceError> {

@@ -7,8 +7,10 @@ mod erasure;
 mod export;
 mod handlers;
 mod keys;
+mod spaces;
 
 use api::v1::tenant_service_server::TenantServiceServer;
+use embedding::Embedders;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 
@@ -25,13 +27,19 @@ pub struct Tenants {
     store: Store,
     gate: Gatekeeper,
     clock: Clock,
+    embedders: Embedders,
 }
 
 impl Tenants {
-    /// Handlers on `store`.
+    /// Handlers on `store`; tenants may choose among `embedders`.
     #[must_use]
-    pub fn new(store: Store, gate: Gatekeeper, clock: Clock) -> Self {
-        Self { store, gate, clock }
+    pub fn new(store: Store, gate: Gatekeeper, clock: Clock, embedders: Embedders) -> Self {
+        Self {
+            store,
+            gate,
+            clock,
+            embedders,
+        }
     }
 
     /// The gRPC service.

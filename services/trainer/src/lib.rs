@@ -8,6 +8,7 @@ mod dataset;
 mod handlers;
 mod registry;
 mod scope;
+mod spaces;
 mod task_report;
 mod tasks;
 mod tiers;
@@ -20,6 +21,7 @@ use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 
+pub use spaces::TenantTrainer;
 pub use tiers::TierTrainer;
 pub use trainer::Trainer;
 

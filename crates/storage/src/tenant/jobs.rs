@@ -2,7 +2,7 @@
 //! [`crate::Queue`].
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Job, JobId, JobKind, JobState, TenantId};
+use domain::{Change, Job, JobId, JobKind, JobState, TaskId, TenantId};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, JsonValue, QueryFilter, QueryOrder, QuerySelect,
@@ -46,6 +46,18 @@ impl NewJob {
             dedup_key: Some(kind.as_str().to_owned()),
             // The index is derived and the work can always be done later: never give up for good.
             max_attempts: 1_000,
+        }
+    }
+
+    /// The job that trains a task on the items as they are when it starts.
+    #[must_use]
+    pub fn retrain(task: &TaskId) -> Self {
+        let payload = serde_json::json!({ "task": task, "dataset": null, "seed": 0 });
+        Self {
+            kind: JobKind::Retrain,
+            dedup_key: Some(format!("retrain:{payload}")),
+            payload,
+            max_attempts: 5,
         }
     }
 

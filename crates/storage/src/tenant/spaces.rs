@@ -6,9 +6,7 @@
 use chrono::{DateTime, Utc};
 use domain::{Change, DEFAULT_EMBEDDING_MODEL, SpaceState, TenantSettings, TenantSpace};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{TenantTx, all, counters};
 use crate::convert::{count, from_json, micros};
@@ -100,7 +98,8 @@ impl Spaces<'_> {
         for space in self.list().await? {
             let other = name != Some(space.name.as_str());
             if space.state == SpaceState::Preparing && other {
-                self.put(&space.name, SpaceState::Retired, Some(now)).await?;
+                self.put(&space.name, SpaceState::Retired, Some(now))
+                    .await?;
             }
             if space.state == SpaceState::Active && !other {
                 return Err(StorageError::conflict("the active space is not prepared"));

@@ -210,18 +210,17 @@ pub async fn a_wanted_space_enqueues_one_switch(world: World) {
     let minute = Duration::from_secs(60);
     let leased = queue.acquire(&kinds, minute, now()).await.unwrap().unwrap();
     want(&world, &acme, None).await;
-    assert_eq!(
-        switches().await,
-        2,
-        "one that runs may have looked already"
-    );
+    assert_eq!(switches().await, 2, "one that runs may have looked already");
     let second = queue.acquire(&kinds, minute, now()).await.unwrap();
     assert!(second.is_none(), "one at a time for a tenant");
-    queue
-        .complete(&leased.token, vec![], now())
-        .await
-        .unwrap();
-    assert!(queue.acquire(&kinds, minute, now()).await.unwrap().is_some());
+    queue.complete(&leased.token, vec![], now()).await.unwrap();
+    assert!(
+        queue
+            .acquire(&kinds, minute, now())
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
 pub async fn a_job_that_is_due_later_waits(world: World) {
