@@ -14,4 +14,5 @@ mod dirty;
 mod isolation;
 mod learn;
 mod routing;
+mod spaces;
 mod tiers;
