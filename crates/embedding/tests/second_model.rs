@@ -77,7 +77,10 @@ async fn what_is_not_there_is_said_with_what_to_do() {
     let path = folder.path().to_str().unwrap();
     assert!(!message.contains(path), "no path of the server: {message}");
     let unknown = embedders.get("word2vec").await.unwrap_err().to_string();
-    assert!(unknown.contains("word2vec") && unknown.contains(first), "{unknown}");
+    assert!(
+        unknown.contains("word2vec") && unknown.contains(first),
+        "{unknown}"
+    );
     // The others go on.
     assert_eq!(vector(embedders.default_model(), "text").await.len(), 384);
 }

@@ -133,12 +133,13 @@ async fn assemble(
 
 impl Assembled {
     fn add_tenants(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
-        let service = tenants::Tenants::new(
-            parts.store.clone(),
-            gate.clone(),
-            clock.clone(),
-            parts.embedders.clone(),
-        );
+        let service = tenants::Tenants::new(tenants::TenantsParts {
+            store: parts.store.clone(),
+            gate: gate.clone(),
+            clock: clock.clone(),
+            embedders: parts.embedders.clone(),
+            vectors: parts.vectors.clone(),
+        });
         self.routes.add_service(service.service());
         self.names.push(tenants::SERVICE_NAME);
         let eraser = tenants::Eraser {

@@ -187,6 +187,7 @@ impl Tenants {
         let command = CreateTenant::try_from(message)?;
         if let Some(model) = &command.tenant.settings.embedding_model {
             self.check_model(model).await?;
+            self.make_space(model).await?;
         }
         let id = command.tenant.id.clone();
         let ctx = domain::TenantContext::for_background_work(&id, "create-tenant");

@@ -2,7 +2,9 @@
 
 use api::v1;
 use domain::{ErrorKind, JobKind, JobState, ResourceName, SpaceState, TenantContext};
+use embedding::Embedders;
 use server::ServiceError;
+use vectors::Space;
 
 use crate::Tenants;
 
@@ -23,6 +25,18 @@ impl Tenants {
             reason,
             message,
         ))
+    }
+
+    /// Makes the space of a base model where it is missing: a tenant may begin in it at once.
+    pub(crate) async fn make_space(&self, name: &str) -> Result<(), ServiceError> {
+        let Some(dimensions) = Embedders::dimensions(name) else {
+            return Ok(());
+        };
+        let space = Space {
+            name: name.to_owned(),
+            dimensions,
+        };
+        Ok(self.vectors.ensure_space(&space).await?)
     }
 
     /// The tenant with where its vectors are.
