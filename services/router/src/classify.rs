@@ -16,11 +16,10 @@ use vectors::Hit;
 
 use crate::Router;
 use crate::classify_commands::{Classify, ClassifyWith, Correct};
+use crate::space::left_behind;
 use crate::task_view::{KnownItem, TaskView, load_head};
 use crate::wire::{Times, pinned_route, route_to_wire, tier_name, timings};
 
-/// Items asked of the vector store: not all of them have what the task asks for.
-const DEPTH: usize = 100;
 /// Pieces of evidence shown.
 const EVIDENCE: usize = 3;
 /// Texts at least this similar are the same text.
@@ -64,9 +63,8 @@ impl Router {
             ClassifyWith::Route => None,
         };
         let (vector, hits) = loop {
-            let found = self
-                .near_items(ctx, &view, &command.text, &mut times)
-                .await?;
+            let found = self.nearest(ctx, &view.asked, &command.text, &mut times);
+            let found = found.await?;
             // As with recommendations: what the tenant has left since is asked again as a whole.
             match parts.tasks.moved_on(ctx, &view).await {
                 Some(newer) => view = newer,
@@ -75,7 +73,7 @@ impl Router {
         };
         let asked = match asked {
             Some((head, space)) if space == view.asked.name() => Some(head),
-            Some((_, space)) => return Err(left_behind(&command, &space)),
+            Some((_, space)) => return Err(left_behind(&command.task, &space)),
             None => None,
         };
         let ranking = Instant::now();
@@ -110,26 +108,6 @@ impl Router {
         response.timings = Some(timings(&times, started.elapsed()));
         self.log_classification(ctx, request_id, command, &made);
         Ok(response)
-    }
-
-    /// The text's vector in the view's space, and the items nearest to it there.
-    async fn near_items(
-        &self,
-        ctx: &TenantContext,
-        view: &TaskView,
-        text: &str,
-        times: &mut Times,
-    ) -> Result<(Vec<f32>, Vec<Hit>), ServiceError> {
-        let embedded = view.asked.embedder.embed_query(text.to_owned()).await?;
-        (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
-        let searching = Instant::now();
-        let vector = embedded.vector;
-        let vectors = &self.parts.vectors;
-        let hits = vectors
-            .search_dense(&view.asked.space, ctx.tenant(), vector.clone(), DEPTH)
-            .await?;
-        times.search = searching.elapsed();
-        Ok((vector, hits))
     }
 
     /// The head of a model that was asked for by name, one of the tenant's own for this task, and the
@@ -352,15 +330,6 @@ fn near<'a>(view: &'a TaskView, hits: &[Hit], vector: &[f32]) -> Vec<Near<'a>> {
     }));
     near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
     near
-}
-
-/// The refusal of a head whose vectors are of a space that the tenant has left.
-fn left_behind(command: &Classify, space: &str) -> ServiceError {
-    let message = format!(
-        "the model was trained in the embedding space {space}, which the tenant has left; retrain {}",
-        command.task
-    );
-    ServiceError::new(ErrorKind::FailedPrecondition, "SPACE_CHANGED", message)
 }
 
 fn check_method(method: SimpleMethod, kind: TaskKind) -> Result<(), ServiceError> {

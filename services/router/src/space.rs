@@ -4,10 +4,19 @@
 //! predicts in its space alone, so that vectors of different spaces never meet, whatever the tenant
 //! switches to meanwhile.
 
+use std::time::Instant;
+
+use domain::{ErrorKind, TaskId, TenantContext};
 use embedding::{Embedder, Embedders};
 use server::ServiceError;
 use storage::TenantTx;
-use vectors::Space;
+use vectors::{Hit, Space};
+
+use crate::Router;
+use crate::wire::Times;
+
+/// Items that a task asks of the vector store: not all of them have what it wants.
+const DEPTH: usize = 100;
 
 /// One space, ready to be asked.
 #[derive(Clone)]
@@ -35,4 +44,35 @@ impl AskedSpace {
     pub(crate) fn name(&self) -> &str {
         &self.space.name
     }
+}
+
+impl Router {
+    /// A text's vector, and the items nearest to it in the same space.
+    pub(crate) async fn nearest(
+        &self,
+        ctx: &TenantContext,
+        asked: &AskedSpace,
+        text: &str,
+        times: &mut Times,
+    ) -> Result<(Vec<f32>, Vec<Hit>), ServiceError> {
+        let embedded = asked.embedder.embed_query(text.to_owned()).await?;
+        (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
+        let searching = Instant::now();
+        let vector = embedded.vector;
+        let vectors = &self.parts.vectors;
+        let hits = vectors
+            .search_dense(&asked.space, ctx.tenant(), vector.clone(), DEPTH)
+            .await?;
+        times.search = searching.elapsed();
+        Ok((vector, hits))
+    }
+}
+
+/// The refusal of a head that was trained in a space that the tenant has left.
+pub(crate) fn left_behind(task: &TaskId, space: &str) -> ServiceError {
+    let message = format!(
+        "the model was trained in the embedding space {space}, which the tenant has left; retrain \
+         {task}"
+    );
+    ServiceError::new(ErrorKind::FailedPrecondition, "SPACE_CHANGED", message)
 }

@@ -154,4 +154,28 @@ mod tests {
         assert!(settable_state(v1::tenant::State::Erasing).is_err());
         assert!(settable_state(v1::tenant::State::Inactive).is_ok());
     }
+
+    #[test]
+    fn a_setting_is_changed_alone_and_a_model_is_never_lost_by_leaving_it_out() {
+        let before = TenantSettings {
+            share_for_training: false,
+            embedding_model: Some("one".to_owned()),
+        };
+        let wanted = |model: &str| TenantSettings {
+            share_for_training: true,
+            embedding_model: Some(model.to_owned()).filter(|name| !name.is_empty()),
+        };
+        for (path, model, shares, expected) in [
+            ("settings.share_for_training", "two", true, "one"),
+            ("settings.embedding_model", "two", false, "two"),
+            ("settings.embedding_model", "", false, "one"),
+            ("settings", "two", true, "two"),
+            ("settings", "", true, "one"),
+        ] {
+            let mut settings = before.clone();
+            apply_settings(&mut settings, wanted(model), path);
+            let after = (settings.share_for_training, settings.embedding_model());
+            assert_eq!(after, (shares, expected), "{path} {model:?}");
+        }
+    }
 }
