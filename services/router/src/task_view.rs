@@ -316,7 +316,9 @@ impl TaskBase {
             Some(_) => Unproven::NotProven,
             None => Unproven::NotEnoughData,
         };
-        let measured = judged.and_then(|model| TaskReport::from_json(&model.report));
+        // How sure a similarity makes is another matter in another space.
+        let here = judged.filter(|model| model.lineage.space == asked.name());
+        let measured = here.and_then(|model| TaskReport::from_json(&model.report));
         // Thousands of texts are cut into words: not on a thread that others wait for.
         let build = move || {
             let mut base = Self::build(task, &items, &corrected);
