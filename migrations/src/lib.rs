@@ -27,6 +27,7 @@ mod m20261121_000010_tiers;
 mod m20261121_000011_tasks;
 mod m20261121_000012_scores;
 mod m20261121_000013_registry;
+mod m20261121_000014_spaces;
 mod m20261121_000015_precomputed;
 
 /// Runs the migrations in order.
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000011_tasks::Migration),
             Box::new(m20261121_000012_scores::Migration),
             Box::new(m20261121_000013_registry::Migration),
+            Box::new(m20261121_000014_spaces::Migration),
             Box::new(m20261121_000015_precomputed::Migration),
         ]
     }

@@ -22,6 +22,33 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 pub use postgres::Postgres;
+// Shared by path with the embedder: where the models of the catalogue lie.
+#[path = "../../crates/embedding/src/layout.rs"]
+#[allow(dead_code, reason = "the embedder uses the rest")]
+mod layout;
+
+/// The name of the default base model, and of another one.
+pub const BASE_MODELS: [&str; 2] = [layout::MODELS[0].name, layout::MODELS[1].name];
+
+/// Whether the second base model is on this machine; says so loudly where it is not.
+#[must_use]
+pub fn has_second_model() -> bool {
+    let cache = layout::default_cache_dir();
+    let there = cache.is_some_and(|cache| {
+        let folder = layout::model_dir_in(&cache, &layout::MODELS[1]);
+        layout::MODEL_FILES
+            .iter()
+            .all(|file| folder.join(file).is_file())
+    });
+    if !there {
+        let name = BASE_MODELS[1];
+        #[allow(clippy::print_stderr, reason = "what is skipped is said")]
+        {
+            eprintln!("SKIPPED: no second model; run `cargo xtask setup --model {name}`");
+        }
+    }
+    there
+}
 
 /// How long a server may take to be ready, and an index to catch up. Generous: machines are shared.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -305,6 +332,56 @@ impl Client {
                 "the index does not catch up: {status:?}"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The tenant as it is now.
+    pub async fn tenant(&self, id: &str) -> v1::Tenant {
+        let request = v1::GetTenantRequest {
+            name: format!("tenants/{id}"),
+        };
+        let answer = self.tenants().get_tenant(request).await;
+        let tenant = answer.expect("a tenant").into_inner().tenant;
+        tenant.expect("a tenant")
+    }
+
+    /// Sets the base model of the tenant's embedding space; answers its space then.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn set_model(&self, id: &str, model: &str) -> Result<v1::EmbeddingSpace, Status> {
+        let request = v1::UpdateTenantRequest {
+            tenant: Some(v1::Tenant {
+                name: format!("tenants/{id}"),
+                settings: Some(v1::TenantSettings {
+                    embedding_model: model.to_owned(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["settings.embedding_model".to_owned()],
+            }),
+        };
+        let answer = self.tenants().update_tenant(request).await?.into_inner();
+        let space = answer.tenant.and_then(|tenant| tenant.embedding_space);
+        Ok(space.expect("a space"))
+    }
+
+    /// Waits until `done` is true of the tenant's embedding space, and returns it.
+    pub async fn wait_space(
+        &self,
+        id: &str,
+        done: impl Fn(&v1::EmbeddingSpace) -> bool,
+    ) -> v1::EmbeddingSpace {
+        let started = Instant::now();
+        loop {
+            let space = self.tenant(id).await.embedding_space.expect("a space");
+            if done(&space) {
+                return space;
+            }
+            assert!(started.elapsed() < PATIENCE, "never came: {space:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

@@ -78,6 +78,7 @@ impl From<JobKind> for v1::job::Kind {
             JobKind::ReproduceModel => Self::ReproduceModel,
             JobKind::PruneModels => Self::PruneModels,
             JobKind::Precompute => Self::Precompute,
+            JobKind::SwitchSpace => Self::SwitchSpace,
         }
     }
 }
@@ -127,6 +128,7 @@ impl v1::job::Kind {
             Self::ReproduceModel => Some(JobKind::ReproduceModel),
             Self::PruneModels => Some(JobKind::PruneModels),
             Self::Precompute => Some(JobKind::Precompute),
+            Self::SwitchSpace => Some(JobKind::SwitchSpace),
         }
     }
 }

@@ -17,6 +17,7 @@ impl From<TenantState> for v1::tenant::State {
 impl From<TenantSettings> for v1::TenantSettings {
     fn from(settings: TenantSettings) -> Self {
         Self {
+            embedding_model: settings.embedding_model().to_owned(),
             share_for_training: settings.share_for_training,
         }
     }
@@ -26,6 +27,7 @@ impl From<v1::TenantSettings> for TenantSettings {
     fn from(settings: v1::TenantSettings) -> Self {
         Self {
             share_for_training: settings.share_for_training,
+            embedding_model: Some(settings.embedding_model).filter(|name| !name.is_empty()),
         }
     }
 }
@@ -40,6 +42,7 @@ impl From<domain::Tenant> for v1::Tenant {
             settings: Some(tenant.settings.into()),
             create_time: Some(timestamp(tenant.created_at)),
             update_time: Some(timestamp(tenant.updated_at)),
+            embedding_space: None,
         }
     }
 }

@@ -26,11 +26,14 @@ pub enum JobKind {
     PruneModels,
     /// Computes the answers of items that nobody has answered yet, before they are asked for.
     Precompute,
+    /// Makes a tenant's vectors in the embedding space that it wants, switches to it, and drops the
+    /// spaces it has left.
+    SwitchSpace,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::IndexItems,
         Self::RebuildIndex,
         Self::Retrain,
@@ -40,6 +43,7 @@ impl JobKind {
         Self::ReproduceModel,
         Self::PruneModels,
         Self::Precompute,
+        Self::SwitchSpace,
     ];
 
     /// The stable text of the kind, as stored and shown.
@@ -55,6 +59,7 @@ impl JobKind {
             Self::ReproduceModel => "REPRODUCE_MODEL",
             Self::PruneModels => "PRUNE_MODELS",
             Self::Precompute => "PRECOMPUTE",
+            Self::SwitchSpace => "SWITCH_SPACE",
         }
     }
 

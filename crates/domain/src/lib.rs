@@ -20,6 +20,7 @@ mod retention;
 mod routing;
 mod score;
 mod sequence;
+mod space;
 mod task;
 mod task_gate;
 mod tenant;
@@ -49,6 +50,7 @@ pub use routing::{
 };
 pub use score::{Comparison, DOUBT, LiveScore, Tally};
 pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
+pub use space::{DEFAULT_EMBEDDING_MODEL, SpaceState, TenantSpace};
 pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
     TaskDefinition, TaskKind, TaskLabel, TaskSource,

@@ -28,6 +28,9 @@ pub enum RouteReason {
     FallbackUnavailable,
     /// A better model was meant, but would not have answered in time.
     FallbackDeadline,
+    /// A better model was meant, but was trained in an embedding space that the tenant has left; it
+    /// waits for its retrain.
+    SpaceChanged,
 }
 
 impl RouteReason {
@@ -45,6 +48,7 @@ impl RouteReason {
             Self::KillSwitch => "KILL_SWITCH",
             Self::FallbackUnavailable => "FALLBACK_UNAVAILABLE",
             Self::FallbackDeadline => "FALLBACK_DEADLINE",
+            Self::SpaceChanged => "SPACE_CHANGED",
         }
     }
 }
@@ -141,6 +145,25 @@ pub struct Route {
     pub fallbacks: Vec<FallbackNote>,
     /// The model whose answer is computed beside it and not served.
     pub shadow: Option<ModelName>,
+}
+
+impl Route {
+    /// The same route, where the models that `left_behind` picks out were passed over because of the
+    /// space they were trained in: their notes say so, and so does the reason when it was theirs.
+    #[must_use]
+    pub fn explaining_spaces(mut self, left_behind: impl Fn(&ModelName) -> bool) -> Self {
+        let unavailable = RouteReason::FallbackUnavailable;
+        let because = |note: &FallbackNote| note.reason == unavailable && left_behind(&note.model);
+        if self.reason == unavailable && self.fallbacks.first().is_some_and(because) {
+            self.reason = RouteReason::SpaceChanged;
+        }
+        for note in &mut self.fallbacks {
+            if because(note) {
+                note.reason = RouteReason::SpaceChanged;
+            }
+        }
+        self
+    }
 }
 
 /// Chooses the model for a request.

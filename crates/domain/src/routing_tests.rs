@@ -256,3 +256,35 @@ fn a_pinned_tier_serves_its_newest_version_even_unproven() {
         (kept.model, RouteReason::Pinned)
     );
 }
+
+#[test]
+fn a_model_of_a_space_that_was_left_is_named_with_that_reason() {
+    let left = candidate(Tier::Tenant, 3, Standing::Champion);
+    let unhealthy = Candidate {
+        healthy: false,
+        ..left.clone()
+    };
+    let damaged = Candidate {
+        healthy: false,
+        ..candidate(Tier::Vertical, 2, Standing::Champion)
+    };
+    let is_left = |name: &ModelName| *name == left.model;
+    let candidates = [unhealthy, damaged.clone()];
+    let route = auto(&candidates, Unproven::default()).explaining_spaces(is_left);
+    assert_eq!(route.model, built_in());
+    assert_eq!(route.reason, RouteReason::SpaceChanged);
+    let reasons: Vec<_> = route.fallbacks.iter().map(|note| note.reason).collect();
+    assert_eq!(
+        reasons,
+        [RouteReason::SpaceChanged, RouteReason::FallbackUnavailable]
+    );
+    // Where another one was meant first, that one's trouble stays the reason.
+    let route = auto(&[damaged], Unproven::default()).explaining_spaces(is_left);
+    assert_eq!(route.reason, RouteReason::FallbackUnavailable);
+    // One that serves is left alone.
+    let route = auto(&[left.clone()], Unproven::default()).explaining_spaces(is_left);
+    assert_eq!(
+        (route.model, route.reason),
+        (left.model.clone(), RouteReason::ProvenBetter)
+    );
+}

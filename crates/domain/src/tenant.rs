@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{TenantId, VerticalId};
+use crate::{DEFAULT_EMBEDDING_MODEL, TenantId, VerticalId};
 
 /// What may be done with a tenant now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +42,18 @@ impl TenantState {
 pub struct TenantSettings {
     /// The tenant's data may train models that serve other tenants (never its texts).
     pub share_for_training: bool,
+    /// The base model of its embedding space, by its name in the catalogue; none means the default.
+    pub embedding_model: Option<String>,
+}
+
+impl TenantSettings {
+    /// The base model that the tenant wants its vectors made with.
+    #[must_use]
+    pub fn embedding_model(&self) -> &str {
+        self.embedding_model
+            .as_deref()
+            .unwrap_or(DEFAULT_EMBEDDING_MODEL)
+    }
 }
 
 /// One customer.

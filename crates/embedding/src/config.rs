@@ -1,14 +1,19 @@
 //! The embedder's section of the configuration.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::EmbeddingError;
+use crate::layout::{BaseModel, MODELS, default_cache_dir, model_dir_in, model_named};
 
 /// How to find and run the embedding model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddingConfig {
-    /// Folder of the model's files. `None`: where `cargo xtask setup` puts it.
+    /// Folder of the default model's files. `None`: where `cargo xtask setup` puts it.
     pub model_dir: Option<PathBuf>,
+    /// Folders of other models of the catalogue, by name. Those that are not named here are looked for
+    /// where `cargo xtask setup --model` puts them.
+    pub model_dirs: BTreeMap<String, PathBuf>,
     /// The ONNX Runtime shared library. `None`: where `cargo xtask setup` puts it.
     pub onnxruntime: Option<PathBuf>,
     /// Cores to compute on. 0: as many as the machine has.
@@ -28,6 +33,7 @@ impl Default for EmbeddingConfig {
     fn default() -> Self {
         Self {
             model_dir: None,
+            model_dirs: BTreeMap::new(),
             onnxruntime: None,
             threads: 0,
             max_batch_tokens: 512,
@@ -56,7 +62,26 @@ impl EmbeddingConfig {
         if !(3..=512).contains(&self.max_tokens) {
             return refuse("embedding.max_tokens must be between 3 and 512");
         }
+        if let Some(unknown) = self
+            .model_dirs
+            .keys()
+            .find(|name| model_named(name).is_none())
+        {
+            let known = MODELS.map(|model| model.name).join(", ");
+            return refuse(&format!(
+                "embedding.model_dirs names {unknown:?}, which is not in the catalogue: {known}"
+            ));
+        }
         Ok(())
+    }
+
+    /// Where the files of a model are looked for. None: no home folder is known.
+    pub(crate) fn folder_of(&self, model: &BaseModel) -> Option<PathBuf> {
+        let default = model.name == MODELS[0].name;
+        let named = self.model_dirs.get(model.name);
+        let named = named.or(self.model_dir.as_ref().filter(|_| default));
+        let installed = || default_cache_dir().map(|cache| model_dir_in(&cache, model));
+        named.cloned().or_else(installed)
     }
 
     /// The cores to use, with 0 resolved.

@@ -9,7 +9,8 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
 use crate::files::{ModelFiles, find_onnxruntime};
-use crate::model::{DIMENSIONS, Encoder, MiniLm, environment};
+use crate::layout::{BaseModel, MODELS};
+use crate::model::{Encoder, MiniLm, environment};
 use crate::queue::{Embedded, Entry, Lane, Limits, Queue};
 use crate::worker;
 
@@ -46,15 +47,27 @@ struct Shared {
 }
 
 impl Embedder {
-    /// Finds the files, loads the model and starts its threads. Blocks for about half a second.
+    /// Finds the files of the default model, loads it and starts its threads. Blocks for about half a
+    /// second.
     ///
     /// # Errors
     /// One sentence that says what to do: a number out of range, a missing or broken model or
     /// runtime library, no thread to be had.
     pub fn open(config: &EmbeddingConfig) -> Result<Self, EmbeddingError> {
+        Self::open_model(&MODELS[0], config)
+    }
+
+    /// [`Embedder::open`] for any model of the catalogue.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_model(
+        model: &'static BaseModel,
+        config: &EmbeddingConfig,
+    ) -> Result<Self, EmbeddingError> {
         config.validate()?;
         let library = find_onnxruntime(config.onnxruntime.as_deref())?;
-        let files = ModelFiles::read(config)?;
+        let files = ModelFiles::read(model, config)?;
         let environment = environment(&library)?;
         let cores = config.cores();
         let width = cores.min(CORES_PER_SESSION);
@@ -62,20 +75,22 @@ impl Embedder {
         lanes.resize(1 + cores.div_ceil(CORES_PER_SESSION), Lane::All);
         let mut encoders: Vec<(Lane, Box<dyn Encoder>)> = Vec::new();
         for lane in lanes {
-            let model = MiniLm::load(&files, &environment, width, config.max_tokens)?;
-            encoders.push((lane, Box::new(model)));
+            let session = MiniLm::load(&files, &environment, width, config.max_tokens)?;
+            encoders.push((lane, Box::new(session)));
         }
         tracing::info!(
+            model = model.name,
             model_dir = %files.folder.display(),
             onnxruntime = %library.display(),
             cores,
             sessions = encoders.len(),
             "embedding model loaded"
         );
-        Self::start(config, *files.fingerprint.as_bytes(), encoders)
+        Self::start(model, config, *files.fingerprint.as_bytes(), encoders)
     }
 
     fn start(
+        model: &BaseModel,
         config: &EmbeddingConfig,
         key: [u8; 32],
         encoders: Vec<(Lane, Box<dyn Encoder>)>,
@@ -89,8 +104,8 @@ impl Embedder {
             queue: Arc::clone(&queue),
             places: Arc::new(Semaphore::new(config.queue)),
             space: SpaceInfo {
-                name: "minilm-l6-v2-int8",
-                dimensions: DIMENSIONS,
+                name: model.name,
+                dimensions: model.dimensions,
                 fingerprint: blake3::Hash::from_bytes(key).to_hex().to_string(),
             },
             key,

@@ -7,6 +7,26 @@ use domain::ErrorKind;
 /// An embedding that could not be made, or an embedder that could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddingError {
+    /// A model that is not in the catalogue.
+    #[error("there is no embedding model {asked:?}; this server has: {installed}")]
+    UnknownModel {
+        /// The name that was asked for.
+        asked: String,
+        /// The names of those that can be used.
+        installed: String,
+    },
+
+    /// A model of the catalogue whose files are not on this machine, or are not what they should be.
+    /// What is wrong with them is in the log.
+    #[error(
+        "the embedding model {model} cannot be used on this server: run `cargo xtask setup --model \
+         {model}` there, or name its folder in embedding.model_dirs"
+    )]
+    NotInstalled {
+        /// Its name in the catalogue.
+        model: &'static str,
+    },
+
     /// A number in the configuration is out of range.
     #[error("{0}")]
     Config(String),
@@ -83,6 +103,8 @@ impl EmbeddingError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Config(_)
+            | Self::UnknownModel { .. }
+            | Self::NotInstalled { .. }
             | Self::ModelMissing { .. }
             | Self::ModelBroken { .. }
             | Self::RuntimeMissing { .. }
@@ -102,6 +124,8 @@ impl domain::Fault for EmbeddingError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Config(_) => "EMBEDDING_CONFIG",
+            Self::UnknownModel { .. } => "EMBEDDING_MODEL_UNKNOWN",
+            Self::NotInstalled { .. } => "EMBEDDING_MODEL_NOT_INSTALLED",
             Self::ModelMissing { .. } => "MODEL_MISSING",
             Self::ModelBroken { .. } => "MODEL_BROKEN",
             Self::RuntimeMissing { .. } => "RUNTIME_MISSING",

@@ -7,7 +7,7 @@ use fastembed::TokenizerFiles;
 
 use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
-use crate::layout;
+use crate::layout::{self, BaseModel};
 
 /// Names how a vector is made from a text, beyond the files: raise it when that changes, and every
 /// cached vector is made anew.
@@ -15,6 +15,8 @@ const SCHEME: &str = "tenantry-embedding 1: mean pooling, L2 norm 1";
 
 /// A model's files, in memory.
 pub(crate) struct ModelFiles {
+    /// What they are the files of.
+    pub model: &'static BaseModel,
     /// Where they were read.
     pub folder: PathBuf,
     /// The ONNX graph.
@@ -26,13 +28,14 @@ pub(crate) struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Reads the configured folder, or else the one that setup fills.
-    pub fn read(config: &EmbeddingConfig) -> Result<Self, EmbeddingError> {
+    /// Reads the configured folder of the model, or else the one that setup fills.
+    pub fn read(
+        model: &'static BaseModel,
+        config: &EmbeddingConfig,
+    ) -> Result<Self, EmbeddingError> {
         let missing = |looked_for: String| EmbeddingError::ModelMissing { looked_for };
         let folder = config
-            .model_dir
-            .clone()
-            .or_else(layout::default_model_dir)
+            .folder_of(model)
             .ok_or_else(|| missing("a cache folder, but no home folder is known".to_owned()))?;
         let mut hash = blake3::Hasher::new();
         hash.update(SCHEME.as_bytes());
@@ -61,6 +64,7 @@ impl ModelFiles {
         };
         let fingerprint = hash.finalize();
         Ok(Self {
+            model,
             folder,
             onnx,
             tokenizer,

@@ -25,9 +25,45 @@ pub const MODEL_FILES: [&str; 5] = [
     "tokenizer_config.json",
 ];
 
-/// Folder of the model below the cache folder. The number at its end grows when the files change,
-/// so that two checkouts of different age never overwrite each other's model.
-pub const MODEL_FOLDER: &str = "minilm-l6-v2-int8-1";
+/// A base model that tenants' vectors can be made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BaseModel {
+    /// Its name, which is also the name of its vector space.
+    pub name: &'static str,
+    /// What it is, for people.
+    pub title: &'static str,
+    /// Its folder below the cache folder, with [`MODEL_FILES`]. The number at its end grows when the
+    /// files change, so that two checkouts of different age never overwrite each other's model.
+    pub folder: &'static str,
+    /// The graph's output with one vector a token.
+    pub token_output: &'static str,
+    /// Length of its vectors.
+    pub dimensions: usize,
+}
+
+/// The catalogue. The first one is the default, which every server has; the others are loaded when a
+/// tenant needs them. Each reads the vocabulary of BERT (uncased) and is pooled by the mean.
+pub const MODELS: [BaseModel; 2] = [
+    BaseModel {
+        name: "minilm-l6-v2-int8",
+        title: "all-MiniLM-L6-v2 as int8 ONNX",
+        folder: "minilm-l6-v2-int8-1",
+        token_output: "last_hidden_state",
+        dimensions: 384,
+    },
+    BaseModel {
+        name: "paraphrase-minilm-l3",
+        title: "paraphrase-MiniLM-L3-v2 as fp32 ONNX",
+        folder: "paraphrase-minilm-l3-1",
+        token_output: "output",
+        dimensions: 384,
+    },
+];
+
+/// The model of the catalogue with this name.
+pub fn model_named(name: &str) -> Option<&'static BaseModel> {
+    MODELS.iter().find(|model| model.name == name)
+}
 
 /// File name of the ONNX Runtime library on this platform.
 pub const ONNXRUNTIME_FILE: &str = if cfg!(target_os = "macos") {
@@ -41,9 +77,9 @@ pub fn default_cache_dir() -> Option<PathBuf> {
     cache_dir_from(std::env::var_os("XDG_CACHE_HOME"), std::env::home_dir())
 }
 
-/// The model folder that setup fills: it holds [`MODEL_FILES`].
+/// The folder of the default model that setup fills: it holds [`MODEL_FILES`].
 pub fn default_model_dir() -> Option<PathBuf> {
-    default_cache_dir().map(|cache| model_dir_in(&cache))
+    default_cache_dir().map(|cache| model_dir_in(&cache, &MODELS[0]))
 }
 
 /// The ONNX Runtime library that setup installs.
@@ -51,9 +87,9 @@ pub fn default_onnxruntime() -> Option<PathBuf> {
     default_cache_dir().map(|cache| onnxruntime_dir_in(&cache).join(ONNXRUNTIME_FILE))
 }
 
-/// The model folder below a cache folder.
-pub fn model_dir_in(cache: &Path) -> PathBuf {
-    cache.join(MODEL_FOLDER)
+/// The folder of a model below a cache folder.
+pub fn model_dir_in(cache: &Path, model: &BaseModel) -> PathBuf {
+    cache.join(model.folder)
 }
 
 /// The folder of the ONNX Runtime library below a cache folder.

@@ -1,9 +1,15 @@
-//! Text to vector: all-MiniLM-L6-v2 through fastembed and ONNX Runtime, on threads of its own.
+//! Text to vector: MiniLM models through fastembed and ONNX Runtime, each on threads of its own.
 //!
 //! [`Embedder::open`] finds the files that `cargo xtask setup` installed (see [`layout`]), loads the
 //! model and starts its threads. Async code then calls [`Embedder::embed_query`] for a text that
 //! somebody waits for, and [`Embedder::embed_passages`] for texts in bulk; neither blocks the async
 //! thread.
+//!
+//! # The catalogue
+//!
+//! [`layout::MODELS`] lists the base models, and [`Embedders`] has those that a server uses: the default
+//! one from the start, the others from when a tenant first needs them until the end of the process.
+//! Two models never share a queue, a thread or a cached vector.
 //!
 //! # Queues and threads
 //!
@@ -54,6 +60,7 @@
 
 mod config;
 mod embedder;
+mod embedders;
 mod error;
 mod files;
 pub mod layout;
@@ -63,6 +70,7 @@ mod worker;
 
 pub use config::EmbeddingConfig;
 pub use embedder::{Embedder, SpaceInfo};
+pub use embedders::Embedders;
 pub use error::EmbeddingError;
-pub use layout::{default_cache_dir, default_model_dir, default_onnxruntime};
+pub use layout::{BaseModel, MODELS, default_cache_dir, default_model_dir, default_onnxruntime};
 pub use queue::Embedded;

@@ -13,9 +13,6 @@ use ort::environment::Environment;
 use crate::error::EmbeddingError;
 use crate::files::ModelFiles;
 
-/// Length of every vector.
-pub const DIMENSIONS: usize = 384;
-
 /// A text is cut to this many bytes for each token it may have before it is tokenized, so that the
 /// cost of a huge text is bounded. English has about five.
 const BYTES_PER_TOKEN: usize = 32;
@@ -70,9 +67,10 @@ pub(crate) fn environment(library: &Path) -> Result<Environment, EmbeddingError>
     Ok(environment)
 }
 
-/// all-MiniLM-L6-v2 in one ONNX Runtime session.
+/// A model of the catalogue in one ONNX Runtime session.
 pub(crate) struct MiniLm {
     inner: TextEmbedding,
+    token_output: &'static str,
     max_bytes: usize,
 }
 
@@ -100,14 +98,16 @@ impl MiniLm {
             .map_err(|error| broken(error.to_string()))?;
         let mut model = Self {
             inner,
+            token_output: files.model.token_output,
             max_bytes: max_tokens * BYTES_PER_TOKEN,
         };
         // The first run is slow, and a model with another output must not get as far as a caller.
         match model.encode(&["warm".into()]) {
-            Ok(vectors) if vectors[0].values.len() == DIMENSIONS => Ok(model),
+            Ok(vectors) if vectors[0].values.len() == files.model.dimensions => Ok(model),
             Ok(vectors) => Err(broken(format!(
-                "its vectors have {} dimensions instead of {DIMENSIONS}",
-                vectors[0].values.len()
+                "its vectors have {} dimensions instead of {}",
+                vectors[0].values.len(),
+                files.model.dimensions
             ))),
             Err(_) => Err(broken("it gives no usable vectors".to_owned())),
         }
@@ -129,7 +129,7 @@ impl Encoder for MiniLm {
             })?;
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in output.into_raw() {
-            vectors.extend(pooled(&batch)?);
+            vectors.extend(pooled(&batch, self.token_output)?);
         }
         if vectors.len() == texts.len() {
             Ok(vectors)
@@ -140,13 +140,10 @@ impl Encoder for MiniLm {
 }
 
 /// Mean over the real tokens, scaled to norm 1.
-fn pooled(batch: &SingleBatchOutput) -> Result<Vec<Vector>, Failure> {
+fn pooled(batch: &SingleBatchOutput, token_output: &'static str) -> Result<Vec<Vector>, Failure> {
     let failed = |_| Failure::Compute("reading the vectors");
     let means = batch
-        .select_and_pool_output(
-            &&OutputKey::ByName("last_hidden_state"),
-            Some(Pooling::Mean),
-        )
+        .select_and_pool_output(&&OutputKey::ByName(token_output), Some(Pooling::Mean))
         .map_err(failed)?;
     let masks = batch.attention_mask_array.rows();
     let rows = means.rows().into_iter().zip(masks);

@@ -3,6 +3,7 @@
 //! A variable names its key with two underscores between section and key:
 //! `TENANTRY_STORAGE__URL` is `storage.url`. Unknown keys are refused, wherever they come from.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -103,15 +104,33 @@ pub struct ArtifactsSection {
 }
 
 /// The embedding model.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EmbeddingSection {
-    /// Folder of the model's files; none means where `cargo xtask setup` puts them.
+    /// Folder of the default model's files; none means where `cargo xtask setup` puts them.
     pub model_dir: Option<PathBuf>,
+    /// Folders of other models of the catalogue, by name; a model that is not named here is looked for
+    /// where `cargo xtask setup --model` puts it.
+    pub model_dirs: BTreeMap<String, PathBuf>,
     /// ONNX Runtime's library; none means where `cargo xtask setup` puts it.
     pub onnxruntime: Option<PathBuf>,
     /// Threads of the model; 0 means the default.
     pub threads: usize,
+    /// Seconds that the vectors of a space are kept after a tenant has left it, for requests that
+    /// began in it. More than two of `router.refresh_seconds`: other processes must have heard.
+    pub grace_seconds: u64,
+}
+
+impl Default for EmbeddingSection {
+    fn default() -> Self {
+        Self {
+            model_dir: None,
+            onnxruntime: None,
+            model_dirs: BTreeMap::new(),
+            threads: 0,
+            grace_seconds: 60,
+        }
+    }
 }
 
 /// The workers.
@@ -325,6 +344,12 @@ impl Config {
         }
         if !(1..=3600).contains(&self.router.precompute_seconds) {
             return invalid("router.precompute_seconds", "must be from 1 to 3600");
+        }
+        if self.embedding.grace_seconds <= 2 * self.router.refresh_seconds {
+            return invalid(
+                "embedding.grace_seconds",
+                "must be more than two of router.refresh_seconds",
+            );
         }
         self.retention.validate()
     }

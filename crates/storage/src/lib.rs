@@ -49,7 +49,7 @@ pub use tenant::{
     FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy,
     KeptTrial, Models, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection,
     OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests,
-    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, Tasks, TenantTx, TrainingInputs,
-    Trials, UpsertOutcome, VersionOnShelf,
+    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces, Tasks, TenantTx,
+    TrainingInputs, Trials, UpsertOutcome, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -44,6 +44,11 @@ pub struct SetupArgs {
     /// Verify the sum of every installed file; download nothing, fail when something is amiss.
     #[arg(long)]
     check: bool,
+    /// Install another model of the catalogue as well
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(
+        layout::MODELS.map(|model| model.name)
+    ))]
+    model: Vec<String>,
 }
 
 /// Where the files are that an embedder needs.
@@ -61,6 +66,29 @@ pub fn run(args: &SetupArgs) -> Result<()> {
         (true, _) => report(&locate(Mode::Check)?),
         (_, true) => report(&locate(Mode::Force)?),
         _ => drop(ensure(false)?),
+    }
+    let mode = match (args.check, args.force) {
+        (true, _) => Mode::Check,
+        (_, true) => Mode::Force,
+        _ => Mode::Ensure,
+    };
+    // The default model was seen to above.
+    for model in layout::MODELS.iter().skip(1) {
+        if args.model.iter().any(|name| name == model.name) {
+            let folder = install(&pins::model_bundle(&cache_dir()?, model)?, mode)?;
+            println!("model:        {} ({})", folder.display(), model.name);
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the models beside the default one are there, for tests that need two of them.
+///
+/// # Errors
+/// As [`ensure()`].
+pub fn ensure_all_models() -> Result<()> {
+    for model in layout::MODELS.iter().skip(1) {
+        install(&pins::model_bundle(&cache_dir()?, model)?, Mode::Ensure)?;
     }
     Ok(())
 }
@@ -113,7 +141,10 @@ fn locate(mode: Mode) -> Result<Assets> {
             }
             folder
         }
-        None => install(&pins::model_bundle(&cache_dir()?), mode)?,
+        None => install(
+            &pins::model_bundle(&cache_dir()?, &layout::MODELS[0])?,
+            mode,
+        )?,
     };
     let onnxruntime = match variable(ONNXRUNTIME_VARIABLE) {
         Some(library) => {

@@ -41,6 +41,11 @@ struct Counts {
 pub fn run(args: &TestArgs) -> Result<()> {
     let root = workspace::root()?;
     let assets = setup::ensure(true)?;
+    if let Err(error) = setup::ensure_all_models() {
+        println!(
+            "SKIPPED: tests on two embedding models, as the second is not to be had: {error:#}"
+        );
+    }
     let server = workspace::build(&root, Build::Everything)?;
     let environment = environment(&root, &assets, server);
     let with_nextest = cargo_has("nextest");

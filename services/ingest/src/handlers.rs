@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::Ingest;
 use crate::batch::{enqueue_index, item_ids};
+use crate::reconcile::known_space;
 
 const MAX_EXPERTS: usize = 1_000;
 
@@ -259,12 +260,15 @@ impl Ingest {
         ctx: &domain::TenantContext,
     ) -> Result<v1::GetIndexStatusResponse, ServiceError> {
         let tx = self.begin(ctx).await?;
-        let indexed_watermark = tx.index().watermark(&self.space.name).await?;
+        let space = tx.spaces().active().await?;
+        let indexed_watermark = tx.index().watermark(&space).await?;
         let watermark = tx.items().watermark().await?;
         let items = tx.items().count().await?;
         drop(tx);
-        let indexed_items = self.vectors.count(&self.space, ctx.tenant()).await?;
-        let space = self.space.name.clone();
+        let indexed_items = match known_space(&space) {
+            Some(known) => self.vectors.count(&known, ctx.tenant()).await?,
+            None => 0,
+        };
         Ok(v1::GetIndexStatusResponse {
             watermark,
             indexed_watermark,

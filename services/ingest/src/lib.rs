@@ -6,17 +6,19 @@ mod datasets;
 mod handlers;
 mod indexer;
 mod reconcile;
+mod space_index;
 mod stream;
+mod switch;
 
 use api::v1::ingest_service_server::IngestServiceServer;
 use domain::TenantContext;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
-use vectors::Space;
 
 pub use indexer::Indexer;
 pub use reconcile::reconcile;
+pub use switch::SpaceSwitcher;
 
 use std::sync::Arc;
 
@@ -30,7 +32,6 @@ pub const SERVICE_NAME: &str = "tenantry.v1.IngestService";
 pub struct Ingest {
     store: Store,
     vectors: Arc<dyn VectorStore>,
-    space: Space,
     gate: Gatekeeper,
     clock: Clock,
     /// Cancelled at shutdown: streams end after the batch they are at.
@@ -43,8 +44,6 @@ pub struct IngestParts {
     pub store: Store,
     /// The vector store.
     pub vectors: Arc<dyn VectorStore>,
-    /// The embedding space that is indexed.
-    pub space: Space,
     /// The gate that handlers pass.
     pub gate: Gatekeeper,
     /// The clock.
@@ -60,7 +59,6 @@ impl Ingest {
         let IngestParts {
             store,
             vectors,
-            space,
             gate,
             clock,
             stop,
@@ -68,7 +66,6 @@ impl Ingest {
         Self {
             store,
             vectors,
-            space,
             gate,
             clock,
             stop,

@@ -38,6 +38,8 @@ pub(crate) struct ChainStamp {
 struct ChainModel {
     name: ModelName,
     standing: Standing,
+    /// The space it was trained in, when that is one that the tenant has left.
+    left_behind: Option<String>,
     /// None when the artifact is missing or damaged.
     ranker: Option<Ranker>,
 }
@@ -114,12 +116,14 @@ impl ChainStamp {
 }
 
 impl Chain {
-    /// Adds the models of the tiers above to the tenant's own, and makes all of them resident.
+    /// Adds the models of the tiers above to the tenant's own, and makes all of them resident. `space`
+    /// is the tenant's active one: what the tenant's own were trained in, or they do not serve.
     pub(crate) async fn load(
         own: OwnChain,
         above: &TierChampions,
         tiers: &Tiers,
         artifacts: &ArtifactStore,
+        space: &str,
     ) -> Result<Self, ServiceError> {
         let OwnChain {
             policy,
@@ -131,7 +135,10 @@ impl Chain {
         }
         let mut models = Vec::with_capacity(wanted.len());
         for (model, standing) in wanted {
+            let own = model.name.tier() == Tier::Tenant;
+            let elsewhere = own && model.lineage.space != space;
             models.push(ChainModel {
+                left_behind: elsewhere.then_some(model.lineage.space),
                 ranker: load_ranker(artifacts, &model.artifact_path, &model.checksum).await,
                 name: model.name,
                 standing,
@@ -152,13 +159,14 @@ impl Chain {
             .map(|model| Candidate {
                 model: model.name.clone(),
                 standing: model.standing,
-                healthy: model.ranker.is_some(),
+                healthy: model.ranker.is_some() && model.left_behind.is_none(),
                 // All of them need the question's embedding: when that is late, so are they.
                 expected: Duration::from_nanos(1),
             })
             .collect();
         let built_in = built_in();
-        let route = choose_route(&self.policy, ask, &candidates, self.unproven, &built_in);
+        let route = choose_route(&self.policy, ask, &candidates, self.unproven, &built_in)
+            .explaining_spaces(|name| self.is_left_behind(name));
         let ranker = match self.ranker(&route.model) {
             Some((_, ranker)) => ranker,
             None => global_ranker(),
@@ -169,6 +177,11 @@ impl Chain {
             shadow,
             route,
         }
+    }
+
+    fn is_left_behind(&self, name: &ModelName) -> bool {
+        let left = |model: &ChainModel| model.name == *name && model.left_behind.is_some();
+        self.models.iter().any(left)
     }
 
     fn ranker(&self, name: &ModelName) -> Option<(&ModelName, &Ranker)> {
@@ -182,6 +195,7 @@ impl Chain {
         for ChainModel {
             name,
             standing,
+            left_behind,
             ranker,
         } in &self.models
         {
@@ -190,9 +204,12 @@ impl Chain {
                 Standing::Challenger => "challenger",
                 Standing::Kept => "kept, no alias points at it",
             };
-            let health = match ranker {
-                Some(_) => "healthy",
-                None => "its artifact cannot be used",
+            let health = match (left_behind, ranker) {
+                (Some(space), _) => {
+                    format!("trained in the space {space}, waits for its retrain")
+                }
+                (None, Some(_)) => "healthy".to_owned(),
+                (None, None) => "its artifact cannot be used".to_owned(),
             };
             all.push(format!("{name}: {standing}, {health}"));
         }

@@ -16,11 +16,10 @@ use vectors::Hit;
 
 use crate::Router;
 use crate::classify_commands::{Classify, ClassifyWith, Correct};
+use crate::space::left_behind;
 use crate::task_view::{KnownItem, TaskView, load_head};
 use crate::wire::{Times, pinned_route, route_to_wire, tier_name, timings};
 
-/// Items asked of the vector store: not all of them have what the task asks for.
-const DEPTH: usize = 100;
 /// Pieces of evidence shown.
 const EVIDENCE: usize = 3;
 /// Texts at least this similar are the same text.
@@ -54,7 +53,7 @@ impl Router {
         let started = Instant::now();
         let mut times = Times::default();
         let parts = &self.parts;
-        let view = parts.tasks.view(ctx, &command.task).await?;
+        let mut view = parts.tasks.view(ctx, &command.task).await?;
         let asked = match &command.with {
             ClassifyWith::Model(name) => Some(self.head(ctx, &command, name).await?),
             ClassifyWith::Simple(method) => {
@@ -63,15 +62,20 @@ impl Router {
             }
             ClassifyWith::Route => None,
         };
-        let embedded = parts.embedder.embed_query(command.text.clone()).await?;
-        (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
-        let searching = Instant::now();
-        let vector = embedded.vector;
-        let hits = parts
-            .vectors
-            .search_dense(&parts.space, ctx.tenant(), vector.clone(), DEPTH)
-            .await?;
-        times.search = searching.elapsed();
+        let (vector, hits) = loop {
+            let found = self.nearest(ctx, &view.asked, &command.text, &mut times);
+            let found = found.await?;
+            // As with recommendations: what the tenant has left since is asked again as a whole.
+            match parts.tasks.moved_on(ctx, &view).await {
+                Some(newer) => view = newer,
+                None => break found,
+            }
+        };
+        let asked = match asked {
+            Some((head, space)) if space == view.asked.name() => Some(head),
+            Some((_, space)) => return Err(left_behind(&command.task, &space)),
+            None => None,
+        };
         let ranking = Instant::now();
         let near = near(&view, &hits, &vector);
         let question = Question {
@@ -106,13 +110,14 @@ impl Router {
         Ok(response)
     }
 
-    /// The head of a model that was asked for by name: one of the tenant's own for this task.
+    /// The head of a model that was asked for by name, one of the tenant's own for this task, and the
+    /// space it was trained in.
     async fn head(
         &self,
         ctx: &TenantContext,
         command: &Classify,
         name: &ModelName,
-    ) -> Result<Arc<Head>, ServiceError> {
+    ) -> Result<(Arc<Head>, String), ServiceError> {
         let own = matches!(&name.owner, ModelOwner::Tenant(tenant) if tenant == ctx.tenant());
         if !own || name.task != command.task {
             return Err(ServiceError::not_found(name));
@@ -123,10 +128,11 @@ impl Router {
         drop(tx);
         let artifacts = &self.parts.artifacts;
         let head = load_head(artifacts, &model.artifact_path, &model.checksum).await;
-        head.map(Arc::new).ok_or_else(|| {
+        let head = head.map(Arc::new).ok_or_else(|| {
             let message = format!("the artifact of {name} cannot be used");
             ServiceError::new(ErrorKind::FailedPrecondition, "ARTIFACT_UNUSABLE", message)
-        })
+        })?;
+        Ok((head, model.lineage.space))
     }
 
     fn log_classification(

@@ -21,6 +21,7 @@ mod questions;
 mod recommend;
 mod residents;
 mod similar;
+mod space;
 mod task_view;
 mod tasks;
 mod view;
@@ -30,11 +31,10 @@ use std::sync::Arc;
 
 use api::v1::router_service_server::RouterServiceServer;
 use artifacts::ArtifactStore;
-use embedding::Embedder;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 use tokio_util::sync::CancellationToken;
-use vectors::{Space, VectorStore};
+use vectors::VectorStore;
 
 use crate::places::Places;
 use crate::questions::Questions;
@@ -62,10 +62,6 @@ pub struct RouterParts {
     pub store: Store,
     /// The vector store.
     pub vectors: Arc<dyn VectorStore>,
-    /// The embedding space that is searched.
-    pub space: Space,
-    /// The embedding model.
-    pub embedder: Embedder,
     /// The model files.
     pub artifacts: ArtifactStore,
     /// The tenants that are resident.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::{Change, Item, ItemId, JobKind, TenantContext, TenantId};
-use embedding::Embedded;
+use embedding::{Embedded, Embedder};
 use prost::Message as _;
 use server::ServiceError;
 use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, PrecomputedAnswer};
@@ -209,7 +209,7 @@ impl Precomputer {
         items: &[&Item],
     ) -> Result<(), ServiceError> {
         let parts = &self.router.parts;
-        let vectors = self.vectors(ctx, items).await?;
+        let vectors = self.vectors(ctx, &view.asked.embedder, items).await?;
         let mut answers = Vec::with_capacity(items.len());
         for (item, vector) in items.iter().zip(vectors) {
             let command = Recommend {
@@ -244,13 +244,14 @@ impl Precomputer {
     async fn vectors(
         &self,
         ctx: &TenantContext,
+        embedder: &Embedder,
         items: &[&Item],
     ) -> Result<Vec<Embedded>, ServiceError> {
         let parts = &self.router.parts;
-        let hash = |item: &&Item| parts.embedder.content_hash(&item.content.text);
+        let hash = |item: &&Item| embedder.content_hash(&item.content.text);
         let hashes: Vec<_> = items.iter().map(hash).collect();
         let tx = parts.store.begin(ctx).await?;
-        let space = parts.embedder.space().name;
+        let space = embedder.space().name;
         let mut known = tx.embeddings().get(space, &hashes).await?;
         drop(tx);
         let (missing, texts): (Vec<_>, Vec<String>) = items
@@ -259,7 +260,7 @@ impl Precomputer {
             .filter(|(_, hash)| !known.contains_key(*hash))
             .map(|(item, hash)| (*hash, item.content.text.clone()))
             .unzip();
-        let computed = parts.embedder.embed_passages(texts).await?;
+        let computed = embedder.embed_passages(texts).await?;
         known.extend(
             missing
                 .into_iter()

@@ -21,7 +21,7 @@ use crate::Router;
 use crate::commands::Recommend;
 use crate::places::StreamPlace;
 use crate::recommend::{PATIENCE, Vector};
-use crate::view::SharedView;
+use crate::view::{SharedView, TenantView};
 
 /// Questions of one stream.
 const MAX_QUESTIONS: usize = 2_000;
@@ -123,6 +123,11 @@ impl Router {
                 .gate
                 .enter_tenant(caller, call.ctx.tenant(), Permission::Serve)
                 .await?;
+            // One view serves the whole call, unless the tenant leaves its embedding space: what is
+            // left is dropped after a while.
+            if let Some(newer) = self.parts.residents.moved_on(&call.ctx, &call.view).await {
+                call.view = newer;
+            }
             if !self.answer_chunk(call, first, chunk, sender).await? {
                 return Ok(());
             }
@@ -207,7 +212,7 @@ impl Router {
             .filter_map(|command| Some(command.as_ref().ok()?.text.as_str()))
             .collect();
         let _places = self.places.questions(texts.len()).await?;
-        let embedded = self.embed_together(&call.ctx, &texts);
+        let embedded = self.embed_together(&call.ctx, &call.view, &texts);
         let vectors = match call.remaining() {
             Some(left) => tokio::time::timeout(left.mul_f64(PATIENCE), embedded)
                 .await
@@ -233,9 +238,10 @@ impl Router {
     async fn embed_together(
         &self,
         ctx: &TenantContext,
+        view: &TenantView,
         texts: &[&str],
     ) -> Vec<Result<Vector, ServiceError>> {
-        let embedder = &self.parts.embedder;
+        let embedder = &view.asked.embedder;
         let remembered: Vec<_> = texts
             .iter()
             .map(|text| {

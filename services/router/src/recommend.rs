@@ -65,10 +65,17 @@ impl Router {
         command: Recommend,
     ) -> Result<v1::RecommendExpertsResponse, ServiceError> {
         let started = Instant::now();
-        let view = self.parts.residents.view(ctx).await?;
-        let computed = self
-            .compute(ctx, &view, &command, Vector::Asked, started)
-            .await?;
+        let mut view = self.parts.residents.view(ctx).await?;
+        let computed = loop {
+            let vector = Vector::Asked;
+            let computed = self.compute(ctx, &view, &command, vector, started).await?;
+            // The space may have been left, and even dropped, since the view was taken: then what was
+            // found in it may lack items. Asked again in the new one, as a whole.
+            match self.parts.residents.moved_on(ctx, &view).await {
+                Some(newer) => view = newer,
+                None => break computed,
+            }
+        };
         Ok(self.give(ctx, command.text, computed))
     }
 
@@ -161,7 +168,7 @@ impl Router {
             let embedded = match wanted.vector {
                 Vector::Known(embedded) => return Some(Ok(embedded)),
                 Vector::Late => return None,
-                Vector::Asked => self.embed(ctx, wanted.text),
+                Vector::Asked => self.embed(ctx, view, wanted.text),
             };
             match wanted.remaining {
                 Some(left) => tokio::time::timeout(left.mul_f64(PATIENCE), embedded)
@@ -174,7 +181,7 @@ impl Router {
             embedding,
             parts
                 .vectors
-                .search_sparse(&parts.space, ctx.tenant(), query, NEIGHBOURS),
+                .search_sparse(&view.asked.space, ctx.tenant(), query, NEIGHBOURS),
         );
         let lexical = positions(view, &lexical?);
         let Some(embedded) = embedded.transpose()? else {
@@ -193,7 +200,7 @@ impl Router {
         let heads = view.heads.predict_one(ArrayView1::from(&embedded.vector));
         let dense = parts
             .vectors
-            .search_dense(&parts.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
+            .search_dense(&view.asked.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
             .await?;
         times.search = searching.elapsed();
         Ok(Retrieved {
@@ -207,8 +214,13 @@ impl Router {
     }
 
     /// The vector of a question: remembered, where the tenant asked it a moment ago.
-    async fn embed(&self, ctx: &TenantContext, text: &str) -> Result<Embedded, ServiceError> {
-        let embedder = &self.parts.embedder;
+    async fn embed(
+        &self,
+        ctx: &TenantContext,
+        view: &TenantView,
+        text: &str,
+    ) -> Result<Embedded, ServiceError> {
+        let embedder = &view.asked.embedder;
         let hash = embedder.content_hash(text);
         if let Some(vector) = self.questions.get(ctx.tenant(), hash) {
             return Ok(Embedded {

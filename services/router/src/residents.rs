@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use artifacts::{ArtifactStore, ResidentCache};
-use domain::{Change, TenantContext, TenantId};
-use embedding::Embedder;
+use domain::{Change, ErrorKind, TenantContext, TenantId};
+use embedding::Embedders;
 use server::ServiceError;
 use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
@@ -24,12 +24,17 @@ pub struct Residents {
 impl Residents {
     /// None resident yet; at most about `max_bytes` later.
     #[must_use]
-    pub fn new(store: Store, artifacts: ArtifactStore, embedder: Embedder, max_bytes: u64) -> Self {
+    pub fn new(
+        store: Store,
+        artifacts: ArtifactStore,
+        embedders: Embedders,
+        max_bytes: u64,
+    ) -> Self {
         Self {
             reader: Reader {
                 store,
                 artifacts,
-                embedder,
+                embedders,
             },
             views: ResidentCache::new(max_bytes),
         }
@@ -43,12 +48,13 @@ impl Residents {
         }
         let loaded = self.views.get_or_load(key, self.reader.read(ctx, None));
         loaded.await.map_err(|shared| {
-            // Several may have waited for the same failure; each gets its own.
-            ServiceError::new(
-                shared.kind(),
-                "TENANT_NOT_LOADED",
-                shared.message().to_owned(),
-            )
+            // Several may have waited for the same failure; each gets its own. What an operator can
+            // mend keeps its reason.
+            let reason = match shared.kind() {
+                ErrorKind::FailedPrecondition => shared.reason(),
+                _ => "TENANT_NOT_LOADED",
+            };
+            ServiceError::new(shared.kind(), reason, shared.message().to_owned())
         })
     }
 
@@ -65,6 +71,16 @@ impl Residents {
         }
         self.refresh(ctx.tenant()).await;
         self.view(ctx).await
+    }
+
+    /// The view that took the place of `view`, if the tenant has switched to another space since.
+    pub(crate) async fn moved_on(
+        &self,
+        ctx: &TenantContext,
+        view: &TenantView,
+    ) -> Option<SharedView> {
+        let now = self.views.get(ctx.tenant().as_str()).await?;
+        (now.asked.name() != view.asked.name()).then_some(now)
     }
 
     /// Bytes held now, about.

@@ -9,6 +9,7 @@ use server::ServiceError;
 use vectors::SparseVector;
 
 use crate::Router;
+use crate::space::AskedSpace;
 
 /// Reciprocal rank fusion's constant (Cormack, Clarke and Büttcher, 2009).
 const FUSION: f64 = 60.0;
@@ -23,20 +24,23 @@ impl Router {
         limit: usize,
     ) -> Result<Vec<v1::SimilarItem>, ServiceError> {
         let parts = &self.parts;
-        let view = parts.residents.view(ctx).await?;
-        let (indices, values) = view
-            .statistics
-            .query_weights(&view.corpus, &words::count(&text));
-        let query = SparseVector { indices, values };
-        let embedded = parts.embedder.embed_query(text).await?;
-        let dense = parts
-            .vectors
-            .search_dense(&parts.space, ctx.tenant(), embedded.vector, DEPTH)
-            .await?;
-        let lexical = parts
-            .vectors
-            .search_sparse(&parts.space, ctx.tenant(), query, DEPTH)
-            .await?;
+        let mut view = parts.residents.view(ctx).await?;
+        let counts = words::count(&text);
+        let (dense, lexical) = loop {
+            let (indices, values) = view.statistics.query_weights(&view.corpus, &counts);
+            let query = SparseVector { indices, values };
+            let AskedSpace { space, embedder } = &view.asked;
+            let vector = embedder.embed_query(text.clone()).await?.vector;
+            let vectors = &parts.vectors;
+            let dense = vectors.search_dense(space, ctx.tenant(), vector, DEPTH);
+            let dense = dense.await?;
+            let lexical = vectors.search_sparse(space, ctx.tenant(), query, DEPTH);
+            let lexical = lexical.await?;
+            match parts.residents.moved_on(ctx, &view).await {
+                Some(newer) => view = newer,
+                None => break (dense, lexical),
+            }
+        };
         let mut joined: HashMap<u64, (f64, f64, f64)> = HashMap::new();
         for (rank, hit) in dense.iter().enumerate() {
             let entry = joined.entry(hit.id).or_default();

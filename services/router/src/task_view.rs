@@ -9,11 +9,12 @@ use domain::{
     Alias, Ask, Candidate, ItemId, ModelName, ModelOwner, ResourceName, Route, RoutingPolicy,
     Standing, Target, Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
 };
-use embedding::Embedder;
+use embedding::Embedders;
 use learning::classify::{Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot};
 use server::ServiceError;
 use storage::{CorrectionsStamp, Store, TenantTx};
 
+use crate::space::AskedSpace;
 use crate::tasks::embed_cached;
 
 /// Model versions looked at to tell whether the task was ever judged.
@@ -33,13 +34,15 @@ pub struct TaskSources {
     pub store: Store,
     /// The model files.
     pub artifacts: ArtifactStore,
-    /// The embedding model.
-    pub embedder: Embedder,
+    /// The embedding models.
+    pub embedders: Embedders,
 }
 
 /// One task, resident.
 pub(crate) struct TaskView {
     pub base: Arc<TaskBase>,
+    /// What texts are embedded with and searched in; all vectors of the view are of it.
+    pub asked: AskedSpace,
     /// Newest first.
     pub corrections: Vec<ResidentCorrection>,
     pub stamp: TaskStamp,
@@ -78,6 +81,8 @@ pub(crate) struct ResidentCorrection {
 
 struct TaskChampion {
     name: ModelName,
+    /// It was trained in a space that the tenant has left: it says nothing about vectors of this one.
+    left_behind: bool,
     /// None when the artifact is missing, damaged, or made for something else.
     head: Option<Head>,
 }
@@ -85,7 +90,9 @@ struct TaskChampion {
 /// What tells a view that is up to date from one that is not.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TaskStamp {
+    id: TaskId,
     task: DateTime<Utc>,
+    space: String,
     watermark: u64,
     champion: Option<u64>,
     newest_model: Option<u64>,
@@ -100,7 +107,9 @@ impl TaskStamp {
         };
         let newest = tx.models().list(Some(id), None, 1).await?;
         Ok(Some(Self {
+            id: id.clone(),
             task: task.updated_at,
+            space: tx.spaces().active().await?,
             watermark: tx.items().watermark().await?,
             champion: tx.models().alias(id, Alias::Champion).await?,
             newest_model: newest.first().map(|model| model.name.version),
@@ -149,7 +158,10 @@ impl TaskView {
             let name = ResourceName::Task(ctx.tenant().clone(), id.clone());
             ServiceError::not_found(name)
         };
-        let stamp = TaskStamp::read(&tx, id).await?.ok_or_else(missing)?;
+        let asked = AskedSpace::active(&tx, &sources.embedders).await?;
+        let mut stamp = TaskStamp::read(&tx, id).await?.ok_or_else(missing)?;
+        // Of one space even when the tenant switched between the two looks: the next one sees it.
+        asked.name().clone_into(&mut stamp.space);
         let corrections = tx.corrections().newest(id, CORRECTIONS).await?;
         let kept = before.filter(|view| {
             let labels = &view.base.labels;
@@ -166,11 +178,11 @@ impl TaskView {
             }
             None => {
                 let targets: Vec<Target> = corrections.iter().map(|c| c.target.clone()).collect();
-                Arc::new(TaskBase::load(sources, ctx, tx, id, &stamp, targets).await?)
+                Arc::new(TaskBase::load(sources, &asked, ctx, tx, &stamp, targets).await?)
             }
         };
         let texts: Vec<String> = corrections.iter().map(|c| c.text.clone()).collect();
-        let vectors = embed_cached(sources, ctx, &texts).await?;
+        let vectors = embed_cached(sources, &asked, ctx, &texts).await?;
         let wants_value = base.task.definition.kind == TaskKind::Regression;
         let corrections = corrections
             .iter()
@@ -184,6 +196,7 @@ impl TaskView {
             .collect();
         Ok(Self {
             base,
+            asked,
             corrections,
             stamp,
         })
@@ -202,7 +215,7 @@ impl TaskView {
             .map(|champion| Candidate {
                 model: champion.name.clone(),
                 standing: Standing::Champion,
-                healthy: champion.head.is_some(),
+                healthy: champion.head.is_some() && !champion.left_behind,
                 expected: std::time::Duration::ZERO,
             })
             .into_iter()
@@ -219,7 +232,8 @@ impl TaskView {
             &candidates,
             base.unproven,
             &built_in,
-        );
+        )
+        .explaining_spaces(|name| champion.is_some_and(|one| one.name == *name && one.left_behind));
         let head = champion
             .filter(|champion| champion.name == route.model)
             .and_then(|champion| champion.head.as_ref());
@@ -265,14 +279,15 @@ impl TaskView {
 impl TaskBase {
     async fn load(
         sources: &TaskSources,
+        asked: &AskedSpace,
         ctx: &TenantContext,
         tx: TenantTx,
-        id: &TaskId,
         stamp: &TaskStamp,
         corrected: Vec<Target>,
     ) -> Result<Self, ServiceError> {
-        let task = tx.tasks().get(id).await?;
-        let task = task.ok_or_else(|| ServiceError::not_found(id))?;
+        let task = tx.tasks().get(&stamp.id).await?;
+        let task = task.ok_or_else(|| ServiceError::not_found(&stamp.id))?;
+        let id = &task.definition.id;
         let items = tx.items().at_watermark(stamp.watermark).await?;
         let versions = tx.models().list(Some(id), None, VERSIONS).await?;
         let champion = match stamp.champion {
@@ -284,9 +299,10 @@ impl TaskBase {
         let champion = match champion {
             Some(model) => {
                 let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum);
-                let dimensions = sources.embedder.space().dimensions;
+                let dimensions = asked.space.dimensions;
                 let fits = |head: &Head| head.kind() == kind && head.fits(dimensions);
                 Some(TaskChampion {
+                    left_behind: model.lineage.space != asked.name(),
                     head: loaded.await.filter(fits),
                     name: model.name,
                 })
@@ -300,7 +316,9 @@ impl TaskBase {
             Some(_) => Unproven::NotProven,
             None => Unproven::NotEnoughData,
         };
-        let measured = judged.and_then(|model| TaskReport::from_json(&model.report));
+        // How sure a similarity makes is another matter in another space.
+        let here = judged.filter(|model| model.lineage.space == asked.name());
+        let measured = here.and_then(|model| TaskReport::from_json(&model.report));
         // Thousands of texts are cut into words: not on a thread that others wait for.
         let build = move || {
             let mut base = Self::build(task, &items, &corrected);
@@ -311,8 +329,8 @@ impl TaskBase {
         let mut base = built.map_err(ServiceError::internal)?;
         if kind != TaskKind::Regression {
             let texts = base.labels.texts(&base.task.definition);
-            let rows = embed_cached(sources, ctx, &texts).await?;
-            let shape = (rows.len(), sources.embedder.space().dimensions);
+            let rows = embed_cached(sources, asked, ctx, &texts).await?;
+            let shape = (rows.len(), asked.space.dimensions);
             let vectors = ndarray::Array2::from_shape_vec(shape, rows.concat());
             base.zero_shot = ZeroShot::new(vectors.map_err(ServiceError::internal)?);
         }

@@ -10,6 +10,7 @@ use server::ServiceError;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use crate::space::AskedSpace;
 use crate::task_view::{TaskSources, TaskStamp, TaskView};
 
 /// Resident tasks, bounded in bytes. Clones are the same residents.
@@ -44,10 +45,22 @@ impl ResidentTasks {
             // Several may have waited for the same failure; each gets its own.
             let reason = match shared.kind() {
                 ErrorKind::NotFound => "NOT_FOUND",
+                ErrorKind::FailedPrecondition => shared.reason(),
                 _ => "TASK_NOT_LOADED",
             };
             ServiceError::new(shared.kind(), reason, shared.message().to_owned())
         })
+    }
+
+    /// The view that took the place of `view`, if the tenant has switched to another space since.
+    pub(crate) async fn moved_on(
+        &self,
+        ctx: &TenantContext,
+        view: &TaskView,
+    ) -> Option<Arc<TaskView>> {
+        let task = &view.base.task.definition.id;
+        let now = self.views.get(&key(ctx.tenant(), task)).await?;
+        (now.asked.name() != view.asked.name()).then_some(now)
     }
 
     /// Refreshes resident tasks after each change, and compares all with the store every `every` in
@@ -146,14 +159,15 @@ fn tenant_of(change: Change) -> Option<TenantId> {
 /// The embeddings of texts: from the tenant's cache, or computed and put there.
 pub(crate) async fn embed_cached(
     sources: &TaskSources,
+    asked: &AskedSpace,
     ctx: &TenantContext,
     texts: &[String],
 ) -> Result<Vec<Vec<f32>>, ServiceError> {
     if texts.is_empty() {
         return Ok(Vec::new());
     }
-    let embedder = &sources.embedder;
-    let space = embedder.space().name;
+    let embedder = &asked.embedder;
+    let space = asked.name();
     let hashes: Vec<[u8; 32]> = texts
         .iter()
         .map(|text| embedder.content_hash(text))

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::{TenantContext, VerticalId};
-use embedding::Embedder;
+use embedding::Embedders;
 use server::ServiceError;
 use storage::{Store, TenantTx};
 
 use crate::chain::{Chain, ChainStamp, OwnChain, TierChampions};
 use crate::history::{History, rows};
+use crate::space::AskedSpace;
 
 /// One tenant, resident.
 pub(crate) struct TenantView {
     history: Arc<History>,
+    /// What questions are embedded with and searched in; the history's heads are of it, too.
+    pub asked: AskedSpace,
     /// The models that may answer.
     pub chain: Chain,
     /// What of the store this was made from.
@@ -31,6 +34,8 @@ pub(crate) struct Stamp {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct HistoryStamp {
+    /// Embeddings of another space make another history.
+    space: String,
     watermark: u64,
     /// The heads learn from embeddings, which come with the index.
     indexed: u64,
@@ -52,7 +57,7 @@ impl Stamp {
 pub(crate) struct Reader {
     pub store: Store,
     pub artifacts: ArtifactStore,
-    pub embedder: Embedder,
+    pub embedders: Embedders,
 }
 
 impl Deref for TenantView {
@@ -81,18 +86,21 @@ impl Reader {
         // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
         let champions = TierChampions::read(&tiers, &vertical).await?;
         let tx = self.store.begin(ctx).await?;
-        let stamp = self.stamp_in(&tx, &champions).await?;
+        let asked = AskedSpace::active(&tx, &self.embedders).await?;
+        let stamp = Self::stamp_in(&tx, asked.name(), &champions).await?;
         let own = OwnChain::read(&tx).await?;
         let history = match before.filter(|before| before.stamp.history == stamp.history) {
             Some(before) => {
                 drop(tx);
                 Arc::clone(&before.history)
             }
-            None => Arc::new(self.history(tx, stamp.history.watermark).await?),
+            None => Arc::new(history(tx, &asked, stamp.history.watermark).await?),
         };
-        let chain = Chain::load(own, &champions, &tiers, &self.artifacts).await?;
+        let space = asked.name();
+        let chain = Chain::load(own, &champions, &tiers, &self.artifacts, space).await?;
         Ok(TenantView {
             history,
+            asked,
             chain,
             stamp,
         })
@@ -103,19 +111,21 @@ impl Reader {
         let vertical = vertical_of(&self.store, ctx).await?;
         let champions = TierChampions::read(&self.store.platform().tiers(), &vertical).await?;
         let tx = self.store.begin(ctx).await?;
-        self.stamp_in(&tx, &champions).await
+        let space = tx.spaces().active().await?;
+        Self::stamp_in(&tx, &space, &champions).await
     }
 
     async fn stamp_in(
-        &self,
         tx: &TenantTx,
+        space: &str,
         champions: &TierChampions,
     ) -> Result<Stamp, ServiceError> {
         let experts = tx.experts().all().await?;
         Ok(Stamp {
             history: HistoryStamp {
+                space: space.to_owned(),
                 watermark: tx.items().watermark().await?,
-                indexed: tx.index().watermark(self.embedder.space().name).await?,
+                indexed: tx.index().watermark(space).await?,
                 experts: (
                     experts.len(),
                     experts.iter().map(|expert| expert.updated_at).max(),
@@ -124,26 +134,30 @@ impl Reader {
             chain: ChainStamp::read(tx, champions).await?,
         })
     }
+}
 
-    async fn history(&self, tx: TenantTx, watermark: u64) -> Result<History, ServiceError> {
-        let items = tx.items().at_watermark(watermark).await?;
-        let listed = tx.experts().all().await?;
-        let hashes: Vec<_> = items
-            .iter()
-            .filter(|item| !item.content.experts.is_empty())
-            .map(|item| self.embedder.content_hash(&item.content.text))
-            .collect();
-        let space = self.embedder.space();
-        let known = tx.embeddings().get(space.name, &hashes).await?;
-        drop(tx);
-        let dimensions = space.dimensions;
-        tokio::task::spawn_blocking(move || {
-            let vectors = rows(&hashes, &known, dimensions);
-            History::build(&items, &listed, &vectors)
-        })
-        .await
-        .map_err(ServiceError::internal)?
-    }
+/// The tenant's history, with the embeddings of one space.
+async fn history(
+    tx: TenantTx,
+    asked: &AskedSpace,
+    watermark: u64,
+) -> Result<History, ServiceError> {
+    let items = tx.items().at_watermark(watermark).await?;
+    let listed = tx.experts().all().await?;
+    let hashes: Vec<_> = items
+        .iter()
+        .filter(|item| !item.content.experts.is_empty())
+        .map(|item| asked.embedder.content_hash(&item.content.text))
+        .collect();
+    let known = tx.embeddings().get(asked.name(), &hashes).await?;
+    drop(tx);
+    let dimensions = asked.space.dimensions;
+    tokio::task::spawn_blocking(move || {
+        let vectors = rows(&hashes, &known, dimensions);
+        History::build(&items, &listed, &vectors)
+    })
+    .await
+    .map_err(ServiceError::internal)?
 }
 
 /// The vertical whose models stand between the tenant's own and the global one.

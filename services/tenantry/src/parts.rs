@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use artifacts::{ArtifactStore, ArtifactsConfig};
-use embedding::{Embedder, EmbeddingConfig};
+use embedding::{Embedders, EmbeddingConfig};
 use secrecy::ExposeSecret as _;
 use server::config::Config;
 use storage::{StorageConfig, Store};
-use vectors::{Space, VectorStore, VectorsConfig};
+use vectors::{VectorStore, VectorsConfig};
 
 /// Connections to the database unless the configuration says otherwise.
 const CONNECTIONS: u32 = 8;
@@ -18,8 +18,7 @@ pub(crate) struct Parts {
     pub store: Store,
     pub vectors: Arc<dyn VectorStore>,
     pub artifacts: ArtifactStore,
-    pub embedder: Embedder,
-    pub space: Space,
+    pub embedders: Embedders,
 }
 
 impl Parts {
@@ -30,15 +29,12 @@ impl Parts {
             .with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
         let embedding = EmbeddingConfig {
             model_dir: config.embedding.model_dir.clone(),
+            model_dirs: config.embedding.model_dirs.clone(),
             onnxruntime: config.embedding.onnxruntime.clone(),
             threads: config.embedding.threads,
             ..EmbeddingConfig::default()
         };
-        let embedder = tokio::task::spawn_blocking(move || Embedder::open(&embedding)).await??;
-        let space = Space {
-            name: embedder.space().name.to_owned(),
-            dimensions: embedder.space().dimensions,
-        };
+        let embedders = tokio::task::spawn_blocking(move || Embedders::open(&embedding)).await??;
         let vectors = vectors::open(&VectorsConfig {
             url: config.vectors.url.clone(),
             api_key: config
@@ -75,8 +71,7 @@ impl Parts {
             store,
             vectors,
             artifacts,
-            embedder,
-            space,
+            embedders,
         })
     }
 }

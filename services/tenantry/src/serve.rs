@@ -99,9 +99,14 @@ async fn assemble(
     let auth = AuthLayer::new(Arc::new(directory.clone()));
     let background = Background::new();
     background.spawn(|stop| directory.follow_changes(gate.clone(), stop));
+    let default = parts.embedders.default_model().space();
+    let default = vectors::Space {
+        name: default.name.to_owned(),
+        dimensions: default.dimensions,
+    };
     parts
         .vectors
-        .ensure_space(&parts.space)
+        .ensure_space(&default)
         .await
         .or_else(|error| match error {
             // Made anew by the reconciler below.
@@ -131,13 +136,19 @@ async fn assemble(
 
 impl Assembled {
     fn add_tenants(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
-        let service = tenants::Tenants::new(parts.store.clone(), gate.clone(), clock.clone());
+        let service = tenants::Tenants::new(tenants::TenantsParts {
+            store: parts.store.clone(),
+            gate: gate.clone(),
+            clock: clock.clone(),
+            embedders: parts.embedders.clone(),
+            vectors: parts.vectors.clone(),
+        });
         self.routes.add_service(service.service());
         self.names.push(tenants::SERVICE_NAME);
         let eraser = tenants::Eraser {
             store: parts.store.clone(),
             vectors: parts.vectors.clone(),
-            spaces: vec![parts.space.clone()],
+            spaces: all_spaces(),
             artifacts: parts.artifacts.clone(),
             clock: clock.clone(),
         };
@@ -151,13 +162,12 @@ impl Assembled {
         gate: &Gatekeeper,
         clock: &Clock,
     ) -> anyhow::Result<()> {
-        ingest::reconcile(&parts.store, parts.vectors.as_ref(), &parts.space, clock)
+        ingest::reconcile(&parts.store, parts.vectors.as_ref(), clock)
             .await
             .map_err(|error| anyhow::anyhow!("the index cannot be checked: {error:?}"))?;
         let service = ingest::Ingest::new(ingest::IngestParts {
             store: parts.store.clone(),
             vectors: parts.vectors.clone(),
-            space: parts.space.clone(),
             gate: gate.clone(),
             clock: clock.clone(),
             stop: self.background.stop_token(),
@@ -167,11 +177,19 @@ impl Assembled {
         let indexer = ingest::Indexer {
             store: parts.store.clone(),
             vectors: parts.vectors.clone(),
-            embedder: parts.embedder.clone(),
-            space: parts.space.clone(),
+            embedders: parts.embedders.clone(),
             clock: clock.clone(),
         };
         self.start_worker(config, parts, Arc::new(indexer), config.jobs.index_workers);
+        let switcher = ingest::SpaceSwitcher {
+            store: parts.store.clone(),
+            vectors: parts.vectors.clone(),
+            embedders: parts.embedders.clone(),
+            grace: Duration::from_secs(config.embedding.grace_seconds),
+            clock: clock.clone(),
+        };
+        // Beside the indexer: a switch of a large tenant must not hold up everybody's new items.
+        self.start_worker(config, parts, Arc::new(switcher), 1);
         Ok(())
     }
 
@@ -184,16 +202,20 @@ impl Assembled {
         let trainer = trainer::Trainer {
             store: parts.store.clone(),
             artifacts: parts.artifacts.clone(),
-            embedder: parts.embedder.clone(),
+            embedder: parts.embedders.default_model().clone(),
             clock: clock.clone(),
             code_version: BUILD,
+        };
+        let trainer = trainer::TenantTrainer {
+            trainer,
+            embedders: parts.embedders.clone(),
         };
         self.start_worker(config, parts, Arc::new(trainer), config.jobs.train_workers);
         let tiers = trainer::TierTrainer {
             store: parts.store.clone(),
             artifacts: parts.artifacts.clone(),
             clock: clock.clone(),
-            space: parts.embedder.space().name,
+            space: parts.embedders.default_model().space().name,
             code_version: BUILD,
         };
         self.start_worker(config, parts, Arc::new(tiers), 1);
@@ -218,7 +240,7 @@ impl Assembled {
         let residents = router::Residents::new(
             parts.store.clone(),
             parts.artifacts.clone(),
-            parts.embedder.clone(),
+            parts.embedders.clone(),
             config.router.resident_bytes,
         );
         let every = Duration::from_secs(config.router.refresh_seconds);
@@ -228,7 +250,7 @@ impl Assembled {
             router::TaskSources {
                 store: parts.store.clone(),
                 artifacts: parts.artifacts.clone(),
-                embedder: parts.embedder.clone(),
+                embedders: parts.embedders.clone(),
             },
             // Beside the tenants, and smaller than they are.
             config.router.resident_bytes / 2,
@@ -241,8 +263,6 @@ impl Assembled {
         let service = router::Router::new(router::RouterParts {
             store: parts.store.clone(),
             vectors: parts.vectors.clone(),
-            space: parts.space.clone(),
-            embedder: parts.embedder.clone(),
             artifacts: parts.artifacts.clone(),
             residents,
             tasks,
@@ -282,6 +302,16 @@ impl Assembled {
         self.background
             .spawn(|stop| run_jobs(store, runner, settings, stop));
     }
+}
+
+/// The spaces that may hold a tenant's vectors.
+fn all_spaces() -> Vec<vectors::Space> {
+    embedding::Embedders::catalogue()
+        .map(|(name, dimensions)| vectors::Space {
+            name: name.to_owned(),
+            dimensions,
+        })
+        .collect()
 }
 
 async fn announce_operator_key(

@@ -1,7 +1,9 @@
 //! Messages to commands: the only place where requests are validated.
 
 use api::v1;
-use domain::{FieldViolation, RequestId, TenantId, TenantState, VerticalId, clean_text};
+use domain::{
+    FieldViolation, RequestId, TenantId, TenantSettings, TenantState, VerticalId, clean_text,
+};
 use server::ServiceError;
 use storage::NewTenant;
 
@@ -74,8 +76,9 @@ pub(crate) fn apply_update(
                 tenant.display_name = display_name(&wanted.display_name)
                     .map_err(|message| ServiceError::invalid("tenant.display_name", message))?;
             }
-            "settings" | "settings.share_for_training" => {
-                tenant.settings = wanted.settings.unwrap_or_default().into();
+            "settings" | "settings.share_for_training" | "settings.embedding_model" => {
+                let settings = wanted.settings.clone().unwrap_or_default().into();
+                apply_settings(&mut tenant.settings, settings, path);
             }
             "state" => tenant.state = settable_state(wanted.state())?,
             other => {
@@ -86,6 +89,17 @@ pub(crate) fn apply_update(
         }
     }
     Ok(())
+}
+
+/// Applies one setting, or all. A base model that is not named stays as it is: nobody changes it by
+/// leaving it out.
+fn apply_settings(settings: &mut TenantSettings, wanted: TenantSettings, path: &str) {
+    if path != "settings.embedding_model" {
+        settings.share_for_training = wanted.share_for_training;
+    }
+    if path != "settings.share_for_training" && wanted.embedding_model.is_some() {
+        settings.embedding_model = wanted.embedding_model;
+    }
 }
 
 fn settable_state(state: v1::tenant::State) -> Result<TenantState, ServiceError> {
@@ -139,5 +153,29 @@ mod tests {
     fn erasing_cannot_be_set() {
         assert!(settable_state(v1::tenant::State::Erasing).is_err());
         assert!(settable_state(v1::tenant::State::Inactive).is_ok());
+    }
+
+    #[test]
+    fn a_setting_is_changed_alone_and_a_model_is_never_lost_by_leaving_it_out() {
+        let before = TenantSettings {
+            share_for_training: false,
+            embedding_model: Some("one".to_owned()),
+        };
+        let wanted = |model: &str| TenantSettings {
+            share_for_training: true,
+            embedding_model: Some(model.to_owned()).filter(|name| !name.is_empty()),
+        };
+        for (path, model, shares, expected) in [
+            ("settings.share_for_training", "two", true, "one"),
+            ("settings.embedding_model", "two", false, "two"),
+            ("settings.embedding_model", "", false, "one"),
+            ("settings", "two", true, "two"),
+            ("settings", "", true, "one"),
+        ] {
+            let mut settings = before.clone();
+            apply_settings(&mut settings, wanted(model), path);
+            let after = (settings.share_for_training, settings.embedding_model());
+            assert_eq!(after, (shares, expected), "{path} {model:?}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::JobKind;
 use server::Clock;
 use storage::{JobFailure, JobRunner, JobWork, Outcome, Store};
-use vectors::{Space, VectorStore};
+use vectors::{Space, VectorError, VectorStore};
 
 /// Erases tenants, derived parts first: while rows are left, the job can still be found and run
 /// again, so a crash in the middle leaves nothing behind.
@@ -39,11 +39,12 @@ impl JobRunner for Eraser {
         work.progress(0.1, "erasing vectors");
         let mut erased = 0;
         for space in &self.spaces {
-            erased += self
-                .vectors
-                .delete_tenant(space, tenant)
-                .await
-                .map_err(|error| retry("vectors", &error))?;
+            erased += match self.vectors.delete_tenant(space, tenant).await {
+                Ok(points) => points,
+                // No tenant ever was in it.
+                Err(VectorError::UnknownSpace { .. }) => continue,
+                Err(error) => return Err(retry("vectors", &error)),
+            };
             self.vectors
                 .flush(space)
                 .await

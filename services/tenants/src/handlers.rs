@@ -25,7 +25,7 @@ impl TenantService for Tenants {
         let message = request.into_inner();
         let tenant = self.create(message, &actor).await?;
         Ok(Response::new(v1::CreateTenantResponse {
-            tenant: Some(tenant.into()),
+            tenant: Some(self.with_space(tenant).await?),
         }))
     }
 
@@ -39,7 +39,7 @@ impl TenantService for Tenants {
             .enter_any_state(caller, &id, Permission::ReadContent)?;
         let tenant = self.find(&id).await?;
         Ok(Response::new(v1::GetTenantResponse {
-            tenant: Some(tenant.into()),
+            tenant: Some(self.with_space(tenant).await?),
         }))
     }
 
@@ -78,7 +78,7 @@ impl TenantService for Tenants {
         let actor = operator(request.extensions())?.key.id.to_string();
         let tenant = self.update(request.into_inner(), &actor).await?;
         Ok(Response::new(v1::UpdateTenantResponse {
-            tenant: Some(tenant.into()),
+            tenant: Some(self.with_space(tenant).await?),
         }))
     }
 
@@ -185,6 +185,10 @@ impl Tenants {
             ..message.clone()
         };
         let command = CreateTenant::try_from(message)?;
+        if let Some(model) = &command.tenant.settings.embedding_model {
+            self.check_model(model).await?;
+            self.make_space(model).await?;
+        }
         let id = command.tenant.id.clone();
         let ctx = domain::TenantContext::for_background_work(&id, "create-tenant");
         let method = "CreateTenant";
@@ -239,7 +243,11 @@ impl Tenants {
                 message,
             ));
         }
+        let before = tenant.settings.embedding_model().to_owned();
         apply_update(&mut tenant, &wanted, &mask)?;
+        if tenant.settings.embedding_model() != before {
+            self.check_model(tenant.settings.embedding_model()).await?;
+        }
         let updated = self
             .store
             .platform()

@@ -7,10 +7,15 @@ mod erasure;
 mod export;
 mod handlers;
 mod keys;
+mod spaces;
+
+use std::sync::Arc;
 
 use api::v1::tenant_service_server::TenantServiceServer;
+use embedding::Embedders;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
+use vectors::VectorStore;
 
 pub use bootstrap::ensure_operator_key;
 pub use directory::Directory;
@@ -25,13 +30,42 @@ pub struct Tenants {
     store: Store,
     gate: Gatekeeper,
     clock: Clock,
+    embedders: Embedders,
+    vectors: Arc<dyn VectorStore>,
+}
+
+/// What makes a [`Tenants`].
+pub struct TenantsParts {
+    /// The relational store.
+    pub store: Store,
+    /// The gate that handlers pass.
+    pub gate: Gatekeeper,
+    /// The clock.
+    pub clock: Clock,
+    /// The embedding models that tenants may choose among.
+    pub embedders: Embedders,
+    /// The vector store.
+    pub vectors: Arc<dyn VectorStore>,
 }
 
 impl Tenants {
-    /// Handlers on `store`.
+    /// Handlers on these parts.
     #[must_use]
-    pub fn new(store: Store, gate: Gatekeeper, clock: Clock) -> Self {
-        Self { store, gate, clock }
+    pub fn new(parts: TenantsParts) -> Self {
+        let TenantsParts {
+            store,
+            gate,
+            clock,
+            embedders,
+            vectors,
+        } = parts;
+        Self {
+            store,
+            gate,
+            clock,
+            embedders,
+            vectors,
+        }
     }
 
     /// The gRPC service.

@@ -92,6 +92,10 @@ impl Trainer {
             let Some(model) = tx.models().get(task, version).await? else {
                 continue;
             };
+            // A model of a space that the tenant has left does not serve, and is not asked in another.
+            if model.lineage.space != self.embedder.space().name {
+                continue;
+            }
             let Some((ranker, _)) = read(&self.artifacts, &model).await else {
                 continue;
             };

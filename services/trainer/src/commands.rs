@@ -202,3 +202,20 @@ pub(crate) fn reason(text: &str) -> Result<String, ServiceError> {
     }
     Ok(reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_enqueue_is_read() {
+        let payload = storage::NewJob::retrain(&TaskId::experts()).payload;
+        let read: RetrainPayload = serde_json::from_value(payload).unwrap();
+        let expected = RetrainPayload {
+            task: TaskId::experts(),
+            dataset: None,
+            seed: 0,
+        };
+        assert_eq!(read, expected);
+    }
+}

@@ -13,6 +13,7 @@ mod prune;
 mod registry;
 mod reproduce;
 mod scope;
+mod spaces;
 mod task_report;
 mod tasks;
 mod tiers;
@@ -28,6 +29,7 @@ use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 
 pub use prune::{Pruner, keep_house};
+pub use spaces::TenantTrainer;
 pub use tiers::TierTrainer;
 pub use trainer::Trainer;
 

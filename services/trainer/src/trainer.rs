@@ -29,7 +29,8 @@ pub(crate) const DEFAULT_SEED: u64 = 17;
 /// Texts embedded between two looks at whether to stop.
 const CHUNK: usize = 256;
 
-/// Trains tenants' models.
+/// Trains tenants' models on the vectors of one space; see [`crate::TenantTrainer`] for which.
+#[derive(Clone)]
 pub struct Trainer {
     /// The relational store.
     pub store: Store,

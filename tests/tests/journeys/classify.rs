@@ -56,7 +56,7 @@ const SUBJECTS: [(&str, [&str; 6]); 4] = [
 ];
 
 /// `n` labelled items: the label as `intent:…`, and how many points it is worth.
-fn items(n: u64) -> Vec<v1::IngestRow> {
+pub(crate) fn items(n: u64) -> Vec<v1::IngestRow> {
     (0..n)
         .map(|at| {
             let (label, subjects) = SUBJECTS[(at % 4) as usize];
@@ -82,7 +82,7 @@ fn items(n: u64) -> Vec<v1::IngestRow> {
         .collect()
 }
 
-fn intent() -> v1::Task {
+pub(crate) fn intent() -> v1::Task {
     let label = |name: &str, description: &str| v1::task::Label {
         name: name.into(),
         description: description.into(),
@@ -106,7 +106,11 @@ fn intent() -> v1::Task {
     }
 }
 
-async fn create(admin: &Client, id: &str, task: v1::Task) -> Result<v1::Task, tonic::Status> {
+pub(crate) async fn create(
+    admin: &Client,
+    id: &str,
+    task: v1::Task,
+) -> Result<v1::Task, tonic::Status> {
     let request = v1::CreateTaskRequest {
         parent: "tenants/acme".into(),
         task_id: id.into(),
@@ -116,7 +120,12 @@ async fn create(admin: &Client, id: &str, task: v1::Task) -> Result<v1::Task, to
     Ok(answer.into_inner().task.unwrap())
 }
 
-async fn ask(client: &Client, task: &str, text: &str, model: &str) -> v1::ClassifyResponse {
+pub(crate) async fn ask(
+    client: &Client,
+    task: &str,
+    text: &str,
+    model: &str,
+) -> v1::ClassifyResponse {
     let request = v1::ClassifyRequest {
         parent: "tenants/acme".into(),
         task: task.into(),

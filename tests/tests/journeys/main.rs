@@ -19,4 +19,5 @@ mod precomputed;
 mod questionnaire;
 mod registry;
 mod routing;
+mod spaces;
 mod tiers;

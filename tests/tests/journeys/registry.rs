@@ -274,6 +274,7 @@ async fn a_tier_is_made_again_until_its_signals_move_on() {
                 name: format!("tenants/{tenant}"),
                 settings: Some(v1::TenantSettings {
                     share_for_training: true,
+                    ..Default::default()
                 }),
                 ..Default::default()
             }),

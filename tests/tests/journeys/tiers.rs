@@ -14,6 +14,7 @@ async fn share(operator: &Client, tenant: &str) {
             name: format!("tenants/{tenant}"),
             settings: Some(v1::TenantSettings {
                 share_for_training: true,
+                ..Default::default()
             }),
             ..Default::default()
         }),

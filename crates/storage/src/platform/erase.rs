@@ -16,7 +16,7 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 27] = [
+const TABLES: [&str; 28] = [
     "model_scores",
     "precomputed_answers",
     "corrections",
@@ -31,6 +31,7 @@ const TABLES: [&str; 27] = [
     "answers",
     "embeddings",
     "index_state",
+    "tenant_spaces",
     "model_aliases",
     "model_events",
     "models",

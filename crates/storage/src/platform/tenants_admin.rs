@@ -1,7 +1,10 @@
 //! Making, finding and changing tenants.
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Tenant, TenantId, TenantSettings, TenantState, VerticalId};
+use domain::{
+    Change, DEFAULT_EMBEDDING_MODEL, SpaceState, Tenant, TenantId, TenantSettings, TenantState,
+    VerticalId,
+};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
@@ -10,9 +13,10 @@ use sea_orm::{
 
 use super::Platform;
 use crate::convert::{micros, storable, to_json};
-use crate::rows::{erasures, tenant_counters, tenants};
+use crate::rows::{erasures, tenant_counters, tenant_spaces, tenants};
+use crate::session::Session;
 use crate::tenant::audit::{Event, record};
-use crate::{Result, StorageError};
+use crate::{Jobs, NewJob, Result, StorageError};
 
 /// A tenant to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +81,18 @@ impl Platform {
         tenant_counters::Entity::insert(counters)
             .exec_without_returning(db)
             .await?;
+        if new.settings.embedding_model() != DEFAULT_EMBEDDING_MODEL {
+            // There is nothing to make again yet: it begins in the space that it wants.
+            let space = tenant_spaces::Model {
+                tenant_id: new.id.to_string(),
+                space: new.settings.embedding_model().to_owned(),
+                state: SpaceState::Active.as_str().to_owned(),
+                drop_after: None,
+            };
+            tenant_spaces::Entity::insert(space.into_active_model())
+                .exec_without_returning(db)
+                .await?;
+        }
         let detail = format!("vertical {}", new.vertical);
         audited(db, &new.id, actor, "tenants.create", &detail, now).await?;
         session.note(Change::Tenant(new.id));
@@ -123,7 +139,8 @@ impl Platform {
         rows.into_iter().map(Tenant::try_from).collect()
     }
 
-    /// Changes the tenant's name, vertical, state and settings to those of `tenant`.
+    /// Changes the tenant's name, vertical, state and settings to those of `tenant`. When it wants
+    /// another embedding space than its active one, the job that switches is enqueued with it.
     ///
     /// Waits for transactions that write the tenant's data, so that after setting it `ERASING` none
     /// is under way.
@@ -165,6 +182,11 @@ impl Platform {
         let changed = row.clone().into_active_model().reset_all();
         tenants::Entity::update(changed).exec(db).await?;
         let after = Tenant::try_from(row)?;
+        if before.settings.embedding_model() != after.settings.embedding_model()
+            || after.settings.embedding_model() != active_space(db, &tenant.id).await?
+        {
+            enqueue_switch(&session, &after, now).await?;
+        }
         audited(
             db,
             &tenant.id,
@@ -178,6 +200,27 @@ impl Platform {
         session.commit().await?;
         Ok(after)
     }
+}
+
+/// The space that the tenant's questions are asked in.
+async fn active_space(db: &DatabaseTransaction, id: &TenantId) -> Result<String> {
+    let row = tenant_spaces::Entity::find()
+        .filter(tenant_spaces::Column::TenantId.eq(id.as_str()))
+        .filter(tenant_spaces::Column::State.eq(SpaceState::Active.as_str()))
+        .one(db)
+        .await?;
+    Ok(row.map_or_else(|| DEFAULT_EMBEDDING_MODEL.to_owned(), |row| row.space))
+}
+
+async fn enqueue_switch(session: &Session, tenant: &Tenant, now: DateTime<Utc>) -> Result<()> {
+    if tenant.state == TenantState::Erasing {
+        return Ok(());
+    }
+    let jobs = Jobs {
+        session,
+        owner: Some(&tenant.id),
+    };
+    jobs.enqueue(NewJob::switch_space(), now).await.map(drop)
 }
 
 /// Sets the state alone. Used by the erasure.
@@ -233,10 +276,17 @@ fn differences(before: &Tenant, after: &Tenant) -> String {
             before.vertical, after.vertical
         ));
     }
-    if before.settings != after.settings {
+    if before.settings.share_for_training != after.settings.share_for_training {
         changed.push(format!(
             "share_for_training {}",
             after.settings.share_for_training
+        ));
+    }
+    if before.settings.embedding_model() != after.settings.embedding_model() {
+        changed.push(format!(
+            "embedding_model {} -> {}",
+            before.settings.embedding_model(),
+            after.settings.embedding_model()
         ));
     }
     if before.display_name != after.display_name {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
 
 use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN};
 use crate::rows::embeddings::{ActiveModel, Column, Entity, Model};
@@ -69,6 +69,30 @@ impl Embeddings<'_> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Forgets at most `limit` of the vectors of `space`; returns how many.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "embeddings.forget", skip_all)]
+    pub async fn forget(&self, space: &str, limit: u64) -> Result<u64> {
+        let db = self.tx.session().write_data().await?;
+        let some = self
+            .tx
+            .find::<Entity>()
+            .select_only()
+            .column(Column::Hash)
+            .filter(Column::Space.eq(space))
+            .limit(limit)
+            .into_query();
+        let gone = Entity::delete_many()
+            .filter(Column::TenantId.eq(self.tx.id()))
+            .filter(Column::Space.eq(space))
+            .filter(Column::Hash.in_subquery(some))
+            .exec(db)
+            .await?;
+        Ok(gone.rows_affected)
     }
 
     fn row(&self, space: &str, hash: &[u8; 32], vector: &[f32]) -> ActiveModel {

@@ -2,7 +2,7 @@
 //! [`crate::Queue`].
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Job, JobId, JobKind, JobState, TenantId};
+use domain::{Change, Job, JobId, JobKind, JobState, TaskId, TenantId};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, JsonValue, QueryFilter, QueryOrder, QuerySelect,
@@ -59,6 +59,31 @@ impl NewJob {
             max_attempts: 3,
         }
     }
+
+    /// The job that trains a task on the items as they are when it starts.
+    #[must_use]
+    pub fn retrain(task: &TaskId) -> Self {
+        let payload = serde_json::json!({ "task": task, "dataset": null, "seed": 0, "search": 0 });
+        Self {
+            kind: JobKind::Retrain,
+            dedup_key: Some(format!("retrain:{payload}")),
+            payload,
+            max_attempts: 5,
+        }
+    }
+
+    /// The job that brings a tenant into the embedding space that it wants. It takes no input: it
+    /// looks at what is wanted and what is there, so one that waits is enough.
+    #[must_use]
+    pub fn switch_space() -> Self {
+        Self {
+            kind: JobKind::SwitchSpace,
+            payload: JsonValue::Object(serde_json::Map::new()),
+            dedup_key: Some(JobKind::SwitchSpace.as_str().to_owned()),
+            // Vectors are derived and can always be made later: never give up for good.
+            max_attempts: 1_000,
+        }
+    }
 }
 
 impl Jobs<'_> {
@@ -72,12 +97,30 @@ impl Jobs<'_> {
     /// the database fails.
     #[tracing::instrument(level = "debug", name = "jobs.enqueue", skip_all)]
     pub async fn enqueue(&self, new: NewJob, now: DateTime<Utc>) -> Result<Job> {
+        self.enqueue_due(new, now, now).await
+    }
+
+    /// [`Jobs::enqueue`], but it is not taken before `due`; one that waits with the same key keeps
+    /// its own time.
+    ///
+    /// # Errors
+    /// As there.
+    #[tracing::instrument(level = "debug", name = "jobs.enqueue_due", skip_all)]
+    pub async fn enqueue_due(
+        &self,
+        new: NewJob,
+        due: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Job> {
         let db = match new.kind {
             JobKind::EraseTenant => self.session.write().await?,
             _ => self.session.write_data().await?,
         };
         let id = self.session.store().new_job_id(now)?;
-        let row = self.row(&id, &new, now);
+        let row = Model {
+            due_at: micros(due),
+            ..self.row(&id, &new, now)
+        };
         self.session.note(Change::Jobs(self.owner.cloned()));
         let Some(key) = &new.dedup_key else {
             Entity::insert(row.clone().into_active_model())

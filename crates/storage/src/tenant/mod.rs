@@ -28,6 +28,7 @@ mod requests;
 mod routing;
 mod scores;
 mod signals;
+mod spaces;
 mod tasks;
 mod trials;
 
@@ -51,6 +52,7 @@ pub use requests::Requests;
 pub use routing::{KeptPolicy, RoutingPolicies};
 pub use scores::Scores;
 pub use signals::{SharedSignal, Signal, Signals};
+pub use spaces::{SpaceSwitch, Spaces};
 pub use tasks::Tasks;
 pub use trials::{KeptTrial, Trials};
 
@@ -114,6 +116,12 @@ impl TenantTx {
     #[must_use]
     pub fn index(&self) -> IndexState<'_> {
         IndexState { tx: self }
+    }
+
+    /// The embedding spaces.
+    #[must_use]
+    pub fn spaces(&self) -> Spaces<'_> {
+        Spaces { tx: self }
     }
 
     /// Long work.

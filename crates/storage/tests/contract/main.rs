@@ -27,6 +27,7 @@ mod routing;
 mod schema;
 mod scores;
 mod serving;
+mod spaces;
 mod sqlite_file;
 mod tasks;
 mod tenants;
@@ -88,6 +89,13 @@ contract![
     models::versions_and_aliases,
     models::a_version_is_inserted_once,
     models::tenant_b_cannot_see_models_of_a,
+    spaces::a_tenant_is_in_the_default_space_until_it_switches,
+    spaces::a_switch_waits_until_every_item_is_indexed,
+    spaces::a_space_is_dropped_when_its_time_has_come_and_not_while_it_is_wanted,
+    spaces::who_changes_their_mind_leaves_the_space_in_preparation,
+    spaces::a_wanted_space_enqueues_one_switch,
+    spaces::a_job_that_is_due_later_waits,
+    spaces::tenant_b_cannot_see_spaces_of_a,
     serving::embeddings_are_cached_by_space,
     scores::a_score_is_kept_and_replaced,
     scores::judged_answers_come_with_all_that_was_said,

@@ -21,6 +21,7 @@ pub async fn a_tenant_is_made_found_listed_and_changed(world: World) {
     acme.vertical = VerticalId::parse("health").unwrap();
     acme.settings = TenantSettings {
         share_for_training: true,
+        ..TenantSettings::default()
     };
     acme.state = TenantState::Inactive;
     let changed = platform

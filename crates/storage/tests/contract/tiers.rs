@@ -122,6 +122,7 @@ pub async fn only_what_tenants_agree_to_is_shared(world: World) {
             vertical: VerticalId::parse(vertical).unwrap(),
             settings: TenantSettings {
                 share_for_training: share,
+                ..TenantSettings::default()
             },
         };
         let platform = world.store.platform();

@@ -54,6 +54,8 @@ contract!(
     list_ids_is_complete_and_sorted,
     what_cannot_be_is_refused,
     spaces_are_apart,
+    two_spaces_serve_a_tenant_each_side_by_side,
+    a_tenant_is_dropped_from_one_space_only,
     reset_empties_one_space,
     a_closed_store_refuses,
     tenants_with_awkward_names_are_apart,

@@ -36,6 +36,7 @@ impl Operator {
             vertical: tenant.vertical.clone(),
             settings: Some(v1::TenantSettings {
                 share_for_training: false,
+                ..Default::default()
             }),
             request_id: format!("create-{}", tenant.id),
         };

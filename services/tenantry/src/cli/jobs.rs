@@ -82,6 +82,8 @@ pub enum Kind {
     PruneModels,
     /// Computes open items' answers before they are asked for
     Precompute,
+    /// Switches to another embedding space
+    SwitchSpace,
 }
 
 /// Where a job is in its life.
@@ -345,6 +347,7 @@ async fn list(
         Kind::ReproduceModel => v1::job::Kind::ReproduceModel,
         Kind::PruneModels => v1::job::Kind::PruneModels,
         Kind::Precompute => v1::job::Kind::Precompute,
+        Kind::SwitchSpace => v1::job::Kind::SwitchSpace,
     });
     let state = state.map_or(v1::job::State::Unspecified, |state| match state {
         State::Queued => v1::job::State::Queued,

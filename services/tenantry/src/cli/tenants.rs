@@ -17,7 +17,8 @@ pub enum TenantsCommand {
     /// Create a tenant (operator)
     #[command(after_help = "Examples:
   tenantry tenants create acme --name 'Acme Ltd' --vertical healthcare
-  tenantry tenants create acme --vertical fintech --share-for-training")]
+  tenantry tenants create acme --vertical fintech --share-for-training
+  tenantry tenants create acme --vertical fintech --embedding-model paraphrase-minilm-l3")]
     Create(CreateArgs),
     /// List tenants (operator)
     #[command(after_help = "Examples:
@@ -41,7 +42,8 @@ pub enum TenantsCommand {
     #[command(after_help = "Examples:
   tenantry tenants update acme --name 'Acme SE'
   tenantry tenants update acme --state inactive
-  tenantry tenants update acme --share-for-training false")]
+  tenantry tenants update acme --share-for-training false
+  tenantry tenants update acme --embedding-model paraphrase-minilm-l3   # then: tenants show acme")]
     Update(UpdateArgs),
     /// Erase a tenant: items, vectors, models, caches and keys (operator)
     #[command(
@@ -93,6 +95,9 @@ pub struct CreateArgs {
     /// Its data may train models that serve other tenants (never its texts)
     #[arg(long)]
     share_for_training: bool,
+    /// The base model of its embedding space [default: the platform's]
+    #[arg(long, value_name = "NAME")]
+    embedding_model: Option<String>,
     /// Makes a repeat harmless [default: random]
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
@@ -112,6 +117,9 @@ pub struct UpdateArgs {
     /// Whether its data may train models that serve other tenants
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
     share_for_training: Option<bool>,
+    /// The base model of its embedding space; it serves on in the old one until the new one is ready
+    #[arg(long, value_name = "NAME")]
+    embedding_model: Option<String>,
 }
 
 /// A state that can be chosen.
@@ -132,22 +140,75 @@ pub struct TenantView {
     vertical: String,
     state: &'static str,
     share_for_training: bool,
+    embedding_model: String,
+    /// Only where one tenant is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embedding_space: Option<SpaceView>,
     create_time: Option<String>,
     update_time: Option<String>,
 }
 
 impl From<v1::Tenant> for TenantView {
     fn from(tenant: v1::Tenant) -> Self {
+        let settings = tenant.settings.unwrap_or_default();
         Self {
             tenant: last(&tenant.name).to_owned(),
             state: enum_name(tenant.state, v1::tenant::State::as_str_name),
-            share_for_training: tenant.settings.is_some_and(|s| s.share_for_training),
+            share_for_training: settings.share_for_training,
+            embedding_model: settings.embedding_model,
+            embedding_space: tenant.embedding_space.map(SpaceView::from),
             create_time: time(tenant.create_time.as_ref()),
             update_time: time(tenant.update_time.as_ref()),
             name: tenant.name,
             display_name: tenant.display_name,
             vertical: tenant.vertical,
         }
+    }
+}
+
+/// Where a tenant's vectors are, as it is printed.
+#[derive(Debug, Serialize)]
+pub struct SpaceView {
+    active: String,
+    preparing: Option<String>,
+    progress: f32,
+    job: Option<String>,
+    error: Option<String>,
+    leaving: Vec<String>,
+}
+
+impl From<v1::EmbeddingSpace> for SpaceView {
+    fn from(space: v1::EmbeddingSpace) -> Self {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            active: space.active,
+            preparing: given(space.preparing),
+            progress: space.progress,
+            job: given(space.job),
+            error: given(space.error),
+            leaving: space.leaving,
+        }
+    }
+}
+
+impl TenantView {
+    /// The active space, and what is being done about it.
+    fn space(&self) -> String {
+        let Some(space) = &self.embedding_space else {
+            return self.embedding_model.clone();
+        };
+        let mut text = space.active.clone();
+        if let Some(preparing) = &space.preparing {
+            let percent = (space.progress * 100.0).floor();
+            text += &format!(" (preparing {preparing}: {percent} %)");
+        }
+        if let Some(error) = &space.error {
+            text += &format!(" (failed: {error})");
+        }
+        if !space.leaving.is_empty() {
+            text += &format!(" (leaving {})", space.leaving.join(", "));
+        }
+        text
     }
 }
 
@@ -158,6 +219,7 @@ impl Row for TenantView {
         "vertical",
         "state",
         "share for training",
+        "embedding space",
         "created",
     ];
     fn cells(&self) -> Vec<String> {
@@ -167,6 +229,7 @@ impl Row for TenantView {
             self.vertical.clone(),
             self.state.to_owned(),
             self.share_for_training.to_string(),
+            self.space(),
             short_time(self.create_time.as_ref()),
         ]
     }
@@ -220,6 +283,7 @@ async fn create(client: &Client, args: CreateArgs, out: &mut Output) -> Result<(
         vertical: args.vertical,
         settings: Some(v1::TenantSettings {
             share_for_training: args.share_for_training,
+            embedding_model: args.embedding_model.unwrap_or_default(),
         }),
         request_id: args
             .request_id
@@ -281,12 +345,18 @@ async fn update(client: &Client, args: UpdateArgs, out: &mut Output) -> Result<(
         paths.push("state".to_owned());
     }
     if let Some(share_for_training) = args.share_for_training {
-        tenant.settings = Some(v1::TenantSettings { share_for_training });
-        paths.push("settings".to_owned());
+        let settings = tenant.settings.get_or_insert_default();
+        settings.share_for_training = share_for_training;
+        paths.push("settings.share_for_training".to_owned());
+    }
+    if let Some(embedding_model) = args.embedding_model {
+        let settings = tenant.settings.get_or_insert_default();
+        settings.embedding_model = embedding_model;
+        paths.push("settings.embedding_model".to_owned());
     }
     if paths.is_empty() {
         return Err(CliError::usage("nothing to change was given")
-            .hint("pass --name, --state or --share-for-training"));
+            .hint("pass --name, --state, --share-for-training or --embedding-model"));
     }
     let request = v1::UpdateTenantRequest {
         tenant: Some(tenant),

@@ -3,7 +3,7 @@
 use domain::ErrorKind;
 use tenantry_vectors::{Space, SparseVector, VectorError};
 
-use super::{point, tenant, words};
+use super::{ids, point, tenant, words};
 use crate::store::Fresh;
 
 pub async fn a_space_is_made_once_and_keeps_its_dimensions(t: &Fresh) {
@@ -94,6 +94,61 @@ pub async fn spaces_are_apart(t: &Fresh) {
         .unwrap();
     assert_eq!(t.store.list_ids(&small, &acme).await.unwrap(), [1]);
     assert_eq!(t.store.list_ids(&large, &acme).await.unwrap(), [2]);
+}
+
+/// Two tenants that are in spaces of the same dimensions: nothing but the name tells them apart.
+pub async fn two_spaces_serve_a_tenant_each_side_by_side(t: &Fresh) {
+    let (old, new) = (t.space("old", 2), t.space("new", 2));
+    t.store.ensure_space(&old).await.unwrap();
+    t.store.ensure_space(&new).await.unwrap();
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    // The same vectors, so that whoever looked into the wrong space would find something.
+    let east = |id| vec![point(id, &[1.0, 0.0], &[(7, 1.0)])];
+    t.store.upsert(&old, &acme, east(1)).await.unwrap();
+    t.store.upsert(&new, &globex, east(2)).await.unwrap();
+    t.store.flush(&old).await.unwrap();
+    t.store.flush(&new).await.unwrap();
+    for (space, who, expected) in [
+        (&old, &acme, vec![1]),
+        (&new, &acme, vec![]),
+        (&old, &globex, vec![]),
+        (&new, &globex, vec![2]),
+    ] {
+        let dense = t.store.search_dense(space, who, vec![1.0, 0.0], 5).await;
+        assert_eq!(ids(&dense.unwrap()), expected, "{who} in {}", space.name);
+        let sparse = t.store.search_sparse(space, who, words(&[(7, 1.0)]), 5);
+        assert_eq!(ids(&sparse.await.unwrap()), expected);
+        let count = t.store.count(space, who).await.unwrap();
+        assert_eq!(count, expected.len() as u64);
+    }
+}
+
+/// A tenant on its way from one space to the other has the same ids in both.
+pub async fn a_tenant_is_dropped_from_one_space_only(t: &Fresh) {
+    let (old, new) = (t.space("old", 2), t.space("new", 2));
+    let (acme, globex) = (tenant("acme"), tenant("globex"));
+    for (space, x) in [(&old, 1.0), (&new, -1.0)] {
+        t.store.ensure_space(space).await.unwrap();
+        let own = |ids: &[u64]| {
+            let point = |id: &u64| point(*id, &[x, 1.0], &[(7, 1.0)]);
+            ids.iter().map(point).collect::<Vec<_>>()
+        };
+        t.store.upsert(space, &acme, own(&[1, 2, 3])).await.unwrap();
+        t.store.upsert(space, &globex, own(&[4])).await.unwrap();
+        t.store.flush(space).await.unwrap();
+    }
+    let before = t.store.fetch(&new, &acme, vec![1, 2, 3]).await.unwrap();
+    assert_eq!(t.store.delete_tenant(&old, &acme).await.unwrap(), 3);
+    t.store.flush(&old).await.unwrap();
+    assert_eq!(t.store.count(&old, &acme).await.unwrap(), 0);
+    assert_eq!(t.store.list_ids(&old, &globex).await.unwrap(), [4]);
+    assert_eq!(t.store.list_ids(&new, &acme).await.unwrap(), [1, 2, 3]);
+    let after = t.store.fetch(&new, &acme, vec![1, 2, 3]).await.unwrap();
+    assert_eq!(after, before, "the other space is as it was");
+    // And back again, where it was dropped.
+    let back = vec![point(2, &[1.0, 0.0], &[])];
+    t.store.upsert(&old, &acme, back).await.unwrap();
+    assert_eq!(t.store.list_ids(&old, &acme).await.unwrap(), [2]);
 }
 
 pub async fn reset_empties_one_space(t: &Fresh) {

@@ -1,0 +1,276 @@
+//! One tenant's part of one vector space: embeds what the space has not seen, and makes it findable.
+//!
+//! The vector store keeps nothing before it is flushed, so the watermark of what is indexed is
+//! written to the database after the flush and never before. A crash in between indexes the same
+//! items again, which changes nothing.
+
+use std::ops::Range;
+
+use domain::{ErrorKind, ItemId, TenantContext};
+use embedding::Embedder;
+use learning::words;
+use storage::{ItemChange, JobFailure, JobWork, Store, TenantTx};
+use vectors::{Point, Space, SparseVector, VectorStore};
+
+/// Items embedded and upserted at a time.
+const CHUNK: u32 = 256;
+
+/// One tenant's part of one space.
+pub(crate) struct SpaceIndex<'a> {
+    pub store: &'a Store,
+    pub vectors: &'a dyn VectorStore,
+    pub ctx: &'a TenantContext,
+    pub embedder: Embedder,
+    pub space: Space,
+    /// What the space has to be to the tenant for the writing to go on.
+    pub role: Role,
+}
+
+/// What a space is to its tenant while it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Questions are asked in it.
+    Active,
+    /// The tenant wants it to be the active one.
+    Wanted,
+}
+
+/// How far a writing came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Everything that was committed when it ended; so many items were written.
+    All(u64),
+    /// The space lost its role meanwhile.
+    Left,
+}
+
+/// A failure on the way, as the job queue understands it.
+pub(crate) fn retry(error: impl std::fmt::Display) -> JobFailure {
+    tracing::warn!(%error, "indexing will be tried again");
+    JobFailure::Retry("a part that indexing needs did not answer".to_owned())
+}
+
+/// The space that `embedder` makes vectors of.
+pub(crate) fn space_of(embedder: &Embedder) -> Space {
+    let info = embedder.space();
+    Space {
+        name: info.name.to_owned(),
+        dimensions: info.dimensions,
+    }
+}
+
+impl SpaceIndex<'_> {
+    /// Indexes all changes that the space has not seen, and makes it again where points are missing.
+    pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Written, JobFailure> {
+        let tx = self.begin().await?;
+        let seen = tx.index().watermark(&self.space.name).await;
+        let seen = seen.map_err(retry)?;
+        let target = tx.items().watermark().await.map_err(retry)?;
+        drop(tx);
+        let written = self.index_after(work, seen..target).await?;
+        if written == Written::Left || self.is_whole().await? {
+            return Ok(written);
+        }
+        tracing::warn!(
+            tenant = %self.ctx.tenant(),
+            space = self.space.name,
+            "the index has lost points; it is made again"
+        );
+        self.rebuild(work).await
+    }
+
+    /// Whether each item has its point, as far as counting tells; an index that newer changes have
+    /// overtaken in the meantime counts as whole, since the next job looks again.
+    async fn is_whole(&self) -> Result<bool, JobFailure> {
+        let points = self.vectors.count(&self.space, self.ctx.tenant()).await;
+        let points = points.map_err(retry)?;
+        let tx = self.begin().await?;
+        let items = tx.items().count().await.map_err(retry)?;
+        let seen = tx.index().watermark(&self.space.name).await;
+        let committed = tx.items().watermark().await.map_err(retry)?;
+        Ok(points == items || seen.map_err(retry)? < committed)
+    }
+
+    /// Writes every item again, then removes points that stand for no item. Answers stay possible
+    /// all the while.
+    pub(crate) async fn rebuild(&self, work: &JobWork) -> Result<Written, JobFailure> {
+        let tx = self.begin().await?;
+        let target = tx.items().watermark().await.map_err(retry)?;
+        drop(tx);
+        let written = self.index_after(work, 0..target).await?;
+        if written == Written::Left {
+            return Ok(written);
+        }
+        let tx = self.begin().await?;
+        let points = tx.items().points().await.map_err(retry)?;
+        drop(tx);
+        let mut wanted: Vec<u64> = points.into_iter().map(|(point, _)| point).collect();
+        wanted.sort_unstable();
+        let (vectors, tenant) = (self.vectors, self.ctx.tenant());
+        let found = vectors.list_ids(&self.space, tenant).await.map_err(retry)?;
+        let stray: Vec<u64> = found
+            .into_iter()
+            .filter(|id| wanted.binary_search(id).is_err())
+            .collect();
+        if !stray.is_empty() {
+            let deleted = vectors.delete(&self.space, tenant, stray).await;
+            deleted.map_err(retry)?;
+            vectors.flush(&self.space).await.map_err(retry)?;
+        }
+        Ok(written)
+    }
+
+    /// Indexes what changed after the start of `span`; its end is only for telling how far it is.
+    async fn index_after(&self, work: &JobWork, span: Range<u64>) -> Result<Written, JobFailure> {
+        let mut seen = span.start;
+        let mut indexed = 0;
+        loop {
+            if work.should_stop() {
+                return Err(JobFailure::Cancelled);
+            }
+            let tx = self.begin().await?;
+            if !self.has_role(&tx).await.map_err(retry)? {
+                return Ok(Written::Left);
+            }
+            let changes = tx.items().changed_since(seen, CHUNK).await.map_err(retry)?;
+            drop(tx);
+            let Some(last) = changes.last().map(|change| change.change) else {
+                // Changes that were overtaken by later ones have no row of their own.
+                self.advance(seen.max(span.end)).await?;
+                return Ok(Written::All(indexed));
+            };
+            indexed += changes.len() as u64;
+            self.index(changes).await?;
+            self.vectors.flush(&self.space).await.map_err(retry)?;
+            self.advance(last).await?;
+            seen = last;
+            let whole = span.end.saturating_sub(span.start).max(1) as f32;
+            let done = (seen.saturating_sub(span.start) as f32 / whole).min(1.0);
+            work.progress(done, format!("{indexed} items indexed"));
+        }
+    }
+
+    async fn begin(&self) -> Result<TenantTx, JobFailure> {
+        self.store.begin(self.ctx).await.map_err(retry)
+    }
+
+    async fn has_role(&self, tx: &TenantTx) -> storage::Result<bool> {
+        let named = match self.role {
+            Role::Active => tx.spaces().active().await?,
+            Role::Wanted => tx.spaces().wanted().await?,
+        };
+        Ok(named == self.space.name)
+    }
+
+    /// Never goes back: while a rebuild writes old items again, newer ones stay indexed.
+    async fn advance(&self, to: u64) -> Result<(), JobFailure> {
+        let advanced = async {
+            let tx = self.store.begin(self.ctx).await?;
+            if tx.index().watermark(&self.space.name).await? < to {
+                tx.index().set_watermark(&self.space.name, to).await?;
+                tx.commit().await?;
+            }
+            Ok(())
+        };
+        let advanced: storage::Result<()> = advanced.await;
+        let Err(error) = advanced else {
+            return Ok(());
+        };
+        if matches!(
+            error.kind(),
+            ErrorKind::FailedPrecondition | ErrorKind::NotFound
+        ) {
+            // The tenant is being erased, and its vectors may have been removed between the last
+            // look and the last write: what was written since must not stay.
+            self.remove_all().await?;
+        }
+        Err(retry(error))
+    }
+
+    /// Removes the tenant's points, durably.
+    pub(crate) async fn remove_all(&self) -> Result<u64, JobFailure> {
+        let removed = self
+            .vectors
+            .delete_tenant(&self.space, self.ctx.tenant())
+            .await
+            .map_err(retry)?;
+        self.vectors.flush(&self.space).await.map_err(retry)?;
+        Ok(removed)
+    }
+
+    async fn index(&self, changes: Vec<ItemChange>) -> Result<(), JobFailure> {
+        let mut gone = Vec::new();
+        let mut texts: Vec<(u64, ItemId, String)> = Vec::new();
+        for change in changes {
+            match change.item {
+                Some(item) => texts.push((change.point, change.id, item.content.text)),
+                None => gone.push(change.point),
+            }
+        }
+        let tenant = self.ctx.tenant();
+        if !gone.is_empty() {
+            let deleted = self.vectors.delete(&self.space, tenant, gone).await;
+            deleted.map_err(retry)?;
+        }
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let vectors = self.embed(&texts).await?;
+        let points = texts
+            .iter()
+            .zip(vectors)
+            .map(|((point, _, text), dense)| {
+                let weights = words::document_weights(&words::count(text));
+                let (indices, values) = weights.into_iter().unzip();
+                Point {
+                    id: *point,
+                    dense,
+                    sparse: SparseVector { indices, values },
+                }
+            })
+            .collect();
+        let upserted = self.vectors.upsert(&self.space, tenant, points).await;
+        upserted.map_err(retry)
+    }
+
+    /// The embeddings of texts: from the cache, or computed and put there.
+    async fn embed(&self, texts: &[(u64, ItemId, String)]) -> Result<Vec<Vec<f32>>, JobFailure> {
+        let hashes: Vec<[u8; 32]> = texts
+            .iter()
+            .map(|(_, _, text)| self.embedder.content_hash(text))
+            .collect();
+        let tx = self.begin().await?;
+        let known = tx.embeddings().get(&self.space.name, &hashes).await;
+        let mut known = known.map_err(retry)?;
+        drop(tx);
+        let mut missing: Vec<([u8; 32], String)> = Vec::new();
+        for (hash, (_, _, text)) in hashes.iter().zip(texts) {
+            if !known.contains_key(hash) && !missing.iter().any(|(other, _)| other == hash) {
+                missing.push((*hash, text.clone()));
+            }
+        }
+        if !missing.is_empty() {
+            let (new_hashes, new_texts): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+            let embedded = self.embedder.embed_passages(new_texts).await;
+            let computed: Vec<([u8; 32], Vec<f32>)> = new_hashes
+                .into_iter()
+                .zip(embedded.map_err(retry)?.into_iter().map(|one| one.vector))
+                .collect();
+            let tx = self.begin().await?;
+            let cache = tx.embeddings();
+            let put = cache.put(&self.space.name, computed.clone()).await;
+            put.map_err(retry)?;
+            tx.commit().await.map_err(retry)?;
+            known.extend(computed);
+        }
+        hashes
+            .iter()
+            .map(|hash| {
+                known
+                    .get(hash)
+                    .cloned()
+                    .ok_or_else(|| retry("an embedding is missing"))
+            })
+            .collect()
+    }
+}
