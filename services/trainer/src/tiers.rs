@@ -125,7 +125,7 @@ impl TierTrainer {
         work.progress(0.5, "fitting");
         let seed = lineage.seed;
         let fit = move || train_tier(kind, &tenants, &incumbent, seed);
-        let made = tokio::task::spawn_blocking(fit).await.map_err(retry)?;
+        let made = yielding(fit).await.map_err(retry)?;
         Ok(Ok(serde_json::to_vec(&made.ranker).map_err(retry)?))
     }
 

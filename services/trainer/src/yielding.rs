@@ -1,12 +1,16 @@
 //! Work on threads that leave the processor to whoever answers requests.
 //!
 //! Training takes all the processor it can get, for seconds, while a request needs a few
-//! milliseconds of it at once. Threads of the lowest priority use what nobody else wants. They are
-//! made for the work and end with it: a priority that was lowered cannot be raised again, so it must
-//! not stay on a thread of a pool.
+//! milliseconds of it at once. Threads of a low priority use what nobody else wants, and about a tenth
+//! of a processor that others want all the time: not less, or a machine that is busy for an hour would
+//! train nothing for an hour. They are made for the work and end with it: a priority that was lowered
+//! cannot be raised again, so it must not stay on a thread of a pool.
 
-use thread_priority::{ThreadPriority, set_current_thread_priority};
+use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::oneshot;
+
+/// Of 99; on Linux the niceness is 10.
+const PRIORITY: u8 = 24;
 
 /// Why work did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +23,7 @@ pub(crate) enum Broken {
     Panicked,
 }
 
-/// Runs `work`, and every thread that it starts, at the lowest priority.
+/// Runs `work`, and every thread that it starts, at a low priority.
 ///
 /// # Errors
 /// [`Broken`] when it could not be started or panicked.
@@ -31,14 +35,20 @@ pub(crate) async fn yielding<T: Send + 'static>(
         .name("training".to_owned())
         .spawn(move || {
             // Where that is not to be had the work is done all the same.
-            if let Err(error) = set_current_thread_priority(ThreadPriority::Min) {
-                tracing::debug!(?error, "training runs at the usual priority");
+            if let Err(error) = lower_priority() {
+                tracing::debug!(error, "training runs at the usual priority");
             }
             // Nobody may want it any more.
             let _ = sender.send(work());
         })
         .map_err(Broken::NoThread)?;
     receiver.await.map_err(|_| Broken::Panicked)
+}
+
+fn lower_priority() -> Result<(), String> {
+    let priority = ThreadPriorityValue::try_from(PRIORITY)?;
+    set_current_thread_priority(ThreadPriority::Crossplatform(priority))
+        .map_err(|error| format!("{error:?}"))
 }
 
 #[cfg(test)]
@@ -64,10 +74,10 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn the_work_and_its_threads_come_last_and_nobody_else_does() {
+    async fn the_work_and_its_threads_step_back_and_nobody_else_does() {
         let before = niceness();
         let inside = yielding(|| (niceness(), std::thread::spawn(niceness).join().unwrap())).await;
-        assert_eq!(inside.unwrap(), (19, 19));
+        assert_eq!(inside.unwrap(), (10, 10));
         assert_eq!(niceness(), before);
     }
 }
