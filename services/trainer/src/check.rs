@@ -9,11 +9,10 @@ use domain::{
     Alias, DOUBT, Item, LiveScore, ModelVersion, STEPPED_BACK, Tally, TaskId, TenantContext,
 };
 use learning::{Ranker, Retriever, TrainError, score_since};
-use storage::{JobFailure, JobWork, Outcome, TenantTx};
+use storage::{JobFailure, JobWork, NewJob, Outcome, TenantTx};
 
 use crate::above::{Above, above, read};
 use crate::arithmetic::on_own_thread;
-use crate::commands::RetrainPayload;
 use crate::trainer::{Trainer, retry};
 
 /// A check waits for so many new items: less is not worth the look at the history.
@@ -179,7 +178,7 @@ impl Trainer {
             .set_alias(task, Alias::Champion, None, &reason, ctx.actor(), now)
             .await
             .map_err(retry)?;
-        let retrain = RetrainPayload::of(task.clone()).job().map_err(retry)?;
+        let retrain = NewJob::retrain(task);
         tx.jobs().enqueue(retrain, now).await.map_err(retry)?;
         tracing::warn!(model = %one.model.name, reason, "a champion fell behind");
         metrics::counter!("tenantry_champions_stepped_back_total").increment(1);

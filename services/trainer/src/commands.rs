@@ -27,16 +27,6 @@ pub(crate) struct RetrainPayload {
 }
 
 impl RetrainPayload {
-    /// A retrain on the items as they are when it starts.
-    pub(crate) fn of(task: TaskId) -> Self {
-        Self {
-            task,
-            dataset: None,
-            seed: 0,
-            search: 0,
-        }
-    }
-
     /// The job; one that waits is enough for all who ask for the same.
     pub(crate) fn job(&self) -> serde_json::Result<NewJob> {
         let payload = serde_json::to_value(self)?;
@@ -209,12 +199,13 @@ mod tests {
 
     #[test]
     fn what_others_enqueue_is_read() {
-        let payload = storage::NewJob::retrain(&TaskId::experts()).payload;
+        let payload = NewJob::retrain(&TaskId::experts()).payload;
         let read: RetrainPayload = serde_json::from_value(payload).unwrap();
         let expected = RetrainPayload {
             task: TaskId::experts(),
             dataset: None,
             seed: 0,
+            search: 0,
         };
         assert_eq!(read, expected);
     }
