@@ -1,4 +1,4 @@
-//! How model versions do on what came after their training.
+//! How model versions do on what came after their training; which stored question an answer is to.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -23,6 +23,9 @@ impl MigrationTrait for Migration {
         manager
             .create_table(tenant_table("model_scores", &key, columns))
             .await?;
+        let mut answers = Table::alter();
+        answers.table("answers").add_column(text_null("item_id"));
+        manager.alter_table(answers).await?;
         // Answers are counted by the model that gave them.
         let by_model = ["tenant_id", "model"];
         manager
@@ -37,6 +40,9 @@ impl MigrationTrait for Migration {
             .table("answers")
             .to_owned();
         manager.drop_index(by_model).await?;
+        let mut answers = Table::alter();
+        answers.table("answers").drop_column("item_id");
+        manager.alter_table(answers).await?;
         drop_tables(manager, &["model_scores"]).await
     }
 }

@@ -117,7 +117,8 @@ impl Router {
 }
 
 /// Makes the question and who took it an item like any other, so that it counts in the index, in
-/// recency and in the next training. When nobody took it after all, the item goes.
+/// recency and in the next training: the item that was asked by, or a new one. When nobody took it
+/// after all, the new one goes, and the other is open again.
 async fn learn(
     tx: &TenantTx,
     answer: &Answer,
@@ -125,30 +126,38 @@ async fn learn(
     now: DateTime<Utc>,
 ) -> Result<Option<ItemId>, ServiceError> {
     let takers = who_took_it(kept.iter().map(|one| &one.said));
-    let id =
-        ItemId::parse(format!("answer-{}", answer.request_id)).map_err(ServiceError::internal)?;
-    let changed = if takers.is_empty() {
-        tx.items()
-            .delete(std::slice::from_ref(&id), now)
-            .await?
-            .deleted
-    } else {
-        let before = tx.items().get(&id).await?;
+    let taken = !takers.is_empty();
+    let made = format!("answer-{}", answer.request_id);
+    let id = match &answer.item {
+        Some(item) => item.clone(),
+        None => ItemId::parse(made).map_err(ServiceError::internal)?,
+    };
+    let before = tx.items().get(&id).await?.map(|item| item.content);
+    let content = match (before, &answer.item) {
+        // The question was deleted since: what is gone stays gone.
+        (None, Some(_)) => return Ok(None),
+        (None, None) => question(&id, answer),
+        (Some(content), _) => content,
+    };
+    let changed = if taken || answer.item.is_some() {
         let content = ItemContent {
-            experts: takers.clone(),
-            ..before.map_or_else(|| question(&id, answer), |item| item.content)
+            experts: takers,
+            ..content
         };
         // A question that could be answered but has no words to keep teaches nothing.
         let Ok(content) = content.validate(now) else {
             return Ok(None);
         };
         tx.items().upsert(vec![content], now).await?.accepted
+    } else {
+        let gone = tx.items().delete(std::slice::from_ref(&id), now).await?;
+        gone.deleted
     };
     if changed > 0 {
         let index = NewJob::indexing(JobKind::IndexItems);
         tx.jobs().enqueue(index, now).await?;
     }
-    Ok((!takers.is_empty()).then_some(id))
+    Ok(taken.then_some(id))
 }
 
 /// The question of an answer as an item that nobody has answered yet.

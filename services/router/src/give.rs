@@ -1,7 +1,7 @@
 //! Giving an answer out: under an id that feedback can name, counted, and kept in the log.
 
 use api::v1;
-use domain::{ExpertId, TenantContext, Tier};
+use domain::{ExpertId, ItemId, TenantContext, Tier};
 use storage::{NewAnswer, Shadow};
 
 use crate::Router;
@@ -9,11 +9,12 @@ use crate::recommend::Computed;
 use crate::wire::tier_name;
 
 impl Router {
-    /// The answer to `text` as its caller gets it.
+    /// The answer to `text`, or to the item that holds it, as its caller gets it.
     pub(crate) fn give(
         &self,
         ctx: &TenantContext,
         text: String,
+        item: Option<ItemId>,
         computed: Computed,
     ) -> v1::RecommendExpertsResponse {
         let Computed { response, shadow } = computed;
@@ -50,6 +51,7 @@ impl Router {
             }),
             experts,
             answered_at: self.parts.clock.now(),
+            item,
         };
         self.parts.answers.put(ctx.tenant(), answer);
         response

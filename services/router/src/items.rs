@@ -11,7 +11,7 @@ use storage::{OpenPosition, PrecomputedAnswer};
 
 use crate::Router;
 use crate::commands::RecommendItem;
-use crate::recommend::{Computed, Vector};
+use crate::recommend::Computed;
 use crate::view::TenantView;
 use crate::wire::{Times, timings};
 
@@ -39,6 +39,7 @@ impl Router {
             false => None,
         };
         drop(tx);
+        let id = item.content.id.clone();
         let found = kept.and_then(|kept| still_good(kept, &item, &view, asked.allow_stale));
         metrics::counter!("tenantry_precomputed_total", "outcome" => match &found {
             Some(found) if found.response.stale => "stale",
@@ -48,14 +49,12 @@ impl Router {
         .increment(1);
         let Some(mut found) = found else {
             let command = asked.of(item);
-            let computed = self
-                .compute(ctx, &view, &command, Vector::Asked, started)
-                .await?;
-            return Ok(self.give(ctx, command.text, computed));
+            let computed = self.compute_now(ctx, view, &command, started).await?;
+            return Ok(self.give(ctx, command.text, Some(id), computed));
         };
         found.response.recommendations.truncate(asked.top_k);
         found.response.timings = Some(timings(&Times::default(), started.elapsed()));
-        Ok(self.give(ctx, item.content.text, found))
+        Ok(self.give(ctx, item.content.text, Some(id), found))
     }
 
     /// Open items from `after` on, with what was computed for them ahead, and where the last stands.

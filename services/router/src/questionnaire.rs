@@ -281,7 +281,7 @@ impl Router {
             let computed = self
                 .compute(&call.ctx, &call.view, &command, vector, started)
                 .await?;
-            Ok(self.give(&call.ctx, command.text, computed))
+            Ok(self.give(&call.ctx, command.text, None, computed))
         };
         match answered.await {
             Ok(answer) => Outcome::Answer(answer),

@@ -65,18 +65,28 @@ impl Router {
         command: Recommend,
     ) -> Result<v1::RecommendExpertsResponse, ServiceError> {
         let started = Instant::now();
-        let mut view = self.parts.residents.view(ctx).await?;
-        let computed = loop {
+        let view = self.parts.residents.view(ctx).await?;
+        let computed = self.compute_now(ctx, view, &command, started).await?;
+        Ok(self.give(ctx, command.text, None, computed))
+    }
+
+    /// [`Router::compute`] in the tenant's space of the moment. It may be left, and even dropped, after
+    /// the view was taken: then what was found in it may lack items, and all is asked again.
+    pub(crate) async fn compute_now(
+        &self,
+        ctx: &TenantContext,
+        mut view: SharedView,
+        command: &Recommend,
+        started: Instant,
+    ) -> Result<Computed, ServiceError> {
+        loop {
             let vector = Vector::Asked;
-            let computed = self.compute(ctx, &view, &command, vector, started).await?;
-            // The space may have been left, and even dropped, since the view was taken: then what was
-            // found in it may lack items. Asked again in the new one, as a whole.
+            let computed = self.compute(ctx, &view, command, vector, started).await?;
             match self.parts.residents.moved_on(ctx, &view).await {
                 Some(newer) => view = newer,
-                None => break computed,
+                None => return Ok(computed),
             }
-        };
-        Ok(self.give(ctx, command.text, computed))
+        }
     }
 
     /// Makes the answer to a question that came at `started`, from what `view` knows.

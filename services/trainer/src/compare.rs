@@ -272,6 +272,7 @@ mod tests {
                 model: model(3 - by).to_string(),
                 experts: experts.iter().map(|id| expert(id)).collect(),
             }),
+            item: None,
         };
         let said = vec![Said {
             verdict: FeedbackVerdict::Reassigned,

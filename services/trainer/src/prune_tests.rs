@@ -265,6 +265,7 @@ async fn tiers_are_pruned_and_what_only_grows_is_forgotten() {
         experts: vec![(ExpertId::parse("ada").unwrap(), 1.0)],
         answered_at: day(at),
         shadow: None,
+        item: None,
     };
     let tx = world.tx().await;
     tx.answers()

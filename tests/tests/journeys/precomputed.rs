@@ -251,3 +251,42 @@ async fn an_item_that_is_not_there_is_not_found() {
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
     assert!(status.message().contains("item"), "{}", status.message());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_an_open_question_closes_it() {
+    use v1::send_feedback_request::Verdict;
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start_with(folder.path(), &[(GATHER, "1")]).await;
+    let operator = server.operator().await;
+    fill(&operator).await;
+    let answer = ask(&operator, about("open-0")).await;
+    let said = |verdict: Verdict| v1::SendFeedbackRequest {
+        parent: "tenants/acme".into(),
+        request_id: answer.request_id.clone(),
+        verdict: verdict.into(),
+        expert_id: "sofia".into(),
+        ..Default::default()
+    };
+    let taken = operator
+        .router()
+        .send_feedback(said(Verdict::Accepted))
+        .await;
+    assert_eq!(
+        taken.unwrap().into_inner().item,
+        "tenants/acme/items/open-0"
+    );
+    let open = listed(&operator, 10).await;
+    assert!(
+        open.iter().all(|one| !one.name.ends_with("open-0")),
+        "{open:?}"
+    );
+    // It is refused after all: the question is open again, and was never a second item.
+    let refused = operator
+        .router()
+        .send_feedback(said(Verdict::Rejected))
+        .await;
+    assert_eq!(refused.unwrap().into_inner().item, "");
+    assert_eq!(listed(&operator, 10).await.len(), OPEN.len());
+    let status = operator.wait_indexed("acme").await;
+    assert_eq!(status.items, 153);
+}

@@ -1,9 +1,9 @@
 //! The table `answers`: what was answered, for the feedback that may come.
 
-use domain::{ExpertId, Tier};
+use domain::{ExpertId, ItemId, Tier};
 use sea_orm::{JsonValue, entity::prelude::*};
 
-use crate::convert::{from_json, micros, named, storable, time, to_json};
+use crate::convert::{from_json, micros, named, parsed, storable, time, to_json};
 use crate::{Answer, Result, Shadow, StorageError};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -23,6 +23,7 @@ pub(crate) struct Model {
     pub shadow_model: Option<String>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub shadow_experts: Option<JsonValue>,
+    pub item_id: Option<String>,
 }
 
 super::tenant_rows!();
@@ -47,6 +48,7 @@ impl Model {
             answered_at: micros(answer.answered_at),
             shadow_model,
             shadow_experts,
+            item_id: answer.item.map(String::from),
         })
     }
 }
@@ -80,6 +82,9 @@ impl TryFrom<Model> for Answer {
             experts: from_json::<Vec<(ExpertId, f64)>>("answers.experts", row.experts)?,
             answered_at: time("answers.answered_at", row.answered_at)?,
             shadow,
+            item: parsed("answers.item_id", || {
+                row.item_id.map(ItemId::parse).transpose()
+            })?,
         })
     }
 }

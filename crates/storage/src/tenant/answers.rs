@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{ExpertId, Said, Tier};
+use domain::{ExpertId, ItemId, Said, Tier};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 
@@ -37,6 +37,8 @@ pub struct Answer {
     pub answered_at: DateTime<Utc>,
     /// What another model would have answered, where the tenant's policy asks for it.
     pub shadow: Option<Shadow>,
+    /// The item that holds the question, where it was asked by one.
+    pub item: Option<ItemId>,
 }
 
 /// An answer that was computed and not served.

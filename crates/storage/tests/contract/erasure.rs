@@ -95,6 +95,7 @@ async fn fill(world: &World, ctx: &TenantContext) {
         experts: vec![],
         answered_at: now(),
         shadow: None,
+        item: None,
     };
     tx.answers().add(vec![answer]).await.unwrap();
     let policy = domain::RoutingPolicy::default();

@@ -193,6 +193,7 @@ pub async fn what_only_grows_is_forgotten(world: World) {
         experts: vec![],
         answered_at: later(seconds),
         shadow: None,
+        item: None,
     };
     let tx = world.tx(&acme).await;
     let answers = (0..2_500).map(|at| answer(&format!("old-{at}"), 0));

@@ -46,6 +46,7 @@ fn answer(request: &str, model: &str) -> Answer {
         experts: vec![(expert_id("e1"), 1.0)],
         answered_at: now(),
         shadow: None,
+        item: None,
     }
 }
 

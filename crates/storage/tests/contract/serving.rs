@@ -3,7 +3,7 @@
 use domain::{Change, ErrorKind, FeedbackVerdict, RequestId, Said, Tier};
 use tenantry_storage::{Answer, NewFeedback, Shadow, StorageError};
 
-use super::world::{World, expert_id, item, later, now, tenant_id};
+use super::world::{World, expert_id, item, item_id, later, now, tenant_id};
 
 pub async fn embeddings_are_cached_by_space(world: World) {
     let acme = world.tenant("acme").await;
@@ -141,6 +141,7 @@ fn answer(request: &str, text: &str) -> Answer {
         experts: vec![(expert_id("e1"), 0.75), (expert_id("e2"), 0.1)],
         answered_at: now(),
         shadow: None,
+        item: None,
     }
 }
 
@@ -152,6 +153,7 @@ pub async fn answers_are_found_by_request(world: World) {
             model: "tenants/acme/models/experts/versions/2".to_owned(),
             experts: vec![expert_id("e2")],
         }),
+        item: Some(item_id("q-2")),
         ..answer("r2", "two")
     };
     tx.answers()
