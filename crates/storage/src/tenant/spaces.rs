@@ -132,6 +132,8 @@ impl Spaces<'_> {
                 .await?;
             self.put(name, SpaceState::Active, None).await?;
             self.tx.note(Change::Tenant);
+            // What was computed from the vectors before is outdated, too.
+            self.tx.note(Change::Index);
         }
         Ok(SpaceSwitch::Done)
     }

@@ -103,6 +103,7 @@ pub async fn a_switch_waits_until_every_item_is_indexed(world: World) {
     let mut heard = world.store.changes().subscribe();
     assert_eq!(switch(&world, &acme, "other").await, SpaceSwitch::Done);
     assert_eq!(heard.try_recv().unwrap(), Change::Tenant(tenant_id("acme")));
+    assert_eq!(heard.try_recv().unwrap(), Change::Index(tenant_id("acme")));
     assert_eq!(active(&world, &acme).await, "other");
     assert_eq!(
         states(&world, &acme).await,
