@@ -128,7 +128,13 @@ impl Precomputer {
                     continue;
                 }
                 heard = changes.recv() => match heard {
-                    Ok(Change::Index(tenant) | Change::Experts(tenant) | Change::Models(tenant)) => {
+                    // The tenant itself: it may have moved to another embedding space.
+                    Ok(
+                        Change::Index(tenant)
+                        | Change::Experts(tenant)
+                        | Change::Models(tenant)
+                        | Change::Tenant(tenant),
+                    ) => {
                         dirty.insert(tenant);
                     }
                     Ok(Change::Tiers) | Err(RecvError::Lagged(_)) => all = true,

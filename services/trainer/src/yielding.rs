@@ -10,7 +10,7 @@ use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_pr
 use tokio::sync::oneshot;
 
 /// Of 99; on Linux the niceness is 10.
-const PRIORITY: u8 = 24;
+const PRIORITY: u8 = 22;
 
 /// Why work did not come to its end.
 #[derive(Debug, thiserror::Error)]
