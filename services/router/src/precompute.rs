@@ -128,13 +128,7 @@ impl Precomputer {
                     continue;
                 }
                 heard = changes.recv() => match heard {
-                    // The tenant itself: it may have moved to another embedding space.
-                    Ok(
-                        Change::Index(tenant)
-                        | Change::Experts(tenant)
-                        | Change::Models(tenant)
-                        | Change::Tenant(tenant),
-                    ) => {
+                    Ok(Change::Index(tenant) | Change::Experts(tenant) | Change::Models(tenant)) => {
                         dirty.insert(tenant);
                     }
                     Ok(Change::Tiers) | Err(RecvError::Lagged(_)) => all = true,
