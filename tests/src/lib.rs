@@ -5,6 +5,8 @@
     reason = "for tests: a step that fails ends the test with its name"
 )]
 
+mod content;
+mod models;
 mod postgres;
 
 use std::path::{Path, PathBuf};
@@ -21,34 +23,9 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
+pub use content::{content, row};
+pub use models::{BASE_MODELS, has_second_model};
 pub use postgres::Postgres;
-// Shared by path with the embedder: where the models of the catalogue lie.
-#[path = "../../crates/embedding/src/layout.rs"]
-#[allow(dead_code, reason = "the embedder uses the rest")]
-mod layout;
-
-/// The name of the default base model, and of another one.
-pub const BASE_MODELS: [&str; 2] = [layout::MODELS[0].name, layout::MODELS[1].name];
-
-/// Whether the second base model is on this machine; says so loudly where it is not.
-#[must_use]
-pub fn has_second_model() -> bool {
-    let cache = layout::default_cache_dir();
-    let there = cache.is_some_and(|cache| {
-        let folder = layout::model_dir_in(&cache, &layout::MODELS[1]);
-        layout::MODEL_FILES
-            .iter()
-            .all(|file| folder.join(file).is_file())
-    });
-    if !there {
-        let name = BASE_MODELS[1];
-        #[allow(clippy::print_stderr, reason = "what is skipped is said")]
-        {
-            eprintln!("SKIPPED: no second model; run `cargo xtask setup --model {name}`");
-        }
-    }
-    there
-}
 
 /// How long a server may take to be ready, and an index to catch up. Generous: machines are shared.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -450,68 +427,4 @@ impl Client {
             .expect("an answer")
             .into_inner()
     }
-}
-
-/// A row with one item.
-#[must_use]
-pub fn row(line: u64, id: &str, text: &str, expert: &str, minutes: i64) -> v1::IngestRow {
-    let item = v1::Item {
-        item_id: id.to_owned(),
-        text: text.to_owned(),
-        experts: vec![expert.to_owned()],
-        occur_time: Some(prost_types::Timestamp {
-            seconds: 1_700_000_000 + minutes * 60,
-            nanos: 0,
-        }),
-        ..Default::default()
-    };
-    v1::IngestRow {
-        line,
-        row: Some(v1::ingest_row::Row::Item(item)),
-    }
-}
-
-/// Made-up but readable content: three experts, each with subjects of their own.
-#[must_use]
-pub fn content(n: u64) -> Vec<v1::IngestRow> {
-    const SUBJECTS: [(&str, [&str; 4]); 3] = [
-        (
-            "sofia",
-            [
-                "encryption of data at rest",
-                "key rotation",
-                "penetration tests",
-                "firewall rules",
-            ],
-        ),
-        (
-            "li",
-            [
-                "invoice terms",
-                "volume discounts",
-                "payment in euro",
-                "price increases",
-            ],
-        ),
-        (
-            "omar",
-            [
-                "onboarding of users",
-                "training for administrators",
-                "help desk hours",
-                "migration of content",
-            ],
-        ),
-    ];
-    (0..n)
-        .map(|at| {
-            let (expert, subjects) = SUBJECTS[(at % 3) as usize];
-            let subject = subjects[(at / 3 % 4) as usize];
-            let text = format!(
-                "Question {at}: please describe how you handle {subject} for customer group {}",
-                at % 7
-            );
-            row(at + 1, &format!("q-{at}"), &text, expert, at as i64)
-        })
-        .collect()
 }

@@ -282,7 +282,7 @@ fn a_model_of_a_space_that_was_left_is_named_with_that_reason() {
     let route = auto(&[damaged], Unproven::default()).explaining_spaces(is_left);
     assert_eq!(route.reason, RouteReason::FallbackUnavailable);
     // One that serves is left alone.
-    let route = auto(&[left.clone()], Unproven::default()).explaining_spaces(is_left);
+    let route = auto(std::slice::from_ref(&left), Unproven::default()).explaining_spaces(is_left);
     assert_eq!(
         (route.model, route.reason),
         (left.model.clone(), RouteReason::ProvenBetter)

@@ -30,7 +30,7 @@ impl World {
         let id = |at: usize| ExpertId::parse(EXPERTS[who(at)]).unwrap();
         let subjects = ["keys", "invoices", "training", "contracts"];
         let text = |at: usize| {
-            let subject = subjects[(who(at) + usize::from(at % 5 == 0)) % 4];
+            let subject = subjects[(who(at) + usize::from(at.is_multiple_of(5))) % 4];
             format!(
                 "Question {at}: how do you handle {subject} in case {}",
                 at % 11
@@ -99,8 +99,11 @@ fn search(trials: u32) -> Option<Search> {
     Some(Search { trials, now })
 }
 
+/// Number, settings, metrics, and whether it was chosen.
+type Told = (u32, Vec<(String, String)>, Vec<(String, f64)>, bool);
+
 /// A trial without the time it took.
-fn told(trial: &Trial) -> (u32, Vec<(String, String)>, Vec<(String, f64)>, bool) {
+fn told(trial: &Trial) -> Told {
     let Trial {
         number,
         parameters,

@@ -479,11 +479,8 @@ async fn old_versions_go_by_themselves_and_those_that_are_needed_stay() {
         assert!(status.message().contains("was pruned"), "{status}");
     }
     assert!(!gone.is_empty(), "{left:?}");
-    let files = std::fs::read_dir(
-        folder
-            .path()
-            .join("models/tenants/acme/models/experts/versions"),
-    );
+    let shelf = "models/tenants/acme/models/experts/versions";
+    let files = std::fs::read_dir(folder.path().join(shelf));
     assert_eq!(files.unwrap().count(), left.len(), "a file a version");
     let request = v1::ListAuditEventsRequest {
         parent: "tenants/acme".into(),

@@ -1,0 +1,29 @@
+//! The base models of this machine.
+
+// Shared by path with the embedder: where the models of the catalogue lie.
+#[path = "../../crates/embedding/src/layout.rs"]
+#[allow(dead_code, reason = "the embedder uses the rest")]
+mod layout;
+
+/// The name of the default base model, and of another one.
+pub const BASE_MODELS: [&str; 2] = [layout::MODELS[0].name, layout::MODELS[1].name];
+
+/// Whether the second base model is on this machine; says so loudly where it is not.
+#[must_use]
+pub fn has_second_model() -> bool {
+    let cache = layout::default_cache_dir();
+    let there = cache.is_some_and(|cache| {
+        let folder = layout::model_dir_in(&cache, &layout::MODELS[1]);
+        layout::MODEL_FILES
+            .iter()
+            .all(|file| folder.join(file).is_file())
+    });
+    if !there {
+        let name = BASE_MODELS[1];
+        #[allow(clippy::print_stderr, reason = "what is skipped is said")]
+        {
+            eprintln!("SKIPPED: no second model; run `cargo xtask setup --model {name}`");
+        }
+    }
+    there
+}
