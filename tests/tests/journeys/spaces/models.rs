@@ -74,6 +74,11 @@ async fn a_ranker_of_the_space_that_was_left_waits_for_its_retrain() {
     trained(&operator, "experts", 2).await;
     let second = "tenants/acme/models/experts/versions/2";
     assert_eq!(space_of(&operator, second).await, OTHER);
+    // Each of them can be made again, in the space it was trained in.
+    for name in [first.as_str(), second] {
+        let job = operator.reproduce(name).await;
+        assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
+    }
     // Whoever lets the first one serve again is told why it does not.
     promote(&operator, &first).await;
     let passed = route(&operator, |route| route.reason == "SPACE_CHANGED").await;
