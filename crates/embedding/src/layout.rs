@@ -55,7 +55,8 @@ pub const MODELS: [BaseModel; 2] = [
         name: "paraphrase-minilm-l3",
         title: "paraphrase-MiniLM-L3-v2 as fp32 ONNX",
         folder: "paraphrase-minilm-l3-1",
-        token_output: "output",
+        // Its output named `output` is the input ids again.
+        token_output: "onnx::Shape_422",
         dimensions: 384,
     },
 ];

@@ -125,7 +125,7 @@ async fn open_items_are_answered_ahead_and_again_after_each_change() {
     let feedback = v1::SendFeedbackRequest {
         parent: "tenants/acme".into(),
         request_id: again.request_id,
-        verdict: v1::send_feedback_request::Verdict::Accepted.into(),
+        verdict: v1::send_feedback_request::Verdict::Rejected.into(),
         expert_id: "sofia".into(),
         ..Default::default()
     };

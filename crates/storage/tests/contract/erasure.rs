@@ -115,6 +115,7 @@ async fn fill(world: &World, ctx: &TenantContext) {
         .await
         .unwrap();
     super::precomputed::fill(&tx).await;
+    super::scores::fill(&tx).await;
     super::tasks::fill(&tx).await;
     tx.inputs().put("hash", "{}", now()).await.unwrap();
     let trials = [super::registry::trial(0)];

@@ -35,7 +35,7 @@ pub struct RecommendArgs {
     #[arg(long, value_name = "ITEM", conflicts_with = "batch")]
     item: Option<String>,
     /// With --item: what was computed ahead will do although something has changed since
-    #[arg(long, requires = "item")]
+    #[arg(long, requires = "item", conflicts_with_all = ["question", "batch"])]
     allow_stale: bool,
     /// A file of questions (JSONL or CSV, `-` for standard input) with the columns text, and where
     /// known id and area
