@@ -117,8 +117,9 @@ impl Router {
 }
 
 /// Makes the question and who took it an item like any other, so that it counts in the index, in
-/// recency and in the next training: the item that was asked by, or a new one. When nobody took it
-/// after all, the new one goes, and the other is open again.
+/// recency and in the next training: the item that was asked by, or a new one. Feedback takes back only
+/// what feedback gave: experts that the tenant itself named stay. When nobody is left, the new one goes,
+/// and the other is open again.
 async fn learn(
     tx: &TenantTx,
     answer: &Answer,
@@ -127,23 +128,26 @@ async fn learn(
 ) -> Result<Option<ItemId>, ServiceError> {
     let takers = who_took_it(kept.iter().map(|one| &one.said));
     let taken = !takers.is_empty();
+    let earlier = kept.split_last().map_or(&[][..], |(_, earlier)| earlier);
+    let before = who_took_it(earlier.iter().map(|one| &one.said));
     let made = format!("answer-{}", answer.request_id);
     let id = match &answer.item {
         Some(item) => item.clone(),
         None => ItemId::parse(made).map_err(ServiceError::internal)?,
     };
-    let before = tx.items().get(&id).await?.map(|item| item.content);
-    let content = match (before, &answer.item) {
+    let stored = tx.items().get(&id).await?.map(|item| item.content);
+    let mut content = match (stored, &answer.item) {
         // The question was deleted since: what is gone stays gone.
         (None, Some(_)) => return Ok(None),
         (None, None) => question(&id, answer),
         (Some(content), _) => content,
     };
-    let changed = if taken || answer.item.is_some() {
-        let content = ItemContent {
-            experts: takers,
-            ..content
-        };
+    content
+        .experts
+        .retain(|expert| takers.contains(expert) || !before.contains(expert));
+    // Twice the same is once: see `ItemContent::validate`.
+    content.experts.extend(takers);
+    let changed = if !content.experts.is_empty() || answer.item.is_some() {
         // A question that could be answered but has no words to keep teaches nothing.
         let Ok(content) = content.validate(now) else {
             return Ok(None);

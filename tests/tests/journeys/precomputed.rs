@@ -287,6 +287,20 @@ async fn who_takes_an_open_question_closes_it() {
         .await;
     assert_eq!(refused.unwrap().into_inner().item, "");
     assert_eq!(listed(&operator, 10).await.len(), OPEN.len());
+    // Who is refused for a question that the tenant has answered itself takes nothing from it.
+    let answered = ask(&operator, about("q-0")).await;
+    let refused = v1::SendFeedbackRequest {
+        request_id: answered.request_id,
+        ..said(Verdict::Rejected)
+    };
+    operator.router().send_feedback(refused).await.unwrap();
+    let name = "tenants/acme/items/q-0".to_owned();
+    let item = operator
+        .ingest()
+        .get_item(v1::GetItemRequest { name })
+        .await;
+    let item = item.unwrap().into_inner().item.unwrap();
+    assert_eq!(item.experts, ["sofia"]);
     let status = operator.wait_indexed("acme").await;
     assert_eq!(status.items, 153);
 }
