@@ -142,7 +142,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         println!("  {} items: {what}", count(tenant.items.len()));
         (all.calls, all.questionnaire) =
             block_on(with_server(&prepared, async |server, operator| {
-                let one = trial::welcome(&server.endpoint, operator, tenant).await?;
+                let one = trial::welcome(&server.endpoint, operator, tenant, false).await?;
                 let calls = match wants(Part::Calls) {
                     true => Some(measure(screen, &one, what, args.questions).await?),
                     false => {

@@ -17,7 +17,7 @@ use crate::clients::{Answer, Operator, Trained};
 use crate::content::{self, Row, Split, Tenant};
 use crate::latency::Latencies;
 use crate::platform::{self, Prepared, with_server};
-use crate::quality::{self, How, METRICS, Measured, method_table, routed_table, score};
+use crate::quality::{self, METRICS, Measured, method_table, routed_table, score};
 use crate::run::{block_on, interrupted};
 use crate::server_process::ServerProcess;
 use crate::show::{Screen, Table, WIDTH, clip, count, time};
@@ -128,11 +128,8 @@ async fn on_data(
     };
     let mut measured: Vec<Measured> = Vec::new();
     for tenant in tenants {
-        let how = How {
-            methods,
-            live: false,
-        };
-        measured.push(quality::measure(screen, server, operator, tenant, how).await?);
+        let ready = quality::prepare(screen, server, operator, tenant, false).await?;
+        measured.push(quality::ask(screen, ready, methods, false).await?);
     }
     screen.heading(
         "Was the right expert named?",
@@ -236,7 +233,7 @@ async fn welcome(
         .map(count);
         let words = [&tenant.id, &tenant.display_name, &tenant.vertical].map(String::clone);
         table.row(words.into_iter().chain(sizes));
-        boarded.push(trial::welcome(&server.endpoint, operator, tenant).await?);
+        boarded.push(trial::welcome(&server.endpoint, operator, tenant, false).await?);
     }
     print!("{}", table.render(screen));
     println!("  Each has a key for its backend and one for its administrator, good for it alone.");

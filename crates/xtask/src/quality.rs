@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use crate::clients::{Operator, Trained};
+use crate::clients::{Admin, Operator, Trained};
 use crate::content::{self, Split};
 use crate::metrics::Quality;
 use crate::platform::{self, with_server};
@@ -87,13 +87,12 @@ pub const METRICS: [Metric; 3] = [
     },
 ];
 
-/// How a tenant is measured.
-#[derive(Debug, Clone, Copy)]
-pub struct How<'a> {
-    /// Who is asked.
-    pub methods: &'a [Method],
-    /// Also in steps, learning in between.
-    pub live: bool,
+/// A tenant that is ready to be asked.
+#[derive(Debug)]
+pub struct Ready {
+    one: Onboard,
+    loaded: Loaded,
+    trained: Trained,
 }
 
 /// Runs the command.
@@ -110,20 +109,29 @@ pub fn run(args: &QualityArgs) -> Result<()> {
     };
     let prepared = platform::prepare(build)?;
     let measured = block_on(with_server(&prepared, async |server, operator| {
-        let mut measured = Vec::new();
+        let mut ready = Vec::new();
         for tenant in tenants {
-            let how = How {
-                methods: &Method::ALL,
-                live: args.live,
-            };
-            measured.push(measure(screen, server, operator, tenant, how).await?);
+            ready.push(prepare(screen, server, operator, tenant, true).await?);
+        }
+        let verticals = train_verticals(screen, server, &ready).await?;
+        let mut measured = Vec::new();
+        for mut tenant in ready {
+            let vertical = verticals.get(&tenant.one.tenant.vertical);
+            tenant.one.vertical_model = vertical.cloned();
+            measured.push(ask(screen, tenant, &Method::ALL, args.live).await?);
+            // A long run that ends early has lost nothing.
+            write(args, &measured)?;
         }
         Ok(measured)
     }))?;
-    let page = page(&measured, args.split_test);
-    println!("\n{page}");
+    println!("\n{}", page(&measured, args.split_test));
+    Ok(())
+}
+
+fn write(args: &QualityArgs, measured: &[Measured]) -> Result<()> {
     if let Some(file) = &args.markdown {
-        fs::write(file, &page).with_context(|| format!("cannot write {}", file.display()))?;
+        fs::write(file, page(measured, args.split_test))
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     if let Some(file) = &args.json {
         let rows: Vec<_> = measured.iter().map(Record::of).collect();
@@ -133,24 +141,67 @@ pub fn run(args: &QualityArgs) -> Result<()> {
     Ok(())
 }
 
-/// Takes one tenant from nothing to its last answer, on one line.
+/// Takes one tenant from nothing to a model of its own.
 ///
 /// # Errors
 /// The server's.
-pub async fn measure(
+pub async fn prepare(
     screen: Screen,
     server: &ServerProcess,
     operator: &Operator,
     tenant: content::Tenant,
-    how: How<'_>,
-) -> Result<Measured> {
+    share: bool,
+) -> Result<Ready> {
     let mut line = screen.live();
-    let one = trial::welcome(&server.endpoint, operator, tenant).await?;
+    let one = trial::welcome(&server.endpoint, operator, tenant, share).await?;
     let loaded = trial::load(&one, &mut line).await?;
     let trained = trial::train(&one, "first", &mut line).await?;
-    let asked = trial::ask(&one, &trained, how.methods, &mut line).await?;
-    let live = match how.live {
-        true => Some(trial::ask_live(&one, trained.clone(), how.methods, &mut line).await?),
+    Ok(Ready {
+        one,
+        loaded,
+        trained,
+    })
+}
+
+/// Trains the rankers of the verticals that have enough tenants; their names, by vertical.
+async fn train_verticals(
+    screen: Screen,
+    server: &ServerProcess,
+    tenants: &[Ready],
+) -> Result<BTreeMap<String, String>> {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for one in tenants {
+        *counts.entry(&one.one.tenant.vertical).or_default() += 1;
+    }
+    let mut models = BTreeMap::new();
+    for (vertical, _) in counts.into_iter().filter(|(_, tenants)| *tenants > 1) {
+        let owner = format!("verticals/{vertical}");
+        let admin = Admin::connect(&server.endpoint, &server.operator_key, owner).await?;
+        let mut line = screen.live();
+        let drawn = format!("  {vertical:<18} the vertical's ranker");
+        let trained = admin.retrain("first", |_, _| line.update(&drawn)).await?;
+        if let Some(model) = trained.model {
+            line.finish(&format!("{drawn}, trained in {}", time(trained.took)));
+            models.insert(vertical.to_owned(), model.name);
+        }
+    }
+    Ok(models)
+}
+
+/// Asks one tenant's questions, and says what came of all of it on one line.
+///
+/// # Errors
+/// The server's.
+pub async fn ask(screen: Screen, ready: Ready, methods: &[Method], live: bool) -> Result<Measured> {
+    let Ready {
+        one,
+        loaded,
+        trained,
+    } = ready;
+    let mut line = screen.live();
+    let asked = trial::ask(&one, &trained, methods, &mut line).await?;
+    let live = match live {
+        true => Some(trial::ask_live(&one, trained.clone(), methods, &mut line).await?),
         false => None,
     };
     let routed = asked

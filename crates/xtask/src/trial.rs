@@ -37,6 +37,8 @@ pub enum Method {
     DenseKnn,
     /// The shared ranker.
     Global,
+    /// That of the tenant's vertical, where enough tenants gave what it takes.
+    Vertical,
     /// The tenant's own, just trained, whether it serves or not.
     Tenant,
     /// Whatever the server chooses: what a customer gets.
@@ -58,6 +60,8 @@ pub struct Onboard {
     pub backend_key: String,
     /// The TENANT_ADMIN key's secret.
     pub admin_key: String,
+    /// The model of the tenant's vertical, once one was trained.
+    pub vertical_model: Option<String>,
 }
 
 /// What it took to fill a tenant.
@@ -103,12 +107,13 @@ impl Asked {
 
 impl Method {
     /// All, the routed one last.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MostPopular,
         Self::RecentlyActive,
         Self::LexicalKnn,
         Self::DenseKnn,
         Self::Global,
+        Self::Vertical,
         Self::Tenant,
         Self::Routed,
     ];
@@ -122,6 +127,7 @@ impl Method {
             Self::LexicalKnn => "lexical",
             Self::DenseKnn => "dense",
             Self::Global => "global",
+            Self::Vertical => "vertical",
             Self::Tenant => "tenant",
             Self::Routed => "routed",
         }
@@ -136,31 +142,39 @@ impl Method {
             Self::LexicalKnn => "baseline: lexical kNN",
             Self::DenseKnn => "baseline: dense kNN (a plain vector store)",
             Self::Global => "global ranker (from the first day)",
+            Self::Vertical => "vertical's ranker",
             Self::Tenant => "tenant's own ranker (just trained)",
             Self::Routed => "routed: what the customer gets",
         }
     }
 
-    /// What to send as the override; none when the tenant has no model of its own.
-    fn model(self, trained: &Trained) -> Option<&str> {
+    /// What to send as the override; none when there is no such model.
+    fn model<'a>(self, one: &'a Onboard, trained: &'a Trained) -> Option<&'a str> {
         match self {
             Self::MostPopular => Some("baseline:most-popular"),
             Self::RecentlyActive => Some("baseline:recently-active"),
             Self::LexicalKnn => Some("baseline:lexical-knn"),
             Self::DenseKnn => Some("baseline:dense-knn"),
             Self::Global => Some(GLOBAL_MODEL),
+            Self::Vertical => one.vertical_model.as_deref(),
             Self::Tenant => trained.model.as_ref().map(|model| model.name.as_str()),
             Self::Routed => Some(ROUTED),
         }
     }
 }
 
-/// Creates the tenant with a key for its backend and one for its administrator.
+/// Creates the tenant with a key for its backend and one for its administrator. Where it shares, the
+/// tiers above may learn from it.
 ///
 /// # Errors
 /// The server's.
-pub async fn welcome(endpoint: &str, operator: &Operator, tenant: Tenant) -> Result<Onboard> {
-    operator.create_tenant(&tenant).await?;
+pub async fn welcome(
+    endpoint: &str,
+    operator: &Operator,
+    tenant: Tenant,
+    share: bool,
+) -> Result<Onboard> {
+    operator.create_sharing_tenant(&tenant, share).await?;
     let backend_key = operator
         .create_key(&tenant, Role::Backend, "backend")
         .await?;
@@ -174,6 +188,7 @@ pub async fn welcome(endpoint: &str, operator: &Operator, tenant: Tenant) -> Res
         tenant,
         backend_key,
         admin_key,
+        vertical_model: None,
     })
 }
 
@@ -273,7 +288,7 @@ pub async fn ask_some(
     let mut tallies = BTreeMap::from([(Method::Routed, tally)]);
     let shared: Arc<[Row]> = questions.into();
     for method in methods.iter().filter(|method| **method != Method::Routed) {
-        if let Some(model) = method.model(trained) {
+        if let Some(model) = method.model(one, trained) {
             draw(method.label(), 0);
             let tally = compare(&one.comparer, Arc::clone(&shared), model).await?;
             tallies.insert(*method, tally);

@@ -85,7 +85,7 @@ pub fn measure(
     let folder = tempfile::tempdir()?;
     let id = tenant.id.clone();
     let (runs, verdict, written) = block_on(with_server(prepared, async |server, operator| {
-        let one = trial::welcome(&server.endpoint, operator, tenant).await?;
+        let one = trial::welcome(&server.endpoint, operator, tenant, false).await?;
         let mut line = screen.live();
         trial::load(&one, &mut line).await?;
         let (mut runs, mut verdict) = (Vec::new(), String::new());

@@ -25,17 +25,25 @@ impl Operator {
         })
     }
 
-    /// Creates a tenant.
+    /// Creates a tenant that shares nothing.
     ///
     /// # Errors
     /// The server's.
     pub async fn create_tenant(&self, tenant: &Tenant) -> Result<()> {
+        self.create_sharing_tenant(tenant, false).await
+    }
+
+    /// Creates a tenant, which may let the tiers above learn from it.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn create_sharing_tenant(&self, tenant: &Tenant, share: bool) -> Result<()> {
         let request = v1::CreateTenantRequest {
             tenant_id: tenant.id.clone(),
             display_name: tenant.display_name.clone(),
             vertical: tenant.vertical.clone(),
             settings: Some(v1::TenantSettings {
-                share_for_training: false,
+                share_for_training: share,
                 ..Default::default()
             }),
             request_id: format!("create-{}", tenant.id),
