@@ -14,6 +14,8 @@ use vectors::{Point, Space, SparseVector, VectorStore};
 
 /// Items embedded and upserted at a time.
 const CHUNK: u32 = 256;
+/// Items that may be written while writers wait: embedded in a fraction of a second.
+const LAST_STEP: usize = 48;
 
 /// One tenant's part of one space.
 pub(crate) struct SpaceIndex<'a> {
@@ -140,7 +142,7 @@ impl SpaceIndex<'_> {
                 return Ok(Written::All(indexed));
             };
             indexed += changes.len() as u64;
-            self.index(changes).await?;
+            self.index(changes, None).await?;
             self.vectors.flush(&self.space).await.map_err(retry)?;
             self.advance(last).await?;
             seen = last;
@@ -148,6 +150,26 @@ impl SpaceIndex<'_> {
             let done = (seen.saturating_sub(span.start) as f32 / whole).min(1.0);
             work.progress(done, format!("{indexed} items indexed"));
         }
+    }
+
+    /// Takes in the last few changes inside `tx`, which keeps writers waiting. False when there are too
+    /// many for that.
+    pub(crate) async fn last_step(&self, tx: &TenantTx) -> Result<bool, JobFailure> {
+        let seen = tx.index().watermark(&self.space.name).await;
+        let committed = tx.items().watermark().await.map_err(retry)?;
+        let limit = LAST_STEP as u32 + 1;
+        let changes = tx.items().changed_since(seen.map_err(retry)?, limit).await;
+        let changes = changes.map_err(retry)?;
+        if changes.len() > LAST_STEP {
+            return Ok(false);
+        }
+        if !changes.is_empty() {
+            self.index(changes, Some(tx)).await?;
+            self.vectors.flush(&self.space).await.map_err(retry)?;
+        }
+        let advanced = tx.index().set_watermark(&self.space.name, committed).await;
+        advanced.map_err(retry)?;
+        Ok(true)
     }
 
     async fn begin(&self) -> Result<TenantTx, JobFailure> {
@@ -198,7 +220,12 @@ impl SpaceIndex<'_> {
         Ok(removed)
     }
 
-    async fn index(&self, changes: Vec<ItemChange>) -> Result<(), JobFailure> {
+    /// Embeds and upserts changes; inside a transaction, where there is one.
+    async fn index(
+        &self,
+        changes: Vec<ItemChange>,
+        inside: Option<&TenantTx>,
+    ) -> Result<(), JobFailure> {
         let mut gone = Vec::new();
         let mut texts: Vec<(u64, ItemId, String)> = Vec::new();
         for change in changes {
@@ -215,7 +242,7 @@ impl SpaceIndex<'_> {
         if texts.is_empty() {
             return Ok(());
         }
-        let vectors = self.embed(&texts).await?;
+        let vectors = self.embed(&texts, inside).await?;
         let points = texts
             .iter()
             .zip(vectors)
@@ -234,15 +261,24 @@ impl SpaceIndex<'_> {
     }
 
     /// The embeddings of texts: from the cache, or computed and put there.
-    async fn embed(&self, texts: &[(u64, ItemId, String)]) -> Result<Vec<Vec<f32>>, JobFailure> {
+    async fn embed(
+        &self,
+        texts: &[(u64, ItemId, String)],
+        inside: Option<&TenantTx>,
+    ) -> Result<Vec<Vec<f32>>, JobFailure> {
         let hashes: Vec<[u8; 32]> = texts
             .iter()
             .map(|(_, _, text)| self.embedder.content_hash(text))
             .collect();
-        let tx = self.begin().await?;
-        let known = tx.embeddings().get(&self.space.name, &hashes).await;
-        let mut known = known.map_err(retry)?;
-        drop(tx);
+        // None is kept open over an embedding, but where writers wait for it anyhow.
+        let mut known = match inside {
+            Some(tx) => tx.embeddings().get(&self.space.name, &hashes).await,
+            None => {
+                let tx = self.begin().await?;
+                tx.embeddings().get(&self.space.name, &hashes).await
+            }
+        }
+        .map_err(retry)?;
         let mut missing: Vec<([u8; 32], String)> = Vec::new();
         for (hash, (_, _, text)) in hashes.iter().zip(texts) {
             if !known.contains_key(hash) && !missing.iter().any(|(other, _)| other == hash) {
@@ -251,16 +287,35 @@ impl SpaceIndex<'_> {
         }
         if !missing.is_empty() {
             let (new_hashes, new_texts): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
-            let embedded = self.embedder.embed_passages(new_texts).await;
+            let embedded = match inside {
+                // Writers wait: ahead of all passages.
+                Some(_) => self
+                    .embedder
+                    .embed_queries(new_texts)
+                    .await
+                    .into_iter()
+                    .collect(),
+                None => self.embedder.embed_passages(new_texts).await,
+            };
             let computed: Vec<([u8; 32], Vec<f32>)> = new_hashes
                 .into_iter()
                 .zip(embedded.map_err(retry)?.into_iter().map(|one| one.vector))
                 .collect();
-            let tx = self.begin().await?;
-            let cache = tx.embeddings();
-            let put = cache.put(&self.space.name, computed.clone()).await;
-            put.map_err(retry)?;
-            tx.commit().await.map_err(retry)?;
+            match inside {
+                Some(tx) => {
+                    tx.embeddings()
+                        .put(&self.space.name, computed.clone())
+                        .await
+                }
+                None => {
+                    let tx = self.begin().await?;
+                    let cache = tx.embeddings();
+                    let put = cache.put(&self.space.name, computed.clone()).await;
+                    put.map_err(retry)?;
+                    tx.commit().await
+                }
+            }
+            .map_err(retry)?;
             known.extend(computed);
         }
         hashes

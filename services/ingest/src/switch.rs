@@ -108,7 +108,7 @@ impl SpaceSwitcher {
                 Written::All(written) => items += written,
                 Written::Left => return Ok(Written::Left),
             }
-            match self.switch(ctx, wanted).await.map_err(retry)? {
+            match self.switch(ctx, &index).await? {
                 SpaceSwitch::Done => return Ok(Written::All(items)),
                 SpaceSwitch::Behind => {}
                 SpaceSwitch::Unwanted => return Ok(Written::Left),
@@ -116,10 +116,29 @@ impl SpaceSwitcher {
         }
     }
 
-    /// The switch itself, with all that follows from it, in one transaction.
-    async fn switch(&self, ctx: &TenantContext, wanted: &str) -> storage::Result<SpaceSwitch> {
+    /// The switch itself, with all that follows from it, in one transaction. What was written since the
+    /// last look is taken in while writers wait, so that one who never pauses does not keep the tenant
+    /// where it is.
+    async fn switch(
+        &self,
+        ctx: &TenantContext,
+        index: &SpaceIndex<'_>,
+    ) -> Result<SpaceSwitch, JobFailure> {
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        tx.spaces().hold_writers().await.map_err(retry)?;
+        if !index.last_step(&tx).await? {
+            return Ok(SpaceSwitch::Behind);
+        }
+        self.finish(ctx, tx, &index.space.name).await.map_err(retry)
+    }
+
+    async fn finish(
+        &self,
+        ctx: &TenantContext,
+        tx: TenantTx,
+        wanted: &str,
+    ) -> storage::Result<SpaceSwitch> {
         let now = self.clock.now();
-        let tx = self.store.begin(ctx).await?;
         let outcome = tx.spaces().switch(wanted, now + self.grace()).await?;
         if outcome != SpaceSwitch::Done {
             return Ok(outcome);

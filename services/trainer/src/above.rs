@@ -4,7 +4,7 @@
 use artifacts::ArtifactStore;
 use domain::{ModelName, ModelOwner, ModelVersion, TaskId, VerticalId};
 use learning::{GLOBAL_RANKER, Ranker, global_ranker};
-use storage::Store;
+use storage::{Store, Tiers};
 
 /// A ranker that serves, by its name.
 pub(crate) struct Above {
@@ -26,16 +26,7 @@ pub(crate) async fn above(
 ) -> storage::Result<Above> {
     let task = TaskId::experts();
     let tiers = store.platform().tiers();
-    let vertical = vertical.cloned().map(ModelOwner::Vertical);
-    for owner in vertical.into_iter().chain([ModelOwner::Global]) {
-        let Some(version) = tiers.champion(&owner, &task).await? else {
-            continue;
-        };
-        let name = ModelName {
-            owner,
-            task: task.clone(),
-            version,
-        };
+    for name in serving_above(&tiers, vertical, &task).await? {
         if let Some(model) = tiers.get(&name).await?
             && let Some((ranker, artifact)) = read(artifacts, &model).await
         {
@@ -47,14 +38,39 @@ pub(crate) async fn above(
         }
     }
     Ok(Above {
-        name: ModelName {
-            owner: ModelOwner::Global,
-            task,
-            version: 0,
-        },
+        name: shipped(task),
         ranker: global_ranker().clone(),
         artifact: GLOBAL_RANKER.to_owned(),
     })
+}
+
+/// The models that serve in the tiers above, the nearest first; without the one that ships.
+pub(crate) async fn serving_above(
+    tiers: &Tiers,
+    vertical: Option<&VerticalId>,
+    task: &TaskId,
+) -> storage::Result<Vec<ModelName>> {
+    let vertical = vertical.cloned().map(ModelOwner::Vertical);
+    let mut names = Vec::new();
+    for owner in vertical.into_iter().chain([ModelOwner::Global]) {
+        if let Some(version) = tiers.champion(&owner, task).await? {
+            names.push(ModelName {
+                owner,
+                task: task.clone(),
+                version,
+            });
+        }
+    }
+    Ok(names)
+}
+
+/// The name of the model that ships with the code.
+pub(crate) fn shipped(task: TaskId) -> ModelName {
+    ModelName {
+        owner: ModelOwner::Global,
+        task,
+        version: 0,
+    }
 }
 
 /// The ranker in a stored artifact.

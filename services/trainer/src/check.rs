@@ -15,7 +15,7 @@ use crate::above::{Above, above, read};
 use crate::arithmetic::on_own_thread;
 use crate::trainer::{Trainer, retry};
 
-/// A check waits for so many new items: less is not worth the look at the history.
+/// A check waits for so many new items with experts: less is not worth the look at the history.
 const LEAST_ITEMS: u64 = 10;
 /// Who steps back.
 const ACTOR: &str = "champion check";
@@ -45,8 +45,16 @@ impl Trainer {
             return Ok(said("no version serves or is tried"));
         };
         let tx = self.store.begin(&ctx).await.map_err(retry)?;
-        if tx.items().count_since(since).await.map_err(retry)? < LEAST_ITEMS {
-            return Ok(said("too few new items; waits for more"));
+        if tx
+            .items()
+            .count_answered_since(since)
+            .await
+            .map_err(retry)?
+            < LEAST_ITEMS
+        {
+            return Ok(said(
+                "too few new items that somebody answered; waits for more",
+            ));
         }
         let watermark = tx.items().watermark().await.map_err(retry)?;
         let items = tx.items().at_watermark(watermark).await.map_err(retry)?;

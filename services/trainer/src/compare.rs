@@ -1,6 +1,7 @@
 //! Two models held against each other by what they did after their training.
 
 use api::v1;
+use chrono::{DateTime, Utc};
 use domain::{
     Alias, Comparison, DOUBT, Estimate, ExpertId, ModelName, ModelOwner, RunningMean, TaskId,
     TenantContext, who_took_it,
@@ -9,6 +10,7 @@ use server::ServiceError;
 use storage::JudgedAnswer;
 
 use crate::Training;
+use crate::above::{serving_above, shipped};
 use crate::commands::{model_name, task};
 
 /// Pieces of feedback that a comparison looks at, the newest.
@@ -76,8 +78,10 @@ impl Training {
         for one in &judged {
             weigh(one, &names, &mut served, &mut shadow);
         }
+        let since = begin_of(&judged);
         for (name, served) in names.iter().zip(&mut served) {
-            served.answers = tx.answers().count_of(&name.to_string()).await?;
+            let count = tx.answers().count_of(&name.to_string(), since).await?;
+            served.answers = count;
         }
         drop(tx);
         let mut made = answer(&names, &served, &shadow);
@@ -154,22 +158,20 @@ impl Training {
     ) -> Result<ModelName, ServiceError> {
         let platform = self.store.platform();
         let tenant = platform.get_tenant(ctx.tenant()).await?;
-        let vertical = tenant.map(|tenant| ModelOwner::Vertical(tenant.vertical));
-        for owner in vertical.into_iter().chain([ModelOwner::Global]) {
-            if let Some(version) = platform.tiers().champion(&owner, task).await? {
-                return Ok(ModelName {
-                    owner,
-                    task: task.clone(),
-                    version,
-                });
-            }
-        }
-        Ok(ModelName {
-            owner: ModelOwner::Global,
-            task: task.clone(),
-            version: 0,
-        })
+        let vertical = tenant.map(|tenant| tenant.vertical);
+        let serving = serving_above(&platform.tiers(), vertical.as_ref(), task).await?;
+        let serving = serving.into_iter().next();
+        Ok(serving.unwrap_or_else(|| shipped(task.clone())))
     }
+}
+
+/// Where the feedback begins that a comparison looks at; none when it looks at all of it. Answers
+/// before it are not counted either, or the shares taken would be too small.
+fn begin_of(judged: &[JudgedAnswer]) -> Option<DateTime<Utc>> {
+    let said: usize = judged.iter().map(|one| one.said.len()).sum();
+    let cut = said >= FEEDBACK as usize;
+    let times = judged.iter().map(|one| one.answer.answered_at);
+    times.min().filter(|_| cut)
 }
 
 /// Counts an answer where one of the two gave it, and where both did, one of them as a shadow.
@@ -210,14 +212,11 @@ fn answer(
     served: &[Served; 2],
     shadow: &RunningMean,
 ) -> v1::CompareModelsResponse {
-    // Each of the two holds with half of the doubt, so their difference holds with all of it.
     let half = DOUBT / 2.0;
     let [baseline, candidate] = served;
     let take_rate = candidate.take_rate(half).minus(&baseline.take_rate(half));
-    let ranks = candidate.ranks.estimate(half);
-    let ranks = ranks.minus(&baseline.ranks.estimate(half));
-    let shadow = shadow.estimate(DOUBT);
-    let outcome = match Comparison::of(&[ranks, shadow]) {
+    // Two kinds of evidence may each say it: together they are wrong as seldom as one would be.
+    let outcome = match Comparison::of(&[served_gain(served, half), shadow.estimate(half)]) {
         Comparison::Better => v1::compare_models_response::Outcome::Better,
         Comparison::Worse => v1::compare_models_response::Outcome::Worse,
         Comparison::Undecided => v1::compare_models_response::Outcome::Undecided,
@@ -233,16 +232,22 @@ fn answer(
     v1::CompareModelsResponse {
         served: vec![result(0), result(1)],
         take_rate_gain: Some(take_rate.into()),
-        served_gain: Some(ranks.into()),
-        shadow_gain: Some(shadow.into()),
+        served_gain: Some(served_gain(served, DOUBT).into()),
+        shadow_gain: Some(shadow.estimate(DOUBT).into()),
         outcome: outcome.into(),
     }
+}
+
+/// The candidate's MRR minus the baseline's. Each of the two holds with half of the doubt, so their
+/// difference holds with all of it.
+fn served_gain([baseline, candidate]: &[Served; 2], doubt: f64) -> Estimate {
+    let candidate = candidate.ranks.estimate(doubt / 2.0);
+    candidate.minus(&baseline.ranks.estimate(doubt / 2.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::DateTime;
     use domain::{FeedbackVerdict, Said, TenantId, Tier};
     use storage::{Answer, Shadow};
 

@@ -9,6 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFi
 
 use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN};
 use crate::Result;
+use crate::convert::micros;
 use crate::rows::answers::{ActiveModel, Column, Entity, Model};
 
 /// The tenant's answers.
@@ -109,14 +110,17 @@ impl Answers<'_> {
         row.map(Answer::try_from).transpose()
     }
 
-    /// How many answers a model gave.
+    /// How many answers a model gave; only those from `since` on, where that is given.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "answers.count_of", skip_all)]
-    pub async fn count_of(&self, model: &str) -> Result<u64> {
+    pub async fn count_of(&self, model: &str, since: Option<DateTime<Utc>>) -> Result<u64> {
         let db = self.tx.session().read().await?;
-        let own = self.tx.find::<Entity>().filter(Column::Model.eq(model));
+        let mut own = self.tx.find::<Entity>().filter(Column::Model.eq(model));
+        if let Some(since) = since {
+            own = own.filter(Column::AnsweredAt.gte(micros(since)));
+        }
         Ok(own.count(db).await?)
     }
 

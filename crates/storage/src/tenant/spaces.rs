@@ -111,6 +111,17 @@ impl Spaces<'_> {
         Ok(())
     }
 
+    /// Keeps writers of items waiting until the end of the transaction: what is read after it is all
+    /// there is.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "spaces.hold_writers", skip_all)]
+    pub async fn hold_writers(&self) -> Result<()> {
+        counters::lock(self.tx, tenant_counters::Column::ItemChange).await?;
+        Ok(())
+    }
+
     /// Makes `name` the active space, if the tenant wants it and its index has every item. The space
     /// before it is retired, and stays until `keep_until` for requests that began in it.
     ///

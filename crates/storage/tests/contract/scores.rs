@@ -98,10 +98,10 @@ pub async fn judged_answers_come_with_all_that_was_said(world: World) {
     let newest = tx.answers().judged(2).await.unwrap();
     assert_eq!(newest.len(), 1);
     assert_eq!(newest[0].said, [refused]);
-    assert_eq!(tx.answers().count_of("m1").await.unwrap(), 3);
-    assert_eq!(tx.answers().count_of("m2").await.unwrap(), 1);
+    assert_eq!(tx.answers().count_of("m1", None).await.unwrap(), 3);
+    assert_eq!(tx.answers().count_of("m2", None).await.unwrap(), 1);
     drop(tx);
     let tx = world.tx(&globex).await;
     assert!(tx.answers().judged(9).await.unwrap().is_empty());
-    assert_eq!(tx.answers().count_of("m1").await.unwrap(), 0);
+    assert_eq!(tx.answers().count_of("m1", None).await.unwrap(), 0);
 }

@@ -3,10 +3,10 @@
 use api::v1;
 use serde::Serialize;
 
-use super::Context;
 use super::args::{TenantArg, enum_name};
-use super::error::{CliError, Exit};
-use super::output::{Row, pairs, time};
+use super::client::Client;
+use super::error::CliError;
+use super::output::{Output, Row, pairs, time};
 
 /// Options of `models compare`.
 #[derive(Debug, clap::Args)]
@@ -215,7 +215,7 @@ impl CompareView {
 ///
 /// # Errors
 /// What the person should be told.
-pub async fn run(args: CompareArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub async fn run(client: &Client, args: CompareArgs, out: &mut Output) -> Result<(), CliError> {
     let parent = args.tenant.parent()?;
     let name = |model: Option<String>| match model {
         Some(short) if !short.contains('/') => {
@@ -229,14 +229,12 @@ pub async fn run(args: CompareArgs, context: &mut Context) -> Result<Exit, CliEr
         task: args.task.clone(),
         parent: parent.clone(),
     };
-    let client = context.client().await?;
     let answer = client
         .training()
         .compare_models(client.timed(request))
         .await;
     let view = CompareView::from(client.answer(answer)?);
-    context.out.document(&view, &view.served, |out| {
+    out.document(&view, &view.served, |out| {
         view.words(&out.table(&view.served))
-    })?;
-    Ok(Exit::Done)
+    })
 }

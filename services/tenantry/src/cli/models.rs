@@ -217,15 +217,10 @@ pub(super) const MISSING: &str = "`tenantry models list -t TENANT` shows the ver
 /// # Errors
 /// What the person should be told.
 pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, CliError> {
-    let command = match command {
-        ModelsCommand::Compare(args) => return compare::run(args, context).await,
-        command => command,
-    };
     let client = context.client().await?;
     let out = &mut context.out;
     match command {
-        // Done above.
-        ModelsCommand::Compare(_) => {}
+        ModelsCommand::Compare(args) => compare::run(&client, args, out).await?,
         ModelsCommand::Train(args) => return train(&client, args, out).await,
         ModelsCommand::Reproduce(model) => return registry::reproduce(&client, &model, out).await,
         ModelsCommand::Prune {

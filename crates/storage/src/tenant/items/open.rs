@@ -5,7 +5,9 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use domain::{Item, ItemId};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use super::super::all;
 use super::Items;
@@ -85,6 +87,19 @@ impl Items<'_> {
             .one(db)
             .await?;
         Ok(found.is_some())
+    }
+
+    /// How many of the items that somebody has answered happened after `at`.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.count_answered_since", skip_all)]
+    pub async fn count_answered_since(&self, at: DateTime<Utc>) -> Result<u64> {
+        let db = self.tx.session().read().await?;
+        let since = Column::OccurredAt.gt(micros(at));
+        let all = self.current().filter(since.clone()).count(db).await?;
+        let open = self.without_experts().filter(since).count(db).await?;
+        Ok(all.saturating_sub(open))
     }
 
     fn without_experts(&self) -> Select<Entity> {

@@ -1,6 +1,5 @@
 //! Reading items, as they are now and as they were.
 
-use chrono::{DateTime, Utc};
 use domain::{ExpertId, Item, ItemId};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
@@ -11,7 +10,7 @@ use sea_orm::{
 use super::super::{VALUES_PER_IN, all, counters};
 use super::{ItemChange, ItemQuery, Items};
 use crate::Result;
-use crate::convert::{count, int, micros, parsed};
+use crate::convert::{count, int, parsed};
 use crate::rows::item_revisions::{Column, Entity, Model};
 use crate::rows::tenant_counters;
 
@@ -106,17 +105,6 @@ impl Items<'_> {
         Ok(count(
             counters::last(self.tx, tenant_counters::Column::ItemChange).await?,
         ))
-    }
-
-    /// How many of the items that are there now happened after `at`.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "items.count_since", skip_all)]
-    pub async fn count_since(&self, at: DateTime<Utc>) -> Result<u64> {
-        let db = self.tx.session().read().await?;
-        let since = self.current().filter(Column::OccurredAt.gt(micros(at)));
-        Ok(since.count(db).await?)
     }
 
     /// How many items there are now.
