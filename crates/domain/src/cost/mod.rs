@@ -2,7 +2,7 @@
 //!
 //! From usage records to a cost report, in steps that each keep the sum:
 //!
-//! 1. `roll_up` makes a [`UsageLine`] of the [`UsageRecord`]s of a day.
+//! 1. [`roll_up`] makes a [`UsageLine`] of the [`UsageRecord`]s of a day.
 //! 2. `cost_lines` prices them by the [`PriceBook`], and adds the shares of what is paid for
 //!    whoever uses it: one [`CostLine`] each, exact to ten decimals.
 //! 3. `cost_report` sums those by tenant, and rounds once, so that the rows add up to the total
@@ -28,12 +28,12 @@ pub use currency::{Currency, CurrencyError};
 pub use error::{CostError, PriceProblem, PriceReason};
 pub use line::{CostInput, CostKind, CostLine, Priced, Unpriced, UnpricedReason};
 pub use meter::{Billed, Meter, MeterKind, Service};
-pub use money::{AMOUNT_DECIMALS, MAX_AMOUNT, MoneyError};
+pub use money::{AMOUNT_DECIMALS, MAX_AMOUNT, MoneyError, split};
 pub use month::Month;
 pub use price_book::{
     Allocation, IdleCost, MAX_MONTHLY, MAX_PRICE, PriceBook, PriceVersion, SharedCost,
 };
 pub use price_check::PriceVersionDraft;
 pub use report::{BudgetLevel, BudgetStatus, By, CostReport, CostRow, Part, Trend, UnitCosts};
-pub use usage::{UsageLine, UsageRecord};
+pub use usage::{UsageLine, UsageRecord, merge, roll_up};
 pub use value::{ArmFeedback, ModelValue, Net, TenantValue, ValueSetting, ValueVerdict};
