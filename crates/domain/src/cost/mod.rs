@@ -3,7 +3,7 @@
 //! From usage records to a cost report, in steps that each keep the sum:
 //!
 //! 1. [`roll_up`] makes a [`UsageLine`] of the [`UsageRecord`]s of a day.
-//! 2. `cost_lines` prices them by the [`PriceBook`], and adds the shares of what is paid for
+//! 2. [`cost_lines`] prices them by the [`PriceBook`], and adds the shares of what is paid for
 //!    whoever uses it: one [`CostLine`] each, exact to ten decimals.
 //! 3. `cost_report` sums those by tenant, and rounds once, so that the rows add up to the total
 //!    of the price book to the last minor unit of the currency.
@@ -12,21 +12,24 @@
 //! Amounts are decimals, never floats, and every sum is checked: what is too large to be true is an
 //! error, not a wrong number.
 
+mod allocate;
 mod currency;
 mod error;
+mod example;
 mod line;
 mod meter;
 mod money;
 mod month;
 mod price_book;
 mod price_check;
+mod pricing;
 mod report;
 mod usage;
 mod value;
 
 pub use currency::{Currency, CurrencyError};
 pub use error::{CostError, PriceProblem, PriceReason};
-pub use line::{CostInput, CostKind, CostLine, Priced, Unpriced, UnpricedReason};
+pub use line::{CostInput, CostKind, CostLine, Priced, Unpriced, UnpricedReason, cost_lines};
 pub use meter::{Billed, Meter, MeterKind, Service};
 pub use money::{AMOUNT_DECIMALS, MAX_AMOUNT, MoneyError, split};
 pub use month::Month;

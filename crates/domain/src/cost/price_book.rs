@@ -129,3 +129,51 @@ impl PriceBook {
         self.versions.iter().find(|version| version.covers(day))
     }
 }
+
+impl PriceBook {
+    /// The book with one version more. A version that is valid until further notice and begins
+    /// before the new one ends on its eve; nothing else is changed, so [`Self::validate`] still has
+    /// to be asked.
+    #[must_use]
+    pub fn followed_by(mut self, version: PriceVersion) -> Self {
+        let eve = version.valid_from.pred_opt();
+        for open in &mut self.versions {
+            if open.valid_until.is_none() && open.valid_from < version.valid_from {
+                open.valid_until = eve;
+            }
+        }
+        self.versions.push(version);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_version_ends_the_open_one() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let book = PriceBook::example();
+        let mut next = book.versions[0].clone();
+        next.valid_from = day("2026-12-01");
+        next.cpu_hour = Some(Decimal::ONE);
+        let book = book.followed_by(next.clone());
+        assert!(book.validate().is_empty());
+        let hour = |text: &str| book.at(day(text)).and_then(|version| version.cpu_hour);
+        assert_eq!(hour("2026-11-30"), Some(Decimal::new(4, 2)));
+        assert_eq!(hour("2026-12-01"), Some(Decimal::ONE));
+        assert_eq!(hour("2019-12-31"), None);
+        // The same again is an overlap, and is told.
+        assert!(!book.followed_by(next).validate().is_empty());
+    }
+
+    #[test]
+    fn the_limits_are_what_they_say() {
+        assert_eq!(MAX_PRICE, "1000000000".parse().unwrap());
+        assert_eq!(MAX_MONTHLY, "1000000000000".parse().unwrap());
+        for way in Allocation::ALL {
+            assert_eq!(Allocation::parse(way.as_str()), Some(way));
+        }
+    }
+}
