@@ -1,9 +1,16 @@
 //! The cost report: a month by tenant.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::{Currency, Month, Unpriced};
+use super::forecast::forecast;
+use super::group::{round_totals, sum_up};
+use super::reconcile::price_book_total;
+use super::trend::compared;
+use super::unit_costs::unit_costs;
+use super::{CostError, CostInput, CostKind, Currency, Month, Unpriced, cost_lines};
 use crate::TenantId;
 
 /// What the parts of a row are.
@@ -189,6 +196,93 @@ impl BudgetLevel {
             Self::Half => 50,
             Self::FourFifths => 80,
             Self::All => 100,
+        }
+    }
+}
+
+/// The report of a month up to a day, with each row cut by a dimension.
+///
+/// `previous` is the input of the month before; it is compared over the same number of days. Where
+/// it has another currency, or its currency changes, there is no comparison. `budgets` are amounts
+/// a month by tenant; that of nobody is for the whole bill.
+///
+/// # Errors
+/// [`CostError`] when an input cannot be used, or an amount is too large.
+pub fn cost_report(
+    input: &CostInput<'_>,
+    by: By,
+    previous: Option<&CostInput<'_>>,
+    budgets: &BTreeMap<Option<TenantId>, Decimal>,
+) -> Result<CostReport, CostError> {
+    let priced = cost_lines(input)?;
+    let currency = priced.currency;
+    let usage = input.usage();
+    let sums = sum_up(&priced.lines, input.sharers(&usage), by)?;
+    let (total, totals) = round_totals(&sums, currency)?;
+    let (forecast, forecasts) = forecast(input, &sums, currency)?;
+    let (units_of, units) = unit_costs(&usage, &priced.lines)?;
+    let before = previous.map(|previous| compared(input, previous, currency));
+    let before = before.transpose()?.flatten();
+    let mut rows = Vec::with_capacity(sums.len());
+    for ((tenant, own), (total, forecast)) in
+        sums.into_iter().zip(totals.into_iter().zip(forecasts))
+    {
+        let columns = own.columns(total, currency)?;
+        let mut row = CostRow::of(tenant, &columns, total, own.parts(total, by, currency)?);
+        row.forecast = forecast;
+        row.previous_total = before
+            .as_ref()
+            .map(|before| before.of(&row.tenant, currency));
+        if let Some(tenant) = &row.tenant {
+            row.units = units_of.get(tenant).cloned().unwrap_or_default();
+            let budget = budgets.get(&row.tenant);
+            row.budget = budget.map(|budget| BudgetStatus::of(*budget, total, forecast));
+        }
+        rows.push(row);
+    }
+    // Nobody comes first, and is always there.
+    let unallocated = rows.remove(0);
+    rows.sort_by(|a, b| b.total.cmp(&a.total).then_with(|| a.tenant.cmp(&b.tenant)));
+    Ok(CostReport {
+        month: input.month,
+        until: input.until,
+        currency,
+        rows,
+        unallocated,
+        total,
+        price_book_total: currency.round(price_book_total(input, &usage, currency)?),
+        unpriced: priced.unpriced,
+        example_prices: priced.example_prices,
+        forecast,
+        previous: before.map(|before| Trend::of(&before, total)),
+        units,
+        budget: budgets
+            .get(&None)
+            .map(|budget| BudgetStatus::of(*budget, total, forecast)),
+    })
+}
+
+impl CostRow {
+    /// A row without what its neighbours say. `columns` are in the order of [`CostKind::ALL`].
+    fn of(tenant: Option<TenantId>, columns: &[Decimal], total: Decimal, parts: Vec<Part>) -> Self {
+        let column = |kind| {
+            let mut all = CostKind::ALL.iter().zip(columns);
+            all.find(|(one, _)| **one == kind)
+                .map_or(Decimal::ZERO, |(_, column)| *column)
+        };
+        Self {
+            tenant,
+            direct: column(CostKind::Direct),
+            shared: column(CostKind::Shared),
+            idle: column(CostKind::Idle),
+            adjustment: column(CostKind::Adjustment),
+            overhead: column(CostKind::Overhead),
+            total,
+            parts,
+            forecast: Decimal::ZERO,
+            previous_total: None,
+            units: UnitCosts::default(),
+            budget: None,
         }
     }
 }
