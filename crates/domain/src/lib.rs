@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+pub mod cost;
 mod dataset;
 mod error;
 mod expert;

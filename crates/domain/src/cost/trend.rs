@@ -1,0 +1,135 @@
+//! A month against the one before it, and against a budget.
+
+use std::collections::BTreeMap;
+
+use chrono::{Days, NaiveDate};
+use rust_decimal::Decimal;
+
+use super::group::{Bearer, round_totals, sum_up};
+use super::{
+    BudgetLevel, BudgetStatus, By, CostError, CostInput, Currency, Month, Trend, cost_lines,
+};
+
+/// The totals of the month before, over the same number of days.
+pub(super) struct Before {
+    month: Month,
+    until: NaiveDate,
+    total: Decimal,
+    totals: BTreeMap<Bearer, Decimal>,
+}
+
+impl Before {
+    /// The total of one bearer.
+    pub(super) fn of(&self, bearer: &Bearer, currency: Currency) -> Decimal {
+        let none = || currency.round(Decimal::ZERO);
+        self.totals.get(bearer).copied().unwrap_or_else(none)
+    }
+}
+
+/// The month before up to the same day as `input`, or to its own last day where it is shorter; none
+/// where its amounts are in another currency.
+pub(super) fn compared(
+    input: &CostInput<'_>,
+    previous: &CostInput<'_>,
+    currency: Currency,
+) -> Result<Option<Before>, CostError> {
+    let covered = input
+        .until
+        .signed_duration_since(input.month.first())
+        .num_days();
+    let same_day = u64::try_from(covered)
+        .ok()
+        .and_then(|covered| previous.month.first().checked_add_days(Days::new(covered)));
+    let until = same_day.map_or(previous.until, |day| day.min(previous.until));
+    let previous = CostInput { until, ..*previous };
+    let priced = match cost_lines(&previous) {
+        Ok(priced) if priced.currency == currency => priced,
+        Ok(_) | Err(CostError::CurrencyChange { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let sums = sum_up(&priced.lines, [], By::None)?;
+    let (total, totals) = round_totals(&sums, currency)?;
+    Ok(Some(Before {
+        month: previous.month,
+        until,
+        total,
+        totals: sums.into_keys().zip(totals).collect(),
+    }))
+}
+
+impl Trend {
+    /// How `total` does against the month before.
+    pub(super) fn of(before: &Before, total: Decimal) -> Self {
+        let change = total - before.total;
+        Self {
+            month: before.month,
+            until: before.until,
+            total: before.total,
+            change,
+            change_percent: percent(change, before.total),
+        }
+    }
+}
+
+impl BudgetStatus {
+    /// How much of `monthly` is spent, and whether the rest will do. Of a budget of nothing,
+    /// whatever is spent is all of it.
+    #[must_use]
+    pub fn of(monthly: Decimal, spent: Decimal, forecast: Decimal) -> Self {
+        let nothing = if spent > Decimal::ZERO {
+            Decimal::ONE_HUNDRED
+        } else {
+            Decimal::ZERO
+        };
+        let budget = Some(monthly).filter(|monthly| *monthly > Decimal::ZERO);
+        let share = budget.and_then(|budget| spent.checked_div(budget));
+        let reached = |level: &BudgetLevel| {
+            let least = Decimal::new(level.percent().into(), 2);
+            share.map_or(!nothing.is_zero(), |share| share >= least)
+        };
+        Self {
+            monthly,
+            spent_percent: percent(spent, monthly).unwrap_or(nothing),
+            level: BudgetLevel::ALL.into_iter().find(reached),
+            forecast_exceeds: forecast > monthly,
+        }
+    }
+}
+
+/// `part` of `whole` in percent, to one decimal; none of nothing.
+fn percent(part: Decimal, whole: Decimal) -> Option<Decimal> {
+    let whole = Some(whole).filter(|whole| *whole > Decimal::ZERO)?;
+    let hundredfold = part.checked_mul(Decimal::ONE_HUNDRED)?;
+    Some(hundredfold.checked_div(whole)?.round_dp(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_tell_their_levels() {
+        let status = |monthly: i64, spent: &str, forecast: i64| {
+            let spent = spent.parse().unwrap();
+            BudgetStatus::of(monthly.into(), spent, forecast.into())
+        };
+        let told = |monthly, spent, forecast| {
+            let status = status(monthly, spent, forecast);
+            let level = status.level.map_or(0, BudgetLevel::percent);
+            (
+                status.spent_percent.to_string(),
+                level,
+                status.forecast_exceeds,
+            )
+        };
+        let text = str::to_owned;
+        assert_eq!(told(200, "99.99", 200), (text("50.0"), 0, false));
+        assert_eq!(told(200, "100", 201), (text("50"), 50, true));
+        assert_eq!(told(200, "160", 0), (text("80"), 80, false));
+        assert_eq!(told(200, "199.99", 0), (text("100.0"), 80, false));
+        assert_eq!(told(200, "500", 600), (text("250"), 100, true));
+        assert_eq!(told(0, "0", 0), (text("0"), 0, false));
+        assert_eq!(told(0, "0.01", 0), (text("100"), 100, false));
+        assert_eq!(told(-1, "1", 2), (text("100"), 100, true));
+    }
+}
