@@ -29,6 +29,7 @@ mod m20261121_000012_scores;
 mod m20261121_000013_registry;
 mod m20261121_000014_spaces;
 mod m20261121_000015_precomputed;
+mod m20261121_000016_costs;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000013_registry::Migration),
             Box::new(m20261121_000014_spaces::Migration),
             Box::new(m20261121_000015_precomputed::Migration),
+            Box::new(m20261121_000016_costs::Migration),
         ]
     }
 }

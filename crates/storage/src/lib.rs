@@ -39,8 +39,9 @@ mod worker;
 pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
-    ErasureCertificate, ErasureCounts, FoundKey, LeaseStatus, LeaseToken, LeasedJob, NewKey,
-    NewTenant, Platform, Queue, TierMove, Tiers,
+    Booked, ErasureCertificate, ErasureCounts, FoundKey, KeptPriceBook, LeaseStatus, LeaseToken,
+    LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, TierMove, Tiers, Usage,
+    UsageHour,
 };
 pub use store::{StorageConfig, Store};
 pub use tenant::{

@@ -14,6 +14,7 @@
 
 mod allocate;
 mod currency;
+mod entry;
 mod error;
 mod example;
 mod forecast;
@@ -33,6 +34,7 @@ mod usage;
 mod value;
 
 pub use currency::{Currency, CurrencyError};
+pub use entry::UsageEntry;
 pub use error::{CostError, PriceProblem, PriceReason};
 pub use line::{CostInput, CostKind, CostLine, Priced, Unpriced, UnpricedReason, cost_lines};
 pub use meter::{Billed, Meter, MeterKind, Service};

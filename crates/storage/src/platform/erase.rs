@@ -16,7 +16,11 @@ use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
-const TABLES: [&str; 28] = [
+// What was consumed by day stays, as totals: `usage_days` holds ids and numbers, no content.
+const TABLES: [&str; 31] = [
+    "usage_records",
+    "usage_hours",
+    "budgets",
     "model_scores",
     "precomputed_answers",
     "corrections",

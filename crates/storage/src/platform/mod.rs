@@ -17,17 +17,21 @@ mod forget;
 mod jobs;
 mod keys;
 mod precomputed;
+mod prices;
 mod queue;
 mod take;
 mod tenants_admin;
 mod tier_prune;
 mod tiers;
+mod usage;
 
 pub use erase::{ErasureCertificate, ErasureCounts};
 pub use keys::{FoundKey, NewKey};
+pub use prices::{KeptPriceBook, Prices};
 pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
 pub use tenants_admin::NewTenant;
 pub use tiers::{TierMove, Tiers};
+pub use usage::{Booked, Retain, Usage, UsageHour};
 
 /// The door to what goes across tenants. Each method is a transaction of its own.
 ///

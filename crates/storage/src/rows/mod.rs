@@ -7,6 +7,7 @@ use sea_orm::EntityTrait;
 pub(crate) mod answers;
 pub(crate) mod api_keys;
 pub(crate) mod audit_events;
+pub(crate) mod budgets;
 pub(crate) mod classifications;
 pub(crate) mod corrections;
 pub(crate) mod datasets;
@@ -22,6 +23,7 @@ pub(crate) mod model_events;
 pub(crate) mod model_scores;
 pub(crate) mod models;
 pub(crate) mod precomputed_answers;
+pub(crate) mod price_books;
 pub(crate) mod rejections;
 pub(crate) mod requests;
 pub(crate) mod routing_policies;
@@ -35,6 +37,10 @@ pub(crate) mod tier_models;
 pub(crate) mod training_inputs;
 pub(crate) mod training_signals;
 pub(crate) mod trials;
+pub(crate) mod usage_days;
+pub(crate) mod usage_hours;
+pub(crate) mod usage_marks;
+pub(crate) mod usage_records;
 
 /// A table whose rows belong to tenants: [`crate::TenantTx`] adds the filter to each query.
 pub(crate) trait TenantRows: EntityTrait {

@@ -1,0 +1,49 @@
+//! What one piece of work consumed, as the services write it down.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Meter, Service, UsageRecord};
+use crate::{TenantId, Tier};
+
+/// What one piece of work consumed: a request, a batch of items, a training. The records of one
+/// entry become known together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageEntry {
+    /// Its id; the same id again is the same work.
+    pub id: String,
+    /// Who caused it; none: the platform itself.
+    pub tenant: Option<TenantId>,
+    /// When it was done.
+    pub at: DateTime<Utc>,
+    /// Which service did it.
+    pub service: Service,
+    /// The RPC it was done for, for example `RecommendExperts`; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rpc: String,
+    /// The tier of the model that did the work, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    /// The name of that model; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// How much of which meter, in its base unit; each meter once.
+    pub quantities: Vec<(Meter, u64)>,
+}
+
+impl UsageEntry {
+    /// Its records, one a meter.
+    pub fn records(&self) -> impl Iterator<Item = UsageRecord> + '_ {
+        self.quantities.iter().map(|(meter, quantity)| UsageRecord {
+            id: format!("{}:{}", self.id, meter.as_str()),
+            tenant: self.tenant.clone(),
+            at: self.at,
+            service: self.service,
+            meter: *meter,
+            rpc: self.rpc.clone(),
+            tier: self.tier,
+            model: self.model.clone(),
+            quantity: *quantity,
+        })
+    }
+}
