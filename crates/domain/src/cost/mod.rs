@@ -33,6 +33,10 @@ mod usage;
 mod value;
 
 #[cfg(test)]
+mod example_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod properties_tests;
 #[cfg(test)]
 mod report_tests;
