@@ -65,6 +65,7 @@ mod error;
 mod files;
 pub mod layout;
 mod model;
+mod processor;
 mod queue;
 mod worker;
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use fastembed::{
     InitOptionsUserDefined, OutputKey, Pooling, SingleBatchOutput, TextEmbedding,
@@ -12,6 +13,7 @@ use ort::environment::Environment;
 
 use crate::error::EmbeddingError;
 use crate::files::ModelFiles;
+use crate::processor::Pool;
 
 /// A text is cut to this many bytes for each token it may have before it is tokenized, so that the
 /// cost of a huge text is bounded. English has about five.
@@ -19,6 +21,11 @@ const BYTES_PER_TOKEN: usize = 32;
 
 /// What a model thread calls. Real or, in tests, pretended.
 pub(crate) trait Encoder: Send {
+    /// Processor time so far of the threads that compute beside the calling one.
+    fn helpers_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// One vector of norm 1, with its token count, for each text.
     fn encode(&mut self, texts: &[Cow<'_, str>]) -> Result<Vec<Vector>, Failure>;
 }
@@ -70,6 +77,7 @@ pub(crate) fn environment(library: &Path) -> Result<Environment, EmbeddingError>
 /// A model of the catalogue in one ONNX Runtime session.
 pub(crate) struct MiniLm {
     inner: TextEmbedding,
+    pool: Pool,
     token_output: &'static str,
     max_bytes: usize,
 }
@@ -94,10 +102,13 @@ impl MiniLm {
             .with_intra_threads(threads)
             // Spinning threads would take the cores from the other session, and from everyone else.
             .with_session_config("session.intra_op.allow_spinning", "0");
-        let inner = TextEmbedding::try_new_from_user_defined(model, options)
-            .map_err(|error| broken(error.to_string()))?;
+        let make = || TextEmbedding::try_new_from_user_defined(model, options);
+        let (inner, pool) = Pool::of(make).map_err(EmbeddingError::Thread)?;
+        let inner = inner.map_err(|error| broken(error.to_string()))?;
+        tracing::debug!(helpers = pool.len(), "made an embedding session");
         let mut model = Self {
             inner,
+            pool,
             token_output: files.model.token_output,
             max_bytes: max_tokens * BYTES_PER_TOKEN,
         };
@@ -115,6 +126,10 @@ impl MiniLm {
 }
 
 impl Encoder for MiniLm {
+    fn helpers_time(&self) -> Duration {
+        self.pool.time()
+    }
+
     fn encode(&mut self, texts: &[Cow<'_, str>]) -> Result<Vec<Vector>, Failure> {
         let texts: Vec<&str> = texts.iter().map(|text| cut(text, self.max_bytes)).collect();
         let output = self

@@ -23,6 +23,8 @@ pub struct Embedded {
     pub queued: Duration,
     /// This text's share, by tokens, of the time its batch took. Shares add up to the real time.
     pub computed: Duration,
+    /// This text's share, by tokens, of the processor time that its batch took, on all cores.
+    pub cpu: Duration,
 }
 
 /// Who a model thread works for.

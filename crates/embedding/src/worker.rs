@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use cpu_time::ThreadTime;
+
 use crate::error::EmbeddingError;
 use crate::model::{Encoder, Failure, Vector};
 use crate::queue::{Batch, Embedded, Entry, Lane, Queue};
@@ -36,15 +38,19 @@ fn work(queue: &Queue, lane: Lane, mut encoder: Box<dyn Encoder>) {
 /// Computes a batch and answers its callers. When a batch of several fails, each text is tried on
 /// its own: callers share a batch by chance, and one's text must not cost the others their answer.
 fn run(encoder: &mut dyn Encoder, batch: Batch) {
-    let started = Instant::now();
+    let (started, own, helpers) = (Instant::now(), ThreadTime::now(), encoder.helpers_time());
     let outcome = encode(encoder, &batch);
-    let took = started.elapsed();
+    let took = Took {
+        started,
+        time: started.elapsed(),
+        cpu: own.elapsed() + encoder.helpers_time().saturating_sub(helpers),
+    };
     match outcome {
         Ok(vectors) => {
             let tokens: u64 = vectors.iter().map(|vector| u64::from(vector.tokens)).sum();
             for (entry, vector) in batch.into_iter().zip(vectors) {
-                let computed = took.mul_f64(f64::from(vector.tokens) / tokens.max(1) as f64);
-                answer(entry, started, computed, vector);
+                let share = f64::from(vector.tokens) / tokens.max(1) as f64;
+                answer(entry, &took, share, vector);
             }
         }
         Err(failure) if batch.len() == 1 => {
@@ -75,12 +81,20 @@ fn encode(encoder: &mut dyn Encoder, batch: &Batch) -> Result<Vec<Vector>, Failu
     }
 }
 
-fn answer(entry: Entry, started: Instant, computed: Duration, vector: Vector) {
+/// What a batch took.
+struct Took {
+    started: Instant,
+    time: Duration,
+    cpu: Duration,
+}
+
+fn answer(entry: Entry, took: &Took, share: f64, vector: Vector) {
     let embedded = Embedded {
         vector: vector.values,
         tokens: vector.tokens,
-        queued: started.saturating_duration_since(entry.arrived),
-        computed,
+        queued: took.started.saturating_duration_since(entry.arrived),
+        computed: took.time.mul_f64(share),
+        cpu: took.cpu.mul_f64(share),
     };
     // A caller that has left needs no answer.
     let _ = entry.reply.send(Ok(embedded));

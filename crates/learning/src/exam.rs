@@ -4,6 +4,7 @@ use ndarray::s;
 
 use crate::features::{Asked, Features, Hits};
 use crate::heads::Heads;
+use crate::helpers::with_helpers;
 use crate::online;
 use crate::ranker::Query;
 use crate::windows::Window;
@@ -99,12 +100,7 @@ pub(crate) fn exams(
             }
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(windows.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
+    with_helpers(threads.min(windows.len()).saturating_sub(1), work);
     made.into_iter()
         .map(|place| place.into_inner().ok().flatten())
         .collect()

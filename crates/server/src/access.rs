@@ -84,7 +84,9 @@ impl Gatekeeper {
         tenant: &TenantId,
         permission: Permission,
     ) -> Result<TenantContext, ServiceError> {
-        TenantContext::enter(&caller.key, tenant, permission).ok_or_else(denied)
+        let context = TenantContext::enter(&caller.key, tenant, permission).ok_or_else(denied)?;
+        crate::work::is_for(tenant);
+        Ok(context)
     }
 
     /// Forgets what is known of a tenant, after a change.

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+mod keeping;
+
+pub use keeping::{MeteringSection, RetentionSection};
+
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +34,8 @@ pub struct Config {
     pub jobs: JobsSection,
     /// What is kept, and for how long.
     pub retention: RetentionSection,
+    /// What usage is kept, and for how long.
+    pub metering: MeteringSection,
     /// The router's memory.
     pub router: RouterSection,
     /// The logs.
@@ -47,6 +53,7 @@ impl Default for Config {
             embedding: EmbeddingSection::default(),
             jobs: JobsSection::default(),
             retention: RetentionSection::default(),
+            metering: MeteringSection::default(),
             router: RouterSection::default(),
             log: LogSection::default(),
         }
@@ -152,60 +159,6 @@ impl Default for JobsSection {
             train_workers: 1,
             lease_seconds: 30,
         }
-    }
-}
-
-/// What is kept, and for how long.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RetentionSection {
-    /// The newest versions of each model that stay, whatever their age.
-    pub models_newest: u32,
-    /// Days that every version of a model stays.
-    pub models_days: u32,
-    /// Days that answers wait for their feedback.
-    pub answers_days: u32,
-    /// Days that jobs can be looked at after they ended.
-    pub jobs_days: u32,
-    /// Days that a repeated request gets its first answer.
-    pub requests_days: u32,
-    /// Hours between two looks for what may go.
-    pub every_hours: u32,
-}
-
-impl Default for RetentionSection {
-    fn default() -> Self {
-        Self {
-            models_newest: 10,
-            models_days: 30,
-            answers_days: 90,
-            jobs_days: 30,
-            requests_days: 7,
-            every_hours: 6,
-        }
-    }
-}
-
-impl RetentionSection {
-    /// Checks the bounds.
-    fn validate(&self) -> Result<(), ConfigError> {
-        // A century is for ever, and does not overflow anything.
-        const MOST: u32 = 36_500;
-        let bounds = [
-            ("retention.models_newest", self.models_newest, 1, 10_000),
-            ("retention.models_days", self.models_days, 0, MOST),
-            ("retention.answers_days", self.answers_days, 1, MOST),
-            ("retention.jobs_days", self.jobs_days, 1, MOST),
-            ("retention.requests_days", self.requests_days, 1, MOST),
-            ("retention.every_hours", self.every_hours, 1, 24 * 30),
-        ];
-        for (key, value, least, most) in bounds {
-            if !(least..=most).contains(&value) {
-                let problem = format!("is {value}; must be from {least} to {most}");
-                return Err(ConfigError::Invalid { key, problem });
-            }
-        }
-        Ok(())
     }
 }
 
@@ -351,6 +304,7 @@ impl Config {
                 "must be more than two of router.refresh_seconds",
             );
         }
+        self.metering.validate()?;
         self.retention.validate()
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
-use crate::{AuthLayer, TraceLayer};
+use crate::{AuthLayer, MeterLayer, TraceLayer};
 
 /// The largest message that any service takes: a batch of 1,000 rows fits, a 5 MB text does not.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -61,7 +61,7 @@ impl Server {
         self,
         routes: Routes,
         names: &[&'static str],
-        auth: AuthLayer,
+        (auth, meter): (AuthLayer, MeterLayer),
         stop: impl Future<Output = ()>,
         drain: Duration,
     ) -> Result<(), String> {
@@ -98,6 +98,7 @@ impl Server {
             .http2_keepalive_timeout(Some(Duration::from_secs(20)))
             .layer(TraceLayer)
             .layer(auth)
+            .layer(meter)
             .add_routes(routes.add_service(health).add_service(reflection))
             .serve_with_incoming_shutdown(incoming, signal);
         let too_late = async {

@@ -9,8 +9,10 @@ pub mod config;
 mod deadline;
 mod error;
 mod grpc;
+mod metered;
 mod page;
 mod telemetry;
+pub mod work;
 
 pub use access::{Gatekeeper, TenantDirectory};
 pub use auth::{AuthLayer, Caller, KeyDirectory, KeyRecord, KeySecret, operator};
@@ -19,6 +21,7 @@ pub use clock::Clock;
 pub use deadline::deadline;
 pub use error::ServiceError;
 pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, shutdown_signal};
+pub use metered::MeterLayer;
 pub use page::{next_page, parse_page_token};
 pub use telemetry::{TelemetryGuard, TraceLayer, init_logs, init_metrics};
 

@@ -120,7 +120,7 @@ where
 }
 
 /// The method's path when it is one of ours. A made-up path must not become a new metric label.
-fn known_method(path: &str) -> &'static str {
+pub(crate) fn known_method(path: &str) -> &'static str {
     static METHODS: std::sync::OnceLock<std::collections::HashSet<String>> =
         std::sync::OnceLock::new();
     let methods = METHODS.get_or_init(|| api::method_paths().into_iter().collect());
@@ -139,7 +139,7 @@ fn trace_id(headers: &http::HeaderMap) -> String {
 
 /// The code of an answer that failed at once. That of a stream comes later, in its trailers: such
 /// an answer counts as OK here.
-fn response_code(response: &Response<Body>) -> Code {
+pub(crate) fn response_code(response: &Response<Body>) -> Code {
     let header = response
         .headers()
         .get("grpc-status")

@@ -40,7 +40,7 @@ pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
     Booked, ErasureCertificate, ErasureCounts, FoundKey, KeptPriceBook, LeaseStatus, LeaseToken,
-    LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, TierMove, Tiers, Usage,
+    LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, Stored, TierMove, Tiers, Usage,
     UsageHour,
 };
 pub use store::{StorageConfig, Store};

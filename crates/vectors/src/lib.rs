@@ -52,7 +52,9 @@ use std::sync::Arc;
 
 pub use edge::EdgeStore;
 pub use error::VectorError;
-pub use port::{Hit, MAX_LIMIT, Point, Result, Space, SparseVector, VectorStore, VectorsConfig};
+pub use port::{
+    Found, Hit, MAX_LIMIT, Point, Result, Space, SparseVector, VectorStore, VectorsConfig,
+};
 pub use qdrant::QdrantStore;
 
 /// Opens the store that the configuration names: a Qdrant server when there is a `url`, else the

@@ -1,7 +1,9 @@
 //! The port: what a vector store does for the other rooms, and the values it speaks in.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::TenantId;
@@ -55,6 +57,23 @@ pub struct Hit {
     pub id: u64,
     /// Cosine similarity (-1 to 1) for dense searches, dot product for sparse ones. More is better.
     pub score: f32,
+}
+
+/// What a search found, and what it took.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The points, the best first.
+    pub hits: Vec<Hit>,
+    /// Processor time of the search. A cluster tells the time that it took, waiting included.
+    pub cpu: Duration,
+}
+
+impl Deref for Found {
+    type Target = [Hit];
+
+    fn deref(&self) -> &[Hit] {
+        &self.hits
+    }
 }
 
 /// Where the vectors are kept.
@@ -130,7 +149,7 @@ pub trait VectorStore: Send + Sync + 'static {
         tenant: &TenantId,
         vector: Vec<f32>,
         limit: usize,
-    ) -> Result<Vec<Hit>>;
+    ) -> Result<Found>;
 
     /// The tenant's points that share words with `query`, by dot product, best first, equal scores
     /// by id; at most `limit` (1 to [`MAX_LIMIT`]). An empty query finds nothing.
@@ -140,7 +159,7 @@ pub trait VectorStore: Send + Sync + 'static {
         tenant: &TenantId,
         query: SparseVector,
         limit: usize,
-    ) -> Result<Vec<Hit>>;
+    ) -> Result<Found>;
 
     /// How many points the tenant has. Exact.
     async fn count(&self, space: &Space, tenant: &TenantId) -> Result<u64>;

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use api::v1::{self, ingest_row::Row};
+use domain::cost::Meter;
 use domain::{
     ErrorKind, ItemContent, JobKind, RejectionReason, RequestId, RowIssue, TenantContext,
     clean_text,
 };
 use prost::Message as _;
-use server::ServiceError;
+use server::{ServiceError, work};
 use storage::{NewJob, NewRejection, TenantTx};
 
 use crate::Ingest;
@@ -41,7 +42,10 @@ impl Ingest {
             .find(METHOD, &request_id, &fingerprint)
             .await?
         {
-            return v1::IngestItemsResponse::decode(&first[..]).map_err(ServiceError::internal);
+            let first = v1::IngestItemsResponse::decode(&first[..]);
+            let first = first.map_err(ServiceError::internal)?;
+            count(ctx, &first);
+            return Ok(first);
         }
         let now = self.clock.now();
         let (items, rejected) = sort_rows(batch.rows, now);
@@ -72,6 +76,7 @@ impl Ingest {
             .await?;
         // What comes after this line may be lost; the acknowledgement says it was kept.
         tx.commit().await?;
+        count(ctx, &response);
         Ok(response)
     }
 
@@ -92,6 +97,16 @@ impl Ingest {
             deleted: outcome.deleted,
             watermark: outcome.watermark,
         })
+    }
+}
+
+/// Writes down what was accepted, before it is acknowledged. A repeat has the same id, and counts
+/// when the process ended between the commit and this.
+fn count(ctx: &TenantContext, batch: &v1::IngestItemsResponse) {
+    let id = format!("ingest:{}:{}", ctx.tenant(), batch.request_id);
+    if let Some(work) = work::at_hand().filter(|_| batch.accepted > 0) {
+        let accepted = (Meter::ItemsIngested, u64::from(batch.accepted));
+        work.write_part(id, ctx.tenant(), vec![accepted]);
     }
 }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 use domain::{ErrorKind, ItemId, TenantContext};
 use embedding::Embedder;
 use learning::words;
+use server::work;
 use storage::{ItemChange, JobFailure, JobWork, Store, TenantTx};
 use vectors::{Point, Space, SparseVector, VectorStore};
 
@@ -297,9 +298,13 @@ impl SpaceIndex<'_> {
                     .collect(),
                 None => self.embedder.embed_passages(new_texts).await,
             };
+            let embedded = embedded.map_err(retry)?;
+            for one in &embedded {
+                work::embedded(one.tokens, one.cpu);
+            }
             let computed: Vec<([u8; 32], Vec<f32>)> = new_hashes
                 .into_iter()
-                .zip(embedded.map_err(retry)?.into_iter().map(|one| one.vector))
+                .zip(embedded.into_iter().map(|one| one.vector))
                 .collect();
             match inside {
                 Some(tx) => {

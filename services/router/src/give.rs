@@ -2,6 +2,7 @@
 
 use api::v1;
 use domain::{ExpertId, ItemId, TenantContext, Tier};
+use server::work;
 use storage::{NewAnswer, Shadow};
 
 use crate::Router;
@@ -34,6 +35,7 @@ impl Router {
             v1::Tier::Vertical => Tier::Vertical,
             v1::Tier::Global | v1::Tier::Unspecified => Tier::Global,
         };
+        work::done_by(&route.model, tier);
         let given = response.recommendations.iter();
         let experts: Vec<(ExpertId, f64)> = given
             // They were ids before they were put on the wire.

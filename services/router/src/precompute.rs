@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use domain::{Change, Item, ItemId, JobKind, TenantContext, TenantId};
 use embedding::{Embedded, Embedder};
 use prost::Message as _;
-use server::ServiceError;
+use server::{ServiceError, work};
 use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, PrecomputedAnswer};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -261,6 +261,9 @@ impl Precomputer {
             .map(|(item, hash)| (*hash, item.content.text.clone()))
             .unzip();
         let computed = embedder.embed_passages(texts).await?;
+        for one in &computed {
+            work::embedded(one.tokens, one.cpu);
+        }
         known.extend(
             missing
                 .into_iter()
@@ -277,6 +280,7 @@ impl Precomputer {
                     tokens: 0,
                     queued: Duration::ZERO,
                     computed: Duration::ZERO,
+                    cpu: Duration::ZERO,
                 })
             })
             .collect()

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use api::v1;
 use api::v1::batch_recommend_experts_response::Result as Outcome;
+use domain::cost::Meter;
 use domain::{ErrorKind, Permission, ResourceName, TenantContext};
 use embedding::Embedded;
 use futures::{Stream, StreamExt as _};
-use server::{Caller, ServiceError};
+use server::{Caller, ServiceError, work};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -66,7 +67,7 @@ impl Router {
         questions: Streaming<Question>,
     ) -> ReceiverStream<Answer> {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(async move {
+        tokio::spawn(work::carried(async move {
             let answering = async {
                 let all = self.answer_all(&caller, deadline, questions, &sender);
                 let ended = match deadline {
@@ -84,7 +85,7 @@ impl Router {
                 () = sender.closed() => {}
                 () = answering => {}
             }
-        });
+        }));
         ReceiverStream::new(receiver)
     }
 
@@ -188,6 +189,11 @@ impl Router {
             .buffered(ABREAST)
             .zip(futures::stream::iter((first..).zip(ids)));
         while let Some((outcome, (index, correlation_id))) = answers.next().await {
+            if matches!(outcome, Outcome::Answer(_)) {
+                work::consumed(Meter::Requests, 1);
+            }
+            // Before it leaves: what was answered is counted, whatever comes after.
+            work::write_down();
             let answer = v1::BatchRecommendExpertsResponse {
                 correlation_id,
                 index: u32::try_from(index).map_err(ServiceError::internal)?,
@@ -260,10 +266,12 @@ impl Router {
                     tokens: 0,
                     queued: Duration::ZERO,
                     computed: Duration::ZERO,
+                    cpu: Duration::ZERO,
                 }));
             }
             let missing = || ServiceError::internal("a question has no vector");
             let embedded = computed.next().ok_or_else(missing)??;
+            work::embedded(embedded.tokens, embedded.cpu);
             self.questions
                 .put(ctx.tenant(), hash, embedded.vector.as_slice().into());
             Ok(Vector::Known(embedded))

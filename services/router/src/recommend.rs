@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::v1;
+use domain::cost::Meter;
 use domain::{Ask, RouteReason, TenantContext, Tier, bucket};
 use embedding::Embedded;
 use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
 use ndarray::ArrayView1;
-use server::ServiceError;
+use server::{ServiceError, work};
 use storage::Shadow;
 use vectors::{Hit, SparseVector};
 
@@ -122,11 +123,11 @@ impl Router {
             online: &view.online.predict(&counts, &style),
             area,
         };
-        let question = Question {
+        let question = work::timed(Meter::ModelCpu, || Question {
             features: Features::new(&view.corpus, &view.statistics).compute(asked),
             hits: &found.hits,
             view,
-        };
+        });
         let ranked = match &command.with {
             With::Route => {
                 let ask = Ask {
@@ -137,7 +138,7 @@ impl Router {
                     // What is left to do takes microseconds: only a late embedding counts.
                     remaining: found.late.then_some(Duration::ZERO),
                 };
-                question.routed(&view.chain, ask)
+                work::timed(Meter::ModelCpu, || question.routed(&view.chain, ask))
             }
             With::Model(name) => {
                 let ranker = ranker_of(&self.parts.store, &self.parts.artifacts, ctx, name).await?;
@@ -193,7 +194,9 @@ impl Router {
                 .vectors
                 .search_sparse(&view.asked.space, ctx.tenant(), query, NEIGHBOURS),
         );
-        let lexical = positions(view, &lexical?);
+        let lexical = lexical?;
+        work::consumed(Meter::SearchCpu, work::micros(lexical.cpu));
+        let lexical = positions(view, &lexical.hits);
         let Some(embedded) = embedded.transpose()? else {
             return Ok(Retrieved {
                 hits: Hits {
@@ -213,9 +216,10 @@ impl Router {
             .search_dense(&view.asked.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
             .await?;
         times.search = searching.elapsed();
+        work::consumed(Meter::SearchCpu, work::micros(dense.cpu));
         Ok(Retrieved {
             hits: Hits {
-                dense: positions(view, &dense),
+                dense: positions(view, &dense.hits),
                 lexical,
             },
             heads,
@@ -238,9 +242,11 @@ impl Router {
                 tokens: 0,
                 queued: Duration::ZERO,
                 computed: Duration::ZERO,
+                cpu: Duration::ZERO,
             });
         }
         let embedded = embedder.embed_query(text.to_owned()).await?;
+        work::embedded(embedded.tokens, embedded.cpu);
         let vector = Arc::from(embedded.vector.as_slice());
         self.questions.put(ctx.tenant(), hash, vector);
         Ok(embedded)

@@ -2,23 +2,29 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use artifacts::{ArtifactStore, ResidentCache};
-use domain::{Change, ErrorKind, TenantContext, TenantId};
+use artifacts::{ArtifactStore, Resident as _, ResidentCache};
+use domain::cost::{Meter, Service};
+use domain::{Ask, Change, ErrorKind, TenantContext, TenantId};
 use embedding::Embedders;
 use server::ServiceError;
+use server::work::{self, Work, WorkBook, WorkKind};
 use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use crate::view::{Reader, SharedView, TenantView};
 
+/// Between two looks at how much memory tenants hold.
+const BOOK_EVERY: Duration = Duration::from_secs(60);
+
 /// Resident tenants, bounded in bytes. Clones are the same residents.
 #[derive(Clone)]
 pub struct Residents {
     reader: Reader,
     views: ResidentCache<TenantView>,
+    book: WorkBook,
 }
 
 impl Residents {
@@ -29,6 +35,7 @@ impl Residents {
         artifacts: ArtifactStore,
         embedders: Embedders,
         max_bytes: u64,
+        book: WorkBook,
     ) -> Self {
         Self {
             reader: Reader {
@@ -37,6 +44,7 @@ impl Residents {
                 embedders,
             },
             views: ResidentCache::new(max_bytes),
+            book,
         }
     }
 
@@ -87,6 +95,47 @@ impl Residents {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.views.bytes()
+    }
+
+    /// Writes down, every minute until `stop`, how many bytes each tenant held for how long.
+    pub async fn keep_book(self, stop: CancellationToken) {
+        let mut since = Instant::now();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(BOOK_EVERY) => {}
+            }
+            let seconds = since.elapsed().as_secs();
+            since += Duration::from_secs(seconds);
+            for key in self.views.keys() {
+                let (Ok(tenant), Some(view)) =
+                    (TenantId::parse(key.as_str()), self.views.get(&key).await)
+                else {
+                    continue;
+                };
+                let work = self.begin("Resident", &tenant);
+                let anyone = Ask {
+                    bucket: 0,
+                    remaining: None,
+                };
+                let model = view.chain.choose(anyone).route.model;
+                work.during(async { work::done_by(&model.to_string(), model.tier()) })
+                    .await;
+                let bytes = view.resident_bytes() as u64;
+                work.add(Meter::ModelMemory, bytes.saturating_mul(seconds));
+                work.write_down();
+            }
+        }
+    }
+
+    fn begin(&self, name: &str, tenant: &TenantId) -> Work {
+        let work = self.book.begin(WorkKind {
+            service: Service::Router,
+            name: name.to_owned(),
+            cpu: Meter::RequestCpu,
+        });
+        work.set_tenant(tenant);
+        work
     }
 
     /// Refreshes resident tenants after each change, and compares all with the store every `every`
@@ -154,7 +203,10 @@ impl Residents {
             self.views.invalidate(tenant.as_str()).await;
             return;
         }
-        match self.reader.read(&ctx, Some(&before)).await {
+        let work = self.begin("Refresh", tenant);
+        let read = work.during(self.reader.read(&ctx, Some(&before))).await;
+        work.write_down();
+        match read {
             Ok(view) => self.views.insert(tenant.as_str(), Arc::new(view)).await,
             Err(error) => {
                 tracing::warn!(%tenant, error = error.message(), "a resident tenant could not be refreshed");

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use api::v1;
+use domain::cost::Meter;
 use domain::{ResourceName, TenantContext};
 use learning::words;
-use server::ServiceError;
+use server::{ServiceError, work};
 use vectors::SparseVector;
 
 use crate::Router;
@@ -30,7 +31,9 @@ impl Router {
             let (indices, values) = view.statistics.query_weights(&view.corpus, &counts);
             let query = SparseVector { indices, values };
             let AskedSpace { space, embedder } = &view.asked;
-            let vector = embedder.embed_query(text.clone()).await?.vector;
+            let embedded = embedder.embed_query(text.clone()).await?;
+            work::embedded(embedded.tokens, embedded.cpu);
+            let vector = embedded.vector;
             let vectors = &parts.vectors;
             let dense = vectors.search_dense(space, ctx.tenant(), vector, DEPTH);
             let dense = dense.await?;
@@ -38,7 +41,10 @@ impl Router {
             let lexical = lexical.await?;
             match parts.residents.moved_on(ctx, &view).await {
                 Some(newer) => view = newer,
-                None => break (dense, lexical),
+                None => {
+                    work::consumed(Meter::SearchCpu, work::micros(dense.cpu + lexical.cpu));
+                    break (dense.hits, lexical.hits);
+                }
             }
         };
         let mut joined: HashMap<u64, (f64, f64, f64)> = HashMap::new();

@@ -6,9 +6,10 @@
 
 use std::time::Instant;
 
+use domain::cost::Meter;
 use domain::{ErrorKind, TaskId, TenantContext};
 use embedding::{Embedder, Embedders};
-use server::ServiceError;
+use server::{ServiceError, work};
 use storage::TenantTx;
 use vectors::{Hit, Space};
 
@@ -56,15 +57,17 @@ impl Router {
         times: &mut Times,
     ) -> Result<(Vec<f32>, Vec<Hit>), ServiceError> {
         let embedded = asked.embedder.embed_query(text.to_owned()).await?;
+        work::embedded(embedded.tokens, embedded.cpu);
         (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
         let searching = Instant::now();
         let vector = embedded.vector;
         let vectors = &self.parts.vectors;
-        let hits = vectors
+        let found = vectors
             .search_dense(&asked.space, ctx.tenant(), vector.clone(), DEPTH)
             .await?;
         times.search = searching.elapsed();
-        Ok((vector, hits))
+        work::consumed(Meter::SearchCpu, work::micros(found.cpu));
+        Ok((vector, found.hits))
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
+use domain::cost::Meter;
 use domain::{
     Alias, Ask, Candidate, ItemId, ModelName, ModelOwner, ResourceName, Route, RoutingPolicy,
     Standing, Target, Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
 };
 use embedding::Embedders;
 use learning::classify::{Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot};
-use server::ServiceError;
+use server::{ServiceError, work};
 use storage::{CorrectionsStamp, Store, TenantTx};
 
 use crate::space::AskedSpace;
@@ -325,7 +326,7 @@ impl TaskBase {
             (base.champion, base.unproven, base.measured) = (champion, unproven, measured);
             base
         };
-        let built = tokio::task::spawn_blocking(build).await;
+        let built = work::blocking(Meter::ModelCpu, build).await;
         let mut base = built.map_err(ServiceError::internal)?;
         if kind != TaskKind::Regression {
             let texts = base.labels.texts(&base.task.definition);

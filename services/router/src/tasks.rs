@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use artifacts::ResidentCache;
 use domain::{Change, ErrorKind, TaskId, TenantContext, TenantId};
-use server::ServiceError;
+use server::{ServiceError, work};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -184,6 +184,9 @@ pub(crate) async fn embed_cached(
     if !missing.is_empty() {
         let (new, texts): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
         let embedded = embedder.embed_passages(texts).await?;
+        for one in &embedded {
+            work::embedded(one.tokens, one.cpu);
+        }
         let computed: Vec<_> = new
             .into_iter()
             .zip(embedded.into_iter().map(|e| e.vector))

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
+use domain::cost::Meter;
 use domain::{TenantContext, VerticalId};
 use embedding::Embedders;
-use server::ServiceError;
+use server::{ServiceError, work};
 use storage::{Store, TenantTx};
 
 use crate::chain::{Chain, ChainStamp, OwnChain, TierChampions};
@@ -152,7 +153,7 @@ async fn history(
     let known = tx.embeddings().get(asked.name(), &hashes).await?;
     drop(tx);
     let dimensions = asked.space.dimensions;
-    tokio::task::spawn_blocking(move || {
+    work::blocking(Meter::ModelCpu, move || {
         let vectors = rows(&hashes, &known, dimensions);
         History::build(&items, &listed, &vectors)
     })

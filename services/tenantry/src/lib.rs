@@ -3,3 +3,4 @@
 pub mod cli;
 mod parts;
 pub mod serve;
+mod usage;

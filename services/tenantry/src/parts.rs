@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use artifacts::{ArtifactStore, ArtifactsConfig};
 use embedding::{Embedders, EmbeddingConfig};
+use metering::Journal;
 use secrecy::ExposeSecret as _;
 use server::config::Config;
 use storage::{StorageConfig, Store};
@@ -19,6 +20,7 @@ pub(crate) struct Parts {
     pub vectors: Arc<dyn VectorStore>,
     pub artifacts: ArtifactStore,
     pub embedders: Embedders,
+    pub journal: Journal,
 }
 
 impl Parts {
@@ -66,12 +68,16 @@ impl Parts {
             .path
             .clone()
             .unwrap_or_else(|| folder.join("models"));
+        let usage = folder.join("usage");
+        let journal = Journal::open(&usage)
+            .with_context(|| format!("usage cannot be kept in {}", usage.display()))?;
         let artifacts = ArtifactStore::open(&ArtifactsConfig { path: models })?;
         Ok(Self {
             store,
             vectors,
             artifacts,
             embedders,
+            journal,
         })
     }
 }

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use server::config::Config;
+use server::work::WorkBook;
 use server::{
-    AuthLayer, Background, BoundAddresses, Clock, Gatekeeper, Server, init_logs, init_metrics,
-    shutdown_signal,
+    AuthLayer, Background, BoundAddresses, Clock, Gatekeeper, MeterLayer, Server, init_logs,
+    init_metrics, shutdown_signal,
 };
 use storage::{JobRunner, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
 use crate::cli::serve_args::{ServeArgs, ServiceName};
+
 use crate::parts::Parts;
+use crate::usage::{self, MeteredJobs};
 
 /// The build: the version, and the commit where it is known. Models' lineage names it.
 const BUILD: &str = env!("TENANTRY_BUILD");
@@ -64,15 +67,19 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         routes,
         names,
         auth,
+        meter,
         background,
+        book: _,
     } = assembled;
     let served = server
-        .serve(routes.routes(), &names, auth, stop, drain)
+        .serve(routes.routes(), &names, (auth, meter), stop, drain)
         .await;
     if !background.stop(drain).await {
         tracing::warn!("background work did not end in time; it goes on at the next start");
     }
     parts.vectors.close().await;
+    // What the last requests took.
+    usage::flush(&parts.journal, &parts.store, chrono::Utc::now()).await;
     parts.store.close().await;
     tracing::info!("stopped");
     served.map_err(anyhow::Error::msg)
@@ -82,7 +89,9 @@ struct Assembled {
     routes: RoutesBuilder,
     names: Vec<&'static str>,
     auth: AuthLayer,
+    meter: MeterLayer,
     background: Background,
+    book: WorkBook,
 }
 
 /// Makes the services that were asked for, and starts what works beside them.
@@ -113,12 +122,16 @@ async fn assemble(
             vectors::VectorError::Corrupt { .. } => Ok(()),
             other => Err(other),
         })?;
+    let book = usage::book(&parts.journal, &clock);
     let mut made = Assembled {
         routes: RoutesBuilder::default(),
         names: Vec::new(),
         auth,
+        meter: MeterLayer::new(book.clone()),
         background,
+        book,
     };
+    made.start_metering(config, parts, &clock).await;
     if wanted(ServiceName::Tenants) {
         made.add_tenants(config, parts, &gate, &clock);
     }
@@ -242,10 +255,13 @@ impl Assembled {
             parts.artifacts.clone(),
             parts.embedders.clone(),
             config.router.resident_bytes,
+            self.book.clone(),
         );
         let every = Duration::from_secs(config.router.refresh_seconds);
         let fresh = residents.clone();
         self.background.spawn(|stop| fresh.keep_fresh(every, stop));
+        let metered = residents.clone();
+        self.background.spawn(|stop| metered.keep_book(stop));
         let tasks = router::ResidentTasks::new(
             router::TaskSources {
                 store: parts.store.clone(),
@@ -286,6 +302,23 @@ impl Assembled {
         self.names.push(router::SERVICE_NAME);
     }
 
+    /// Takes over what an earlier process left in the journal, and keeps it going.
+    async fn start_metering(&self, config: &Config, parts: &Parts, clock: &Clock) {
+        let (journal, store) = (&parts.journal, &parts.store);
+        usage::flush(journal, store, clock.now()).await;
+        let every = Duration::from_secs(u64::from(config.metering.flush_seconds));
+        let (flushed, to, now) = (journal.clone(), store.clone(), clock.clone());
+        self.background
+            .spawn(|stop| usage::keep_flushing(flushed, to, now, every, stop));
+        let (metered, now) = (journal.clone(), clock.clone());
+        self.background
+            .spawn(|stop| usage::keep_overhead(metered, now, stop));
+        let (kept, book, now) = (store.clone(), self.book.clone(), clock.clone());
+        let settings = config.metering.clone();
+        self.background
+            .spawn(|stop| usage::keep_house(kept, book, now, settings, stop));
+    }
+
     fn start_worker(
         &self,
         config: &Config,
@@ -299,6 +332,10 @@ impl Assembled {
             now: chrono::Utc::now,
         };
         let store = parts.store.clone();
+        let runner = Arc::new(MeteredJobs {
+            runner,
+            book: self.book.clone(),
+        });
         self.background
             .spawn(|stop| run_jobs(store, runner, settings, stop));
     }

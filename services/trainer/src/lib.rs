@@ -9,6 +9,7 @@ mod compare;
 mod dataset;
 mod handlers;
 mod inputs;
+mod memory;
 mod prune;
 mod registry;
 mod reproduce;

@@ -2,9 +2,9 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, Verdict};
+use domain::{JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, Verdict};
 use learning::{GLOBAL_RANKER, Ranker, Signal, TierKind, TierModel, global_ranker, train_tier};
-use server::Clock;
+use server::{Clock, work};
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
 
 use crate::above::{Above, above, read};
@@ -64,6 +64,7 @@ impl JobRunner for TierTrainer {
         let seed = seed_of(payload.seed);
         let ranker = incumbent.ranker.clone();
         let counts = (tenants.len(), questions(&tenants));
+        share_costs(&tenants);
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
         let model = yielding(fit).await.map_err(retry)?;
         work.progress(0.95, "storing the model");
@@ -78,6 +79,16 @@ struct Given {
     tenants: Vec<(String, Signal)>,
     /// Over the checksums of the signals.
     hash: String,
+}
+
+/// What the training costs is the tenants' by how much each of them gives.
+fn share_costs(tenants: &[(String, Signal)]) {
+    let Some(work) = work::at_hand() else { return };
+    let shares = tenants.iter().filter_map(|(tenant, signal)| {
+        let questions = signal.queries().len() as u64;
+        Some((TenantId::parse(tenant.as_str()).ok()?, questions))
+    });
+    work.share(shares.collect());
 }
 
 fn kind_of(owner: &ModelOwner) -> Option<TierKind> {

@@ -13,7 +13,7 @@ use learning::{
     train_tenant,
 };
 use ndarray::Array2;
-use server::Clock;
+use server::{Clock, work};
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
 
 use crate::above::{Above, above};
@@ -240,6 +240,9 @@ impl Trainer {
         if !missing.is_empty() {
             let wanted = missing.iter().map(|&at| texts[at].to_owned()).collect();
             let computed = self.embedder.embed_passages(wanted).await.map_err(retry)?;
+            for one in &computed {
+                work::embedded(one.tokens, one.cpu);
+            }
             known.extend(
                 missing
                     .iter()

@@ -6,8 +6,13 @@
 //! train nothing for an hour. They are made for the work and end with it: a priority that was lowered
 //! cannot be raised again, so it must not stay on a thread of a pool.
 
+use cpu_time::ThreadTime;
+use domain::cost::Meter;
+use server::work;
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::oneshot;
+
+use crate::memory::Memory;
 
 /// Of 99; on Linux the niceness is 10.
 const PRIORITY: u8 = 22;
@@ -31,6 +36,7 @@ pub(crate) async fn yielding<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Broken> {
     let (sender, receiver) = oneshot::channel();
+    let memory = Memory::now();
     std::thread::Builder::new()
         .name("training".to_owned())
         .spawn(move || {
@@ -38,11 +44,17 @@ pub(crate) async fn yielding<T: Send + 'static>(
             if let Err(error) = lower_priority() {
                 tracing::debug!(error, "training runs at the usual priority");
             }
+            let (made, started) = (work(), ThreadTime::now());
+            // The thread was made for this: all of its time is the work's, and that of its helpers.
+            let cpu = started.as_duration() + learning::helpers_time();
             // Nobody may want it any more.
-            let _ = sender.send(work());
+            let _ = sender.send((made, cpu));
         })
         .map_err(Broken::NoThread)?;
-    receiver.await.map_err(|_| Broken::Panicked)
+    let (made, cpu) = receiver.await.map_err(|_| Broken::Panicked)?;
+    work::consumed(Meter::TrainingCpu, work::micros(cpu));
+    work::consumed(Meter::TrainingPeakBytes, memory.peak());
+    Ok(made)
 }
 
 fn lower_priority() -> Result<(), String> {

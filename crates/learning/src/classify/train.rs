@@ -18,6 +18,7 @@ use super::search::{Found, search};
 use super::simple::{Keywords, SimpleMethod, ZeroShot, knn};
 use super::terms::Terms;
 use super::{LabelSet, regression};
+use crate::helpers::with_helpers;
 use crate::{Progress, Search};
 
 /// Fewer examples than this train nothing.
@@ -153,12 +154,7 @@ pub fn train_task(
         .map_or(1, usize::from)
         .min(4)
         - 1;
-    std::thread::scope(|scope| {
-        for _ in 0..helpers {
-            scope.spawn(work);
-        }
-        work();
-    });
+    with_helpers(helpers, work);
     let linear = lock(&whole).take().ok_or(TaskTrainError::Stopped)?;
     let slots = std::mem::take(&mut *lock(&slots));
     let slots: Option<Vec<_>> = slots.into_iter().collect();

@@ -27,7 +27,7 @@ const ROWS: usize = 1_000;
 /// What was consumed. Each method is a transaction of its own.
 #[derive(Debug, Clone)]
 pub struct Usage {
-    platform: Platform,
+    pub(super) platform: Platform,
 }
 
 /// What became of entries.

@@ -14,13 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use cpu_time::ThreadTime;
 use domain::TenantId;
 use tokio::sync::{Mutex, Semaphore};
 
 use self::folder::Folder;
 use self::owner::Command;
 use self::space::OpenSpace;
-use crate::port::{Hit, Point, Result, Space, SparseVector, VectorStore};
+use crate::port::{Found, Hit, Point, Result, Space, SparseVector, VectorStore};
 use crate::{VectorError, checks};
 
 /// Searches at work at once, for each processor. More wait their turn.
@@ -200,12 +201,14 @@ impl VectorStore for EdgeStore {
         tenant: &TenantId,
         vector: Vec<f32>,
         limit: usize,
-    ) -> Result<Vec<Hit>> {
+    ) -> Result<Found> {
         checks::dense(space, &vector)?;
         checks::limit(limit)?;
         let tenant = tenant.clone();
-        self.search(space, move |open| open.search_dense(&tenant, vector, limit))
-            .await
+        self.search(space, move |open| {
+            measured(|| open.search_dense(&tenant, vector, limit))
+        })
+        .await
     }
 
     async fn search_sparse(
@@ -214,12 +217,14 @@ impl VectorStore for EdgeStore {
         tenant: &TenantId,
         query: SparseVector,
         limit: usize,
-    ) -> Result<Vec<Hit>> {
+    ) -> Result<Found> {
         let query = checks::sparse(query)?;
         checks::limit(limit)?;
         let tenant = tenant.clone();
-        self.search(space, move |open| open.search_sparse(&tenant, query, limit))
-            .await
+        self.search(space, move |open| {
+            measured(|| open.search_sparse(&tenant, query, limit))
+        })
+        .await
     }
 
     async fn count(&self, space: &Space, tenant: &TenantId) -> Result<u64> {
@@ -264,6 +269,16 @@ impl VectorStore for EdgeStore {
             }
         }
     }
+}
+
+/// A search with the time that it takes of this thread's processor.
+fn measured(search: impl FnOnce() -> Result<Vec<Hit>>) -> Result<Found> {
+    let started = ThreadTime::now();
+    let hits = search()?;
+    Ok(Found {
+        hits,
+        cpu: started.elapsed(),
+    })
 }
 
 /// Runs work that may block on a thread that may.

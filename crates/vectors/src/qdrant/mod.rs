@@ -23,7 +23,7 @@ use crate::layout::{
     DENSE, OVERSAMPLING, QUANTILE, TENANT, TENANT_LINKS, WORDS, WORDS_EXACT_UP_TO, exact_up_to_kb,
     graph_beam,
 };
-use crate::port::{Hit, Point, Result, Space, SparseVector, VectorStore};
+use crate::port::{Found, Point, Result, Space, SparseVector, VectorStore};
 use crate::{VectorError, checks};
 
 /// Longest time for one request.
@@ -164,7 +164,7 @@ impl QdrantStore {
         vector: VectorInput,
         using: &str,
         limit: usize,
-    ) -> Result<Vec<Hit>> {
+    ) -> Result<Found> {
         let quantization = QuantizationSearchParamsBuilder::default()
             .rescore(true)
             .oversampling(OVERSAMPLING);
@@ -189,7 +189,11 @@ impl QdrantStore {
             .map(translate::hit)
             .collect::<Result<Vec<_>>>()?;
         checks::order(&mut hits);
-        Ok(hits)
+        Ok(Found {
+            hits,
+            // No number, or a negative one, is no time.
+            cpu: Duration::try_from_secs_f64(answer.time).unwrap_or_default(),
+        })
     }
 
     /// All points that match, page by page, in order of id.
@@ -326,7 +330,7 @@ impl VectorStore for QdrantStore {
         tenant: &TenantId,
         vector: Vec<f32>,
         limit: usize,
-    ) -> Result<Vec<Hit>> {
+    ) -> Result<Found> {
         checks::space(space)?;
         checks::dense(space, &vector)?;
         checks::limit(limit)?;
@@ -340,12 +344,12 @@ impl VectorStore for QdrantStore {
         tenant: &TenantId,
         query: SparseVector,
         limit: usize,
-    ) -> Result<Vec<Hit>> {
+    ) -> Result<Found> {
         checks::space(space)?;
         let query = checks::sparse(query)?;
         checks::limit(limit)?;
         if query.indices.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Found::default());
         }
         let query = VectorInput::new_sparse(query.indices, query.values);
         self.nearest(space, tenant, query, WORDS, limit).await
