@@ -156,6 +156,12 @@ impl TestServer {
         false
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The operator's key that the first start made.
     #[must_use]
     pub fn operator_key(&self) -> String {

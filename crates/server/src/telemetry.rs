@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use metrics_exporter_prometheus::Matcher;
 use tonic::Code;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -54,6 +55,11 @@ pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, String> {
     metrics_exporter_prometheus::PrometheusBuilder::new()
         .with_http_listener(address)
         .set_buckets(&SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(of("tenantry_tenant_vectors"), &SIZES))
+        .and_then(|builder| {
+            let bytes = SIZES.map(|size| size * 4_096.0);
+            builder.set_buckets_for_metric(of("tenantry_tenant_bytes"), &bytes)
+        })
         .and_then(metrics_exporter_prometheus::PrometheusBuilder::install)
         .map_err(|error| format!("metrics cannot be served on {address}: {error}"))?;
     metrics::describe_histogram!(
@@ -65,6 +71,14 @@ pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, String> {
     Ok(TelemetryGuard { address })
 }
 
+fn of(metric: &str) -> Matcher {
+    Matcher::Full(metric.to_owned())
+}
+
+/// Items of a tenant.
+const SIZES: [f64; 8] = [
+    0.0, 100.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0, 100_000.0, 1_000_000.0,
+];
 const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];

@@ -26,6 +26,14 @@ struct JournalSink(Journal);
 impl UsageSink for JournalSink {
     fn keep(&self, entry: &UsageEntry) {
         self.0.keep(entry);
+        // Totals only: a label for each tenant would make as many series as there are tenants.
+        for (meter, quantity) in &entry.quantities {
+            let labels = [
+                ("service", entry.service.as_str()),
+                ("meter", meter.as_str()),
+            ];
+            metrics::counter!("tenantry_usage_total", &labels).increment(*quantity);
+        }
     }
 }
 
@@ -205,6 +213,8 @@ pub(crate) async fn keep_house(
 
 async fn sample(store: &Store, book: &WorkBook, now: DateTime<Utc>) -> storage::Result<()> {
     for (tenant, stored) in store.platform().usage().stored().await? {
+        metrics::histogram!("tenantry_tenant_vectors").record(stored.vectors as f64);
+        metrics::histogram!("tenantry_tenant_bytes").record(stored.bytes as f64);
         book.keep(&UsageEntry {
             id: uuid::Uuid::now_v7().to_string(),
             tenant: Some(tenant),

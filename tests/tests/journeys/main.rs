@@ -15,6 +15,7 @@ mod drift;
 mod edges;
 mod isolation;
 mod learn;
+mod metering;
 mod precomputed;
 mod questionnaire;
 mod registry;
