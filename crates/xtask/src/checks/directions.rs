@@ -18,7 +18,7 @@ enum Layer {
 }
 
 /// Every package of the workspace. A new one needs a line here, and so a thought about its place.
-const ROOMS: [(&str, Layer); 16] = [
+const ROOMS: [(&str, Layer); 17] = [
     ("tenantry-tests", Layer::Outside),
     ("tenantry-xtask", Layer::Outside),
     ("tenantry", Layer::Whole),
@@ -34,6 +34,7 @@ const ROOMS: [(&str, Layer); 16] = [
     ("tenantry-embedding", Layer::Adapter),
     ("tenantry-learning", Layer::Adapter),
     ("tenantry-artifacts", Layer::Adapter),
+    ("tenantry-metering", Layer::Adapter),
     ("tenantry-domain", Layer::Domain),
 ];
 
