@@ -214,8 +214,8 @@ impl Fault for CostError {
             Self::EmptyPriceBook
             | Self::BadPriceBook(_)
             | Self::CurrencyChange { .. }
-            | Self::OtherCurrency { .. } => ErrorKind::FailedPrecondition,
-            Self::Money { .. } => ErrorKind::Internal,
+            | Self::OtherCurrency { .. }
+            | Self::Money { .. } => ErrorKind::FailedPrecondition,
         }
     }
 

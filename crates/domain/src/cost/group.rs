@@ -74,7 +74,7 @@ impl Sums {
             })
             .collect();
         if by != By::Day {
-            parts.sort_by(|a, b| b.cost.cmp(&a.cost));
+            parts.sort_by_key(|part| std::cmp::Reverse(part.cost));
         }
         Ok(parts)
     }

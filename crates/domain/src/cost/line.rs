@@ -216,13 +216,17 @@ pub(super) fn days(first: NaiveDate, last: NaiveDate) -> impl Iterator<Item = Na
 /// # Errors
 /// [`CostError`] when the input cannot be used ([`CostInput::currency`]), or an amount is too large.
 pub fn cost_lines(input: &CostInput<'_>) -> Result<Priced, CostError> {
+    lines_of(input, &input.usage())
+}
+
+/// The same for usage that is merged already.
+pub(super) fn lines_of(input: &CostInput<'_>, usage: &[UsageLine]) -> Result<Priced, CostError> {
     let currency = input.currency()?;
-    let usage = input.usage();
-    let sharers = input.sharers(&usage);
+    let sharers = input.sharers(usage);
     let PricedUsage {
         mut lines,
         unpriced,
-    } = price_usage(input.book, &usage, currency)?;
+    } = price_usage(input.book, usage, currency)?;
     let mut others = Vec::new();
     let mut example_prices = false;
     for day in days(input.month.first(), input.until) {

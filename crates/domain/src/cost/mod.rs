@@ -7,7 +7,7 @@
 //!    whoever uses it: one [`CostLine`] each, exact to ten decimals.
 //! 3. [`cost_report`] sums those by tenant, and rounds once, so that the rows add up to the total
 //!    of the price book to the last minor unit of the currency.
-//! 4. `verdict` holds what a tenant's own model earns against what it costs.
+//! 4. [`verdict`] holds what a tenant's own model earns against what it costs.
 //!
 //! Amounts are decimals, never floats, and every sum is checked: what is too large to be true is an
 //! error, not a wrong number.
@@ -33,6 +33,15 @@ mod unit_costs;
 mod usage;
 mod value;
 
+#[cfg(test)]
+mod example_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties_tests;
+#[cfg(test)]
+mod report_tests;
+
 pub use currency::{Currency, CurrencyError};
 pub use entry::UsageEntry;
 pub use error::{CostError, PriceProblem, PriceReason};
@@ -48,4 +57,6 @@ pub use report::{
     BudgetLevel, BudgetStatus, By, CostReport, CostRow, Part, Trend, UnitCosts, cost_report,
 };
 pub use usage::{UsageLine, UsageRecord, merge, roll_up};
-pub use value::{ArmFeedback, ModelValue, Net, TenantValue, ValueSetting, ValueVerdict};
+pub use value::{
+    ArmFeedback, ModelCase, ModelValue, Net, TenantValue, ValueSetting, ValueVerdict, verdict,
+};

@@ -7,10 +7,11 @@ use rust_decimal::Decimal;
 
 use super::forecast::forecast;
 use super::group::{round_totals, sum_up};
+use super::line::lines_of;
 use super::reconcile::price_book_total;
 use super::trend::compared;
 use super::unit_costs::unit_costs;
-use super::{CostError, CostInput, CostKind, Currency, Month, Unpriced, cost_lines};
+use super::{CostError, CostInput, CostKind, Currency, Month, Unpriced};
 use crate::TenantId;
 
 /// What the parts of a row are.
@@ -214,9 +215,9 @@ pub fn cost_report(
     previous: Option<&CostInput<'_>>,
     budgets: &BTreeMap<Option<TenantId>, Decimal>,
 ) -> Result<CostReport, CostError> {
-    let priced = cost_lines(input)?;
-    let currency = priced.currency;
     let usage = input.usage();
+    let priced = lines_of(input, &usage)?;
+    let currency = priced.currency;
     let sums = sum_up(&priced.lines, input.sharers(&usage), by)?;
     let (total, totals) = round_totals(&sums, currency)?;
     let (forecast, forecasts) = forecast(input, &sums, currency)?;

@@ -66,7 +66,8 @@ impl Trend {
             until: before.until,
             total: before.total,
             change,
-            change_percent: percent(change, before.total),
+            change_percent: percent(change, before.total)
+                .map(|share| share.round_dp(1).normalize()),
         }
     }
 }
@@ -89,18 +90,20 @@ impl BudgetStatus {
         };
         Self {
             monthly,
-            spent_percent: percent(spent, monthly).unwrap_or(nothing),
+            // Cut off, so that 100 is not said before it is reached.
+            spent_percent: percent(spent, monthly)
+                .map_or(nothing, |share| share.trunc_with_scale(1).normalize()),
             level: BudgetLevel::ALL.into_iter().find(reached),
             forecast_exceeds: forecast > monthly,
         }
     }
 }
 
-/// `part` of `whole` in percent, to one decimal; none of nothing.
+/// `part` of `whole` in percent; none of nothing.
 fn percent(part: Decimal, whole: Decimal) -> Option<Decimal> {
     let whole = Some(whole).filter(|whole| *whole > Decimal::ZERO)?;
     let hundredfold = part.checked_mul(Decimal::ONE_HUNDRED)?;
-    Some(hundredfold.checked_div(whole)?.round_dp(1))
+    hundredfold.checked_div(whole)
 }
 
 #[cfg(test)]
@@ -123,10 +126,10 @@ mod tests {
             )
         };
         let text = str::to_owned;
-        assert_eq!(told(200, "99.99", 200), (text("50.0"), 0, false));
+        assert_eq!(told(200, "99.99", 200), (text("49.9"), 0, false));
         assert_eq!(told(200, "100", 201), (text("50"), 50, true));
         assert_eq!(told(200, "160", 0), (text("80"), 80, false));
-        assert_eq!(told(200, "199.99", 0), (text("100.0"), 80, false));
+        assert_eq!(told(200, "199.99", 0), (text("99.9"), 80, false));
         assert_eq!(told(200, "500", 600), (text("250"), 100, true));
         assert_eq!(told(0, "0", 0), (text("0"), 0, false));
         assert_eq!(told(0, "0.01", 0), (text("100"), 100, false));
