@@ -18,7 +18,7 @@ enum Layer {
 }
 
 /// Every package of the workspace. A new one needs a line here, and so a thought about its place.
-const ROOMS: [(&str, Layer); 16] = [
+const ROOMS: [(&str, Layer); 17] = [
     ("tenantry-tests", Layer::Outside),
     ("tenantry-xtask", Layer::Outside),
     ("tenantry", Layer::Whole),
@@ -26,6 +26,7 @@ const ROOMS: [(&str, Layer); 16] = [
     ("tenantry-ingest", Layer::Service),
     ("tenantry-trainer", Layer::Service),
     ("tenantry-router", Layer::Service),
+    ("tenantry-costs", Layer::Service),
     ("tenantry-api", Layer::Adapter),
     ("tenantry-server", Layer::Adapter),
     ("tenantry-storage", Layer::Adapter),
