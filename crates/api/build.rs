@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "tenantry/v1/resources.proto",
     "tenantry/v1/tenants.proto",
     "tenantry/v1/ingest.proto",
     "tenantry/v1/tasks.proto",
     "tenantry/v1/training.proto",
     "tenantry/v1/router.proto",
+    "tenantry/v1/costs.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -30,6 +30,7 @@ mod m20261121_000013_registry;
 mod m20261121_000014_spaces;
 mod m20261121_000015_precomputed;
 mod m20261121_000016_costs;
+mod m20261121_000017_tenant_values;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000014_spaces::Migration),
             Box::new(m20261121_000015_precomputed::Migration),
             Box::new(m20261121_000016_costs::Migration),
+            Box::new(m20261121_000017_tenant_values::Migration),
         ]
     }
 }

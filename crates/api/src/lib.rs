@@ -4,6 +4,7 @@
 //! become commands in the services (the only place of validation); this room converts what goes
 //! out, and the small pieces that every service reads.
 
+mod costs;
 mod ingest;
 mod resources;
 mod router;
@@ -11,6 +12,7 @@ mod tasks;
 mod tenants;
 mod training;
 
+pub use costs::decimal;
 pub use resources::{Malformed, from_timestamp, page_limit, timestamp};
 
 /// Messages and services of `tenantry.v1`.

@@ -1,7 +1,10 @@
 //! `TenantService`: tenants, keys, audit events.
 
-use domain::{AuditEvent, ResourceName, Role, TenantSettings, TenantState};
+use domain::cost::{Currency, ValueSetting};
+use domain::{AuditEvent, FieldViolation, ResourceName, Role, TenantSettings, TenantState};
+use rust_decimal::Decimal;
 
+use crate::costs::decimal;
 use crate::{timestamp, v1};
 
 impl From<TenantState> for v1::tenant::State {
@@ -19,17 +22,39 @@ impl From<TenantSettings> for v1::TenantSettings {
         Self {
             embedding_model: settings.embedding_model().to_owned(),
             share_for_training: settings.share_for_training,
+            value_per_accepted: settings
+                .value_per_accepted
+                .map_or_else(String::new, |value| value.to_string()),
         }
     }
 }
 
-impl From<v1::TenantSettings> for TenantSettings {
-    fn from(settings: v1::TenantSettings) -> Self {
-        Self {
+impl TryFrom<v1::TenantSettings> for TenantSettings {
+    type Error = FieldViolation;
+
+    fn try_from(settings: v1::TenantSettings) -> Result<Self, FieldViolation> {
+        Ok(Self {
             share_for_training: settings.share_for_training,
             embedding_model: Some(settings.embedding_model).filter(|name| !name.is_empty()),
-        }
+            value_per_accepted: value(&settings.value_per_accepted)?,
+        })
     }
+}
+
+fn value(text: &str) -> Result<Option<Decimal>, FieldViolation> {
+    let field = "settings.value_per_accepted";
+    let Some(value_per_accepted) = decimal(field, text)? else {
+        return Ok(None);
+    };
+    let setting = ValueSetting {
+        value_per_accepted,
+        // The currency is that of the price book; the bounds are the same for all.
+        currency: Currency::USD,
+    };
+    setting
+        .validate()
+        .map_err(|violation| FieldViolation::new(field, violation.message))?;
+    Ok(Some(value_per_accepted))
 }
 
 impl From<domain::Tenant> for v1::Tenant {

@@ -48,6 +48,7 @@ pub use policy::{RoutingMode, RoutingPolicy};
 pub use retention::{ModelRetention, prunable};
 pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
+    choose_worthy_route,
 };
 pub use score::{Comparison, DOUBT, LiveScore, Tally};
 pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};

@@ -43,6 +43,10 @@ pub struct RoutingPolicy {
     pub mode: RoutingMode,
     /// Everything goes to the global model that ships with the code, whatever the mode says.
     pub kill_switch: bool,
+    /// The tier above serves while the tenant's own model is judged not to be worth what it costs.
+    /// Pins, and the challenger's share of a canary, are not touched.
+    #[serde(default)]
+    pub only_if_worth_it: bool,
 }
 
 impl RoutingPolicy {
@@ -77,7 +81,7 @@ mod tests {
     fn policy(mode: RoutingMode) -> RoutingPolicy {
         RoutingPolicy {
             mode,
-            kill_switch: false,
+            ..RoutingPolicy::default()
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
+use crate::cost::ValueVerdict;
 use crate::{ModelName, RoutingMode, RoutingPolicy, Tier};
 
 /// Why a model was chosen; stable codes.
@@ -31,6 +32,9 @@ pub enum RouteReason {
     /// A better model was meant, but was trained in an embedding space that the tenant has left; it
     /// waits for its retrain.
     SpaceChanged,
+    /// The tenant's own model costs more than it earns beyond the tier above, and the tenant's policy
+    /// wants it only where it is worth it.
+    CostNotJustified,
 }
 
 impl RouteReason {
@@ -49,6 +53,7 @@ impl RouteReason {
             Self::FallbackUnavailable => "FALLBACK_UNAVAILABLE",
             Self::FallbackDeadline => "FALLBACK_DEADLINE",
             Self::SpaceChanged => "SPACE_CHANGED",
+            Self::CostNotJustified => "COST_NOT_JUSTIFIED",
         }
     }
 }
@@ -211,6 +216,52 @@ pub fn choose_route(
     };
     let mut route = last_resort(built_in, reason, fallbacks);
     route.shadow = shadow(&policy.mode, ask, candidates, built_in);
+    route
+}
+
+/// [`choose_route`] for a tenant whose own model was judged by what it earns and costs.
+///
+/// Where the policy wants it only if it is worth it, and it is not, the tenant's champion is no
+/// candidate. Who names a tier or a version means it, and a canary is how one learns whether things
+/// have changed: neither is touched.
+#[must_use]
+pub fn choose_worthy_route(
+    policy: &RoutingPolicy,
+    ask: Ask,
+    candidates: &[Candidate],
+    unproven: Unproven,
+    built_in: &ModelName,
+    own_model: Option<ValueVerdict>,
+) -> Route {
+    let pinned = matches!(
+        policy.mode,
+        RoutingMode::PinnedTier(_) | RoutingMode::PinnedVersion(_)
+    );
+    let costly = policy.only_if_worth_it && own_model == Some(ValueVerdict::NotWorthIt);
+    if pinned || !costly {
+        return choose_route(policy, ask, candidates, unproven, built_in);
+    }
+    let own =
+        |one: &Candidate| one.standing == Standing::Champion && one.model.tier() == Tier::Tenant;
+    let others: Vec<Candidate> = candidates.iter().filter(|one| !own(one)).cloned().collect();
+    let mut route = choose_route(policy, ask, &others, unproven, built_in);
+    let because = match route.reason {
+        RouteReason::ProvenBetter
+        | RouteReason::NotEnoughData
+        | RouteReason::NotProven
+        | RouteReason::RolledBack
+        | RouteReason::SteppedBack => others.len() < candidates.len(),
+        RouteReason::Pinned
+        | RouteReason::Canary
+        | RouteReason::KillSwitch
+        | RouteReason::FallbackUnavailable
+        | RouteReason::FallbackDeadline
+        | RouteReason::SpaceChanged
+        | RouteReason::CostNotJustified => false,
+    };
+    if because {
+        route.reason = RouteReason::CostNotJustified;
+    }
     route
 }
 

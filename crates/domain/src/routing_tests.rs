@@ -30,8 +30,12 @@ fn candidate(tier: Tier, version: u64, standing: Standing) -> Candidate {
 fn policy(mode: RoutingMode) -> RoutingPolicy {
     RoutingPolicy {
         mode,
-        kill_switch: false,
+        ..RoutingPolicy::default()
     }
+}
+
+fn verdicts() -> impl Strategy<Value = Option<ValueVerdict>> {
+    prop::option::of(prop::sample::select(ValueVerdict::ALL.to_vec()))
 }
 
 fn auto(candidates: &[Candidate], unproven: Unproven) -> Route {
@@ -98,6 +102,36 @@ prop_compose! {
 
 proptest! {
     #[test]
+    fn a_model_that_is_not_worth_it_serves_only_where_it_is_named(
+        mode in modes(), ask in asks(), all in candidates(), unproven in unprovens(),
+        verdict in verdicts(), only_if_worth_it in any::<bool>(),
+    ) {
+        let policy = RoutingPolicy { only_if_worth_it, ..policy(mode) };
+        let route = choose_worthy_route(&policy, ask, &all, unproven, &built_in(), verdict);
+        let plain = choose_route(&policy, ask, &all, unproven, &built_in());
+        let pinned = policy.mode.as_str() == "PINNED";
+        if pinned || !only_if_worth_it || verdict != Some(ValueVerdict::NotWorthIt) {
+            prop_assert_eq!(&route, &plain);
+            return Ok(());
+        }
+        let own = |c: &Candidate| {
+            c.standing == Standing::Champion && c.model.tier() == Tier::Tenant
+        };
+        prop_assert!(!all.iter().any(|c| own(c) && c.model == route.model));
+        let usable = |c: &Candidate| {
+            c.healthy && ask.remaining.is_none_or(|left| c.expected <= left)
+        };
+        let known = all.iter().any(|c| c.model == route.model && usable(c));
+        prop_assert!(known || route.model == built_in());
+        // It is told so exactly where there was a model to withhold, and nothing broke besides.
+        if route.reason == RouteReason::CostNotJustified {
+            prop_assert!(all.iter().any(own) && route.fallbacks.is_empty());
+        } else if !all.iter().any(own) {
+            prop_assert_eq!(&route, &plain);
+        }
+    }
+
+    #[test]
     fn there_is_always_an_answer_and_it_is_usable(
         mode in modes(), ask in asks(), all in candidates(), unproven in unprovens(),
     ) {
@@ -143,7 +177,7 @@ proptest! {
 
     #[test]
     fn the_kill_switch_is_stronger_than_any_mode(mode in modes(), ask in asks(), all in candidates()) {
-        let policy = RoutingPolicy { mode, kill_switch: true };
+        let policy = RoutingPolicy { kill_switch: true, ..policy(mode) };
         let route = choose_route(&policy, ask, &all, Unproven::NotProven, &built_in());
         prop_assert_eq!(route.model, built_in());
         prop_assert_eq!(route.reason, RouteReason::KillSwitch);
@@ -287,4 +321,47 @@ fn a_model_of_a_space_that_was_left_is_named_with_that_reason() {
         (route.model, route.reason),
         (left.model.clone(), RouteReason::ProvenBetter)
     );
+}
+
+#[test]
+fn the_tier_above_serves_while_the_own_model_is_not_worth_it() {
+    let all = [
+        candidate(Tier::Tenant, 3, Standing::Champion),
+        candidate(Tier::Vertical, 2, Standing::Champion),
+    ];
+    let policy = RoutingPolicy {
+        only_if_worth_it: true,
+        ..RoutingPolicy::default()
+    };
+    let route = |verdict| {
+        let unproven = Unproven::default();
+        choose_worthy_route(
+            &policy,
+            Ask::default(),
+            &all,
+            unproven,
+            &built_in(),
+            verdict,
+        )
+    };
+    let costly = route(Some(ValueVerdict::NotWorthIt));
+    assert_eq!(costly.model, model(Tier::Vertical, 2));
+    assert_eq!(costly.reason.code(), "COST_NOT_JUSTIFIED");
+    for verdict in [
+        None,
+        Some(ValueVerdict::WorthIt),
+        Some(ValueVerdict::NotEnoughFeedback),
+    ] {
+        assert_eq!(route(verdict).model, model(Tier::Tenant, 3));
+    }
+    let alone = choose_worthy_route(
+        &policy,
+        Ask::default(),
+        &all[..1],
+        Unproven::default(),
+        &built_in(),
+        Some(ValueVerdict::NotWorthIt),
+    );
+    assert_eq!(alone.model, built_in());
+    assert_eq!(alone.reason, RouteReason::CostNotJustified);
 }

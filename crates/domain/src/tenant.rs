@@ -1,6 +1,7 @@
 //! Tenants and the audit trail of what was done to them.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::{DEFAULT_EMBEDDING_MODEL, TenantId, VerticalId};
@@ -44,6 +45,9 @@ pub struct TenantSettings {
     pub share_for_training: bool,
     /// The base model of its embedding space, by its name in the catalogue; none means the default.
     pub embedding_model: Option<String>,
+    /// What one accepted answer is worth, in the currency of the price book; none: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_per_accepted: Option<Decimal>,
 }
 
 impl TenantSettings {

@@ -40,17 +40,17 @@ pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
     Booked, ErasureCertificate, ErasureCounts, FoundKey, KeptPriceBook, LeaseStatus, LeaseToken,
-    LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, Stored, TierMove, Tiers, Usage,
-    UsageHour,
+    LeasedJob, NewKey, NewTenant, NoUsageKey, Platform, Prices, Queue, Retain, Stored, TierMove,
+    Tiers, Usage, UsageHour, UsageKey,
 };
 pub use store::{StorageConfig, Store};
 pub use tenant::{
-    AliasEvent, Answer, Answers, Audit, Classification, ClassificationOutcome, Classifications,
-    Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts, Feedback,
-    FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy,
-    KeptTrial, Models, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection,
-    OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests,
-    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces, Tasks, TenantTx,
-    TrainingInputs, Trials, UpsertOutcome, VersionOnShelf,
+    AliasEvent, Answer, Answers, AnswersOfModel, Audit, Classification, ClassificationOutcome,
+    Classifications, Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts,
+    Feedback, FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer,
+    KeptPolicy, KeptTrial, KeptVerdict, Models, NewAnswer, NewDataset, NewFeedback, NewJob,
+    NewModel, NewRejection, OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote,
+    Rejections, Requests, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch,
+    Spaces, Tasks, TenantTx, TrainingInputs, Trials, UpsertOutcome, Values, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -22,6 +22,9 @@ use crate::usage::{self, MeteredJobs};
 /// The build: the version, and the commit where it is known. Models' lineage names it.
 const BUILD: &str = env!("TENANTRY_BUILD");
 
+/// How often it is worked out whether tenants' own models are worth what they cost.
+const VERDICTS_EVERY: Duration = Duration::from_secs(15 * 60);
+
 /// Serves until SIGINT or SIGTERM, then finishes what was begun.
 ///
 /// # Errors
@@ -143,6 +146,9 @@ async fn assemble(
     }
     if wanted(ServiceName::Router) {
         made.add_router(config, parts, &gate, &clock);
+    }
+    if wanted(ServiceName::Costs) {
+        made.add_costs(parts, &gate, &clock);
     }
     Ok(made)
 }
@@ -317,6 +323,15 @@ impl Assembled {
         let settings = config.metering.clone();
         self.background
             .spawn(|stop| usage::keep_house(kept, book, now, settings, stop));
+    }
+
+    fn add_costs(&mut self, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
+        let service = costs::Costs::new(parts.store.clone(), gate.clone(), clock.clone());
+        let refreshed = service.clone();
+        self.background
+            .spawn(|stop| costs::keep_verdicts(refreshed, VERDICTS_EVERY, stop));
+        self.routes.add_service(service.service());
+        self.names.push(costs::SERVICE_NAME);
     }
 
     fn start_worker(

@@ -39,14 +39,17 @@ impl TryFrom<v1::CreateTenantRequest> for CreateTenant {
         if let Err(violation) = &request_id {
             note("request_id", violation.message.clone());
         }
-        match (id, vertical, display_name, request_id) {
-            (Ok(id), Ok(vertical), Ok(name), Ok(request_id)) => {
+        let settings = TenantSettings::try_from(request.settings.unwrap_or_default());
+        if let Err(violation) = &settings {
+            note(&violation.field, violation.message.clone());
+        }
+        match (id, vertical, display_name, request_id, settings) {
+            (Ok(id), Ok(vertical), Ok(name), Ok(request_id), Ok(settings)) => {
                 let display_name = if name.is_empty() {
                     id.to_string()
                 } else {
                     name
                 };
-                let settings = request.settings.unwrap_or_default().into();
                 let tenant = NewTenant {
                     id,
                     display_name,
@@ -76,8 +79,15 @@ pub(crate) fn apply_update(
                 tenant.display_name = display_name(&wanted.display_name)
                     .map_err(|message| ServiceError::invalid("tenant.display_name", message))?;
             }
-            "settings" | "settings.share_for_training" | "settings.embedding_model" => {
-                let settings = wanted.settings.clone().unwrap_or_default().into();
+            "settings"
+            | "settings.share_for_training"
+            | "settings.embedding_model"
+            | "settings.value_per_accepted" => {
+                let settings = wanted.settings.clone().unwrap_or_default();
+                let settings = TenantSettings::try_from(settings).map_err(|violation| {
+                    let field = format!("tenant.{}", violation.field);
+                    ServiceError::invalid(&field, violation.message)
+                })?;
                 apply_settings(&mut tenant.settings, settings, path);
             }
             "state" => tenant.state = settable_state(wanted.state())?,
@@ -92,13 +102,18 @@ pub(crate) fn apply_update(
 }
 
 /// Applies one setting, or all. A base model that is not named stays as it is: nobody changes it by
-/// leaving it out.
+/// leaving it out. The value of an answer is cleared by naming it alone and leaving it empty.
 fn apply_settings(settings: &mut TenantSettings, wanted: TenantSettings, path: &str) {
-    if path != "settings.embedding_model" {
+    let all = path == "settings";
+    if all || path == "settings.share_for_training" {
         settings.share_for_training = wanted.share_for_training;
     }
-    if path != "settings.share_for_training" && wanted.embedding_model.is_some() {
+    if (all || path == "settings.embedding_model") && wanted.embedding_model.is_some() {
         settings.embedding_model = wanted.embedding_model;
+    }
+    let given = wanted.value_per_accepted.is_some();
+    if (all && given) || path == "settings.value_per_accepted" {
+        settings.value_per_accepted = wanted.value_per_accepted;
     }
 }
 
@@ -156,14 +171,57 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_an_answer_is_set_kept_cleared_and_checked() {
+        let update = |before: Option<&str>, value: &str, path: &str| {
+            let now = chrono::DateTime::UNIX_EPOCH;
+            let mut tenant = domain::Tenant {
+                id: TenantId::parse("acme").unwrap(),
+                display_name: String::new(),
+                vertical: VerticalId::parse("v").unwrap(),
+                state: TenantState::Active,
+                settings: TenantSettings {
+                    value_per_accepted: before.map(|value| value.parse().unwrap()),
+                    ..TenantSettings::default()
+                },
+                created_at: now,
+                updated_at: now,
+            };
+            let settings = v1::TenantSettings {
+                value_per_accepted: value.to_owned(),
+                ..Default::default()
+            };
+            let wanted = v1::Tenant {
+                settings: Some(settings),
+                ..Default::default()
+            };
+            apply_update(&mut tenant, &wanted, &[path.to_owned()])?;
+            Ok::<_, ServiceError>(tenant.settings.value_per_accepted.map(|v| v.to_string()))
+        };
+        let alone = "settings.value_per_accepted";
+        assert_eq!(
+            update(None, "1.20", alone).unwrap().as_deref(),
+            Some("1.20")
+        );
+        assert_eq!(update(Some("1.20"), "", alone).unwrap(), None);
+        let kept = update(Some("1.20"), "", "settings").unwrap();
+        assert_eq!(kept.as_deref(), Some("1.20"));
+        for wrong in ["-1", "1e3", "much", "1.00000000001", "99999999999"] {
+            let error = update(None, wrong, alone).unwrap_err();
+            assert!(error.message().contains(alone), "{}", error.message());
+        }
+    }
+
+    #[test]
     fn a_setting_is_changed_alone_and_a_model_is_never_lost_by_leaving_it_out() {
         let before = TenantSettings {
             share_for_training: false,
             embedding_model: Some("one".to_owned()),
+            value_per_accepted: None,
         };
         let wanted = |model: &str| TenantSettings {
             share_for_training: true,
             embedding_model: Some(model.to_owned()).filter(|name| !name.is_empty()),
+            value_per_accepted: None,
         };
         for (path, model, shares, expected) in [
             ("settings.share_for_training", "two", true, "one"),

@@ -152,6 +152,7 @@ async fn what_serves_what_is_pinned_and_what_a_roll_back_needs_stays() {
     let policy = RoutingPolicy {
         mode: RoutingMode::PinnedVersion(pinned),
         kill_switch: false,
+        ..Default::default()
     };
     tx.routing().set(&task, &policy, day(60)).await.unwrap();
     tx.commit().await.unwrap();

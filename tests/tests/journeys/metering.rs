@@ -134,10 +134,7 @@ fn worked_out(row: &v1::CostRow) -> Decimal {
 }
 
 /// The tokens of texts, counted by the same tokenizer but without the server.
-async fn tokens(
-    embedder: &embedding::Embedder,
-    texts: impl Iterator<Item = String>,
-) -> u64 {
+async fn tokens(embedder: &embedding::Embedder, texts: impl Iterator<Item = String>) -> u64 {
     let made = embedder.embed_passages(texts.collect()).await.unwrap();
     made.iter().map(|one| u64::from(one.tokens)).sum()
 }
@@ -178,7 +175,14 @@ async fn the_scripted_work_of_twenty_tenants_is_in_the_report_exactly() {
     let embedder = embedder.await.unwrap().unwrap();
     for tenant in 0..TENANTS {
         let (id, (items, questions)) = (format!("t-{tenant}"), script(tenant));
-        let usage = usage_with(&operator, &id, "requests", "RecommendExperts", questions + 1).await;
+        let usage = usage_with(
+            &operator,
+            &id,
+            "requests",
+            "RecommendExperts",
+            questions + 1,
+        )
+        .await;
         let of = |meter: &str, rpc: &str| {
             let found = usage.get(&(meter.to_owned(), rpc.to_owned()));
             found.copied().unwrap_or(0)

@@ -17,10 +17,11 @@ use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
 // What was consumed by day stays, as totals: `usage_days` holds ids and numbers, no content.
-const TABLES: [&str; 31] = [
+const TABLES: [&str; 32] = [
     "usage_records",
     "usage_hours",
     "budgets",
+    "tenant_values",
     "model_scores",
     "precomputed_answers",
     "corrections",

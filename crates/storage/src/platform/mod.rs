@@ -25,6 +25,7 @@ mod tenants_admin;
 mod tier_prune;
 mod tiers;
 mod usage;
+mod usage_pages;
 
 pub use erase::{ErasureCertificate, ErasureCounts};
 pub use keys::{FoundKey, NewKey};
@@ -34,6 +35,7 @@ pub use stored::Stored;
 pub use tenants_admin::NewTenant;
 pub use tiers::{TierMove, Tiers};
 pub use usage::{Booked, Retain, Usage, UsageHour};
+pub use usage_pages::{NoUsageKey, UsageKey};
 
 /// The door to what goes across tenants. Each method is a transaction of its own.
 ///

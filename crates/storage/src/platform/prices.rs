@@ -13,6 +13,7 @@ use super::Platform;
 use crate::convert::{count, from_json, micros, parsed, time, to_json};
 use crate::rows::usage_days::tenant_of;
 use crate::rows::{budgets, price_books};
+use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
 /// Price books and budgets. Each method is a transaction of its own.
@@ -59,7 +60,7 @@ impl Prices {
         row.map(KeptPriceBook::try_from).transpose()
     }
 
-    /// Keeps a price book, which has been checked, as the one in force, if `after` is the revision
+    /// Keeps a price book, which has been checked, and records that, as the one in force, if `after` is the revision
     /// that is in force now (0: none is).
     ///
     /// # Errors
@@ -93,6 +94,19 @@ impl Prices {
         price_books::Entity::insert(row.clone().into_active_model())
             .exec_without_returning(db)
             .await?;
+        let detail = format!(
+            "revision {}, versions: {}",
+            row.revision,
+            book.versions.len()
+        );
+        let event = Event {
+            tenant: None,
+            actor,
+            action: "prices.update",
+            resource: "priceBook",
+            detail: &detail,
+        };
+        record(db, event, now).await?;
         session.commit().await?;
         row.try_into()
     }
@@ -123,10 +137,20 @@ impl Prices {
         &self,
         tenant: Option<&TenantId>,
         monthly: Option<Decimal>,
+        actor: &str,
         now: DateTime<Utc>,
     ) -> Result<()> {
         let session = self.platform.session();
         let db = session.write().await?;
+        let detail = monthly.map_or_else(|| "cleared".to_owned(), |monthly| monthly.to_string());
+        let event = Event {
+            tenant: tenant.map(TenantId::as_str),
+            actor,
+            action: "budgets.set",
+            resource: &format!("tenants/{}", tenant.map_or("-", TenantId::as_str)),
+            detail: &detail,
+        };
+        record(db, event, now).await?;
         let tenant = tenant.map_or("", TenantId::as_str).to_owned();
         match monthly {
             Some(monthly) => {

@@ -289,6 +289,17 @@ fn differences(before: &Tenant, after: &Tenant) -> String {
             after.settings.embedding_model()
         ));
     }
+    if before.settings.value_per_accepted != after.settings.value_per_accepted {
+        let value = |tenant: &Tenant| {
+            let value = tenant.settings.value_per_accepted;
+            value.map_or_else(|| "none".to_owned(), |value| value.to_string())
+        };
+        changed.push(format!(
+            "value_per_accepted {} -> {}",
+            value(before),
+            value(after)
+        ));
+    }
     if before.display_name != after.display_name {
         changed.push("display_name".to_owned());
     }

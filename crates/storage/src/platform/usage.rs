@@ -18,7 +18,7 @@ use crate::convert::{count, int, micros, named, time, to_json};
 use crate::rows::usage_days::{self, number_of, tier_of};
 use crate::rows::{usage_hours, usage_marks, usage_records};
 
-const HOUR: i64 = 3_600_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
 /// Days before this one are closed: see [`Usage::close_before`].
 const CLOSED: &str = "closed_before";
 /// Rows of one INSERT, and values of one `IN (…)`.

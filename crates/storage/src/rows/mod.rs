@@ -30,6 +30,7 @@ pub(crate) mod routing_policies;
 pub(crate) mod tasks;
 pub(crate) mod tenant_counters;
 pub(crate) mod tenant_spaces;
+pub(crate) mod tenant_values;
 pub(crate) mod tenants;
 pub(crate) mod tier_champions;
 pub(crate) mod tier_events;

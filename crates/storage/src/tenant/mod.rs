@@ -8,6 +8,7 @@ use crate::rows::TenantRows;
 use crate::session::Session;
 
 mod answers;
+mod answers_counted;
 pub(crate) mod audit;
 mod classifications;
 mod corrections;
@@ -31,8 +32,10 @@ mod signals;
 mod spaces;
 mod tasks;
 mod trials;
+mod values;
 
 pub use answers::{Answer, Answers, JudgedAnswer, NewAnswer, Shadow};
+pub use answers_counted::AnswersOfModel;
 pub use audit::Audit;
 pub use classifications::{Classification, Classifications, Outcome as ClassificationOutcome};
 pub use corrections::{Corrections, CorrectionsStamp};
@@ -55,6 +58,7 @@ pub use signals::{SharedSignal, Signal, Signals};
 pub use spaces::{SpaceSwitch, Spaces};
 pub use tasks::Tasks;
 pub use trials::{KeptTrial, Trials};
+pub use values::{KeptVerdict, Values};
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
 const ROWS_PER_INSERT: usize = 1_000;
@@ -209,6 +213,12 @@ impl TenantTx {
     #[must_use]
     pub fn trials(&self) -> Trials<'_> {
         Trials { tx: self }
+    }
+
+    /// What its own model earns against what it costs.
+    #[must_use]
+    pub fn values(&self) -> Values<'_> {
+        Values { tx: self }
     }
 
     /// The record of administrative acts.

@@ -154,6 +154,7 @@ pub async fn a_tiers_version_is_pruned_unless_it_is_needed(world: World) {
     let policy = RoutingPolicy {
         mode: RoutingMode::PinnedVersion(name(1)),
         kill_switch: false,
+        ..Default::default()
     };
     let tx = world.tx(&acme).await;
     tx.routing().set(&task, &policy, now()).await.unwrap();

@@ -13,11 +13,13 @@ pub async fn a_policy_is_set_and_replaced(world: World) {
     let canary = RoutingPolicy {
         mode: RoutingMode::Canary { percent: 10 },
         kill_switch: false,
+        ..Default::default()
     };
     tx.routing().set(&task, &canary, now()).await.unwrap();
     let pinned = RoutingPolicy {
         mode: RoutingMode::PinnedTier(Tier::Global),
         kill_switch: true,
+        ..Default::default()
     };
     let kept = tx.routing().set(&task, &pinned, later(1)).await.unwrap();
     tx.commit().await.unwrap();

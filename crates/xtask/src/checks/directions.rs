@@ -26,6 +26,7 @@ const ROOMS: [(&str, Layer); 17] = [
     ("tenantry-ingest", Layer::Service),
     ("tenantry-trainer", Layer::Service),
     ("tenantry-router", Layer::Service),
+    ("tenantry-costs", Layer::Service),
     ("tenantry-api", Layer::Adapter),
     ("tenantry-server", Layer::Adapter),
     ("tenantry-storage", Layer::Adapter),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::v1::cost_service_client::CostServiceClient;
 use api::v1::ingest_service_client::IngestServiceClient;
 use api::v1::router_service_client::RouterServiceClient;
 use api::v1::tenant_service_client::TenantServiceClient;
@@ -116,6 +117,13 @@ impl Client {
     #[must_use]
     pub fn router(&self) -> RouterServiceClient<Service> {
         let client = RouterServiceClient::with_interceptor(self.channel.clone(), self.auth.clone());
+        client.max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Costs, usage and prices.
+    #[must_use]
+    pub fn costs(&self) -> CostServiceClient<Service> {
+        let client = CostServiceClient::with_interceptor(self.channel.clone(), self.auth.clone());
         client.max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 

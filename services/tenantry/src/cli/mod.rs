@@ -10,6 +10,7 @@ mod classification_view;
 mod classify;
 mod client;
 mod compare;
+mod costs;
 mod datasets;
 mod error;
 mod experts;
@@ -109,6 +110,9 @@ pub enum Command {
     /// See and set the policy that says which model answers
     #[command(subcommand)]
     Routing(routing::RoutingCommand),
+    /// See what tenants cost and what they earn; set prices and budgets
+    #[command(subcommand)]
+    Costs(costs::CostsCommand),
     /// Look at long work, follow it, stop it
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -218,6 +222,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, CliEr
         Command::Feedback(args) => feedback::run(args, context).await,
         Command::Route(args) => route::run(args, context).await,
         Command::Routing(command) => routing::run(command, context).await,
+        Command::Costs(command) => costs::run(command, context).await,
         Command::Jobs(command) => jobs::run(command, context).await,
         Command::Index(command) => index::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,

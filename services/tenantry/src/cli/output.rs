@@ -24,6 +24,8 @@ pub enum Format {
     Json,
     /// A header and rows.
     Csv,
+    /// A page to look at in a browser; only of cost reports.
+    Html,
 }
 
 /// A line below the heads, and nothing else.
@@ -92,6 +94,7 @@ impl Output {
             }
             Format::Json => self.json(rows),
             Format::Csv => self.csv(rows),
+            Format::Html => Err(no_page()),
         }
     }
 
@@ -127,6 +130,7 @@ impl Output {
             }
             Format::Json => self.json(whole),
             Format::Csv => self.csv(rows),
+            Format::Html => Err(no_page()),
         }
     }
 
@@ -180,9 +184,29 @@ impl Output {
     /// # Errors
     /// When nobody reads it.
     pub fn text(&mut self, text: &str) -> Result<(), CliError> {
-        self.out.write_all(text.as_bytes())?;
+        self.bytes(text.as_bytes())
+    }
+
+    /// Bytes as they are.
+    ///
+    /// # Errors
+    /// When nobody reads them.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.out.write_all(bytes)?;
         self.out.flush()?;
         Ok(())
+    }
+
+    /// The form that was asked for.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether a person looks at it as it comes.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.decorated
     }
 
     fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CliError> {
@@ -204,6 +228,10 @@ impl Output {
         self.out.flush()?;
         Ok(())
     }
+}
+
+fn no_page() -> CliError {
+    CliError::usage("-o html is for `tenantry costs report` only")
 }
 
 /// Breaks long texts into lines to fit the terminal; names and numbers are there to be copied and
@@ -303,22 +331,41 @@ pub fn short_time(time: Option<&String>) -> String {
     }
 }
 
+/// What is printed, for tests to look at.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(crate) struct Captured(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+#[cfg(test)]
+impl Captured {
+    /// An output that ends here.
+    pub(crate) fn output(&self, format: Format) -> Output {
+        Output {
+            format,
+            decorated: false,
+            out: Box::new(self.clone()),
+        }
+    }
+
+    /// What has been printed.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[cfg(test)]
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[derive(Serialize)]
     struct Pair {
@@ -345,15 +392,9 @@ mod tests {
     ];
 
     fn printed(format: Format, print: impl FnOnce(&mut Output)) -> String {
-        let shared = Shared::default();
-        let mut output = Output {
-            format,
-            decorated: false,
-            out: Box::new(shared.clone()),
-        };
-        print(&mut output);
-        let bytes = shared.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        let captured = Captured::default();
+        print(&mut captured.output(format));
+        captured.text()
     }
 
     #[test]

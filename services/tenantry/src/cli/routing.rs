@@ -53,6 +53,21 @@ pub enum RoutingCommand {
     /// The best proven tier answers; the challenger's answer is kept beside it
     #[command(after_help = "Example:\n  tenantry routing shadow -t acme")]
     Shadow(SetArgs),
+    /// Let the own model answer only while it earns what it costs, or end that
+    #[command(
+        after_help = "Says nothing about pins, nor about the challenger's share of a canary.
+
+Examples:
+  tenantry routing worth -t acme
+  tenantry routing worth -t acme --off"
+    )]
+    Worth {
+        #[command(flatten)]
+        tenant: TenantArg,
+        /// End it: what it costs does not matter
+        #[arg(long)]
+        off: bool,
+    },
     /// Send everything to the global model that ships with the code, or end that
     #[command(after_help = "Examples:
   tenantry routing kill -t acme
@@ -71,6 +86,9 @@ pub enum RoutingCommand {
 pub struct SetArgs {
     #[command(flatten)]
     tenant: TenantArg,
+    /// The tenant's own model answers only while it earns what it costs
+    #[arg(long)]
+    only_if_worth_it: bool,
 }
 
 /// A tier by its name.
@@ -93,6 +111,7 @@ struct PolicyView {
     pinned_model: Option<String>,
     canary_percent: Option<u32>,
     kill_switch: bool,
+    only_if_worth_it: bool,
     updated_at: Option<String>,
     updated_by: Option<String>,
 }
@@ -107,6 +126,7 @@ impl From<v1::RoutingPolicy> for PolicyView {
             pinned_model: filled(policy.pinned_model),
             canary_percent: Some(policy.canary_percent).filter(|percent| *percent != 0),
             kill_switch: policy.kill_switch,
+            only_if_worth_it: policy.only_if_worth_it,
             updated_at: time(policy.update_time.as_ref()),
             updated_by: filled(policy.updated_by),
         }
@@ -121,6 +141,7 @@ impl Row for PolicyView {
         "model",
         "percent",
         "kill switch",
+        "only if worth it",
         "changed",
         "by",
     ];
@@ -134,6 +155,7 @@ impl Row for PolicyView {
             self.canary_percent
                 .map_or_else(String::new, |p| p.to_string()),
             if self.kill_switch { "on" } else { "off" }.to_owned(),
+            if self.only_if_worth_it { "on" } else { "off" }.to_owned(),
             text(&self.updated_at),
             text(&self.updated_by),
         ]
@@ -157,21 +179,30 @@ pub async fn run(command: RoutingCommand, context: &mut Context) -> Result<Exit,
             policy.kill_switch = !off;
             tenant
         }
+        RoutingCommand::Worth { tenant, off } => {
+            policy = current(&tenant, context).await?;
+            policy.only_if_worth_it = !off;
+            tenant
+        }
         RoutingCommand::Auto(set) => {
             policy.set_mode(Mode::Auto);
+            policy.only_if_worth_it = set.only_if_worth_it;
             set.tenant
         }
         RoutingCommand::Shadow(set) => {
             policy.set_mode(Mode::Shadow);
+            policy.only_if_worth_it = set.only_if_worth_it;
             set.tenant
         }
         RoutingCommand::Canary { set, percent } => {
             policy.set_mode(Mode::Canary);
+            policy.only_if_worth_it = set.only_if_worth_it;
             policy.canary_percent = percent;
             set.tenant
         }
         RoutingCommand::Pin { set, tier, model } => {
             policy.set_mode(Mode::Pinned);
+            policy.only_if_worth_it = set.only_if_worth_it;
             if let Some(tier) = tier {
                 policy.set_pinned_tier(tier.into());
             }

@@ -14,6 +14,8 @@ pub enum ServiceName {
     Trainer,
     /// Answers.
     Router,
+    /// Cost reports and prices.
+    Costs,
 }
 
 /// The options of `tenantry serve`.
@@ -35,7 +37,7 @@ pub struct ServeArgs {
     /// tenantry-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Serve these only: tenants, ingest, trainer, router
+    /// Serve these only: tenants, ingest, trainer, router, costs
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub only: Vec<ServiceName>,
     /// Writes the bound addresses as JSON to this file when ready

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use api::v1;
 use serde::Serialize;
 
-use super::args::{PageArgs, enum_name, last, tenant_name};
+use super::args::{PageArgs, enum_name, filled, last, tenant_name};
 use super::client::Client;
 use super::error::{CliError, Exit};
 use super::output::{Output, Row, note, short_time, time};
@@ -43,6 +43,7 @@ pub enum TenantsCommand {
   tenantry tenants update acme --name 'Acme SE'
   tenantry tenants update acme --state inactive
   tenantry tenants update acme --share-for-training false
+  tenantry tenants update acme --value-per-accepted 1.20
   tenantry tenants update acme --embedding-model paraphrase-minilm-l3   # then: tenants show acme")]
     Update(UpdateArgs),
     /// Erase a tenant: items, vectors, models, caches and keys (operator)
@@ -120,6 +121,9 @@ pub struct UpdateArgs {
     /// The base model of its embedding space; it serves on in the old one until the new one is ready
     #[arg(long, value_name = "NAME")]
     embedding_model: Option<String>,
+    /// What one accepted answer is worth, in the currency of the price book; '' takes it away
+    #[arg(long, value_name = "AMOUNT")]
+    value_per_accepted: Option<String>,
 }
 
 /// A state that can be chosen.
@@ -141,6 +145,7 @@ pub struct TenantView {
     state: &'static str,
     share_for_training: bool,
     embedding_model: String,
+    value_per_accepted: Option<String>,
     /// Only where one tenant is looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     embedding_space: Option<SpaceView>,
@@ -156,6 +161,7 @@ impl From<v1::Tenant> for TenantView {
             state: enum_name(tenant.state, v1::tenant::State::as_str_name),
             share_for_training: settings.share_for_training,
             embedding_model: settings.embedding_model,
+            value_per_accepted: filled(settings.value_per_accepted),
             embedding_space: tenant.embedding_space.map(SpaceView::from),
             create_time: time(tenant.create_time.as_ref()),
             update_time: time(tenant.update_time.as_ref()),
@@ -220,6 +226,7 @@ impl Row for TenantView {
         "state",
         "share for training",
         "embedding space",
+        "value per accepted",
         "created",
     ];
     fn cells(&self) -> Vec<String> {
@@ -230,6 +237,7 @@ impl Row for TenantView {
             self.state.to_owned(),
             self.share_for_training.to_string(),
             self.space(),
+            self.value_per_accepted.clone().unwrap_or_default(),
             short_time(self.create_time.as_ref()),
         ]
     }
@@ -284,6 +292,7 @@ async fn create(client: &Client, args: CreateArgs, out: &mut Output) -> Result<(
         settings: Some(v1::TenantSettings {
             share_for_training: args.share_for_training,
             embedding_model: args.embedding_model.unwrap_or_default(),
+            value_per_accepted: String::new(),
         }),
         request_id: args
             .request_id
@@ -354,9 +363,15 @@ async fn update(client: &Client, args: UpdateArgs, out: &mut Output) -> Result<(
         settings.embedding_model = embedding_model;
         paths.push("settings.embedding_model".to_owned());
     }
+    if let Some(value_per_accepted) = args.value_per_accepted {
+        let settings = tenant.settings.get_or_insert_default();
+        settings.value_per_accepted = value_per_accepted;
+        paths.push("settings.value_per_accepted".to_owned());
+    }
     if paths.is_empty() {
-        return Err(CliError::usage("nothing to change was given")
-            .hint("pass --name, --state, --share-for-training or --embedding-model"));
+        return Err(CliError::usage("nothing to change was given").hint(
+            "pass --name, --state, --share-for-training, --embedding-model or --value-per-accepted",
+        ));
     }
     let request = v1::UpdateTenantRequest {
         tenant: Some(tenant),

@@ -99,6 +99,17 @@ fn the_commands_of_the_manual_parse() {
         "tenantry recommend -t acme --item q-17 --allow-stale",
         "tenantry recommend -t acme --batch questions.csv -o json",
         "tenantry items list -t acme --open --limit 20",
+        "tenantry costs report --tenant - --month 2026-11 --by service -o csv",
+        "tenantry costs report --tenant acme -o html",
+        "tenantry costs usage -t acme --from 2026-11-01 --to 2026-11-02T10:00:00Z --hourly",
+        "tenantry costs export --month 2026-10 --format focus-parquet --out x.parquet",
+        "tenantry costs prices set prices.json --dry-run",
+        "tenantry costs prices example -o json",
+        "tenantry costs budget set -t acme 500",
+        "tenantry costs budget clear -t -",
+        "tenantry tenants update acme --value-per-accepted 1.20",
+        "tenantry routing auto -t acme --only-if-worth-it",
+        "tenantry routing worth -t acme --off",
     ] {
         let parsed = parse(line);
         assert!(
@@ -121,6 +132,9 @@ fn the_commands_of_the_manual_parse() {
         "tenantry recommend -t acme --batch q.csv --item q-17",
         "tenantry recommend -t acme q --allow-stale",
         "tenantry items list -t acme --open --area security",
+        "tenantry costs report --by tenant",
+        "tenantry costs usage -t acme --from yesterday",
+        "tenantry costs export --format xlsx",
         "tenantry serve --endpoint http://h:1",
     ] {
         assert!(parse(line).is_err(), "{line}");

@@ -1,0 +1,181 @@
+//! Answers counted by what people did with them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use domain::cost::ArmFeedback;
+use domain::{ExpertId, Said, Tier, who_took_it};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+
+use super::Answers;
+use crate::convert::{count, from_json, micros, named};
+use crate::rows::answers::{Column, Entity};
+use crate::rows::feedback;
+use crate::{Feedback, Result};
+
+/// Judged answers that are looked at together.
+const PAGE: u64 = 500;
+/// Places that are counted one by one; nobody is shown more experts.
+const PLACES: usize = 100;
+
+/// What people did with the answers of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswersOfModel {
+    /// The name of the model.
+    pub model: String,
+    /// Its tier.
+    pub tier: Tier,
+    /// What people did. An answer is accepted when one of the experts that it names took the question.
+    pub feedback: ArmFeedback,
+}
+
+/// What of an answer is needed to judge it.
+type Judged = (String, String, String, sea_orm::JsonValue);
+type Counts = BTreeMap<(String, String), ArmFeedback>;
+
+impl Answers<'_> {
+    /// The answers given in `from..to`, counted by tier and model, with all that was said about them
+    /// until now. Reads in pages: memory does not grow with the number of answers.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "answers.counted", skip_all)]
+    pub async fn counted(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<AnswersOfModel>> {
+        let mut counts = self.answered(from, to).await?;
+        let mut after = None;
+        loop {
+            let page = self.judged_page(from, to, after.as_deref()).await?;
+            let full = page.len() as u64 >= PAGE;
+            after = page.last().map(|(request, ..)| request.clone());
+            self.judge(page, &mut counts).await?;
+            if !full {
+                break;
+            }
+        }
+        counts
+            .into_iter()
+            .map(|((tier, model), feedback)| {
+                let tier = named("answers.tier", &tier, Tier::parse)?;
+                Ok(AnswersOfModel {
+                    model,
+                    tier,
+                    feedback,
+                })
+            })
+            .collect()
+    }
+
+    fn given(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Select<Entity> {
+        self.tx
+            .find::<Entity>()
+            .filter(Column::AnsweredAt.gte(micros(from)))
+            .filter(Column::AnsweredAt.lt(micros(to)))
+    }
+
+    /// How many answers each tier's models gave.
+    async fn answered(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Counts> {
+        let db = self.tx.session().read().await?;
+        let rows: Vec<(String, String, i64)> = self
+            .given(from, to)
+            .select_only()
+            .column(Column::Tier)
+            .column(Column::Model)
+            .column_as(Column::RequestId.count(), "answers")
+            .group_by(Column::Tier)
+            .group_by(Column::Model)
+            .into_tuple()
+            .all(db)
+            .await?;
+        let counted = rows.into_iter().map(|(tier, model, answers)| {
+            let feedback = ArmFeedback {
+                answered: count(answers),
+                ..ArmFeedback::default()
+            };
+            ((tier, model), feedback)
+        });
+        Ok(counted.collect())
+    }
+
+    /// Answers that something was said about, by request.
+    async fn judged_page(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        after: Option<&str>,
+    ) -> Result<Vec<Judged>> {
+        let db = self.tx.session().read().await?;
+        let said = self
+            .tx
+            .find::<feedback::Entity>()
+            .select_only()
+            .column(feedback::Column::RequestId)
+            .into_query();
+        let mut query = self
+            .given(from, to)
+            .filter(Column::RequestId.in_subquery(said))
+            .select_only()
+            .column(Column::RequestId)
+            .column(Column::Tier)
+            .column(Column::Model)
+            .column(Column::Experts)
+            .order_by_asc(Column::RequestId)
+            .limit(PAGE);
+        if let Some(after) = after {
+            query = query.filter(Column::RequestId.gt(after));
+        }
+        Ok(query.into_tuple().all(db).await?)
+    }
+
+    async fn judge(&self, page: Vec<Judged>, counts: &mut Counts) -> Result<()> {
+        if page.is_empty() {
+            return Ok(());
+        }
+        let db = self.tx.session().read().await?;
+        let requests = page.iter().map(|(request, ..)| request.as_str());
+        let rows = self
+            .tx
+            .find::<feedback::Entity>()
+            .filter(feedback::Column::RequestId.is_in(requests))
+            .order_by_asc(feedback::Column::Sequence)
+            .all(db)
+            .await?;
+        let mut said: HashMap<String, Vec<Said>> = HashMap::new();
+        for row in rows {
+            let one = Feedback::try_from(row)?;
+            said.entry(one.request_id).or_default().push(one.said);
+        }
+        for (request, tier, model, experts) in page {
+            let said = said.remove(&request).unwrap_or_default();
+            let experts: Vec<(ExpertId, f64)> = from_json("answers.experts", experts)?;
+            let known = counts.entry((tier, model)).or_default();
+            count_judged(known, &experts, &said);
+        }
+        Ok(())
+    }
+}
+
+/// Counts one judged answer that named `experts`.
+fn count_judged(counts: &mut ArmFeedback, experts: &[(ExpertId, f64)], said: &[Said]) {
+    if said.is_empty() || counts.judged >= counts.answered {
+        // What was answered between two reads of the same call waits for the next one.
+        return;
+    }
+    counts.judged += 1;
+    let takers = who_took_it(said);
+    let place = experts
+        .iter()
+        .position(|(expert, _)| takers.contains(expert));
+    let Some(place) = place else { return };
+    counts.accepted += 1;
+    let place = place.min(PLACES - 1);
+    if counts.positions.len() <= place {
+        counts.positions.resize(place + 1, 0);
+    }
+    if let Some(taken) = counts.positions.get_mut(place) {
+        *taken += 1;
+    }
+}

@@ -1,0 +1,88 @@
+//! The RPCs of `CostService`: context, permission, command, one call, convert.
+
+use api::v1;
+use api::v1::cost_service_server::CostService;
+use domain::ErrorKind;
+use server::{Reply, ServiceError, operator};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::Costs;
+use crate::prices::InForce;
+use crate::scope::Scope;
+use crate::usage::UsageQuery;
+
+#[tonic::async_trait]
+impl CostService for Costs {
+    type ExportCostsStream = ReceiverStream<Result<v1::ExportCostsResponse, Status>>;
+
+    async fn get_cost_report(
+        &self,
+        request: Request<v1::GetCostReportRequest>,
+    ) -> Reply<v1::GetCostReportResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let scope = self.scope(&extensions, &request.parent)?;
+        let month = self.month(&request.month)?;
+        let made = self.report(&scope, month, request.by().into()).await?;
+        Ok(Response::new(v1::GetCostReportResponse {
+            report: Some(made.to_wire(&scope)),
+        }))
+    }
+
+    async fn list_usage(
+        &self,
+        request: Request<v1::ListUsageRequest>,
+    ) -> Reply<v1::ListUsageResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let Scope::Tenant(ctx) = self.scope(&extensions, &request.parent)? else {
+            let message = "names all tenants; name one: their usage together is the report's";
+            return Err(ServiceError::invalid("parent", message).into());
+        };
+        let query = UsageQuery::parse(&request, self.clock.now())?;
+        Ok(Response::new(self.usage(&ctx, query).await?))
+    }
+
+    async fn export_costs(
+        &self,
+        request: Request<v1::ExportCostsRequest>,
+    ) -> Reply<Self::ExportCostsStream> {
+        let (_, extensions, request) = request.into_parts();
+        self.scope(&extensions, &request.parent)?;
+        let message = "exports are not made yet";
+        Err(ServiceError::new(ErrorKind::Unimplemented, "NOT_YET", message).into())
+    }
+
+    async fn get_price_book(
+        &self,
+        request: Request<v1::GetPriceBookRequest>,
+    ) -> Reply<v1::GetPriceBookResponse> {
+        operator(request.extensions())?;
+        let prices = match request.get_ref().example {
+            true => InForce::example(),
+            false => self.prices_in_force().await?,
+        };
+        Ok(Response::new(v1::GetPriceBookResponse {
+            price_book: Some(prices.to_wire()),
+        }))
+    }
+
+    async fn update_price_book(
+        &self,
+        request: Request<v1::UpdatePriceBookRequest>,
+    ) -> Reply<v1::UpdatePriceBookResponse> {
+        let actor = operator(request.extensions())?.key.id.to_string();
+        let kept = self.update_prices(request.into_inner(), &actor).await?;
+        Ok(Response::new(v1::UpdatePriceBookResponse {
+            price_book: Some(kept.to_wire()),
+        }))
+    }
+
+    async fn set_budget(
+        &self,
+        request: Request<v1::SetBudgetRequest>,
+    ) -> Reply<v1::SetBudgetResponse> {
+        let actor = operator(request.extensions())?.key.id.to_string();
+        let set = Costs::set_budget(self, request.into_inner(), &actor).await?;
+        Ok(Response::new(set))
+    }
+}

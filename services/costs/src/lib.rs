@@ -1,0 +1,51 @@
+//! `CostService`: what tenants cost, and what they earn.
+//!
+//! The arithmetic is `domain::cost`'s; this room reads what it needs from the store, asks it, and
+//! keeps the verdict on each tenant's own model where the router finds it.
+
+mod error;
+mod handlers;
+mod month;
+mod prices;
+mod report;
+mod scope;
+mod upkeep;
+mod usage;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use api::v1::cost_service_server::CostServiceServer;
+use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
+use storage::Store;
+
+pub use upkeep::keep_verdicts;
+
+/// The full name of the service, for the health service.
+pub const SERVICE_NAME: &str = "tenantry.v1.CostService";
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Costs {
+    store: Store,
+    gate: Gatekeeper,
+    clock: Clock,
+}
+
+impl Costs {
+    /// Handlers on `store`.
+    #[must_use]
+    pub fn new(store: Store, gate: Gatekeeper, clock: Clock) -> Self {
+        Self { store, gate, clock }
+    }
+
+    /// The gRPC service.
+    #[must_use]
+    pub fn service(self) -> CostServiceServer<Self> {
+        CostServiceServer::new(self)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
+            .send_compressed(tonic::codec::CompressionEncoding::Gzip)
+    }
+}

@@ -1,0 +1,60 @@
+//! Whose costs a request is about.
+
+use domain::{Permission, ResourceName, TenantContext, TenantId};
+use server::{Caller, ServiceError, operator};
+
+use crate::Costs;
+
+/// The parent that means all tenants together.
+pub(crate) const ALL: &str = "tenants/-";
+
+/// Whose costs.
+#[derive(Debug, Clone)]
+pub(crate) enum Scope {
+    /// All tenants'; asked for by an operator.
+    All,
+    /// One tenant's.
+    Tenant(TenantContext),
+}
+
+impl Scope {
+    /// The tenant; none for all.
+    pub(crate) fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::All => None,
+            Self::Tenant(ctx) => Some(ctx.tenant()),
+        }
+    }
+}
+
+impl Costs {
+    /// The scope that `parent` names, if the caller may enter it. A tenant that is not there is found
+    /// out later: what an erased one used is still asked for.
+    pub(crate) fn scope(
+        &self,
+        extensions: &http::Extensions,
+        parent: &str,
+    ) -> Result<Scope, ServiceError> {
+        if parent == ALL {
+            return operator(extensions).map(|_| Scope::All);
+        }
+        let caller = Caller::of(extensions)?;
+        let tenant =
+            ResourceName::tenant(parent).map_err(|error| ServiceError::name("parent", &error))?;
+        let ctx = self
+            .gate
+            .enter_any_state(caller, &tenant, Permission::Administer)?;
+        Ok(Scope::Tenant(ctx))
+    }
+
+    /// Says that a tenant which neither is nor was there is not found.
+    pub(crate) async fn check_known(&self, tenant: &TenantId) -> Result<(), ServiceError> {
+        let platform = self.store.platform();
+        let known = platform.get_tenant(tenant).await?.is_some()
+            || platform.certificate(tenant).await?.is_some();
+        match known {
+            true => Ok(()),
+            false => Err(ServiceError::not_found(format_args!("tenants/{tenant}"))),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What tenants' answers are worth, and whether their own models pay for themselves.
+
+use std::collections::HashMap;
+
+use api::v1;
+use chrono::{DateTime, Utc};
+use domain::cost::{
+    ArmFeedback, CostError, CostKind, CostLine, Currency, Meter, ModelCase, ModelValue, Service,
+    TenantValue, ValueSetting, verdict,
+};
+use domain::{DOUBT, TenantContext, TenantId, Tier};
+use rust_decimal::Decimal;
+use server::ServiceError;
+use storage::{AnswersOfModel, KeptVerdict};
+
+use crate::Costs;
+use crate::month::MonthData;
+
+/// A verdict that has not changed is written again when it is older than this.
+const REWRITE_AFTER: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+
+/// What a tenant's answers of a month earned.
+#[derive(Debug, Clone)]
+pub(crate) struct Earned {
+    models: Vec<AnswersOfModel>,
+    all: ArmFeedback,
+    setting: Option<ValueSetting>,
+    /// None where the value of an answer is not known.
+    value: Option<TenantValue>,
+    /// The verdict on its own model, and what that costs beyond the tier above; none without one.
+    own: Option<(ModelValue, Decimal)>,
+}
+
+/// What the own models of tenants cost in a month beyond the tier above: their training, and the
+/// memory they were held in.
+pub(crate) fn extra_costs(lines: &[CostLine]) -> HashMap<TenantId, Decimal> {
+    let mut extra: HashMap<TenantId, Decimal> = HashMap::new();
+    for line in lines.iter().filter(|line| line.kind == CostKind::Direct) {
+        let training = line.service == Some(Service::Trainer);
+        let memory = line.meter == Some(Meter::ModelMemory) && line.tier == Some(Tier::Tenant);
+        if let Some(tenant) = line.tenant.as_ref().filter(|_| training || memory) {
+            let so_far = extra.entry(tenant.clone()).or_default();
+            // Sums of these lines have been checked on their way to the total.
+            *so_far = so_far.saturating_add(line.cost);
+        }
+    }
+    extra
+}
+
+/// The counts of several models together.
+fn together<'a>(arms: impl Iterator<Item = &'a ArmFeedback>) -> ArmFeedback {
+    let mut sum = ArmFeedback::default();
+    for arm in arms {
+        sum.answered += arm.answered;
+        sum.judged += arm.judged;
+        sum.accepted += arm.accepted;
+        if sum.positions.len() < arm.positions.len() {
+            sum.positions.resize(arm.positions.len(), 0);
+        }
+        for (sum, count) in sum.positions.iter_mut().zip(&arm.positions) {
+            *sum += count;
+        }
+    }
+    sum
+}
+
+impl Earned {
+    /// What the counted answers of a tenant are worth, against its total cost.
+    pub(crate) fn of(
+        tenant: &TenantId,
+        models: Vec<AnswersOfModel>,
+        value_per_accepted: Option<Decimal>,
+        costs: (Decimal, Decimal),
+        currency: Currency,
+    ) -> Result<Self, CostError> {
+        let (total, extra) = costs;
+        let arm = |own: bool| {
+            let models = models.iter();
+            let of_arm = models.filter(move |one| (one.tier == Tier::Tenant) == own);
+            together(of_arm.map(|one| &one.feedback))
+        };
+        let (own, above) = (arm(true), arm(false));
+        let all = together([&own, &above].into_iter());
+        let setting = value_per_accepted.map(|value_per_accepted| ValueSetting {
+            value_per_accepted,
+            currency,
+        });
+        let value = setting.map(|one| one.of_tenant(tenant.clone(), all.accepted, total, currency));
+        // Without an own model there is nothing to judge.
+        let has_own = own.answered > 0 || extra > Decimal::ZERO;
+        let judged = setting.filter(|_| has_own).map(|setting| {
+            verdict(&ModelCase {
+                own: &own,
+                above: &above,
+                answers_in_month: all.answered,
+                value_per_accepted: setting.value_per_accepted,
+                extra_cost: extra,
+                doubt: DOUBT,
+            })
+        });
+        Ok(Self {
+            value: value.transpose()?,
+            own: judged.transpose()?.map(|value| (value, extra)),
+            models,
+            all,
+            setting,
+        })
+    }
+
+    /// The verdict on the own model, as it is kept.
+    fn kept(&self, data: &MonthData, now: DateTime<Utc>) -> Option<KeptVerdict> {
+        self.own.as_ref().map(|(own, _)| KeptVerdict {
+            month: data.month,
+            verdict: own.verdict,
+            lift: (
+                Some(own.lift.low).filter(|end| end.is_finite()),
+                own.lift.mean,
+                Some(own.lift.high).filter(|end| end.is_finite()),
+            ),
+            net: own.net.mean,
+            computed_at: now,
+        })
+    }
+
+    pub(crate) fn to_wire(&self, currency: Currency) -> v1::TenantValue {
+        let all = &self.all;
+        let rate = all.accepted as f64 / all.answered.max(1) as f64;
+        let models = self.models.iter().map(|one| v1::AnswersOfModel {
+            model: one.model.clone(),
+            tier: v1::Tier::from(one.tier).into(),
+            answered: one.feedback.answered,
+            judged: one.feedback.judged,
+            accepted: one.feedback.accepted,
+            positions: one.feedback.positions.clone(),
+        });
+        let text = |amount: Option<Decimal>| amount.map_or_else(String::new, |a| a.to_string());
+        let value = self.value.as_ref();
+        v1::TenantValue {
+            answered: all.answered,
+            judged: all.judged,
+            accepted: all.accepted,
+            take_rate: (all.answered > 0).then_some(rate),
+            mean_position: all.mean_position(),
+            models: models.collect(),
+            value_per_accepted: text(self.setting.map(|setting| setting.value_per_accepted)),
+            value: text(value.map(|value| value.value)),
+            net: text(value.map(|value| value.net)),
+            own_model: self.own.as_ref().map(|(own, extra)| {
+                v1::ModelValue::of(own, *extra, |amount| currency.round(amount))
+            }),
+        }
+    }
+}
+
+impl Costs {
+    /// What a tenant earned in the month, and costs in it; none when it is not there any more.
+    pub(crate) async fn earned(
+        &self,
+        data: &MonthData,
+        tenant: &TenantId,
+        costs: (Decimal, Decimal),
+        currency: Currency,
+    ) -> Result<Option<Earned>, ServiceError> {
+        let Some(known) = data.tenants.get(tenant) else {
+            return Ok(None);
+        };
+        let ctx = TenantContext::for_background_work(tenant, "costs");
+        let (from, to) = data.span();
+        let tx = self.store.begin(&ctx).await?;
+        let models = tx.answers().counted(from, to).await?;
+        drop(tx);
+        let value = known.settings.value_per_accepted;
+        Ok(Some(Earned::of(tenant, models, value, costs, currency)?))
+    }
+
+    /// Keeps the verdict on the tenant's own model where the router finds it. A report does not wait
+    /// for it to succeed: it is made again soon.
+    pub(crate) async fn keep_verdict(&self, data: &MonthData, tenant: &TenantId, earned: &Earned) {
+        let ctx = TenantContext::for_background_work(tenant, "costs");
+        let kept = earned.kept(data, self.clock.now());
+        if let Err(error) = self.try_keep(&ctx, data, kept).await {
+            tracing::warn!(%tenant, ?error, "the verdict on an own model was not kept");
+        }
+    }
+
+    async fn try_keep(
+        &self,
+        ctx: &TenantContext,
+        data: &MonthData,
+        kept: Option<KeptVerdict>,
+    ) -> Result<(), ServiceError> {
+        let tx = self.store.begin(ctx).await?;
+        let before = tx.values().newest().await?;
+        let of_month = before.filter(|before| before.month == data.month);
+        let fresh = match (&of_month, &kept) {
+            (None, None) => true,
+            (Some(before), Some(kept)) => {
+                before.verdict == kept.verdict
+                    && kept.computed_at - before.computed_at < REWRITE_AFTER
+            }
+            _ => false,
+        };
+        if !fresh {
+            tx.values().put(data.month, kept.as_ref()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
