@@ -35,6 +35,7 @@ const ROOMS: [(&str, Layer); 17] = [
     ("tenantry-embedding", Layer::Adapter),
     ("tenantry-learning", Layer::Adapter),
     ("tenantry-artifacts", Layer::Adapter),
+    ("tenantry-metering", Layer::Adapter),
     ("tenantry-domain", Layer::Domain),
 ];
 
