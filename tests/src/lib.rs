@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use api::v1;
+use api::v1::cost_service_client::CostServiceClient;
 use api::v1::ingest_service_client::IngestServiceClient;
 use api::v1::router_service_client::RouterServiceClient;
 use api::v1::tenant_service_client::TenantServiceClient;
@@ -196,7 +197,7 @@ fn bearer(key: Option<&str>) -> Bearer {
     Bearer(key.map(|key| format!("Bearer {key}").parse().expect("a key is ASCII")))
 }
 
-/// All four services with one key.
+/// All services with one key.
 #[derive(Clone)]
 pub struct Client {
     channel: Channel,
@@ -232,6 +233,12 @@ impl Client {
     #[must_use]
     pub fn router(&self) -> RouterServiceClient<Keyed> {
         RouterServiceClient::new(self.keyed())
+    }
+
+    /// `CostService`.
+    #[must_use]
+    pub fn costs(&self) -> CostServiceClient<Keyed> {
+        CostServiceClient::new(self.keyed())
     }
 
     /// Makes a tenant in the vertical `software`.

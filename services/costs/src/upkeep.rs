@@ -32,7 +32,7 @@ pub async fn keep_verdicts(costs: Costs, every: Duration, stop: CancellationToke
 
 impl Costs {
     /// Works out the verdicts of the current month, and keeps them.
-    async fn refresh_verdicts(&self) -> Result<(), ServiceError> {
+    pub(crate) async fn refresh_verdicts(&self) -> Result<(), ServiceError> {
         let month = Month::of(self.clock.now().date_naive());
         self.report(&Scope::All, month, By::None).await.map(drop)
     }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use artifacts::ArtifactStore;
 use chrono::{DateTime, Utc};
+use domain::cost::ValueVerdict;
 use domain::{
     Alias, Ask, Candidate, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, Route, RoutingMode,
     RoutingPolicy, STEPPED_BACK, Standing, TaskId, TenantContext, Tier, Unproven, Verdict,
-    VerticalId, choose_route,
+    VerticalId, choose_worthy_route,
 };
 use learning::{Ranker, global_ranker};
 use server::ServiceError;
@@ -22,6 +23,8 @@ const EVENTS: u32 = 20;
 pub(crate) struct Chain {
     policy: RoutingPolicy,
     unproven: Unproven,
+    /// Whether the tenant's own model is worth what it costs.
+    worth: Option<ValueVerdict>,
     models: Vec<ChainModel>,
 }
 
@@ -32,6 +35,7 @@ pub(crate) struct ChainStamp {
     champion: Option<u64>,
     challenger: Option<u64>,
     newest: Option<u64>,
+    worth: Option<ValueVerdict>,
     tiers: TierChampions,
 }
 
@@ -63,6 +67,7 @@ pub(crate) struct TierChampions {
 pub(crate) struct OwnChain {
     policy: RoutingPolicy,
     unproven: Unproven,
+    worth: Option<ValueVerdict>,
     models: Vec<(ModelVersion, Standing)>,
 }
 
@@ -91,6 +96,7 @@ impl OwnChain {
         Ok(Self {
             models: own(tx, &task, &versions, &policy).await?,
             unproven: unproven(tx, &task, &versions).await?,
+            worth: worth(tx).await?,
             policy,
         })
     }
@@ -110,6 +116,7 @@ impl ChainStamp {
             champion: models.alias(&task, Alias::Champion).await?,
             challenger: models.alias(&task, Alias::Challenger).await?,
             newest: newest.first().map(|model| model.name.version),
+            worth: worth(tx).await?,
             tiers: champions.clone(),
         })
     }
@@ -128,6 +135,7 @@ impl Chain {
         let OwnChain {
             policy,
             unproven,
+            worth,
             models: mut wanted,
         } = own;
         for (owner, champion) in above.owners.iter().zip(above.champions) {
@@ -147,6 +155,7 @@ impl Chain {
         Ok(Self {
             policy,
             unproven,
+            worth,
             models,
         })
     }
@@ -165,8 +174,10 @@ impl Chain {
             })
             .collect();
         let built_in = built_in();
-        let route = choose_route(&self.policy, ask, &candidates, self.unproven, &built_in)
-            .explaining_spaces(|name| self.is_left_behind(name));
+        let (policy, unproven) = (&self.policy, self.unproven);
+        let route =
+            choose_worthy_route(policy, ask, &candidates, unproven, &built_in, self.worth)
+                .explaining_spaces(|name| self.is_left_behind(name));
         let ranker = match self.ranker(&route.model) {
             Some((_, ranker)) => ranker,
             None => global_ranker(),
@@ -212,6 +223,10 @@ impl Chain {
                 (None, None) => "its artifact cannot be used".to_owned(),
             };
             all.push(format!("{name}: {standing}, {health}"));
+        }
+        if let Some(worth) = self.worth.filter(|_| self.policy.only_if_worth_it) {
+            let verdict = worth.as_str();
+            all.push(format!("what the own model earns and costs: {verdict}"));
         }
         let own = |model: &&ChainModel| {
             model.standing == Standing::Champion && model.name.tier() == Tier::Tenant
@@ -292,6 +307,12 @@ async fn of_tier(
     Ok(wanted)
 }
 
+/// The newest verdict on what the tenant's own model earns and costs.
+async fn worth(tx: &TenantTx) -> Result<Option<ValueVerdict>, ServiceError> {
+    let kept = tx.values().newest().await?;
+    Ok(kept.map(|kept| kept.verdict))
+}
+
 /// Why the tenant has no champion, if it has none.
 async fn unproven(
     tx: &TenantTx,
@@ -335,6 +356,10 @@ fn in_words(policy: &RoutingPolicy) -> String {
         RoutingMode::PinnedVersion(name) => format!("PINNED to {name}"),
         RoutingMode::Canary { percent } => format!("CANARY, {percent} % to the challenger"),
         RoutingMode::Shadow => "SHADOW, the challenger is computed beside AUTO".to_owned(),
+    };
+    let mode = match policy.only_if_worth_it {
+        true => format!("{mode}; the own model only while it is worth what it costs"),
+        false => mode,
     };
     match policy.kill_switch {
         true => format!("kill switch on (else {mode})"),

@@ -79,6 +79,10 @@ const ROWS: &[Row] = rows! {
     RouterService/ExplainRoute, Backend, ExplainRouteRequest { parent: "" };
     RouterService/GetRoutingPolicy, Backend, GetRoutingPolicyRequest { parent: "" };
     RouterService/UpdateRoutingPolicy, TenantAdmin, UpdateRoutingPolicyRequest { parent: "" };
+    CostService/GetCostReport, TenantAdmin, GetCostReportRequest { parent: "" };
+    CostService/ListUsage, TenantAdmin, ListUsageRequest { parent: "" };
+    CostService/ExportCosts, TenantAdmin, ExportCostsRequest { parent: "" };
+    CostService/SetBudget, Operator, SetBudgetRequest { parent: "" };
 };
 
 /// Rows whose request has the tenant's name further inside.
@@ -171,6 +175,44 @@ const PLATFORM: &[(&str, fn() -> Vec<u8>)] = &[
         v1::RetrainRequest {
             parent,
             task,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.CostService/GetCostReport", || {
+        let parent = "tenants/-".to_owned();
+        v1::GetCostReportRequest {
+            parent,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.CostService/ListUsage", || {
+        let parent = "tenants/-".to_owned();
+        v1::ListUsageRequest {
+            parent,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.CostService/ExportCosts", || {
+        let parent = "tenants/-".to_owned();
+        v1::ExportCostsRequest {
+            parent,
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    ("/tenantry.v1.CostService/GetPriceBook", || {
+        v1::GetPriceBookRequest::default().encode_to_vec()
+    }),
+    ("/tenantry.v1.CostService/UpdatePriceBook", || {
+        v1::UpdatePriceBookRequest::default().encode_to_vec()
+    }),
+    ("/tenantry.v1.CostService/SetBudget", || {
+        let parent = "tenants/-".to_owned();
+        v1::SetBudgetRequest {
+            parent,
             ..Default::default()
         }
         .encode_to_vec()

@@ -58,8 +58,13 @@ impl RoutingPolicies<'_> {
         let db = self.tx.session().write_data().await?;
         let json = to_json("routing_policies.policy", policy)?;
         let detail = format!(
-            "{task}: {}{}",
+            "{task}: {}{}{}",
             policy.mode.as_str(),
+            if policy.only_if_worth_it {
+                ", only if worth it"
+            } else {
+                ""
+            },
             if policy.kill_switch {
                 ", kill switch on"
             } else {

@@ -12,6 +12,7 @@
 
 mod access;
 mod concurrency;
+mod costs;
 mod crash;
 mod datasets;
 mod erasure;
@@ -143,6 +144,17 @@ contract![
     concurrency::eight_writers_leave_no_gap,
     concurrency::readers_do_not_wait_for_writers,
     concurrency::a_reader_that_comes_to_write_is_not_refused,
+    costs::an_entry_counts_once,
+    costs::the_highest_of_a_day_is_kept,
+    costs::late_usage_is_an_adjustment_and_closed_days_stay,
+    costs::a_clock_that_is_ahead_books_now,
+    costs::usage_is_forgotten_level_by_level,
+    costs::usage_is_read_in_pages,
+    costs::price_books_follow_each_other,
+    costs::budgets_are_set_and_cleared,
+    costs::answers_are_counted_by_what_became_of_them,
+    costs::verdicts_are_kept_by_month_and_changes_are_told,
+    costs::tenant_b_cannot_see_usage_of_a,
     erasure::erasure_leaves_nothing_but_a_certificate,
     erasure::erasure_can_be_interrupted,
     erasure::nothing_is_written_while_erasing,
