@@ -1,12 +1,14 @@
 //! A month of forty tenants, made up and the same each time: for the examples, and for the test of
-//! the page in a browser.
+//! the page in a browser. Not every one of them uses all of it.
+
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use domain::cost::{
-    By, CostInput, CostReport, Meter, Month, PriceBook, Priced, Service, TenantValue, UsageLine,
-    ValueVerdict, cost_lines, cost_report,
+    Allocation, By, CostInput, CostReport, Meter, Month, PriceBook, Priced, Service, SharedCost,
+    TenantValue, UsageLine, ValueVerdict, cost_lines, cost_report,
 };
 use domain::{TenantId, Tier};
 use rust_decimal::Decimal;
@@ -44,6 +46,17 @@ impl Sample {
         // Something has no price.
         for version in &mut book.versions {
             version.prices.remove(&Meter::BytesIn);
+            version.prices.insert(Meter::Requests, Decimal::new(2, 2));
+            version.shared.push(SharedCost {
+                name: "Support".to_owned(),
+                monthly: Decimal::from(900),
+                allocation: Allocation::Even,
+            });
+            version.shared.push(SharedCost {
+                name: "Audit".to_owned(),
+                monthly: Decimal::from(120),
+                allocation: Allocation::None,
+            });
         }
         let input = CostInput {
             month,
@@ -136,6 +149,12 @@ fn usage(month: Month, until: NaiveDate, tenants: &[TenantId]) -> Vec<UsageLine>
                 Tier::Global,
                 size * 900_000_000,
             );
+            line(
+                Service::Ingest,
+                Meter::StoredVectors,
+                Tier::Global,
+                size * 700,
+            );
             line(Service::Router, Meter::BytesIn, Tier::Global, size * 1_000);
         }
     }
@@ -169,9 +188,9 @@ fn usage_before(month: Month, tenants: &[TenantId]) -> Vec<UsageLine> {
 fn budgets(tenants: &[TenantId]) -> BTreeMap<Option<TenantId>, Decimal> {
     let some = (1_i64..).zip(tenants).filter(|(at, _)| at % 3 == 0);
     let mut budgets: BTreeMap<_, _> = some
-        .map(|(at, id)| (Some(id.clone()), Decimal::from(20 + at * at / 8)))
+        .map(|(at, id)| (Some(id.clone()), Decimal::from(20 + at * at * (at % 4))))
         .collect();
-    budgets.insert(None, Decimal::from(2_500));
+    budgets.insert(None, Decimal::from(25_000));
     budgets
 }
 

@@ -151,7 +151,7 @@ pub fn focus_rows(
     let maker = Maker::new(priced, context);
     Ok(sums
         .into_iter()
-        .map(|(key, sum)| maker.row(key, sum))
+        .map(|(key, sum)| maker.row(key, &sum))
         .collect())
 }
 
@@ -270,7 +270,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn row(&self, key: Key, sum: Sum<'_>) -> FocusRow {
+    fn row(&self, key: Key, sum: &Sum<'_>) -> FocusRow {
         let month = Month::of(key.booked);
         let named = |id: &TenantId| {
             let known = self.names.get(id).cloned();

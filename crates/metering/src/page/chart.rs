@@ -197,7 +197,7 @@ mod tests {
             cost: Decimal::ZERO,
             value: Decimal::ZERO,
         };
-        assert!(chart(&[nothing.clone()], Currency::EUR).is_none());
+        assert!(chart(std::slice::from_ref(&nothing), Currency::EUR).is_none());
         let one = DayTotal {
             cost: Decimal::ONE,
             ..nothing

@@ -195,3 +195,6 @@ struct PageView<'a> {
     previous: Option<String>,
     units: Vec<notes::Unit>,
 }
+
+#[cfg(test)]
+mod tests;

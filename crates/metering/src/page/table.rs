@@ -104,7 +104,8 @@ fn unallocated_row(report: &CostReport) -> Vec<Cell> {
     let row = &report.unallocated;
     let mut cells = vec![text("Unallocated")];
     cells.extend(costs(row, usage(row), report.currency));
-    cells.extend((0..5).map(|_| Cell::none()));
+    cells.extend((0..4).map(|_| Cell::none()));
+    cells.push(verdict(None));
     cells
 }
 
@@ -154,7 +155,7 @@ fn total_row(report: &CostReport, rows: &[Joined<'_>]) -> Result<Vec<Cell>, Mete
             currency,
         ),
         budget(report.budget.as_ref()),
-        Cell::none(),
+        verdict(None),
     ])
 }
 
@@ -250,7 +251,7 @@ fn budget(status: Option<&BudgetStatus>) -> Cell {
     let Some(status) = status else {
         return Cell::none();
     };
-    let spent = numbers::grouped(status.spent_percent);
+    let spent = numbers::grouped(numbers::fixed(status.spent_percent, 1));
     let all = status.level.is_some_and(|level| level.percent() >= 100);
     let (note, mood) = match (all, status.forecast_exceeds) {
         (true, _) => (" spent", "bad"),

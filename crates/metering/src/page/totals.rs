@@ -79,7 +79,10 @@ fn cost_note(report: &CostReport) -> String {
         } else {
             ""
         };
-        format!(" ({sign}{} %)", numbers::grouped(percent))
+        format!(
+            " ({sign}{} %)",
+            numbers::grouped(numbers::fixed(percent, 1))
+        )
     });
     format!(
         "{change}{} on the month before",
