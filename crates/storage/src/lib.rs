@@ -46,10 +46,10 @@ pub use platform::{
 pub use store::{StorageConfig, Store};
 pub use tenant::{
     AliasEvent, Answer, Answers, AnswersOfModel, Audit, Classification, ClassificationOutcome,
-    Classifications, Corrections, CorrectionsStamp, Datasets, DeleteOutcome, Embeddings, Experts,
-    Feedback, FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs, JudgedAnswer,
-    KeptPolicy, KeptTrial, KeptVerdict, Models, NewAnswer, NewDataset, NewFeedback, NewJob,
-    NewModel, NewRejection, OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote,
+    Classifications, Corrections, CorrectionsStamp, CountedAnswers, Datasets, DeleteOutcome,
+    Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs,
+    JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Models, NewAnswer, NewDataset, NewFeedback,
+    NewJob, NewModel, NewRejection, OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote,
     Rejections, Requests, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch,
     Spaces, Tasks, TenantTx, TrainingInputs, Trials, UpsertOutcome, Values, VersionOnShelf,
 };

@@ -2,19 +2,18 @@
 
 use api::v1;
 use api::v1::cost_service_server::CostService;
-use domain::ErrorKind;
 use server::{Reply, ServiceError, operator};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 
 use crate::Costs;
+use crate::export::{Parts, in_parts};
 use crate::prices::InForce;
 use crate::scope::Scope;
 use crate::usage::UsageQuery;
 
 #[tonic::async_trait]
 impl CostService for Costs {
-    type ExportCostsStream = ReceiverStream<Result<v1::ExportCostsResponse, Status>>;
+    type ExportCostsStream = Parts;
 
     async fn get_cost_report(
         &self,
@@ -47,9 +46,10 @@ impl CostService for Costs {
         request: Request<v1::ExportCostsRequest>,
     ) -> Reply<Self::ExportCostsStream> {
         let (_, extensions, request) = request.into_parts();
-        self.scope(&extensions, &request.parent)?;
-        let message = "exports are not made yet";
-        Err(ServiceError::new(ErrorKind::Unimplemented, "NOT_YET", message).into())
+        let scope = self.scope(&extensions, &request.parent)?;
+        let month = self.month(&request.month)?;
+        let bytes = self.export(&scope, month, request.format()).await?;
+        Ok(Response::new(in_parts(bytes)))
     }
 
     async fn get_price_book(

@@ -4,6 +4,7 @@
 //! keeps the verdict on each tenant's own model where the router finds it.
 
 mod error;
+mod export;
 mod handlers;
 mod month;
 mod prices;

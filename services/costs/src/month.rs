@@ -56,6 +56,11 @@ impl MonthData {
         }
     }
 
+    /// The usage of the month.
+    pub(crate) fn lines(&self) -> &[UsageLine] {
+        &self.lines
+    }
+
     /// The usage lines of one tenant.
     pub(crate) fn lines_of<'a>(
         &'a self,

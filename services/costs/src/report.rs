@@ -79,9 +79,7 @@ async fn worked_out(data: Arc<MonthData>, by: By) -> Result<(CostReport, Priced)
 /// Leaves nothing in the report but what one tenant may see: its own row, and its own usage without
 /// a price.
 fn only(report: &mut CostReport, data: &MonthData, tenant: &TenantId) {
-    report
-        .rows
-        .retain(|row| row.tenant.as_ref() == Some(tenant));
+    report.keep_only(tenant);
     let own = |unpriced: &mut Unpriced| {
         let lines = data
             .lines_of(tenant)

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use api::v1;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::cost::{
     ArmFeedback, CostError, CostKind, CostLine, Currency, Meter, ModelCase, ModelValue, Service,
     TenantValue, ValueSetting, verdict,
 };
 use domain::{DOUBT, TenantContext, TenantId, Tier};
+use metering::ValueRow;
 use rust_decimal::Decimal;
 use server::ServiceError;
-use storage::{AnswersOfModel, KeptVerdict};
+use storage::{CountedAnswers, KeptVerdict};
 
 use crate::Costs;
 use crate::month::MonthData;
@@ -22,7 +23,7 @@ const REWRITE_AFTER: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 /// What a tenant's answers of a month earned.
 #[derive(Debug, Clone)]
 pub(crate) struct Earned {
-    models: Vec<AnswersOfModel>,
+    answers: CountedAnswers,
     all: ArmFeedback,
     setting: Option<ValueSetting>,
     /// None where the value of an answer is not known.
@@ -32,13 +33,15 @@ pub(crate) struct Earned {
 }
 
 /// What the own models of tenants cost in a month beyond the tier above: their training, and the
-/// memory they were held in.
+/// memory they were held in. A tenant's share of training the tiers above is none of it.
 pub(crate) fn extra_costs(lines: &[CostLine]) -> HashMap<TenantId, Decimal> {
     let mut extra: HashMap<TenantId, Decimal> = HashMap::new();
     for line in lines.iter().filter(|line| line.kind == CostKind::Direct) {
+        let above = line.tier.is_some_and(|tier| tier != Tier::Tenant);
         let training = line.service == Some(Service::Trainer);
-        let memory = line.meter == Some(Meter::ModelMemory) && line.tier == Some(Tier::Tenant);
-        if let Some(tenant) = line.tenant.as_ref().filter(|_| training || memory) {
+        let memory = line.meter == Some(Meter::ModelMemory) && line.tier.is_some();
+        let own = (training || memory) && !above;
+        if let Some(tenant) = line.tenant.as_ref().filter(|_| own) {
             let so_far = extra.entry(tenant.clone()).or_default();
             // Sums of these lines have been checked on their way to the total.
             *so_far = so_far.saturating_add(line.cost);
@@ -68,14 +71,14 @@ impl Earned {
     /// What the counted answers of a tenant are worth, against its total cost.
     pub(crate) fn of(
         tenant: &TenantId,
-        models: Vec<AnswersOfModel>,
+        answers: CountedAnswers,
         value_per_accepted: Option<Decimal>,
         costs: (Decimal, Decimal),
         currency: Currency,
     ) -> Result<Self, CostError> {
         let (total, extra) = costs;
         let arm = |own: bool| {
-            let models = models.iter();
+            let models = answers.models.iter();
             let of_arm = models.filter(move |one| (one.tier == Tier::Tenant) == own);
             together(of_arm.map(|one| &one.feedback))
         };
@@ -101,7 +104,7 @@ impl Earned {
         Ok(Self {
             value: value.transpose()?,
             own: judged.transpose()?.map(|value| (value, extra)),
-            models,
+            answers,
             all,
             setting,
         })
@@ -122,10 +125,30 @@ impl Earned {
         })
     }
 
+    /// As the page for finance shows it; none where the value of an answer is not known.
+    pub(crate) fn on_page(&self) -> Option<ValueRow> {
+        Some(ValueRow {
+            value: self.value.clone()?,
+            answered: self.all.answered,
+            verdict: self.own.as_ref().map(|(own, _)| own.verdict),
+        })
+    }
+
+    /// What answers were worth, by the day they were given on.
+    pub(crate) fn by_day(&self) -> Vec<(NaiveDate, Decimal)> {
+        let worth = |accepted: u64| {
+            let setting = self.setting?;
+            setting.value_per_accepted.checked_mul(accepted.into())
+        };
+        let days = self.answers.accepted_on.iter();
+        days.filter_map(|(day, accepted)| Some((*day, worth(*accepted)?)))
+            .collect()
+    }
+
     pub(crate) fn to_wire(&self, currency: Currency) -> v1::TenantValue {
         let all = &self.all;
         let rate = all.accepted as f64 / all.answered.max(1) as f64;
-        let models = self.models.iter().map(|one| v1::AnswersOfModel {
+        let models = self.answers.models.iter().map(|one| v1::AnswersOfModel {
             model: one.model.clone(),
             tier: v1::Tier::from(one.tier).into(),
             answered: one.feedback.answered,
@@ -167,10 +190,10 @@ impl Costs {
         let ctx = TenantContext::for_background_work(tenant, "costs");
         let (from, to) = data.span();
         let tx = self.store.begin(&ctx).await?;
-        let models = tx.answers().counted(from, to).await?;
+        let answers = tx.answers().counted(from, to).await?;
         drop(tx);
         let value = known.settings.value_per_accepted;
-        Ok(Some(Earned::of(tenant, models, value, costs, currency)?))
+        Ok(Some(Earned::of(tenant, answers, value, costs, currency)?))
     }
 
     /// Keeps the verdict on the tenant's own model where the router finds it. A report does not wait

@@ -175,9 +175,8 @@ impl Chain {
             .collect();
         let built_in = built_in();
         let (policy, unproven) = (&self.policy, self.unproven);
-        let route =
-            choose_worthy_route(policy, ask, &candidates, unproven, &built_in, self.worth)
-                .explaining_spaces(|name| self.is_left_behind(name));
+        let route = choose_worthy_route(policy, ask, &candidates, unproven, &built_in, self.worth)
+            .explaining_spaces(|name| self.is_left_behind(name));
         let ranker = match self.ranker(&route.model) {
             Some((_, ranker)) => ranker,
             None => global_ranker(),

@@ -96,7 +96,7 @@ pub struct CostReport {
 }
 
 /// What one tenant costs, or what no tenant bears. Amounts in whole minor units.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CostRow {
     /// The tenant; none: unallocated.
     pub tenant: Option<TenantId>,

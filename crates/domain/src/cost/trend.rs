@@ -7,8 +7,10 @@ use rust_decimal::Decimal;
 
 use super::group::{Bearer, round_totals, sum_up};
 use super::{
-    BudgetLevel, BudgetStatus, By, CostError, CostInput, Currency, Month, Trend, cost_lines,
+    BudgetLevel, BudgetStatus, By, CostError, CostInput, CostReport, CostRow, Currency, Month,
+    Trend, cost_lines,
 };
+use crate::TenantId;
 
 /// The totals of the month before, over the same number of days.
 pub(super) struct Before {
@@ -60,15 +62,47 @@ pub(super) fn compared(
 impl Trend {
     /// How `total` does against the month before.
     pub(super) fn of(before: &Before, total: Decimal) -> Self {
-        let change = total - before.total;
+        let Before {
+            month,
+            until,
+            total: then,
+            ..
+        } = *before;
+        Self::between(month, until, then, total)
+    }
+
+    fn between(month: Month, until: NaiveDate, then: Decimal, now: Decimal) -> Self {
+        let change = now - then;
         Self {
-            month: before.month,
-            until: before.until,
-            total: before.total,
+            month,
+            until,
+            total: then,
             change,
-            change_percent: percent(change, before.total)
-                .map(|share| share.round_dp(1).normalize()),
+            change_percent: percent(change, then).map(|share| share.round_dp(1).normalize()),
         }
+    }
+}
+
+impl CostReport {
+    /// The report of one tenant alone: its row is the total, and nothing tells of others. Usage
+    /// without a price is left as it is, as it is not known whose it was.
+    pub fn keep_only(&mut self, tenant: &TenantId) {
+        self.rows.retain(|row| row.tenant.as_ref() == Some(tenant));
+        let zero = self.currency.round(Decimal::ZERO);
+        let own = self.rows.first();
+        self.unallocated = CostRow {
+            total: zero,
+            ..CostRow::default()
+        };
+        self.total = own.map_or(zero, |row| row.total);
+        self.price_book_total = self.total;
+        self.forecast = own.map_or(zero, |row| row.forecast);
+        self.units = own.map(|row| row.units.clone()).unwrap_or_default();
+        self.budget = own.and_then(|row| row.budget.clone());
+        let then = own.and_then(|row| row.previous_total);
+        let compared = self.previous.take().zip(then);
+        self.previous =
+            compared.map(|(all, then)| Trend::between(all.month, all.until, then, self.total));
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::cost::ArmFeedback;
 use domain::{ExpertId, Said, Tier, who_took_it};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
 use super::Answers;
-use crate::convert::{count, from_json, micros, named};
+use crate::convert::{count, from_json, micros, named, time};
 use crate::rows::answers::{Column, Entity};
 use crate::rows::feedback;
 use crate::{Feedback, Result};
@@ -29,9 +29,23 @@ pub struct AnswersOfModel {
     pub feedback: ArmFeedback,
 }
 
+/// Answers counted by what people did with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CountedAnswers {
+    /// By tier and model.
+    pub models: Vec<AnswersOfModel>,
+    /// Those that were accepted, by the day they were given on; days without any are left out.
+    pub accepted_on: BTreeMap<NaiveDate, u64>,
+}
+
 /// What of an answer is needed to judge it.
-type Judged = (String, String, String, sea_orm::JsonValue);
-type Counts = BTreeMap<(String, String), ArmFeedback>;
+type Judged = (String, String, String, sea_orm::JsonValue, i64);
+
+#[derive(Default)]
+struct Counts {
+    models: BTreeMap<(String, String), ArmFeedback>,
+    accepted_on: BTreeMap<NaiveDate, u64>,
+}
 
 impl Answers<'_> {
     /// The answers given in `from..to`, counted by tier and model, with all that was said about them
@@ -40,11 +54,7 @@ impl Answers<'_> {
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "answers.counted", skip_all)]
-    pub async fn counted(
-        &self,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-    ) -> Result<Vec<AnswersOfModel>> {
+    pub async fn counted(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<CountedAnswers> {
         let mut counts = self.answered(from, to).await?;
         let mut after = None;
         loop {
@@ -56,17 +66,18 @@ impl Answers<'_> {
                 break;
             }
         }
-        counts
-            .into_iter()
-            .map(|((tier, model), feedback)| {
-                let tier = named("answers.tier", &tier, Tier::parse)?;
-                Ok(AnswersOfModel {
-                    model,
-                    tier,
-                    feedback,
-                })
+        let models = counts.models.into_iter().map(|((tier, model), feedback)| {
+            let tier = named("answers.tier", &tier, Tier::parse)?;
+            Ok(AnswersOfModel {
+                model,
+                tier,
+                feedback,
             })
-            .collect()
+        });
+        Ok(CountedAnswers {
+            models: models.collect::<Result<_>>()?,
+            accepted_on: counts.accepted_on,
+        })
     }
 
     fn given(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Select<Entity> {
@@ -97,7 +108,10 @@ impl Answers<'_> {
             };
             ((tier, model), feedback)
         });
-        Ok(counted.collect())
+        Ok(Counts {
+            models: counted.collect(),
+            ..Counts::default()
+        })
     }
 
     /// Answers that something was said about, by request.
@@ -122,6 +136,7 @@ impl Answers<'_> {
             .column(Column::Tier)
             .column(Column::Model)
             .column(Column::Experts)
+            .column(Column::AnsweredAt)
             .order_by_asc(Column::RequestId)
             .limit(PAGE);
         if let Some(after) = after {
@@ -148,28 +163,31 @@ impl Answers<'_> {
             let one = Feedback::try_from(row)?;
             said.entry(one.request_id).or_default().push(one.said);
         }
-        for (request, tier, model, experts) in page {
+        for (request, tier, model, experts, answered_at) in page {
             let said = said.remove(&request).unwrap_or_default();
             let experts: Vec<(ExpertId, f64)> = from_json("answers.experts", experts)?;
-            let known = counts.entry((tier, model)).or_default();
-            count_judged(known, &experts, &said);
+            let known = counts.models.entry((tier, model)).or_default();
+            if count_judged(known, &experts, &said) {
+                let day = time("answers.answered_at", answered_at)?.date_naive();
+                *counts.accepted_on.entry(day).or_default() += 1;
+            }
         }
         Ok(())
     }
 }
 
-/// Counts one judged answer that named `experts`.
-fn count_judged(counts: &mut ArmFeedback, experts: &[(ExpertId, f64)], said: &[Said]) {
+/// Counts one judged answer that named `experts`, and says if it was accepted.
+fn count_judged(counts: &mut ArmFeedback, experts: &[(ExpertId, f64)], said: &[Said]) -> bool {
     if said.is_empty() || counts.judged >= counts.answered {
         // What was answered between two reads of the same call waits for the next one.
-        return;
+        return false;
     }
     counts.judged += 1;
     let takers = who_took_it(said);
     let place = experts
         .iter()
         .position(|(expert, _)| takers.contains(expert));
-    let Some(place) = place else { return };
+    let Some(place) = place else { return false };
     counts.accepted += 1;
     let place = place.min(PLACES - 1);
     if counts.positions.len() <= place {
@@ -178,4 +196,5 @@ fn count_judged(counts: &mut ArmFeedback, experts: &[(ExpertId, f64)], said: &[S
     if let Some(taken) = counts.positions.get_mut(place) {
         *taken += 1;
     }
+    true
 }

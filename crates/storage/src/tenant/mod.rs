@@ -35,7 +35,7 @@ mod trials;
 mod values;
 
 pub use answers::{Answer, Answers, JudgedAnswer, NewAnswer, Shadow};
-pub use answers_counted::AnswersOfModel;
+pub use answers_counted::{AnswersOfModel, CountedAnswers};
 pub use audit::Audit;
 pub use classifications::{Classification, Classifications, Outcome as ClassificationOutcome};
 pub use corrections::{Corrections, CorrectionsStamp};

@@ -3,7 +3,9 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::cost::{Meter, Month, PriceBook, Service, UsageEntry, UsageLine, ValueVerdict};
 use domain::{Change, ErrorKind, FeedbackVerdict, Said, TenantContext, Tier};
-use tenantry_storage::{Answer, Booked, KeptVerdict, NewFeedback, Retain, Usage, UsageKey};
+use tenantry_storage::{
+    Answer, Booked, CountedAnswers, KeptVerdict, NewFeedback, Retain, Usage, UsageKey,
+};
 
 use super::world::{World, context, expert_id, later, now, tenant_id};
 
@@ -31,7 +33,10 @@ fn day(days_ago: i64) -> NaiveDate {
 /// All lines of the last ten days, in short: day ago, for day ago, quantity.
 async fn lines(usage: &Usage, tenant: &str, meter: Meter) -> Vec<(i64, Option<i64>, u64)> {
     let tenant = (!tenant.is_empty()).then(|| tenant_id(tenant));
-    let all = usage.lines(tenant.as_ref(), day(10), day(-1)).await.unwrap();
+    let all = usage
+        .lines(tenant.as_ref(), day(10), day(-1))
+        .await
+        .unwrap();
     let ago = |of: NaiveDate| (day(0) - of).num_days();
     let of_meter = all.into_iter().filter(|line| line.meter == meter);
     of_meter
@@ -63,22 +68,39 @@ pub async fn fill(world: &World, ctx: &TenantContext) {
         .unwrap();
     let tx = world.tx(ctx).await;
     let verdict = kept("2027-01", ValueVerdict::WorthIt);
-    tx.values().put(verdict.month, Some(&verdict)).await.unwrap();
+    tx.values()
+        .put(verdict.month, Some(&verdict))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
 pub async fn an_entry_counts_once(world: World) {
     let usage = world.store.platform().usage();
-    let first = entry("a", "acme", now(), &[(Meter::Requests, 2), (Meter::BytesIn, 9)]);
+    let first = entry(
+        "a",
+        "acme",
+        now(),
+        &[(Meter::Requests, 2), (Meter::BytesIn, 9)],
+    );
     let twice = vec![first.clone(), first.clone()];
     let booked = usage.add(twice, now()).await.unwrap();
-    assert_eq!(booked, Booked { new: 1, known: 1, late: 0 });
+    assert_eq!(
+        booked,
+        Booked {
+            new: 1,
+            known: 1,
+            late: 0
+        }
+    );
     let other = entry("b", "acme", later(1), &[(Meter::Requests, 3)]);
     let booked = usage.add(vec![first, other], later(2)).await.unwrap();
     assert_eq!((booked.new, booked.known), (1, 1));
     assert_eq!(lines(&usage, "acme", Meter::Requests).await, [(0, None, 5)]);
     assert_eq!(lines(&usage, "acme", Meter::BytesIn).await, [(0, None, 9)]);
-    let hours = usage.hours(&context("acme"), days_ago(1), later(60), 9).await;
+    let hours = usage
+        .hours(&context("acme"), days_ago(1), later(60), 9)
+        .await;
     let hours = hours.unwrap();
     assert_eq!(hours.len(), 2);
     assert_eq!(hours[1].quantity, 5);
@@ -90,7 +112,10 @@ pub async fn the_highest_of_a_day_is_kept(world: World) {
         let used = entry(id, "acme", now(), &[(Meter::StoredBytes, quantity)]);
         usage.add(vec![used], now()).await.unwrap();
     }
-    assert_eq!(lines(&usage, "acme", Meter::StoredBytes).await, [(0, None, 9)]);
+    assert_eq!(
+        lines(&usage, "acme", Meter::StoredBytes).await,
+        [(0, None, 9)]
+    );
 }
 
 pub async fn late_usage_is_an_adjustment_and_closed_days_stay(world: World) {
@@ -104,8 +129,18 @@ pub async fn late_usage_is_an_adjustment_and_closed_days_stay(world: World) {
     usage.close_before(day(5)).await.unwrap();
     assert_eq!(usage.closed_before().await.unwrap(), Some(day(1)));
     let late = [
-        entry("b", "acme", days_ago(3), &[(Meter::Requests, 1), (Meter::StoredBytes, 6)]),
-        entry("c", "acme", days_ago(3), &[(Meter::Requests, 1), (Meter::StoredBytes, 13)]),
+        entry(
+            "b",
+            "acme",
+            days_ago(3),
+            &[(Meter::Requests, 1), (Meter::StoredBytes, 6)],
+        ),
+        entry(
+            "c",
+            "acme",
+            days_ago(3),
+            &[(Meter::Requests, 1), (Meter::StoredBytes, 13)],
+        ),
         entry("d", "acme", days_ago(3), &[(Meter::StoredBytes, 12)]),
     ];
     for late in late {
@@ -161,14 +196,20 @@ pub async fn usage_is_read_in_pages(world: World) {
     let (mut days, mut hours) = (Vec::new(), Vec::new());
     let mut after = None;
     loop {
-        let page = usage.days_page(&acme, day(9), day(0), after, 2).await.unwrap();
+        let page = usage
+            .days_page(&acme, day(9), day(0), after, 2)
+            .await
+            .unwrap();
         after = page.last().map(|(key, _)| key.clone());
         let Some(last) = &after else { break };
         // The key survives being a text.
         assert_eq!(last.to_string().parse::<UsageKey>().as_ref(), Ok(last));
         days.extend(page.into_iter().map(|(_, line)| line));
     }
-    let mut all = usage.lines(Some(&tenant_id("acme")), day(9), day(0)).await.unwrap();
+    let mut all = usage
+        .lines(Some(&tenant_id("acme")), day(9), day(0))
+        .await
+        .unwrap();
     all.sort();
     let mut sorted = days.clone();
     sorted.sort();
@@ -176,14 +217,20 @@ pub async fn usage_is_read_in_pages(world: World) {
     assert!(days.windows(2).all(|two| two[0].day <= two[1].day));
     let mut after = None;
     loop {
-        let page = usage.hours_page(&acme, days_ago(9), later(60), after, 3).await.unwrap();
+        let page = usage
+            .hours_page(&acme, days_ago(9), later(60), after, 3)
+            .await
+            .unwrap();
         after = page.last().map(|(key, _)| key.clone());
         if after.is_none() {
             break;
         }
         hours.extend(page.into_iter().map(|(_, hour)| hour));
     }
-    let all = usage.hours(&acme, days_ago(9), later(60), 999).await.unwrap();
+    let all = usage
+        .hours(&acme, days_ago(9), later(60), 999)
+        .await
+        .unwrap();
     assert_eq!(hours, all);
     assert_eq!(hours.len(), 8);
     assert!("made up".parse::<UsageKey>().is_err());
@@ -202,9 +249,18 @@ pub async fn price_books_follow_each_other(world: World) {
     prices.keep(&dearer, 1, "ops", later(1)).await.unwrap();
     let in_force = prices.book().await.unwrap().unwrap();
     assert_eq!((in_force.revision, in_force.book), (2, dearer));
-    let events = world.store.platform().audit_events(None, None, 9).await.unwrap();
+    let events = world
+        .store
+        .platform()
+        .audit_events(None, None, 9)
+        .await
+        .unwrap();
     let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
-    assert_eq!(actions, ["prices.update", "prices.update"], "what is refused is none");
+    assert_eq!(
+        actions,
+        ["prices.update", "prices.update"],
+        "what is refused is none"
+    );
 }
 
 pub async fn budgets_are_set_and_cleared(world: World) {
@@ -212,7 +268,10 @@ pub async fn budgets_are_set_and_cleared(world: World) {
     let prices = world.store.platform().prices();
     let amount = |text: &str| Some(text.parse().unwrap());
     let set = async |tenant, monthly| {
-        prices.set_budget(tenant, monthly, "ops", now()).await.unwrap();
+        prices
+            .set_budget(tenant, monthly, "ops", now())
+            .await
+            .unwrap();
     };
     set(Some(acme.tenant()), amount("10")).await;
     set(Some(acme.tenant()), amount("12.50")).await;
@@ -262,7 +321,13 @@ pub async fn answers_are_counted_by_what_became_of_them(world: World) {
     // More than a page of them.
     for at in 0..1_010 {
         let expert = ["e1", "e2"][at % 2];
-        say(&format!("r{at:04}"), FeedbackVerdict::Accepted, expert, None).await;
+        say(
+            &format!("r{at:04}"),
+            FeedbackVerdict::Accepted,
+            expert,
+            None,
+        )
+        .await;
     }
     say("r1011", FeedbackVerdict::Rejected, "e1", None).await;
     say("r1012", FeedbackVerdict::Reassigned, "e1", Some("e9")).await;
@@ -273,19 +338,26 @@ pub async fn answers_are_counted_by_what_became_of_them(world: World) {
     tx.commit().await.unwrap();
     let tx = world.tx(&acme).await;
     let counted = tx.answers().counted(days_ago(1), later(1)).await.unwrap();
-    let of = |tier| counted.iter().find(|one| one.tier == tier).unwrap();
+    let of = |tier| counted.models.iter().find(|one| one.tier == tier).unwrap();
     let own = &of(Tier::Tenant).feedback;
-    assert_eq!((own.answered, own.judged, own.accepted), (1_100, 1_012, 1_009));
+    assert_eq!(
+        (own.answered, own.judged, own.accepted),
+        (1_100, 1_012, 1_009)
+    );
     assert_eq!(own.positions, [504, 505]);
     assert!(own.validate().is_ok());
     let above = &of(Tier::Global).feedback;
     assert_eq!((above.answered, above.judged), (1, 0));
     assert_eq!(of(Tier::Global).model, "above");
+    let days: Vec<_> = counted.accepted_on.into_iter().collect();
+    assert_eq!(days, [(now().date_naive(), 1_009)]);
     // The end is not in it.
-    assert!(tx.answers().counted(days_ago(1), now()).await.unwrap().is_empty());
+    let none = tx.answers().counted(days_ago(1), now()).await.unwrap();
+    assert_eq!(none, CountedAnswers::default());
     drop(tx);
     let tx = world.tx(&globex).await;
-    assert!(tx.answers().counted(days_ago(9), later(9)).await.unwrap().is_empty());
+    let none = tx.answers().counted(days_ago(9), later(9)).await.unwrap();
+    assert_eq!(none, CountedAnswers::default());
 }
 
 pub async fn verdicts_are_kept_by_month_and_changes_are_told(world: World) {
@@ -323,7 +395,9 @@ pub async fn tenant_b_cannot_see_usage_of_a(world: World) {
     let platforms = entry("p", "", now(), &[(Meter::OverheadCpu, 5)]);
     usage.add(vec![used, platforms], now()).await.unwrap();
     let globex = context("globex");
-    let hours = usage.hours_page(&globex, days_ago(1), later(9), None, 9).await;
+    let hours = usage
+        .hours_page(&globex, days_ago(1), later(9), None, 9)
+        .await;
     assert!(hours.unwrap().is_empty());
     let days = usage.days_page(&globex, day(1), day(0), None, 9).await;
     assert!(days.unwrap().is_empty());

@@ -1,0 +1,172 @@
+//! The report of a month.
+
+use super::*;
+
+#[tokio::test]
+async fn a_month_is_priced_split_and_adds_up() {
+    let world = World::new().await;
+    assert_eq!(world.prices(0, vec![version()]).await.unwrap(), 1);
+    world
+        .used("a", "acme", "2026-11-03", Meter::EmbeddingTokens, 2_500_000)
+        .await;
+    world
+        .used("b", "acme", "2026-11-04", Meter::ModelCpu, 1_500_000)
+        .await;
+    world
+        .used(
+            "c",
+            "globex",
+            "2026-11-04",
+            Meter::EmbeddingTokens,
+            1_000_000,
+        )
+        .await;
+    world
+        .used("d", "globex", "2026-11-05", Meter::BytesOut, 7)
+        .await;
+    world
+        .used(
+            "e",
+            "globex",
+            "2026-10-05",
+            Meter::EmbeddingTokens,
+            4_000_000,
+        )
+        .await;
+    let report = world.report(&Scope::All, "", By::Service).await.unwrap();
+    assert_eq!(
+        (report.month.as_str(), report.until.as_str()),
+        ("2026-11", "2026-11-21")
+    );
+    // 21 of the 30 days: 21 of the 30, by two.
+    let rows: Vec<_> = report.rows.iter().map(short).collect();
+    let acme = ("tenants/acme", "4.00", "10.50", "14.50");
+    assert_eq!(rows, [acme, ("tenants/globex", "1.00", "10.50", "11.50")]);
+    assert_eq!(report.unallocated.unwrap().total, "0.00");
+    assert_eq!(
+        (report.total.as_str(), report.price_book_total.as_str()),
+        ("26.00", "26.00")
+    );
+    assert!(!report.example_prices);
+    assert_eq!(report.unpriced.len(), 1);
+    assert_eq!(
+        (
+            report.unpriced[0].meter.as_str(),
+            report.unpriced[0].quantity
+        ),
+        ("bytes_out", 7)
+    );
+    let parts: Vec<_> = report.rows[0]
+        .parts
+        .iter()
+        .map(|p| (p.label.as_str(), p.cost.as_str()))
+        .collect();
+    assert_eq!(parts, [("shared", "10.50"), ("router", "4.00")]);
+    // October up to the 21st: 21 of 31 days of the licence, and globex's tokens.
+    let previous = report.previous.unwrap();
+    assert_eq!(
+        (previous.until.as_str(), previous.total.as_str()),
+        ("2026-10-21", "24.32")
+    );
+    // The first days of the month are over: the same numbers again.
+    let october = world
+        .report(&Scope::All, "2026-10", By::None)
+        .await
+        .unwrap();
+    assert_eq!(october.total, "34.00");
+    assert_eq!(
+        world
+            .report(&Scope::All, "2026-10", By::None)
+            .await
+            .unwrap(),
+        october
+    );
+}
+
+#[tokio::test]
+async fn one_tenant_sees_its_own_row_and_nothing_of_others() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    world
+        .used("a", "acme", "2026-11-03", Meter::EmbeddingTokens, 1_000_000)
+        .await;
+    world
+        .used("b", "globex", "2026-11-03", Meter::BytesOut, 9)
+        .await;
+    let report = world
+        .report(&of("acme"), "2026-11", By::None)
+        .await
+        .unwrap();
+    let rows: Vec<_> = report.rows.iter().map(short).collect();
+    assert_eq!(rows, [("tenants/acme", "1.00", "10.50", "11.50")]);
+    assert!(
+        report.unpriced.is_empty(),
+        "what another used is nobody else's business"
+    );
+    assert!(report.unallocated.is_none() && report.previous.is_none() && report.budget.is_none());
+    assert_eq!(
+        (report.total.as_str(), report.price_book_total.as_str()),
+        ("", "")
+    );
+    let error = world
+        .report(&of("nobody"), "2026-11", By::None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn months_that_are_none_or_have_not_begun_are_refused() {
+    let world = World::new().await;
+    for (month, reason) in [
+        ("2026-12", "MONTH_IN_FUTURE"),
+        ("November", "MONTH_MALFORMED"),
+    ] {
+        let error = world
+            .report(&Scope::All, month, By::None)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind(), error.reason()),
+            (ErrorKind::InvalidArgument, reason)
+        );
+        assert!(error.message().contains("ask for") || error.message().contains("2026-11"));
+    }
+}
+
+#[tokio::test]
+async fn what_an_erased_tenant_used_stays_in_the_totals() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    world
+        .used(
+            "a",
+            "globex",
+            "2026-11-03",
+            Meter::EmbeddingTokens,
+            3_000_000,
+        )
+        .await;
+    let before = world.report(&Scope::All, "", By::None).await.unwrap();
+    let platform = world.costs.store.platform();
+    platform.erase_tenant(&id("globex"), at(NOW)).await.unwrap();
+    let after = world.report(&Scope::All, "", By::None).await.unwrap();
+    assert_eq!(after.total, before.total);
+    let globex = after
+        .rows
+        .iter()
+        .find(|row| row.tenant == "tenants/globex")
+        .unwrap();
+    assert_eq!((globex.erased, globex.direct.as_str()), (true, "3.00"));
+    assert!(globex.value.is_none());
+    // An operator may still ask for it.
+    assert_eq!(
+        world
+            .report(&of("globex"), "", By::None)
+            .await
+            .unwrap()
+            .rows
+            .len(),
+        1
+    );
+}

@@ -1,0 +1,105 @@
+//! What answers are worth, and what was used.
+
+use super::*;
+
+#[tokio::test]
+async fn answers_have_a_value_and_own_models_a_verdict() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    // 600 of own training; the tier above is taken as often.
+    world
+        .used("t", "acme", "2026-11-03", Meter::TrainingCpu, 600_000_000)
+        .await;
+    world.answers("acme", Tier::Tenant, 300, 210).await;
+    world.answers("acme", Tier::Global, 300, 210).await;
+    let row = async || {
+        let report = world.report(&of("acme"), "", By::None).await.unwrap();
+        report.rows.into_iter().next().unwrap()
+    };
+    let value = row().await.value.unwrap();
+    assert_eq!(
+        (value.answered, value.judged, value.accepted),
+        (600, 600, 420)
+    );
+    assert!((value.take_rate.unwrap() - 0.7).abs() < 1e-9);
+    assert_eq!(
+        (value.value.as_str(), value.own_model),
+        ("", None),
+        "its value is not known"
+    );
+    let newest = async || {
+        let ctx = TenantContext::for_background_work(&id("acme"), "test");
+        let tx = world.costs.store.begin(&ctx).await.unwrap();
+        tx.values()
+            .newest()
+            .await
+            .unwrap()
+            .map(|kept| kept.verdict.as_str())
+    };
+    assert_eq!(newest().await, None);
+
+    world.value_per_accepted("acme", "0.50").await;
+    let costly = row().await;
+    let value = costly.value.unwrap();
+    assert_eq!(costly.total, "610.50");
+    assert_eq!(
+        (value.value.as_str(), value.net.as_str()),
+        ("210.00", "-400.50")
+    );
+    let own = value.own_model.unwrap();
+    assert_eq!(own.verdict(), v1::model_value::Verdict::NotWorthIt);
+    assert_eq!(
+        (own.extra_cost.as_str(), own.net_mean.as_str()),
+        ("600.00", "-600.00")
+    );
+    assert_eq!(newest().await, Some("NOT_WORTH_IT"), "the router finds it");
+
+    // Where an answer is worth more, the same feedback says nothing yet.
+    world.value_per_accepted("acme", "5000").await;
+    let own = row().await.value.unwrap().own_model.unwrap();
+    assert_eq!(own.verdict(), v1::model_value::Verdict::NotEnoughFeedback);
+    assert_eq!(newest().await, Some("NOT_ENOUGH_FEEDBACK"));
+    world.costs.refresh_verdicts().await.unwrap();
+    assert_eq!(newest().await, Some("NOT_ENOUGH_FEEDBACK"));
+}
+
+#[tokio::test]
+async fn usage_is_listed_by_hour_and_by_day() {
+    let world = World::new().await;
+    world
+        .used("a", "acme", "2026-11-03", Meter::Requests, 2)
+        .await;
+    world
+        .used("b", "acme", "2026-11-04", Meter::Requests, 3)
+        .await;
+    world
+        .used("c", "globex", "2026-11-04", Meter::Requests, 9)
+        .await;
+    let ctx = TenantContext::for_background_work(&id("acme"), "test");
+    let mut request = v1::ListUsageRequest {
+        page_size: 1,
+        ..Default::default()
+    };
+    let list = async |request: &v1::ListUsageRequest| {
+        let query = crate::usage::UsageQuery::parse(request, at(NOW)).unwrap();
+        world.costs.usage(&ctx, query).await.unwrap()
+    };
+    let first = list(&request).await;
+    request.page_token = first.next_page_token;
+    let second = list(&request).await;
+    let quantities = [first.usage[0].quantity, second.usage[0].quantity];
+    assert_eq!(quantities, [2, 3]);
+    assert_eq!(first.usage[0].unit, "requests");
+    request.page_token = second.next_page_token;
+    assert!(list(&request).await.usage.is_empty());
+    let hourly = v1::ListUsageRequest {
+        period: v1::list_usage_request::Period::Hour.into(),
+        ..Default::default()
+    };
+    let hours = list(&hourly).await.usage;
+    assert_eq!(hours.len(), 2);
+    assert_eq!(
+        hours[0].start_time,
+        Some(api::timestamp(at("2026-11-03T10:00:00Z")))
+    );
+}
