@@ -10,6 +10,7 @@ mod month;
 mod prices;
 mod report;
 mod scope;
+mod signals;
 mod upkeep;
 mod usage;
 mod value;
@@ -21,7 +22,7 @@ use api::v1::cost_service_server::CostServiceServer;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 
-pub use upkeep::keep_verdicts;
+pub use upkeep::keep_watch;
 
 /// The full name of the service, for the health service.
 pub const SERVICE_NAME: &str = "tenantry.v1.CostService";

@@ -1,5 +1,5 @@
-//! Works out the verdicts on tenants' own models from time to time, asked or not: the router follows
-//! them.
+//! Works out the month from time to time, asked or not: the router follows the verdicts on tenants' own
+//! models, and operators are told of budgets and jumps.
 
 use std::time::Duration;
 
@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Costs;
 use crate::scope::Scope;
+use crate::signals::Signals;
 
-/// Works them out every so often, until it is told to stop.
-pub async fn keep_verdicts(costs: Costs, every: Duration, stop: CancellationToken) {
+/// Works it out every so often, until it is told to stop.
+pub async fn keep_watch(costs: Costs, every: Duration, stop: CancellationToken) {
+    let mut signals = Signals::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -19,21 +21,22 @@ pub async fn keep_verdicts(costs: Costs, every: Duration, stop: CancellationToke
         }
         let done = tokio::select! {
             () = stop.cancelled() => return,
-            done = costs.refresh_verdicts() => done,
+            done = costs.watch(&mut signals) => done,
         };
         if let Err(error) = done {
             tracing::warn!(
                 ?error,
-                "the verdicts on own models were not worked out; trying again"
+                "the costs of the month were not worked out; trying again"
             );
         }
     }
 }
 
 impl Costs {
-    /// Works out the verdicts of the current month, and keeps them.
-    pub(crate) async fn refresh_verdicts(&self) -> Result<(), ServiceError> {
+    /// Works out the current month: keeps the verdicts, and signals what is new.
+    pub(crate) async fn watch(&self, signals: &mut Signals) -> Result<(), ServiceError> {
         let month = Month::of(self.clock.now().date_naive());
-        self.report(&Scope::All, month, By::None).await.map(drop)
+        let made = self.report(&Scope::All, month, By::None).await?;
+        self.signal(&made, signals).await
     }
 }

@@ -22,8 +22,8 @@ use crate::usage::{self, MeteredJobs};
 /// The build: the version, and the commit where it is known. Models' lineage names it.
 const BUILD: &str = env!("TENANTRY_BUILD");
 
-/// How often it is worked out whether tenants' own models are worth what they cost.
-const VERDICTS_EVERY: Duration = Duration::from_secs(15 * 60);
+/// How often the month's costs are worked out unasked: for verdicts on models, budgets and jumps.
+const COSTS_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// Serves until SIGINT or SIGTERM, then finishes what was begun.
 ///
@@ -327,9 +327,9 @@ impl Assembled {
 
     fn add_costs(&mut self, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
         let service = costs::Costs::new(parts.store.clone(), gate.clone(), clock.clone());
-        let refreshed = service.clone();
+        let watched = service.clone();
         self.background
-            .spawn(|stop| costs::keep_verdicts(refreshed, VERDICTS_EVERY, stop));
+            .spawn(|stop| costs::keep_watch(watched, COSTS_EVERY, stop));
         self.routes.add_service(service.service());
         self.names.push(costs::SERVICE_NAME);
     }

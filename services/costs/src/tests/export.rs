@@ -91,13 +91,7 @@ async fn the_page_has_costs_values_and_days() {
     let cost = &report.rows[0].total;
     // 2.50 of tokens, 1.50 of training, 10.50 of the licence; three answers of 7.
     assert_eq!(cost, "14.50");
-    for text in [
-        "14.50",
-        "21.00",
-        "3 Nov",
-        "10 Nov",
-        "not enough feedback",
-    ] {
+    for text in ["14.50", "21.00", "3 Nov", "10 Nov", "not enough feedback"] {
         assert!(page.contains(text), "{text}");
     }
 }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::Costs;
 use crate::scope::Scope;
+use crate::signals::Signals;
 
 struct Nobody;
 

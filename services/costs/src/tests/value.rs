@@ -59,7 +59,8 @@ async fn answers_have_a_value_and_own_models_a_verdict() {
     let own = row().await.value.unwrap().own_model.unwrap();
     assert_eq!(own.verdict(), v1::model_value::Verdict::NotEnoughFeedback);
     assert_eq!(newest().await, Some("NOT_ENOUGH_FEEDBACK"));
-    world.costs.refresh_verdicts().await.unwrap();
+    let mut signals = Signals::default();
+    world.costs.watch(&mut signals).await.unwrap();
     assert_eq!(newest().await, Some("NOT_ENOUGH_FEEDBACK"));
 }
 
@@ -102,4 +103,41 @@ async fn usage_is_listed_by_hour_and_by_day() {
         hours[0].start_time,
         Some(api::timestamp(at("2026-11-03T10:00:00Z")))
     );
+}
+
+#[tokio::test]
+async fn a_jump_over_the_turn_of_the_month_is_seen() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    let tokens = Meter::EmbeddingTokens;
+    for (n, day) in ["2026-10-28", "2026-10-30", "2026-10-31"]
+        .iter()
+        .enumerate()
+    {
+        world
+            .used(&format!("a{n}"), "acme", day, tokens, 1_000_000)
+            .await;
+        world
+            .used(&format!("g{n}"), "globex", day, tokens, 1_000_000)
+            .await;
+    }
+    world
+        .used("a", "acme", "2026-11-01", tokens, 9_000_000)
+        .await;
+    world
+        .used("g", "globex", "2026-11-01", tokens, 2_000_000)
+        .await;
+    let month = world.costs.month("2026-11").unwrap();
+    let made = world
+        .costs
+        .report(&Scope::All, month, By::None)
+        .await
+        .unwrap();
+    let day = "2026-11-01".parse().unwrap();
+    let found = crate::signals::jumped(&made, day).unwrap();
+    let short: Vec<_> = found
+        .iter()
+        .map(|jump| (jump.tenant.as_str(), jump.cost))
+        .collect();
+    assert_eq!(short, [("acme", rust_decimal::Decimal::from(9))]);
 }
