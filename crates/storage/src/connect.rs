@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::FieldViolation;
 use migrations::Migrator;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -19,6 +19,8 @@ use crate::{Result, StorageConfig, StorageError};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long SQLite waits for *another process* that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two tries to turn WAL on in a file that another process just does the same to.
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 /// Any number, as long as it is always the same: who migrates holds it.
 const MIGRATION_LOCK: i64 = 0x7465_6e61_6e74;
 
@@ -75,7 +77,7 @@ impl Pools {
         // The writer comes first: it makes the file and turns WAL on, which stays on.
         let mut writing = options(&config.url, 1);
         writing.min_connections(1).map_sqlx_sqlite_opts(sqlite);
-        let writer = Database::connect(writing).await?;
+        let writer = connect_in_turn(writing).await?;
         let mut reading = options(&config.url, config.max_connections.max(1));
         reading.map_sqlx_sqlite_opts(|options| sqlite(options).pragma("query_only", "ON"));
         let reader = Database::connect(reading).await?;
@@ -112,6 +114,25 @@ impl Pools {
         Migrator::up(&transaction, None).await?;
         Ok(transaction.commit().await?)
     }
+}
+
+/// Connects the writer. Of several processes that turn WAL on in a new file at the same time SQLite
+/// refuses all but one at once, without its busy timeout: who is refused tries again.
+async fn connect_in_turn(options: ConnectOptions) -> Result<DatabaseConnection> {
+    let give_up = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match Database::connect(options.clone()).await {
+            Err(error) if is_locked(&error) && Instant::now() < give_up => {
+                tokio::time::sleep(LOCKED_PAUSE).await;
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// SQLite's `SQLITE_BUSY`, by its text: on the way through the layers the code is lost.
+fn is_locked(error: &DbErr) -> bool {
+    error.to_string().contains("database is locked")
 }
 
 fn bad_url(message: &str) -> StorageError {

@@ -310,13 +310,11 @@ async fn after_a_kill_what_was_acknowledged_is_counted_once() {
     let items = of("items_ingested", "IngestItems");
     assert!(items >= 40 + batches * 20, "{items} for {batches} batches");
     // A repeat of what was acknowledged is known.
-    for number in 0..batches {
-        let rows = batch(number).rows;
-        let (again, _) = operator
-            .ingest_rows("acme", &format!("load-{number}"), rows)
-            .await;
-        assert_eq!(again.accepted, 20);
-    }
+    let stream = tokio_stream::iter((0..batches).map(batch));
+    let again = operator.ingest().ingest_items(stream).await.unwrap();
+    let again: Vec<_> = again.into_inner().collect().await;
+    assert_eq!(again.len() as u64, batches);
+    assert!(again.iter().all(|one| one.as_ref().unwrap().accepted == 20));
     assert!(server.terminate().await);
     let server = TestServer::start(folder.path()).await;
     let operator = server.operator().await;
