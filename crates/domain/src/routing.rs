@@ -21,6 +21,8 @@ pub enum RouteReason {
     SteppedBack,
     /// The tenant's policy names this tier or version.
     Pinned,
+    /// The request names the model: somebody compares, and nobody was served by choice.
+    Requested,
     /// The tenant's policy tries the challenger on this request's key.
     Canary,
     /// The tenant's policy sends everything to the global model.
@@ -48,6 +50,7 @@ impl RouteReason {
             Self::RolledBack => "ROLLED_BACK",
             Self::SteppedBack => "STEPPED_BACK",
             Self::Pinned => "PINNED",
+            Self::Requested => "REQUESTED",
             Self::Canary => "CANARY",
             Self::KillSwitch => "KILL_SWITCH",
             Self::FallbackUnavailable => "FALLBACK_UNAVAILABLE",
@@ -252,6 +255,7 @@ pub fn choose_worthy_route(
         | RouteReason::RolledBack
         | RouteReason::SteppedBack => others.len() < candidates.len(),
         RouteReason::Pinned
+        | RouteReason::Requested
         | RouteReason::Canary
         | RouteReason::KillSwitch
         | RouteReason::FallbackUnavailable

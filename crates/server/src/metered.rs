@@ -64,7 +64,8 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        let Some((service, rpc)) = part_of(known_method(request.uri().path())) else {
+        let metered = part_of(known_method(request.uri().path()));
+        let Some((service, rpc)) = metered.filter(|_| self.book.is_open()) else {
             return Box::pin(inner.call(request));
         };
         let work = self.book.begin(WorkKind {

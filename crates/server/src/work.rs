@@ -23,7 +23,8 @@ pub trait UsageSink: Send + Sync + 'static {
 /// Writes down what work consumes. Clones write to the same place.
 #[derive(Clone)]
 pub struct WorkBook {
-    sink: Arc<dyn UsageSink>,
+    /// None: nothing is written down.
+    sink: Option<Arc<dyn UsageSink>>,
     clock: Clock,
 }
 
@@ -154,7 +155,20 @@ impl WorkBook {
     /// A book that is kept in `sink`.
     #[must_use]
     pub fn new(sink: Arc<dyn UsageSink>, clock: Clock) -> Self {
+        let sink = Some(sink);
         Self { sink, clock }
+    }
+
+    /// A book that nothing is written into: metering is off.
+    #[must_use]
+    pub fn closed(clock: Clock) -> Self {
+        Self { sink: None, clock }
+    }
+
+    /// Whether anything is written into it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.sink.is_some()
     }
 
     /// Begins a piece of work.
@@ -171,7 +185,9 @@ impl WorkBook {
 
     /// Keeps an entry that was made elsewhere.
     pub fn keep(&self, entry: &UsageEntry) {
-        self.sink.keep(entry);
+        if let Some(sink) = &self.sink {
+            sink.keep(entry);
+        }
     }
 }
 
@@ -233,7 +249,7 @@ impl Work {
         };
         let shares = std::mem::take(&mut self.lock().shares);
         for entry in split(entry, &shares) {
-            self.inner.book.sink.keep(&entry);
+            self.inner.book.keep(&entry);
         }
     }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: what a client waits for, alone, with a whole questionnaire, and while every
-//! tenant is retrained; and how long one retrain takes.
+//! tenant is retrained; how long one retrain takes; and what it costs to know what all that costs.
 
 mod load;
+mod metering;
 mod questionnaire;
 mod retrain;
 mod under_load;
@@ -84,6 +85,8 @@ enum Part {
     Questionnaire,
     /// A retrain of one tenant, against scikit-learn where it is there.
     Retrain,
+    /// The same questions to a server that meters and to one that does not.
+    Metering,
     /// Questions while all tenants are retrained, against quiet ones.
     Load,
 }
@@ -94,6 +97,7 @@ struct Measured {
     calls: Option<Report>,
     questionnaire: Option<questionnaire::Report>,
     retrain: Option<retrain::Report>,
+    metering: Option<metering::Report>,
     load: Option<under_load::Report>,
 }
 
@@ -162,6 +166,11 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         let tenant = load::with_experts(tenant, retrain::EXPERTS);
         all.retrain = Some(retrain::measure(screen, &prepared, args, tenant)?);
     }
+    if wants(Part::Metering) {
+        let (_, tenant) = load::tenant(&prepared.root, args.data.as_deref(), args.items)?;
+        let measuring = metering::measure(screen, &prepared, tenant, args.questions);
+        all.metering = Some(block_on(measuring)?);
+    }
     if wants(Part::Load) {
         let size = (args.tenants, args.tenant_items);
         let tenants = load::many(&prepared.root, args.data.as_deref(), size)?;
@@ -190,6 +199,9 @@ fn conclude(screen: Screen, args: &BenchArgs, all: &Measured) -> Result<()> {
         missed.extend(report.print(screen));
     }
     if let Some(report) = &all.retrain {
+        missed.extend(report.print(screen));
+    }
+    if let Some(report) = &all.metering {
         missed.extend(report.print(screen));
     }
     if let Some(report) = &all.load {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod by_hand;
+mod costs;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -81,18 +82,30 @@ pub fn run(args: &DemoArgs) -> Result<()> {
         } else {
             on_sample(screen, server, operator, tenants).await?
         };
-        finish(screen, &prepared, server, &boarded, begin, args).await
+        let ended = Ended { boarded, begin };
+        finish(screen, &prepared, server, operator, &ended, args).await
     }))
+}
+
+/// What is there when all was played.
+struct Ended {
+    boarded: Vec<Onboard>,
+    begin: Instant,
 }
 
 async fn finish(
     screen: Screen,
     prepared: &Prepared,
     server: &ServerProcess,
-    boarded: &[Onboard],
-    begin: Instant,
+    operator: &Operator,
+    Ended { boarded, begin }: &Ended,
     args: &DemoArgs,
 ) -> Result<()> {
+    screen.heading(
+        "What each customer costs, and what it earns",
+        "the operator",
+    );
+    costs::show(screen, operator, boarded).await?;
     screen.heading("Try it by hand", "you");
     if args.keep {
         by_hand::while_it_runs(screen, prepared, server, boarded)?;

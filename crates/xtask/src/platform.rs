@@ -50,7 +50,19 @@ pub async fn with_server<T>(
     prepared: &Prepared,
     work: impl AsyncFnOnce(&ServerProcess, &Operator) -> Result<T>,
 ) -> Result<T> {
-    let mut server = ServerProcess::start(&prepared.executable, &prepared.assets).await?;
+    with_server_of(prepared, &[], work).await
+}
+
+/// [`with_server`] whose server has `settings`, variables of its environment.
+///
+/// # Errors
+/// As of [`with_server`].
+pub async fn with_server_of<T>(
+    prepared: &Prepared,
+    settings: &[(&str, &str)],
+    work: impl AsyncFnOnce(&ServerProcess, &Operator) -> Result<T>,
+) -> Result<T> {
+    let mut server = ServerProcess::start(&prepared.executable, &prepared.assets, settings).await?;
     let operator = Operator::connect(&server.endpoint, &server.operator_key).await?;
     match work(&server, &operator).await {
         Ok(outcome) => server.stop().map(|()| outcome),

@@ -58,17 +58,21 @@ struct Guard {
 }
 
 impl ServerProcess {
-    /// Starts the server and waits until it is ready.
+    /// Starts the server with `settings`, variables of its environment, and waits until it is ready.
     ///
     /// # Errors
     /// When it dies first, with the end of its log, or is not ready in time.
-    pub async fn start(executable: &Path, assets: &Assets) -> Result<Self> {
+    pub async fn start(
+        executable: &Path,
+        assets: &Assets,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
         let log = File::create(folder.path().join("server.log"))?;
         let mut command = Command::new(executable);
         // The caller's own settings may name a real database: they are not for this server.
-        let settings = std::env::vars_os().map(|(name, _)| name);
-        for name in settings.filter(|name| name.to_string_lossy().starts_with("TENANTRY_")) {
+        let own = std::env::vars_os().map(|(name, _)| name);
+        for name in own.filter(|name| name.to_string_lossy().starts_with("TENANTRY_")) {
             command.env_remove(name);
         }
         let child = command
@@ -80,6 +84,7 @@ impl ServerProcess {
             .arg(folder.path().join("address.json"))
             .env("TENANTRY_MODEL_DIR", &assets.model_dir)
             .env("ORT_DYLIB_PATH", &assets.onnxruntime)
+            .envs(settings.iter().copied())
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -273,7 +278,7 @@ while :; do sleep 0.05; done"#;
             folder.path(),
             &READY.replace("$STOPPED", stopped.to_str().unwrap()),
         );
-        let server = ServerProcess::start(&program, &assets()).await.unwrap();
+        let server = ServerProcess::start(&program, &assets(), &[]).await.unwrap();
         assert_eq!(
             (server.endpoint.as_str(), server.operator_key.as_str()),
             ("http://g:1", "key-1")
@@ -288,7 +293,7 @@ while :; do sleep 0.05; done"#;
     async fn dropping_it_stops_it_too() {
         let folder = tempfile::tempdir().unwrap();
         let program = pretender(folder.path(), &READY.replace("$STOPPED", "/dev/null"));
-        let server = ServerProcess::start(&program, &assets()).await.unwrap();
+        let server = ServerProcess::start(&program, &assets(), &[]).await.unwrap();
         let process = server.child.id();
         drop(server);
         assert!(!alive(process));
@@ -298,7 +303,7 @@ while :; do sleep 0.05; done"#;
     async fn a_server_that_dies_is_explained_by_its_own_words() {
         let folder = tempfile::tempdir().unwrap();
         let program = pretender(folder.path(), "echo no model; exit 3");
-        let error = ServerProcess::start(&program, &assets())
+        let error = ServerProcess::start(&program, &assets(), &[])
             .await
             .unwrap_err()
             .to_string();

@@ -18,7 +18,7 @@ use crate::Router;
 use crate::classify_commands::{Classify, ClassifyWith, Correct};
 use crate::space::left_behind;
 use crate::task_view::{KnownItem, TaskView, load_head};
-use crate::wire::{Times, pinned_route, route_to_wire, tier_name, timings};
+use crate::wire::{Times, requested_route, route_to_wire, tier_name, timings};
 
 /// Pieces of evidence shown.
 const EVIDENCE: usize = 3;
@@ -86,12 +86,12 @@ impl Router {
         };
         let made = match (&command.with, asked) {
             (ClassifyWith::Model(name), Some(head)) => {
-                let route = pinned_route(&name.to_string(), name.tier());
+                let route = requested_route(&name.to_string(), name.tier());
                 question.with_head(&head, route)
             }
             (ClassifyWith::Simple(method), _) => {
                 let name = format!("baseline:{}", method.name());
-                question.simple(*method, pinned_route(&name, Tier::Tenant))
+                question.simple(*method, requested_route(&name, Tier::Tenant))
             }
             _ => question.routed(),
         };

@@ -17,7 +17,7 @@ use crate::Router;
 use crate::chain::{Chain, ranker_of};
 use crate::commands::{Recommend, With};
 use crate::view::{SharedView, TenantView};
-use crate::wire::{Times, contribution_to_wire, evidence, pinned_route, route_to_wire, timings};
+use crate::wire::{Times, contribution_to_wire, evidence, requested_route, route_to_wire, timings};
 
 /// Contributions shown for each expert.
 const CONTRIBUTIONS: usize = 6;
@@ -142,7 +142,7 @@ impl Router {
             }
             With::Model(name) => {
                 let ranker = ranker_of(&self.parts.store, &self.parts.artifacts, ctx, name).await?;
-                question.with(ranker, pinned_route(&name.to_string(), name.tier()))
+                question.with(ranker, requested_route(&name.to_string(), name.tier()))
             }
             With::Baseline(baseline) => question.baseline(*baseline),
         };
@@ -316,7 +316,7 @@ impl Question<'_> {
         });
         let name = format!("baseline:{}", baseline.name());
         Ranked {
-            route: pinned_route(&name, Tier::Tenant),
+            route: requested_route(&name, Tier::Tenant),
             scored: scored.collect(),
             explainer: None,
             shadow: None,

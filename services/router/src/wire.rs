@@ -84,11 +84,11 @@ pub(crate) fn route_to_wire(route: &domain::Route) -> v1::Route {
     }
 }
 
-pub(crate) fn pinned_route(model: &str, tier: Tier) -> v1::Route {
+pub(crate) fn requested_route(model: &str, tier: Tier) -> v1::Route {
     v1::Route {
         model: model.to_owned(),
         tier: v1::Tier::from(tier).into(),
-        reason: RouteReason::Pinned.code().to_owned(),
+        reason: RouteReason::Requested.code().to_owned(),
         fallbacks: Vec::new(),
     }
 }

@@ -11,6 +11,8 @@ const MOST: u32 = 36_500;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeteringSection {
+    /// Whether anything is metered at all. Without it, reports have nothing but what is shared and idle.
+    pub enabled: bool,
     /// Seconds between two takings of the journal to the store. The machine's fall loses at most
     /// what was written since the last one; the process's end loses nothing.
     pub flush_seconds: u32,
@@ -27,6 +29,7 @@ pub struct MeteringSection {
 impl Default for MeteringSection {
     fn default() -> Self {
         Self {
+            enabled: true,
             flush_seconds: 1,
             entries_days: 7,
             hours_days: 92,

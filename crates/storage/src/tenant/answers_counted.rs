@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::cost::ArmFeedback;
-use domain::{ExpertId, Said, Tier, who_took_it};
+use domain::{ExpertId, RouteReason, Said, Tier, who_took_it};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
 use super::Answers;
@@ -49,7 +49,7 @@ struct Counts {
 
 impl Answers<'_> {
     /// The answers given in `from..to`, counted by tier and model, with all that was said about them
-    /// until now. Reads in pages: memory does not grow with the number of answers.
+    /// until now. Answers of a model that the request named are none: somebody compared. Reads in pages: memory does not grow with the number of answers.
     ///
     /// # Errors
     /// The database fails.
@@ -85,6 +85,7 @@ impl Answers<'_> {
             .find::<Entity>()
             .filter(Column::AnsweredAt.gte(micros(from)))
             .filter(Column::AnsweredAt.lt(micros(to)))
+            .filter(Column::Reason.ne(RouteReason::Requested.code()))
     }
 
     /// How many answers each tier's models gave.

@@ -304,6 +304,10 @@ pub async fn answers_are_counted_by_what_became_of_them(world: World) {
         .map(|at| answer(&format!("r{at:04}"), Tier::Tenant, "own", now()))
         .collect();
     answers.push(answer("global", Tier::Global, "above", now()));
+    answers.push(Answer {
+        reason: "REQUESTED".to_owned(),
+        ..answer("compared", Tier::Global, "above", now())
+    });
     answers.push(answer("before", Tier::Tenant, "own", days_ago(2)));
     tx.answers().add(answers).await.unwrap();
     let say = async |request: &str, verdict, expert: &str, to: Option<&str>| {
@@ -333,6 +337,7 @@ pub async fn answers_are_counted_by_what_became_of_them(world: World) {
     say("r1012", FeedbackVerdict::Reassigned, "e1", Some("e9")).await;
     // Taken back: judged, and not accepted any more.
     say("r0000", FeedbackVerdict::Rejected, "e1", None).await;
+    say("compared", FeedbackVerdict::Accepted, "e1", None).await;
     say("before", FeedbackVerdict::Accepted, "e1", None).await;
     say("nowhere", FeedbackVerdict::Accepted, "e1", None).await;
     tx.commit().await.unwrap();

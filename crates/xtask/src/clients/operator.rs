@@ -3,6 +3,8 @@
 use anyhow::Result;
 use api::v1;
 use api::v1::api_key::Role;
+use api::v1::cost_service_client::CostServiceClient;
+use api::v1::get_cost_report_request::By;
 use api::v1::tenant_service_client::TenantServiceClient;
 
 use super::{Authorized, connect, refused};
@@ -12,6 +14,7 @@ use crate::content::Tenant;
 #[derive(Debug, Clone)]
 pub struct Operator {
     tenants: TenantServiceClient<Authorized>,
+    costs: CostServiceClient<Authorized>,
 }
 
 impl Operator {
@@ -20,8 +23,10 @@ impl Operator {
     /// # Errors
     /// When the server is out of reach.
     pub async fn connect(endpoint: &str, key: &str) -> Result<Self> {
+        let channel = connect(endpoint, key).await?;
         Ok(Self {
-            tenants: TenantServiceClient::new(connect(endpoint, key).await?),
+            tenants: TenantServiceClient::new(channel.clone()),
+            costs: CostServiceClient::new(channel),
         })
     }
 
@@ -50,6 +55,46 @@ impl Operator {
         };
         let answer = self.tenants.clone().create_tenant(request).await;
         answer.map_err(refused("CreateTenant")).map(|_| ())
+    }
+
+    /// Says what one accepted answer is worth to a tenant, in the currency of the price book.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn value_answers(&self, tenant: &Tenant, amount: &str) -> Result<()> {
+        let request = v1::UpdateTenantRequest {
+            tenant: Some(v1::Tenant {
+                name: tenant.name(),
+                settings: Some(v1::TenantSettings {
+                    value_per_accepted: amount.to_owned(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            update_mask: Some(prost_types::FieldMask {
+                paths: vec!["settings.value_per_accepted".to_owned()],
+            }),
+        };
+        let answer = self.tenants.clone().update_tenant(request).await;
+        answer.map_err(refused("UpdateTenant")).map(|_| ())
+    }
+
+    /// What all tenants cost and earn this month, with each row's parts by meter.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn cost_report(&self) -> Result<v1::CostReport> {
+        let request = v1::GetCostReportRequest {
+            parent: "tenants/-".to_owned(),
+            month: String::new(),
+            by: By::Meter.into(),
+        };
+        let answer = self.costs.clone().get_cost_report(request).await;
+        let report = answer
+            .map_err(refused("GetCostReport"))?
+            .into_inner()
+            .report;
+        Ok(report.unwrap_or_default())
     }
 
     /// Makes a key of one tenant, and returns its secret.

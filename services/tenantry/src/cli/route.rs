@@ -58,6 +58,10 @@ impl RouteView {
             "CANARY" => "this request belongs to the canary's share",
             "FALLBACK_UNAVAILABLE" => "the model that was meant could not be used",
             "FALLBACK_DEADLINE" => "the model that was meant would have been too late",
+            "REQUESTED" => "the request names it",
+            "SPACE_CHANGED" => {
+                "the model that was meant waits for its training in the new embedding space"
+            }
             "COST_NOT_JUSTIFIED" => "a model of the tenant's own would cost more than it is worth",
             _ => "the server says so",
         };
