@@ -278,7 +278,9 @@ while :; do sleep 0.05; done"#;
             folder.path(),
             &READY.replace("$STOPPED", stopped.to_str().unwrap()),
         );
-        let server = ServerProcess::start(&program, &assets(), &[]).await.unwrap();
+        let server = ServerProcess::start(&program, &assets(), &[])
+            .await
+            .unwrap();
         assert_eq!(
             (server.endpoint.as_str(), server.operator_key.as_str()),
             ("http://g:1", "key-1")
@@ -293,7 +295,9 @@ while :; do sleep 0.05; done"#;
     async fn dropping_it_stops_it_too() {
         let folder = tempfile::tempdir().unwrap();
         let program = pretender(folder.path(), &READY.replace("$STOPPED", "/dev/null"));
-        let server = ServerProcess::start(&program, &assets(), &[]).await.unwrap();
+        let server = ServerProcess::start(&program, &assets(), &[])
+            .await
+            .unwrap();
         let process = server.child.id();
         drop(server);
         assert!(!alive(process));

@@ -4,21 +4,21 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::TenantId;
+use domain::Tier;
 use domain::cost::{Meter, MeterKind, Service, UsageEntry, UsageLine};
-use domain::{TenantContext, Tier};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::Platform;
 use crate::Result;
-use crate::convert::{count, int, micros, named, time, to_json};
-use crate::rows::usage_days::{self, number_of, tier_of};
-use crate::rows::{usage_hours, usage_marks, usage_records};
+use crate::convert::{int, micros, to_json};
+use crate::rows::usage_days::{self, number_of};
+use crate::rows::usage_hours::{self, HOUR};
+use crate::rows::{usage_marks, usage_records};
 
-pub(super) const HOUR: i64 = 3_600_000_000;
 /// Days before this one are closed: see [`Usage::close_before`].
 const CLOSED: &str = "closed_before";
 /// Rows of one INSERT, and values of one `IN (…)`.
@@ -186,46 +186,6 @@ impl Usage {
         rows.into_iter().map(UsageLine::try_from).collect()
     }
 
-    /// The tenant's usage by hour, of the hours that begin in `from..to`; at most `limit` sums, the
-    /// oldest first.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "usage.hours", skip_all)]
-    pub async fn hours(
-        &self,
-        ctx: &TenantContext,
-        from: DateTime<Utc>,
-        to: DateTime<Utc>,
-        limit: u32,
-    ) -> Result<Vec<UsageHour>> {
-        use usage_hours::{Column, Entity};
-        let session = self.platform.session();
-        let rows = Entity::find()
-            .filter(Column::TenantId.eq(ctx.tenant().as_str()))
-            .filter(Column::Hour.gte(ceiling(micros(from))))
-            .filter(Column::Hour.lt(ceiling(micros(to))))
-            .order_by_asc(Column::Hour)
-            .order_by_asc(Column::Service)
-            .order_by_asc(Column::Meter)
-            .limit(u64::from(limit))
-            .all(session.read().await?)
-            .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(UsageHour {
-                    hour: time("usage_hours.hour", row.hour.saturating_mul(HOUR))?,
-                    service: named("usage_hours.service", &row.service, Service::parse)?,
-                    meter: named("usage_hours.meter", &row.meter, Meter::parse)?,
-                    rpc: row.rpc,
-                    tier: tier_of("usage_hours.tier", &row.tier)?,
-                    model: row.model,
-                    quantity: count(row.quantity),
-                })
-            })
-            .collect()
-    }
-
     /// Closes all days before `day`: what becomes known of them later is an adjustment, so that
     /// reports over them stay as they are. Never opens a day again.
     ///
@@ -319,11 +279,6 @@ fn put(sums: &mut Sums, key: Key, quantity: u64) {
     };
 }
 
-/// The hours that begin at or after a time, in whole hours since 1970.
-fn ceiling(micros: i64) -> i64 {
-    micros.saturating_add(HOUR - 1).div_euclid(HOUR)
-}
-
 fn record_of(entry: &UsageEntry, at: DateTime<Utc>) -> Result<usage_records::Model> {
     Ok(usage_records::Model {
         id: entry.id.clone(),
@@ -372,7 +327,7 @@ fn added(table: &str, kind: MeterKind) -> String {
 }
 
 async fn add_hours(db: &DatabaseTransaction, sums: Sums) -> Result<()> {
-    use usage_hours::{ActiveModel, Column, Entity, Model};
+    use usage_hours::{ActiveModel, Column, Model};
     for kind in [MeterKind::Sum, MeterKind::HighestOfDay] {
         let of_kind = sums.iter().filter(|(key, _)| key.meter.kind() == kind);
         let rows: Vec<ActiveModel> = of_kind
@@ -402,18 +357,13 @@ async fn add_hours(db: &DatabaseTransaction, sums: Sums) -> Result<()> {
         ])
         .value(Column::Quantity, Expr::cust(added("usage_hours", kind)))
         .to_owned();
-        for rows in rows.chunks(ROWS) {
-            Entity::insert_many(rows.to_vec())
-                .on_conflict(conflict.clone())
-                .exec_without_returning(db)
-                .await?;
-        }
+        put_all(db, rows, &conflict).await?;
     }
     Ok(())
 }
 
 async fn add_days(db: &DatabaseTransaction, sums: Sums) -> Result<()> {
-    use usage_days::{ActiveModel, Column, Entity, Model};
+    use usage_days::{ActiveModel, Column, Model};
     for kind in [MeterKind::Sum, MeterKind::HighestOfDay] {
         let of_kind = sums.iter().filter(|(key, _)| key.meter.kind() == kind);
         let mut rows: Vec<ActiveModel> = Vec::new();
@@ -451,12 +401,22 @@ async fn add_days(db: &DatabaseTransaction, sums: Sums) -> Result<()> {
         ])
         .value(Column::Quantity, Expr::cust(added("usage_days", kind)))
         .to_owned();
-        for rows in rows.chunks(ROWS) {
-            Entity::insert_many(rows.to_vec())
-                .on_conflict(conflict.clone())
-                .exec_without_returning(db)
-                .await?;
-        }
+        put_all(db, rows, &conflict).await?;
+    }
+    Ok(())
+}
+
+/// Inserts rows, so many at a time; `conflict` says what becomes of those that are there.
+async fn put_all<A: ActiveModelTrait + Send>(
+    db: &DatabaseTransaction,
+    rows: Vec<A>,
+    conflict: &OnConflict,
+) -> Result<()> {
+    for rows in rows.chunks(ROWS) {
+        A::Entity::insert_many(rows.to_vec())
+            .on_conflict(conflict.clone())
+            .exec_without_returning(db)
+            .await?;
     }
     Ok(())
 }

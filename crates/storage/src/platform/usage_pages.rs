@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::TenantContext;
-use domain::cost::{Meter, Service, UsageLine};
+use domain::cost::UsageLine;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::usage::{HOUR, Usage, UsageHour};
+use super::usage::{Usage, UsageHour};
 use crate::Result;
-use crate::convert::{count, micros, named, time};
-use crate::rows::usage_days::{number_of, tier_of};
-use crate::rows::{usage_days, usage_hours};
+use crate::convert::micros;
+use crate::rows::usage_days::{self, number_of};
+use crate::rows::usage_hours::{self, HOUR};
 
 /// Between the parts of a key as text; it is in no name.
 const SEPARATOR: char = '\u{1f}';
@@ -120,16 +120,7 @@ impl Usage {
                     tier: row.tier.clone(),
                     model: row.model.clone(),
                 };
-                let hour = UsageHour {
-                    hour: time("usage_hours.hour", row.hour.saturating_mul(HOUR))?,
-                    service: named("usage_hours.service", &row.service, Service::parse)?,
-                    meter: named("usage_hours.meter", &row.meter, Meter::parse)?,
-                    rpc: row.rpc,
-                    tier: tier_of("usage_hours.tier", &row.tier)?,
-                    model: row.model,
-                    quantity: count(row.quantity),
-                };
-                Ok((key, hour))
+                Ok((key, row.try_into()?))
             })
             .collect()
     }

@@ -1,6 +1,14 @@
 //! The table `usage_hours`: what was consumed, by hour.
 
+use domain::cost::{Meter, Service};
 use sea_orm::entity::prelude::*;
+
+use super::usage_days::tier_of;
+use crate::convert::{count, named, time};
+use crate::{StorageError, UsageHour};
+
+/// Of an hour, in microseconds.
+pub(crate) const HOUR: i64 = 3_600_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "usage_hours")]
@@ -29,3 +37,19 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl TryFrom<Model> for UsageHour {
+    type Error = StorageError;
+
+    fn try_from(row: Model) -> Result<Self, StorageError> {
+        Ok(Self {
+            hour: time("usage_hours.hour", row.hour.saturating_mul(HOUR))?,
+            service: named("usage_hours.service", &row.service, Service::parse)?,
+            meter: named("usage_hours.meter", &row.meter, Meter::parse)?,
+            rpc: row.rpc,
+            tier: tier_of("usage_hours.tier", &row.tier)?,
+            model: row.model,
+            quantity: count(row.quantity),
+        })
+    }
+}
