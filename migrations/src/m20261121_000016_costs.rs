@@ -71,6 +71,11 @@ impl MigrationTrait for Migration {
                 ],
             ))
             .await?;
+        // An erased tenant bore its part of shared costs from the day it came.
+        let mut erasures = Table::alter();
+        let created_at = big_integer("tenant_created_at").default(0).take();
+        erasures.table("erasures").add_column(created_at);
+        manager.alter_table(erasures).await?;
         for name in OF_TENANTS {
             wall_tenant(manager, name, "tenant_id").await?;
         }
@@ -79,6 +84,9 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut erasures = Table::alter();
+        erasures.table("erasures").drop_column("tenant_created_at");
+        manager.alter_table(erasures).await?;
         let tables = [
             "budgets",
             "price_books",

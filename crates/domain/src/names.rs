@@ -169,11 +169,7 @@ impl ModelName {
     /// The tier of the model.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        match self.owner {
-            ModelOwner::Global => Tier::Global,
-            ModelOwner::Vertical(_) => Tier::Vertical,
-            ModelOwner::Tenant(_) => Tier::Tenant,
-        }
+        self.owner.tier()
     }
 }
 
@@ -202,6 +198,16 @@ impl ModelOwner {
             ["verticals", vertical] => Ok(Self::Vertical(vertical.parse()?)),
             ["tenants", tenant] => Ok(Self::Tenant(tenant.parse()?)),
             _ => Err(form("tenants/{tenant}", name)),
+        }
+    }
+
+    /// The tier of its models.
+    #[must_use]
+    pub fn tier(&self) -> Tier {
+        match self {
+            Self::Global => Tier::Global,
+            Self::Vertical(_) => Tier::Vertical,
+            Self::Tenant(_) => Tier::Tenant,
         }
     }
 }

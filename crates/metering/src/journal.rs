@@ -116,7 +116,13 @@ impl Journal {
                     .open(path_of(&self.inner.folder, number))?,
             ),
         };
-        file.write_all(&line)
+        let written = file.write_all(&line);
+        if written.is_err() {
+            // Half a line may stand there: what comes next begins a segment of its own.
+            open.file = None;
+            open.number += 1;
+        }
+        written
     }
 
     /// Ends the segment that is written, durably, and gives all segments that are there, the oldest

@@ -231,25 +231,17 @@ impl Work {
 
     /// Writes down what has been consumed since the last time.
     pub fn write_down(&self) {
-        let entry = {
+        let totals = {
             let mut totals = self.lock();
-            if totals.quantities.is_empty() {
-                return;
-            }
-            UsageEntry {
-                id: uuid::Uuid::now_v7().to_string(),
-                tenant: totals.tenant.clone(),
-                at: self.inner.book.clock.now(),
-                service: self.inner.kind.service,
-                rpc: self.inner.kind.name.clone(),
-                tier: totals.tier.take(),
-                model: std::mem::take(&mut totals.model),
-                quantities: std::mem::take(&mut totals.quantities),
-            }
+            let tenant = totals.tenant.clone();
+            let rest = Totals {
+                tenant,
+                ..Totals::default()
+            };
+            std::mem::replace(&mut *totals, rest)
         };
-        let shares = std::mem::take(&mut self.lock().shares);
-        for entry in split(entry, &shares) {
-            self.inner.book.keep(&entry);
+        if let Some((entry, shares)) = self.inner.entry(totals) {
+            self.inner.keep(entry, &shares);
         }
     }
 
@@ -276,6 +268,47 @@ impl Work {
             .totals
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// The entry that tells of `totals`, and whose it is; none of nothing.
+    fn entry(&self, totals: Totals) -> Option<(UsageEntry, Vec<(TenantId, u64)>)> {
+        if totals.quantities.is_empty() {
+            return None;
+        }
+        let entry = UsageEntry {
+            id: uuid::Uuid::now_v7().to_string(),
+            tenant: totals.tenant,
+            at: self.book.clock.now(),
+            service: self.kind.service,
+            rpc: self.kind.name.clone(),
+            tier: totals.tier,
+            model: totals.model,
+            quantities: totals.quantities,
+        };
+        Some((entry, totals.shares))
+    }
+
+    fn keep(&self, entry: UsageEntry, shares: &[(TenantId, u64)]) {
+        for entry in split(entry, shares) {
+            self.book.keep(&entry);
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// Work that was dropped in the middle, as by a caller who went or a deadline, has cost what it has
+    /// cost.
+    fn drop(&mut self) {
+        let totals = std::mem::take(
+            self.totals
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if let Some((entry, shares)) = self.entry(totals) {
+            self.keep(entry, &shares);
+        }
     }
 }
 
@@ -354,6 +387,31 @@ mod tests {
         );
         assert_eq!(of(&parts[0], Meter::TrainingCpu), 142_857);
         assert_eq!(split(entry.clone(), &[]), [entry]);
+    }
+
+    #[tokio::test]
+    async fn work_that_is_dropped_in_the_middle_has_cost_what_it_cost() {
+        let kept = Arc::new(Kept::default());
+        let work = WorkBook::new(kept.clone(), Clock::system()).begin(WorkKind {
+            service: Service::Router,
+            name: "RecommendExperts".to_owned(),
+            cpu: Meter::RequestCpu,
+        });
+        let tenant = TenantId::parse("acme").unwrap();
+        let mut part = Box::pin(async move {
+            let working = work.during(async {
+                is_for(&tenant);
+                consumed(Meter::EmbeddingTokens, 7);
+                std::future::pending::<()>().await;
+            });
+            working.await;
+        });
+        assert!(futures::poll!(&mut part).is_pending());
+        drop(part);
+        let kept = kept.0.lock().unwrap();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        assert_eq!(kept[0].tenant.as_ref().unwrap().as_str(), "acme");
+        assert_eq!(of(&kept[0], Meter::EmbeddingTokens), 7);
     }
 
     #[tokio::test]

@@ -39,9 +39,9 @@ mod worker;
 pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
-    Booked, ErasureCertificate, ErasureCounts, FoundKey, KeptPriceBook, LeaseStatus, LeaseToken,
-    LeasedJob, NewKey, NewTenant, NoUsageKey, Platform, Prices, Queue, Retain, Stored, TierMove,
-    Tiers, Usage, UsageHour, UsageKey,
+    Booked, ErasureCertificate, ErasureCounts, FoundKey, Gone, KeptPriceBook, LeaseStatus,
+    LeaseToken, LeasedJob, NewKey, NewTenant, NoUsageKey, Platform, Prices, Queue, Retain, Stored,
+    TierMove, Tiers, Usage, UsageHour, UsageKey,
 };
 pub use store::{StorageConfig, Store};
 pub use tenant::{

@@ -17,6 +17,7 @@ use v1::export_costs_request::Format;
 use crate::Costs;
 use crate::report::MonthReport;
 use crate::scope::Scope;
+use crate::value::Earned;
 
 /// Who runs the platform, as FOCUS wants it named.
 const PROVIDER: &str = "Tenantry";
@@ -29,7 +30,7 @@ const PART: usize = 256 * 1024;
 pub(crate) type Parts = Iter<std::vec::IntoIter<Result<v1::ExportCostsResponse, Status>>>;
 
 /// Cuts a file into messages.
-pub(crate) fn in_parts(bytes: Vec<u8>) -> Parts {
+pub(crate) fn in_parts(bytes: &[u8]) -> Parts {
     let part = |data: &[u8]| {
         Ok(v1::ExportCostsResponse {
             data: data.to_vec(),
@@ -105,16 +106,12 @@ fn finance_page(
     now: DateTime<Utc>,
 ) -> Result<String, MeteringError> {
     let mut by_day: BTreeMap<NaiveDate, Decimal> = BTreeMap::new();
-    for (day, worth) in made.earned.values().flat_map(|earned| earned.by_day()) {
+    for (day, worth) in made.earned.values().flat_map(Earned::by_day) {
         let sum = by_day.entry(day).or_default();
         let more = sum.checked_add(worth);
         *sum = more.ok_or(MeteringError::TooLarge("the value of a day"))?;
     }
-    let mut values: Vec<ValueRow> = made
-        .earned
-        .values()
-        .filter_map(|earned| earned.on_page())
-        .collect();
+    let mut values: Vec<ValueRow> = made.earned.values().filter_map(Earned::on_page).collect();
     values.sort_by(|one, other| one.value.tenant.cmp(&other.value.tenant));
     page(&CostPage {
         report: &made.report,

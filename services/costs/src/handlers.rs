@@ -49,7 +49,7 @@ impl CostService for Costs {
         let scope = self.scope(&extensions, &request.parent)?;
         let month = self.month(&request.month)?;
         let bytes = self.export(&scope, month, request.format()).await?;
-        Ok(Response::new(in_parts(bytes)))
+        Ok(Response::new(in_parts(&bytes)))
     }
 
     async fn get_price_book(

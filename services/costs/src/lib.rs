@@ -18,9 +18,12 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use api::v1::cost_service_server::CostServiceServer;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
+use tokio::sync::Semaphore;
 
 pub use upkeep::keep_watch;
 
@@ -33,13 +36,20 @@ pub struct Costs {
     store: Store,
     gate: Gatekeeper,
     clock: Clock,
+    /// Who makes a report.
+    turns: Arc<Semaphore>,
 }
 
 impl Costs {
     /// Handlers on `store`.
     #[must_use]
     pub fn new(store: Store, gate: Gatekeeper, clock: Clock) -> Self {
-        Self { store, gate, clock }
+        Self {
+            store,
+            gate,
+            clock,
+            turns: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// The gRPC service.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use domain::cost::{CostInput, Month, PriceBook, UsageLine};
+use domain::cost::{CostInput, Month, Presence, PriceBook, UsageLine};
 use domain::{Tenant, TenantId, TenantState};
 use rust_decimal::Decimal;
 use server::ServiceError;
+use storage::Gone;
 
 use crate::Costs;
 use crate::prices::InForce;
@@ -29,6 +30,8 @@ pub(crate) struct MonthData {
     /// Those that were there in the month, and in the one before.
     sharers: Vec<TenantId>,
     sharers_before: Vec<TenantId>,
+    /// From when until when.
+    there: Presence,
     pub budgets: BTreeMap<Option<TenantId>, Decimal>,
 }
 
@@ -41,6 +44,7 @@ impl MonthData {
             lines: &self.lines,
             book: self.book(),
             tenants: &self.sharers,
+            there: Some(&self.there),
         }
     }
 
@@ -53,6 +57,7 @@ impl MonthData {
             lines: &self.lines_before,
             book: self.book(),
             tenants: &self.sharers_before,
+            there: Some(&self.there),
         }
     }
 
@@ -107,14 +112,16 @@ impl Costs {
         let lines = usage.lines(None, month.first(), until).await?;
         let lines_before = usage.lines(None, before.first(), before.last()).await?;
         let tenants = self.all_tenants().await?;
+        let there = presence(&tenants, usage.gone_since(before.first()).await?);
         Ok(MonthData {
             month,
             until,
             lines,
             lines_before,
             prices: self.prices_in_force().await?,
-            sharers: there_on(until, &tenants),
-            sharers_before: there_on(before.last(), &tenants),
+            sharers: there_in(month.first(), until, &there),
+            sharers_before: there_in(before.first(), before.last(), &there),
+            there,
             tenants: tenants
                 .into_iter()
                 .map(|tenant| (tenant.id.clone(), tenant))
@@ -138,11 +145,24 @@ impl Costs {
     }
 }
 
-/// The tenants that were there on a day, used or not. One that is being erased shares nothing any
-/// more but what it used.
-fn there_on(day: NaiveDate, tenants: &[Tenant]) -> Vec<TenantId> {
-    let there = tenants.iter().filter(|tenant| {
-        tenant.created_at.date_naive() <= day && tenant.state != TenantState::Erasing
-    });
-    there.map(|tenant| tenant.id.clone()).collect()
+/// From when until when tenants were there, those that are `gone` too.
+fn presence(tenants: &[Tenant], gone: Vec<Gone>) -> Presence {
+    let here = tenants
+        .iter()
+        .filter(|tenant| tenant.state != TenantState::Erasing)
+        .map(|tenant| {
+            let days = (tenant.created_at.date_naive(), NaiveDate::MAX);
+            (tenant.id.clone(), days)
+        });
+    let gone = gone.into_iter();
+    here.chain(gone.map(|one| (one.tenant, (one.created, one.erased))))
+        .collect()
+}
+
+/// The tenants that were there on any day from `first` to `last`, used or not.
+fn there_in(first: NaiveDate, last: NaiveDate, there: &Presence) -> Vec<TenantId> {
+    let any = there
+        .iter()
+        .filter(|(_, (since, until))| *since <= last && *until >= first);
+    any.map(|(tenant, _)| tenant.clone()).collect()
 }

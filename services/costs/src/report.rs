@@ -34,6 +34,8 @@ impl Costs {
         if let Some(tenant) = scope.tenant() {
             self.check_known(tenant).await?;
         }
+        // A month of all tenants is large: one is held at a time.
+        let _turn = self.turns.acquire().await.map_err(ServiceError::internal)?;
         let data = Arc::new(self.month_data(month).await?);
         let (mut report, priced) = worked_out(data.clone(), by).await?;
         let extra = extra_costs(&priced.lines);

@@ -105,9 +105,11 @@ impl Ingest {
 fn count(ctx: &TenantContext, batch: &v1::IngestItemsResponse) {
     let id = format!("ingest:{}:{}", ctx.tenant(), batch.request_id);
     if let Some(work) = work::at_hand().filter(|_| batch.accepted > 0) {
-        let accepted = (Meter::ItemsIngested, u64::from(batch.accepted));
+        let accepted = (Meter::ItemsIngested, batch.accepted);
         work.write_part(id, ctx.tenant(), vec![accepted]);
     }
+    // A stream may last for hours: what it took so far is not to wait for its end.
+    work::write_down();
 }
 
 /// Enqueues index work.

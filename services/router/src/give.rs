@@ -1,13 +1,13 @@
 //! Giving an answer out: under an id that feedback can name, counted, and kept in the log.
 
 use api::v1;
-use domain::{ExpertId, ItemId, TenantContext, Tier};
+use domain::{ExpertId, ItemId, TenantContext};
 use server::work;
 use storage::{NewAnswer, Shadow};
 
 use crate::Router;
 use crate::recommend::Computed;
-use crate::wire::tier_name;
+use crate::wire::{tier_name, tier_of};
 
 impl Router {
     /// The answer to `text`, or to the item that holds it, as its caller gets it.
@@ -30,11 +30,7 @@ impl Router {
             "reason" => route.reason.clone(),
         )
         .increment(1);
-        let tier = match route.tier() {
-            v1::Tier::Tenant => Tier::Tenant,
-            v1::Tier::Vertical => Tier::Vertical,
-            v1::Tier::Global | v1::Tier::Unspecified => Tier::Global,
-        };
+        let tier = tier_of(&route);
         work::done_by(&route.model, tier);
         let given = response.recommendations.iter();
         let experts: Vec<(ExpertId, f64)> = given

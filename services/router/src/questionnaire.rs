@@ -23,6 +23,7 @@ use crate::commands::Recommend;
 use crate::places::StreamPlace;
 use crate::recommend::{PATIENCE, Vector};
 use crate::view::{SharedView, TenantView};
+use crate::wire::tier_of;
 
 /// Questions of one stream.
 const MAX_QUESTIONS: usize = 2_000;
@@ -189,7 +190,11 @@ impl Router {
             .buffered(ABREAST)
             .zip(futures::stream::iter((first..).zip(ids)));
         while let Some((outcome, (index, correlation_id))) = answers.next().await {
-            if matches!(outcome, Outcome::Answer(_)) {
+            if let Outcome::Answer(answer) = &outcome {
+                // Again: other questions were answered meanwhile.
+                if let Some(route) = &answer.route {
+                    work::done_by(&route.model, tier_of(route));
+                }
                 work::consumed(Meter::Requests, 1);
             }
             // Before it leaves: what was answered is counted, whatever comes after.

@@ -93,6 +93,15 @@ pub(crate) fn requested_route(model: &str, tier: Tier) -> v1::Route {
     }
 }
 
+/// The tier of the model that answered.
+pub(crate) fn tier_of(route: &v1::Route) -> Tier {
+    match route.tier() {
+        v1::Tier::Tenant => Tier::Tenant,
+        v1::Tier::Vertical => Tier::Vertical,
+        v1::Tier::Global | v1::Tier::Unspecified => Tier::Global,
+    }
+}
+
 pub(crate) fn tier_name(tier: i32) -> &'static str {
     match v1::Tier::try_from(tier) {
         Ok(v1::Tier::Tenant) => "TENANT",

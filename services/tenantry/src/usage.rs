@@ -17,8 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two looks at what the process took beyond what was metered.
 const OVERHEAD_EVERY: Duration = Duration::from_secs(5);
-/// Between two looks at what is stored, and at what may be closed and forgotten.
+/// Between two looks at what may be closed and forgotten.
 const UPKEEP_EVERY: Duration = Duration::from_secs(600);
+/// Looks at what is stored, which reads all of it, are one in so many of them: one an hour.
+const SAMPLE_EVERY: u32 = 6;
+/// Tenants whose sample is written down in one go, before requests have their turn.
+const AT_ONCE: usize = 100;
 
 /// Keeps entries in a journal.
 struct JournalSink(Journal);
@@ -195,9 +199,11 @@ pub(crate) async fn keep_house(
     settings: MeteringSection,
     stop: CancellationToken,
 ) {
-    loop {
+    for round in (0..SAMPLE_EVERY).cycle() {
         let now = clock.now();
-        if let Err(error) = sample(&store, &book, now).await {
+        if round == 0
+            && let Err(error) = sample(&store, &book, now).await
+        {
             tracing::warn!(%error, "what is stored could not be sampled");
         }
         let usage = store.platform().usage();
@@ -218,7 +224,11 @@ pub(crate) async fn keep_house(
 }
 
 async fn sample(store: &Store, book: &WorkBook, now: DateTime<Utc>) -> storage::Result<()> {
-    for (tenant, stored) in store.platform().usage().stored().await? {
+    let all = store.platform().usage().stored().await?;
+    for (number, (tenant, stored)) in all.into_iter().enumerate() {
+        if number % AT_ONCE == AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
         metrics::histogram!("tenantry_tenant_vectors").record(stored.vectors as f64);
         metrics::histogram!("tenantry_tenant_bytes").record(stored.bytes as f64);
         book.keep(&UsageEntry {

@@ -64,7 +64,7 @@ impl JobRunner for TierTrainer {
         let seed = seed_of(payload.seed);
         let ranker = incumbent.ranker.clone();
         let counts = (tenants.len(), questions(&tenants));
-        share_costs(&tenants);
+        share_costs(&owner, &tenants);
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
         let model = yielding(fit).await.map_err(retry)?;
         work.progress(0.95, "storing the model");
@@ -81,9 +81,11 @@ struct Given {
     hash: String,
 }
 
-/// What the training costs is the tenants' by how much each of them gives.
-fn share_costs(tenants: &[(String, Signal)]) {
+/// What the training costs is the tenants' by how much each of them gives. It is marked as the tier's:
+/// it says nothing about what a tenant's own model costs.
+fn share_costs(owner: &ModelOwner, tenants: &[(String, Signal)]) {
     let Some(work) = work::at_hand() else { return };
+    work::done_by("", owner.tier());
     let shares = tenants.iter().filter_map(|(tenant, signal)| {
         let questions = signal.queries().len() as u64;
         Some((TenantId::parse(tenant.as_str()).ok()?, questions))

@@ -81,6 +81,7 @@ pub(super) fn input<'a>(
         lines,
         book,
         tenants,
+        there: None,
     }
 }
 

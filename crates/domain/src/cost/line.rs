@@ -28,7 +28,13 @@ pub struct CostInput<'a> {
     /// The tenants that were there in the month: they bear their part of even costs, used or not.
     /// Tenants with usage in the month are added to them.
     pub tenants: &'a [TenantId],
+    /// From which day to which a tenant was there, for those that were not all the time: they bear
+    /// nothing of other days, and what comes or goes later changes nothing of days before.
+    pub there: Option<&'a Presence>,
 }
+
+/// The first and the last day of tenants.
+pub type Presence = BTreeMap<TenantId, (NaiveDate, NaiveDate)>;
 
 /// Why a cost line is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -197,6 +203,19 @@ impl CostInput<'_> {
         let users = in_time.filter_map(|line| line.tenant.as_ref());
         self.tenants.iter().chain(users).collect()
     }
+
+    /// Those of `sharers` that were there on a day.
+    fn there_on<'b>(
+        &self,
+        day: NaiveDate,
+        sharers: &BTreeSet<&'b TenantId>,
+    ) -> BTreeSet<&'b TenantId> {
+        let there = |tenant: &&&TenantId| {
+            let span = self.there.and_then(|there| there.get(**tenant));
+            span.is_none_or(|(first, last)| (*first..=*last).contains(&day))
+        };
+        sharers.iter().filter(there).copied().collect()
+    }
 }
 
 /// All days from `first` to `last`.
@@ -234,10 +253,11 @@ pub(super) fn lines_of(input: &CostInput<'_>, usage: &[UsageLine]) -> Result<Pri
             continue;
         };
         example_prices |= version.example;
+        let on_day = input.there_on(day, &sharers);
         // Priced usage comes sorted by day.
         let begin = lines.partition_point(|line| line.day < day);
         let end = lines.partition_point(|line| line.day <= day);
-        others.extend(besides_usage(day, version, &lines[begin..end])?.lines(&sharers)?);
+        others.extend(besides_usage(day, version, &lines[begin..end])?.lines(&on_day)?);
     }
     lines.extend(others);
     lines.sort_by(|a, b| {

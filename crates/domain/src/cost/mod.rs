@@ -47,7 +47,9 @@ pub use currency::{Currency, CurrencyError};
 pub use entry::UsageEntry;
 pub use error::{CostError, PriceProblem, PriceReason};
 pub use jumps::{Jump, jumps};
-pub use line::{CostInput, CostKind, CostLine, Priced, Unpriced, UnpricedReason, cost_lines};
+pub use line::{
+    CostInput, CostKind, CostLine, Presence, Priced, Unpriced, UnpricedReason, cost_lines,
+};
 pub use meter::{Billed, Meter, MeterKind, Service};
 pub use money::{AMOUNT_DECIMALS, MAX_AMOUNT, MoneyError, split};
 pub use month::Month;

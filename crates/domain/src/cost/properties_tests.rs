@@ -128,6 +128,7 @@ impl World {
             lines: &self.lines,
             book: &self.book,
             tenants: &self.tenants,
+            there: None,
         }
     }
 

@@ -64,6 +64,7 @@ impl Sample {
             lines: &usage,
             book: &book,
             tenants: &tenants,
+            there: None,
         };
         let last_month = month.previous();
         let before = usage_before(last_month, &tenants);

@@ -109,6 +109,7 @@ pub(super) fn priced() -> Priced {
         lines: &usage,
         book: &book,
         tenants: &[tenant("acme"), tenant("beta"), tenant("quiet")],
+        there: None,
     })
     .unwrap()
 }

@@ -39,6 +39,7 @@ fn report() -> CostReport {
         lines: &lines,
         book: &book,
         tenants: &[],
+        there: None,
     };
     cost_report(&input, By::Day, None, &BTreeMap::new()).unwrap()
 }

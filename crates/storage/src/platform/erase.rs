@@ -126,14 +126,15 @@ impl Platform {
     async fn begin_erasure(&self, id: &TenantId, now: DateTime<Utc>) -> Result<()> {
         let session = self.session();
         let db = session.write().await?;
-        let exists = set_erasing(db, id, now).await?;
+        let created = set_erasing(db, id, now).await?;
         let tombstone = erasures::Model {
             tenant_id: id.to_string(),
             counts: to_json("erasures.counts", &ErasureCounts::new())?,
             started_at: micros(now),
+            tenant_created_at: created.unwrap_or_default(),
             finished_at: None,
         };
-        if exists {
+        if created.is_some() {
             erasures::Entity::insert(tombstone.into_active_model())
                 .on_conflict(
                     OnConflict::column(erasures::Column::TenantId)

@@ -34,7 +34,7 @@ pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
 pub use stored::Stored;
 pub use tenants_admin::NewTenant;
 pub use tiers::{TierMove, Tiers};
-pub use usage::{Booked, Retain, Usage, UsageHour};
+pub use usage::{Booked, Gone, Retain, Usage, UsageHour};
 pub use usage_pages::{NoUsageKey, UsageKey};
 
 /// The door to what goes across tenants. Each method is a transaction of its own.

@@ -228,8 +228,8 @@ pub(super) async fn set_erasing(
     db: &DatabaseTransaction,
     id: &TenantId,
     now: DateTime<Utc>,
-) -> Result<bool> {
-    let updated = tenants::Entity::update_many()
+) -> Result<Option<i64>> {
+    tenants::Entity::update_many()
         .filter(tenants::Column::Id.eq(id.as_str()))
         .col_expr(
             tenants::Column::State,
@@ -238,7 +238,8 @@ pub(super) async fn set_erasing(
         .col_expr(tenants::Column::UpdatedAt, Expr::value(micros(now)))
         .exec(db)
         .await?;
-    Ok(updated.rows_affected == 1)
+    let known = tenants::Entity::find_by_id(id.as_str()).one(db).await?;
+    Ok(known.map(|known| known.created_at))
 }
 
 async fn audited(

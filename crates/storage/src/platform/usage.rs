@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use domain::TenantId;
 use domain::Tier;
 use domain::cost::{Meter, MeterKind, Service, UsageEntry, UsageLine};
@@ -14,10 +14,10 @@ use sea_orm::{
 
 use super::Platform;
 use crate::Result;
-use crate::convert::{int, micros, to_json};
+use crate::convert::{int, micros, parsed, time, to_json};
 use crate::rows::usage_days::{self, number_of};
 use crate::rows::usage_hours::{self, HOUR};
-use crate::rows::{usage_marks, usage_records};
+use crate::rows::{erasures, usage_marks, usage_records};
 
 /// Days before this one are closed: see [`Usage::close_before`].
 const CLOSED: &str = "closed_before";
@@ -39,6 +39,17 @@ pub struct Booked {
     pub known: u64,
     /// Of the new ones, those of a day that was closed: they are adjustments of today.
     pub late: u64,
+}
+
+/// A tenant that is being erased, or is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The day that it came.
+    pub created: NaiveDate,
+    /// The day that its erasure began.
+    pub erased: NaiveDate,
 }
 
 /// The usage of one hour.
@@ -99,7 +110,7 @@ impl Platform {
 impl Usage {
     /// Takes entries in. One that is known by its id is passed over; one of a day that is closed is
     /// booked today, as an adjustment for its day; one from the future is booked now: a clock was
-    /// wrong.
+    /// wrong. Of a tenant that is being erased or gone only the sum of the day is kept.
     ///
     /// # Errors
     /// The database fails; then none is taken in.
@@ -110,6 +121,7 @@ impl Usage {
         // Also keeps others from taking in the same entries at the same time.
         let closed = closed_before(db, true).await?;
         let known = known(db, &entries).await?;
+        let erased = erased(db, &entries).await?;
         let mut booked = Booked::default();
         let (mut seen, mut rows) = (HashSet::new(), Vec::new());
         let (mut hours, mut days) = (Sums::new(), Sums::new());
@@ -127,17 +139,15 @@ impl Usage {
                 true => number_of(now.date_naive()).max(closed),
                 false => consumed,
             };
+            let gone = entry.tenant.as_ref();
+            let gone = gone.is_some_and(|tenant| erased.contains(tenant.as_str()));
             for (meter, quantity) in &entry.quantities {
                 let key = Key::of(&entry, *meter);
-                let hour = micros(at).div_euclid(HOUR);
-                put(
-                    &mut hours,
-                    Key {
-                        span: hour,
-                        ..key.clone()
-                    },
-                    *quantity,
-                );
+                if !gone {
+                    let span = micros(at).div_euclid(HOUR);
+                    let key = key.clone();
+                    put(&mut hours, Key { span, ..key }, *quantity);
+                }
                 let key = Key {
                     span: day,
                     for_day: consumed,
@@ -145,7 +155,9 @@ impl Usage {
                 };
                 put(&mut days, key, *quantity);
             }
-            rows.push(record_of(&entry, at)?);
+            if !gone {
+                rows.push(record_of(&entry, at)?);
+            }
         }
         for rows in rows.chunks(ROWS) {
             let rows = rows.iter().map(|row| row.clone().into_active_model());
@@ -184,6 +196,28 @@ impl Usage {
         }
         let rows = query.all(session.read().await?).await?;
         rows.into_iter().map(UsageLine::try_from).collect()
+    }
+
+    /// The tenants whose erasure began on `from` or later.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "usage.gone_since", skip_all)]
+    pub async fn gone_since(&self, from: NaiveDate) -> Result<Vec<Gone>> {
+        let session = self.platform.session();
+        let begun = from.and_time(NaiveTime::MIN).and_utc();
+        let rows = erasures::Entity::find()
+            .filter(erasures::Column::StartedAt.gte(micros(begun)))
+            .all(session.read().await?)
+            .await?;
+        let gone = rows.into_iter().map(|row| {
+            Ok(Gone {
+                tenant: parsed("erasures.tenant_id", || TenantId::parse(row.tenant_id))?,
+                created: time("erasures.tenant_created_at", row.tenant_created_at)?.date_naive(),
+                erased: time("erasures.started_at", row.started_at)?.date_naive(),
+            })
+        });
+        gone.collect()
     }
 
     /// Closes all days before `day`: what becomes known of them later is an adjustment, so that
@@ -298,6 +332,25 @@ async fn closed_before(db: &DatabaseTransaction, lock: bool) -> Result<i64> {
         query = query.lock_exclusive();
     }
     Ok(query.one(db).await?.map_or(i64::MIN, |row| row.value))
+}
+
+/// The tenants of entries that are being erased, or are gone.
+async fn erased(db: &DatabaseTransaction, entries: &[UsageEntry]) -> Result<HashSet<String>> {
+    let tenants = entries.iter().filter_map(|entry| entry.tenant.as_ref());
+    let tenants: HashSet<&str> = tenants.map(TenantId::as_str).collect();
+    let tenants: Vec<&str> = tenants.into_iter().collect();
+    let mut erased = HashSet::new();
+    for tenants in tenants.chunks(ROWS) {
+        let found: Vec<String> = erasures::Entity::find()
+            .select_only()
+            .column(erasures::Column::TenantId)
+            .filter(erasures::Column::TenantId.is_in(tenants.iter().copied()))
+            .into_tuple()
+            .all(db)
+            .await?;
+        erased.extend(found);
+    }
+    Ok(erased)
 }
 
 async fn known(db: &DatabaseTransaction, entries: &[UsageEntry]) -> Result<HashSet<String>> {

@@ -10,6 +10,9 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub counts: JsonValue,
     pub started_at: i64,
+    /// When the tenant was created: it bore its part of shared costs from then on. 0 for tenants that
+    /// were erased before this was kept.
+    pub tenant_created_at: i64,
     pub finished_at: Option<i64>,
 }
 

@@ -47,8 +47,9 @@ impl Values<'_> {
         query.one(db).await?.map(KeptVerdict::try_from).transpose()
     }
 
-    /// Keeps the verdict of a month in the place of an older one; none takes it away. Who routes by it
-    /// is told when it has changed.
+    /// Keeps the verdict of a month in the place of an older one. None takes it away with those of the
+    /// months before: there is nothing to be said any more. Who routes by it is told when it has
+    /// changed.
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
@@ -87,7 +88,7 @@ impl Values<'_> {
             None => {
                 Entity::delete_many()
                     .filter(Column::TenantId.eq(self.tx.id()))
-                    .filter(Column::Month.eq(month.to_string()))
+                    .filter(Column::Month.lte(month.to_string()))
                     .exec(db)
                     .await?;
             }

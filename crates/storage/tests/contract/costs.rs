@@ -397,11 +397,33 @@ pub async fn verdicts_are_kept_by_month_and_changes_are_told(world: World) {
     put("2027-01", Some(ValueVerdict::NotEnoughFeedback)).await;
     let last = newest().await;
     assert_eq!(last, Some(kept("2027-01", ValueVerdict::NotEnoughFeedback)));
+    // Nothing is to be said any more: an older month does not speak up again.
     put("2027-01", None).await;
-    let last = newest().await.unwrap();
-    assert_eq!(last.verdict, ValueVerdict::NotWorthIt);
+    assert_eq!(newest().await, None);
     let tx = world.tx(&globex).await;
     assert_eq!(tx.values().newest().await.unwrap(), None);
+}
+
+pub async fn of_an_erased_tenant_only_days_are_kept(world: World) {
+    let (acme, usage) = (world.tenant("acme").await, world.store.platform().usage());
+    let early = entry("early", "acme", now(), &[(Meter::Requests, 2)]);
+    usage.add(vec![early], now()).await.unwrap();
+    let platform = world.store.platform();
+    platform
+        .erase_tenant(acme.tenant(), later(1))
+        .await
+        .unwrap();
+    let gone = usage.gone_since(day(0)).await.unwrap();
+    assert_eq!(gone.len(), 1);
+    assert_eq!((&gone[0].tenant, gone[0].erased), (acme.tenant(), day(0)));
+    // What its last calls took becomes known after the erasure.
+    let last = entry("last", "acme", later(2), &[(Meter::Requests, 3)]);
+    usage.add(vec![last], later(3)).await.unwrap();
+    assert_eq!(lines(&usage, "acme", Meter::Requests).await, [(0, None, 5)]);
+    let hours = usage
+        .hours_page(&acme, days_ago(1), later(60), None, 9)
+        .await;
+    assert_eq!(hours.unwrap(), []);
 }
 
 pub async fn tenant_b_cannot_see_usage_of_a(world: World) {

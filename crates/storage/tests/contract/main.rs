@@ -154,6 +154,7 @@ contract![
     costs::budgets_are_set_and_cleared,
     costs::answers_are_counted_by_what_became_of_them,
     costs::verdicts_are_kept_by_month_and_changes_are_told,
+    costs::of_an_erased_tenant_only_days_are_kept,
     costs::tenant_b_cannot_see_usage_of_a,
     erasure::erasure_leaves_nothing_but_a_certificate,
     erasure::erasure_can_be_interrupted,

@@ -170,3 +170,52 @@ async fn what_an_erased_tenant_used_stays_in_the_totals() {
         1
     );
 }
+
+#[tokio::test]
+async fn who_comes_or_goes_changes_nothing_of_the_days_before() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    let tokens = Meter::EmbeddingTokens;
+    world
+        .used("a", "globex", "2026-10-05", tokens, 1_000_000)
+        .await;
+    let shared = async |month: &str| {
+        let report = world.report(&Scope::All, month, By::None).await.unwrap();
+        let rows = report.rows.iter();
+        let shared = rows.map(|row| (row.tenant.clone(), row.shared.clone()));
+        assert_eq!(report.total, report.price_book_total);
+        shared.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let october = shared("2026-10").await;
+    assert_eq!(
+        (&*october["tenants/acme"], &*october["tenants/globex"]),
+        ("15.00", "15.00")
+    );
+    // One goes in November.
+    let platform = world.costs.store.platform();
+    let gone = at("2026-11-10T08:00:00Z");
+    platform.erase_tenant(&id("globex"), gone).await.unwrap();
+    assert_eq!(shared("2026-10").await, october);
+    // In November it bears ten of the days: 10 of 21 by two.
+    let november = shared("2026-11").await;
+    assert_eq!(
+        (&*november["tenants/acme"], &*november["tenants/globex"]),
+        ("16.00", "5.00")
+    );
+    // One that came on the 20th bears two of them.
+    let new = NewTenant {
+        id: id("initech"),
+        display_name: String::new(),
+        vertical: VerticalId::parse("software").unwrap(),
+        settings: TenantSettings::default(),
+    };
+    platform
+        .create_tenant(new, "ops", at("2026-11-20T08:00:00Z"))
+        .await
+        .unwrap();
+    let november = shared("2026-11").await;
+    assert_eq!(
+        (&*november["tenants/acme"], &*november["tenants/initech"]),
+        ("15.00", "1.00")
+    );
+}

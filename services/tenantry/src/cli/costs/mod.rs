@@ -90,7 +90,7 @@ impl ScopeArgs {
 pub async fn run(command: CostsCommand, context: &mut Context) -> Result<Exit, CliError> {
     match command {
         CostsCommand::Prices(prices::PricesCommand::Set(args)) => {
-            prices::set(args, context).await?
+            prices::set(args, context).await?;
         }
         CostsCommand::Prices(prices::PricesCommand::Show) => prices::show(false, context).await?,
         CostsCommand::Prices(prices::PricesCommand::Example) => prices::show(true, context).await?,

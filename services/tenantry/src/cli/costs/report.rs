@@ -9,7 +9,7 @@ use v1::get_cost_report_request::By;
 use super::super::client::Client;
 use super::super::error::CliError;
 use super::super::output::{Format, Output};
-use super::view::{ReportView, RowView, part_views};
+use super::view::{ReportView, RowView, UnitCostsView, part_views};
 use super::{ScopeArgs, export};
 
 /// What the parts of a row are.
@@ -116,7 +116,7 @@ fn words(view: &ReportView) -> String {
     if let Some(budget) = &view.budget {
         let _ = write!(text, "\nBudget of all together: {}.", budget.words());
     }
-    if let Some(units) = view.unit_costs.as_ref().and_then(|units| units.words()) {
+    if let Some(units) = view.unit_costs.as_ref().and_then(UnitCostsView::words) {
         let _ = write!(text, "\nA unit costs, directly: {units}.");
     }
     if !view.total.is_empty() {
