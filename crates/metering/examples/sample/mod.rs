@@ -1,7 +1,7 @@
 //! A month of forty tenants, made up and the same each time: for the examples, and for the test of
 //! the page in a browser. Not every one of them uses all of it.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 
