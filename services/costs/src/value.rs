@@ -219,9 +219,11 @@ impl Costs {
     ) -> Result<(), ServiceError> {
         let tx = self.store.begin(ctx).await?;
         let before = tx.values().newest().await?;
+        let none = before.is_none();
         let of_month = before.filter(|before| before.month == data.month);
         let fresh = match (&of_month, &kept) {
-            (None, None) => true,
+            // One of an older month is taken away: nothing is to be said any more.
+            (None, None) => none,
             (Some(before), Some(kept)) => {
                 before.verdict == kept.verdict
                     && kept.computed_at - before.computed_at < REWRITE_AFTER

@@ -141,3 +141,27 @@ async fn a_jump_over_the_turn_of_the_month_is_seen() {
         .collect();
     assert_eq!(short, [("acme", rust_decimal::Decimal::from(9))]);
 }
+
+#[tokio::test]
+async fn a_verdict_ends_with_what_it_was_made_from() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    let ctx = TenantContext::for_background_work(&id("acme"), "test");
+    let october = storage::KeptVerdict {
+        month: "2026-10".parse().unwrap(),
+        verdict: domain::cost::ValueVerdict::NotWorthIt,
+        lift: (None, 0.0, None),
+        net: (-5).into(),
+        computed_at: at("2026-10-31T12:00:00Z"),
+    };
+    let tx = world.costs.store.begin(&ctx).await.unwrap();
+    tx.values()
+        .put(october.month, Some(&october))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    // In November nothing says anything about an own model.
+    world.costs.watch(&mut Signals::default()).await.unwrap();
+    let tx = world.costs.store.begin(&ctx).await.unwrap();
+    assert_eq!(tx.values().newest().await.unwrap(), None);
+}
