@@ -42,11 +42,13 @@ pub async fn show(screen: Screen, operator: &Operator, boarded: &[Onboard]) -> R
     if report.example_prices {
         println!(
             "  {}",
-            screen.dim("Prices are examples of the order of public lists. Two cores are taken as paid for today;")
+            screen.dim("Prices are examples of the order of public lists. Two cores are taken as paid for since the month began; what nobody")
         );
         println!(
             "  {}",
-            screen.dim("what nobody used of them is `idle`, borne in proportion to direct cost.")
+            screen.dim(
+                "used of them is `idle`: borne by direct cost, and unallocated on days without any."
+            )
         );
     }
     if let Some(units) = &report.unit_costs {
