@@ -390,6 +390,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_written_into_a_closed_book() {
+        let book = WorkBook::closed(Clock::system());
+        assert!(!book.is_open());
+        let work = book.begin(WorkKind {
+            service: Service::Router,
+            name: String::new(),
+            cpu: Meter::RequestCpu,
+        });
+        let made = work.during(async { timed(Meter::ModelCpu, || 7) }).await;
+        work.write_down();
+        assert_eq!(made, 7);
+    }
+
+    #[tokio::test]
     async fn work_that_is_dropped_in_the_middle_has_cost_what_it_cost() {
         let kept = Arc::new(Kept::default());
         let work = WorkBook::new(kept.clone(), Clock::system()).begin(WorkKind {

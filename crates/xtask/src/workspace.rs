@@ -112,7 +112,16 @@ pub fn root() -> Result<PathBuf> {
 /// The cargo that started this program, or the one on the path.
 #[must_use]
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // `cargo run` tells this program about its own package. Build scripts that look at such variables
+    // (that of `ring`, on which half of the rest depends) would run anew after each build by hand.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// Reads the members' manifests only.

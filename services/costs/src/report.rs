@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::v1;
-use domain::cost::{By, CostReport, CostRow, Month, Priced, Unpriced, cost_lines, cost_report};
+use domain::cost::{By, CostReport, CostRow, Month, Priced, Unpriced, cost_report_and_lines};
 use domain::{TenantId, TenantState};
 use rust_decimal::Decimal;
 use server::ServiceError;
@@ -69,8 +69,7 @@ async fn worked_out(data: Arc<MonthData>, by: By) -> Result<(CostReport, Priced)
     let work = move || {
         let input = data.input();
         let before = data.input_before();
-        let report = cost_report(&input, by, Some(&before), &data.budgets)?;
-        Ok((report, cost_lines(&input)?))
+        cost_report_and_lines(&input, by, Some(&before), &data.budgets)
     };
     tokio::task::spawn_blocking(work)
         .await

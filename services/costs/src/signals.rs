@@ -21,7 +21,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Counts budgets by the level that is reached, and logs new ones.
-    fn budgets(&mut self, made: &MonthReport) -> [(BudgetLevel, usize); 3] {
+    pub(crate) fn budgets(&mut self, made: &MonthReport) -> [(BudgetLevel, usize); 3] {
         let all = (None, made.report.budget.as_ref());
         let rows = made.report.rows.iter();
         let rows = rows.map(|row| (row.tenant.clone(), row.budget.as_ref()));
@@ -92,10 +92,9 @@ impl Costs {
 pub(crate) fn jumped(made: &MonthReport, day: NaiveDate) -> Result<Vec<Jump>, ServiceError> {
     let before = before(&made.data)?;
     let same = before.currency == made.priced.currency;
-    let mut lines = made.priced.lines.clone();
     // Amounts of two currencies tell nothing about each other.
-    lines.extend(before.lines.into_iter().filter(|_| same));
-    Ok(jumps(&lines, day))
+    let before = before.lines.iter().filter(|_| same);
+    Ok(jumps(made.priced.lines.iter().chain(before), day))
 }
 
 fn before(data: &MonthData) -> Result<domain::cost::Priced, ServiceError> {

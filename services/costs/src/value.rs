@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use api::v1;
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::cost::{
-    ArmFeedback, CostError, CostKind, CostLine, Currency, Meter, ModelCase, ModelValue, Service,
+    ArmFeedback, CostError, CostKind, CostLine, Currency, ModelCase, ModelValue, Service,
     TenantValue, ValueSetting, verdict,
 };
 use domain::{DOUBT, TenantContext, TenantId, Tier};
@@ -32,15 +32,14 @@ pub(crate) struct Earned {
     own: Option<(ModelValue, Decimal)>,
 }
 
-/// What the own models of tenants cost in a month beyond the tier above: their training, and the
-/// memory they were held in. A tenant's share of training the tiers above is none of it.
+/// What the own models of tenants cost in a month beyond the tier above: their training. A tenant's
+/// share of training the tiers above is none of it; and what a tenant holds in memory is its history,
+/// whichever model reads it.
 pub(crate) fn extra_costs(lines: &[CostLine]) -> HashMap<TenantId, Decimal> {
     let mut extra: HashMap<TenantId, Decimal> = HashMap::new();
     for line in lines.iter().filter(|line| line.kind == CostKind::Direct) {
         let above = line.tier.is_some_and(|tier| tier != Tier::Tenant);
-        let training = line.service == Some(Service::Trainer);
-        let memory = line.meter == Some(Meter::ModelMemory) && line.tier.is_some();
-        let own = (training || memory) && !above;
+        let own = line.service == Some(Service::Trainer) && !above;
         if let Some(tenant) = line.tenant.as_ref().filter(|_| own) {
             let so_far = extra.entry(tenant.clone()).or_default();
             // Sums of these lines have been checked on their way to the total.

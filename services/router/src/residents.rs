@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use artifacts::{ArtifactStore, Resident as _, ResidentCache};
 use domain::cost::{Meter, Service};
-use domain::{Ask, Change, ErrorKind, TenantContext, TenantId};
+use domain::{Change, ErrorKind, TenantContext, TenantId};
 use embedding::Embedders;
 use server::ServiceError;
-use server::work::{self, Work, WorkBook, WorkKind};
+use server::work::{Work, WorkBook, WorkKind};
 use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -113,14 +113,8 @@ impl Residents {
                 else {
                     continue;
                 };
+                // Of no model: the history is held whichever of them reads it.
                 let work = self.begin("Resident", &tenant);
-                let anyone = Ask {
-                    bucket: 0,
-                    remaining: None,
-                };
-                let model = view.chain.choose(anyone).route.model;
-                work.during(async { work::done_by(&model.to_string(), model.tier()) })
-                    .await;
                 let bytes = view.resident_bytes() as u64;
                 work.add(Meter::ModelMemory, bytes.saturating_mul(seconds));
                 work.write_down();

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Meter, Service, UsageRecord};
+use super::{Meter, Service};
 use crate::{TenantId, Tier};
 
-/// What one piece of work consumed: a request, a batch of items, a training. The records of one
-/// entry become known together or not at all.
+/// What one piece of work consumed: a request, a batch of items, a training. It becomes known as
+/// a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageEntry {
     /// Its id; the same id again is the same work.
@@ -29,21 +29,4 @@ pub struct UsageEntry {
     pub model: String,
     /// How much of which meter, in its base unit; each meter once.
     pub quantities: Vec<(Meter, u64)>,
-}
-
-impl UsageEntry {
-    /// Its records, one a meter.
-    pub fn records(&self) -> impl Iterator<Item = UsageRecord> + '_ {
-        self.quantities.iter().map(|(meter, quantity)| UsageRecord {
-            id: format!("{}:{}", self.id, meter.as_str()),
-            tenant: self.tenant.clone(),
-            at: self.at,
-            service: self.service,
-            meter: *meter,
-            rpc: self.rpc.clone(),
-            tier: self.tier,
-            model: self.model.clone(),
-            quantity: *quantity,
-        })
-    }
 }

@@ -32,10 +32,11 @@ pub struct Jump {
 /// in the week before it, and more than one unit of the currency above it. One without three such
 /// days is new: nothing is usual for it yet. Lines of other days are passed over.
 #[must_use]
-pub fn jumps(lines: &[CostLine], day: NaiveDate) -> Vec<Jump> {
+pub fn jumps<'a>(lines: impl IntoIterator<Item = &'a CostLine>, day: NaiveDate) -> Vec<Jump> {
     let from = day.checked_sub_days(Days::new(USUAL_DAYS)).unwrap_or(day);
     let mut by_tenant: BTreeMap<&TenantId, BTreeMap<NaiveDate, Decimal>> = BTreeMap::new();
-    for line in lines.iter().filter(|line| line.kind == CostKind::Direct) {
+    let lines = lines.into_iter();
+    for line in lines.filter(|line| line.kind == CostKind::Direct) {
         let near = (from..=day).contains(&line.day);
         if let Some(tenant) = line.tenant.as_ref().filter(|_| near) {
             let of_day = by_tenant.entry(tenant).or_default().entry(line.day);

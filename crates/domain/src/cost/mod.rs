@@ -1,8 +1,8 @@
 //! What each tenant costs, and what it earns.
 //!
-//! From usage records to a cost report, in steps that each keep the sum:
+//! From usage to a cost report, in steps that each keep the sum:
 //!
-//! 1. [`roll_up`] makes a [`UsageLine`] of the [`UsageRecord`]s of a day.
+//! 1. What pieces of work consumed ([`UsageEntry`]) is summed by day in the store ([`UsageLine`]).
 //! 2. [`cost_lines`] prices them by the [`PriceBook`], and adds the shares of what is paid for
 //!    whoever uses it: one [`CostLine`] each, exact to ten decimals.
 //! 3. [`cost_report`] sums those by tenant, and rounds once, so that the rows add up to the total
@@ -59,8 +59,9 @@ pub use price_book::{
 pub use price_check::PriceVersionDraft;
 pub use report::{
     BudgetLevel, BudgetStatus, By, CostReport, CostRow, Part, Trend, UnitCosts, cost_report,
+    cost_report_and_lines,
 };
-pub use usage::{UsageLine, UsageRecord, merge, roll_up};
+pub use usage::{UsageLine, merge};
 pub use value::{
     ArmFeedback, ModelCase, ModelValue, Net, TenantValue, ValueSetting, ValueVerdict, verdict,
 };

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::{
-    AMOUNT_DECIMALS, Allocation, IdleCost, MAX_MONTHLY, MAX_PRICE, Meter, Month, PriceBook,
-    PriceProblem, PriceReason, PriceVersion, SharedCost,
+    AMOUNT_DECIMALS, Allocation, Currency, IdleCost, MAX_MONTHLY, MAX_PRICE, Meter, Month,
+    PriceBook, PriceProblem, PriceReason, PriceVersion, SharedCost,
 };
 
 /// Cores that can be paid for; more is a slip.
@@ -64,13 +64,11 @@ impl PriceVersionDraft {
                 allocation: allocation?,
             })
         });
-        let Some(currency) = currency.filter(|_| problems.is_empty()) else {
-            return Err(problems);
-        };
+        // Without one nothing is refused for it twice: any will do to check the rest.
         let version = PriceVersion {
             valid_from: self.valid_from,
             valid_until: self.valid_until,
-            currency,
+            currency: currency.unwrap_or(Currency::EUR),
             cpu_hour,
             prices,
             shared,
@@ -78,7 +76,21 @@ impl PriceVersionDraft {
             note: self.note.clone(),
             example: self.example,
         };
-        problems = version.validate();
+        // What could not be read is not there to be checked, and what comes after it counts otherwise.
+        let part = |field: &str| {
+            field
+                .split(['[', '.'])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let unread: Vec<String> = problems.iter().map(|one| one.field.clone()).collect();
+        let told = |field: &str| match part(field).as_str() {
+            "prices" => unread.iter().any(|one| one == field),
+            whole => unread.iter().any(|one| part(one) == whole),
+        };
+        let more = version.validate().into_iter();
+        problems.extend(more.filter(|problem| !told(&problem.field)));
         if problems.is_empty() {
             Ok(version)
         } else {

@@ -52,6 +52,30 @@ fn a_good_draft_becomes_a_version() {
 }
 
 #[test]
+fn all_slips_are_named_at_once() {
+    let was = refused(|draft| {
+        draft.cpu_hour = "-1".to_owned();
+        price(draft, "cpu_seconds", "1");
+        price(draft, "bytes_in", "much");
+        price(draft, "bytes_out", "-2");
+        shared(draft, "licence", "30", "by_size");
+    });
+    let mut fields: Vec<_> = was.iter().map(|(_, field)| field.as_str()).collect();
+    fields.sort_unstable();
+    let all = [
+        "cpu_hour",
+        "prices.bytes_in",
+        "prices.bytes_out",
+        "prices.cpu_seconds",
+    ];
+    assert_eq!(fields[..4], all);
+    assert_eq!(fields[4..], ["shared[1].allocation"]);
+    // An hour that cannot be read is not also one that is missing.
+    let was = refused(|draft| draft.cpu_hour = "cheap".to_owned());
+    assert_eq!(was, [("PRICE_NOT_A_DECIMAL", "cpu_hour".to_owned())]);
+}
+
+#[test]
 fn every_slip_is_named() {
     let one = |reason, field: &str| vec![(reason, field.to_owned())];
     let was = refused(|draft| price(draft, "cpu_seconds", "1"));

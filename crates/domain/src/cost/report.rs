@@ -11,7 +11,7 @@ use super::line::lines_of;
 use super::reconcile::price_book_total;
 use super::trend::compared;
 use super::unit_costs::unit_costs;
-use super::{CostError, CostInput, CostKind, Currency, Month, Unpriced};
+use super::{CostError, CostInput, CostKind, Currency, Month, Priced, Unpriced};
 use crate::TenantId;
 
 /// What the parts of a row are.
@@ -215,6 +215,19 @@ pub fn cost_report(
     previous: Option<&CostInput<'_>>,
     budgets: &BTreeMap<Option<TenantId>, Decimal>,
 ) -> Result<CostReport, CostError> {
+    cost_report_and_lines(input, by, previous, budgets).map(|(report, _)| report)
+}
+
+/// [`cost_report`] with the lines that it sums.
+///
+/// # Errors
+/// As of [`cost_report`].
+pub fn cost_report_and_lines(
+    input: &CostInput<'_>,
+    by: By,
+    previous: Option<&CostInput<'_>>,
+    budgets: &BTreeMap<Option<TenantId>, Decimal>,
+) -> Result<(CostReport, Priced), CostError> {
     let usage = input.usage();
     let priced = lines_of(input, &usage)?;
     let currency = priced.currency;
@@ -244,7 +257,7 @@ pub fn cost_report(
     // Nobody comes first, and is always there.
     let unallocated = rows.remove(0);
     rows.sort_by(|a, b| b.total.cmp(&a.total).then_with(|| a.tenant.cmp(&b.tenant)));
-    Ok(CostReport {
+    let report = CostReport {
         month: input.month,
         until: input.until,
         currency,
@@ -252,7 +265,7 @@ pub fn cost_report(
         unallocated,
         total,
         price_book_total: currency.round(price_book_total(input, &usage, currency)?),
-        unpriced: priced.unpriced,
+        unpriced: priced.unpriced.clone(),
         example_prices: priced.example_prices,
         forecast,
         previous: before.map(|before| Trend::of(&before, total)),
@@ -260,7 +273,8 @@ pub fn cost_report(
         budget: budgets
             .get(&None)
             .map(|budget| BudgetStatus::of(*budget, total, forecast)),
-    })
+    };
+    Ok((report, priced))
 }
 
 impl CostRow {

@@ -32,9 +32,10 @@ fn late_usage_has_its_own_column_and_the_prices_of_its_day() {
     second.shared = vec![shared("database", 30, Allocation::Even)];
     let first = version("2026-01-01", Some("2026-10-31"), &[("requests", "1")]);
     let mut book = book(vec![first, second]);
-    let late = |meter, quantity| {
-        let line = line("2026-10-30", "gone", meter, quantity);
-        line.booked_after(day("2026-11-01"))
+    let late = |meter, quantity| UsageLine {
+        adjustment: true,
+        for_day: Some(day("2026-10-30")),
+        ..line("2026-11-02", "gone", meter, quantity)
     };
     let usage = [
         late(Meter::Requests, 1_000),

@@ -12,10 +12,10 @@ use crate::trial::Onboard;
 
 /// What one accepted answer is taken to be worth, so that there is something to weigh.
 const WORTH: &str = "0.50";
-/// The server takes what it metered to the store every five seconds: so long two reports may differ.
-const SETTLING: Duration = Duration::from_millis(6_000);
+/// The server takes what it metered to the store every second: so long two reports may differ.
+const SETTLING: Duration = Duration::from_millis(2_500);
 /// Reports that are asked for until two are the same.
-const MOST_REPORTS: usize = 6;
+const MOST_REPORTS: usize = 12;
 
 /// Says what an accepted answer is worth, and shows the report.
 ///

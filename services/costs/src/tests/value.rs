@@ -165,3 +165,69 @@ async fn a_verdict_ends_with_what_it_was_made_from() {
     let tx = world.costs.store.begin(&ctx).await.unwrap();
     assert_eq!(tx.values().newest().await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn budgets_are_counted_by_the_level_that_is_reached() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    for (parent, monthly) in [
+        ("tenants/acme", "12.00"),
+        ("tenants/globex", "500"),
+        ("tenants/-", "20"),
+    ] {
+        let request = v1::SetBudgetRequest {
+            parent: parent.to_owned(),
+            monthly: monthly.to_owned(),
+        };
+        world.costs.set_budget(request, "ops").await.unwrap();
+    }
+    let month = world.costs.month("").unwrap();
+    let made = world
+        .costs
+        .report(&Scope::All, month, By::None)
+        .await
+        .unwrap();
+    // 10.50 each of 12 and of 500, 21 of 20 together.
+    let mut signals = Signals::default();
+    let counts = signals
+        .budgets(&made)
+        .map(|(level, count)| (level.percent(), count));
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<usize>(), 2);
+    assert!(
+        counts.contains(&(80, 1)) && counts.contains(&(100, 1)),
+        "{counts:?}"
+    );
+    // Said once, counted each time.
+    assert_eq!(
+        signals.budgets(&made).map(|(_, count)| count),
+        counts.map(|(_, count)| count)
+    );
+}
+
+#[test]
+fn a_share_of_training_the_tiers_above_is_no_cost_of_the_own_model() {
+    use domain::cost::{CostKind, CostLine};
+    let line = |service, tier, cost: u32| CostLine {
+        day: "2026-11-03".parse().unwrap(),
+        tenant: Some(id("acme")),
+        service: Some(service),
+        meter: Some(Meter::TrainingCpu),
+        rpc: String::new(),
+        tier,
+        model: String::new(),
+        kind: CostKind::Direct,
+        name: String::new(),
+        quantity: 1,
+        unit_price: 1.into(),
+        cost: cost.into(),
+    };
+    let lines = [
+        line(Service::Trainer, None, 1),
+        line(Service::Trainer, Some(Tier::Tenant), 2),
+        line(Service::Trainer, Some(Tier::Global), 40),
+        line(Service::Trainer, Some(Tier::Vertical), 50),
+        line(Service::Router, Some(Tier::Tenant), 60),
+    ];
+    let extra = crate::value::extra_costs(&lines);
+    assert_eq!(extra[&id("acme")], 3.into());
+}

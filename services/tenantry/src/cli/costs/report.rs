@@ -55,6 +55,10 @@ struct Cut(By);
 /// What the person should be told.
 pub async fn run(client: &Client, args: &ReportArgs, out: &mut Output) -> Result<(), CliError> {
     if out.format() == Format::Html {
+        if args.by.is_some() {
+            return Err(CliError::usage("the page has no parts but days")
+                .hint("leave --by out, or take -o csv or -o json"));
+        }
         let format = v1::export_costs_request::Format::HtmlPage;
         return export::stream(client, &args.scope, format, &mut |bytes| out.bytes(bytes)).await;
     }
