@@ -9,7 +9,7 @@ use domain::{
     AbstainReason, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, Target, TaskKind,
     TenantContext, Tier,
 };
-use learning::classify::{Answer, AnswerValue, Head, Scores, SimpleMethod, knn, knn_value};
+use learning::classify::{Answer, AnswerValue, Beside, Head, Scores, SimpleMethod, knn, knn_value};
 use server::ServiceError;
 use storage::{Classification, ClassificationOutcome};
 use vectors::Hit;
@@ -227,21 +227,21 @@ impl Question<'_> {
         let votes = knn(self.view.base.labels.len(), votes);
         // The head's labels are numbered as they were when it was trained.
         let number = |name: &String| self.view.base.labels.number(name);
-        let share = |label: u16| votes.shares.get(usize::from(label)).copied();
-        let shares = head
-            .labels()
-            .iter()
-            .map(|name| number(name).and_then(share).unwrap_or(0.0));
-        let near = Scores {
-            shares: shares.collect(),
-            support: votes.support,
+        let renumbered = |said: Scores| {
+            let share = |label: u16| said.shares.get(usize::from(label)).copied();
+            let names = head.labels().iter();
+            let shares = names.map(|name| number(name).and_then(share).unwrap_or(0.0));
+            Scores {
+                shares: shares.collect(),
+                support: said.support,
+            }
         };
+        let beside = (!self.near.is_empty()).then(|| Beside {
+            votes: renumbered(votes),
+            zero_shot: renumbered(self.scores(SimpleMethod::ZeroShot)),
+        });
         Made {
-            answer: head.answer(
-                self.text,
-                self.vector,
-                (!self.near.is_empty()).then_some(&near),
-            ),
+            answer: head.answer(self.text, self.vector, beside.as_ref()),
             names: head.labels().to_vec(),
             route,
             method: "head",

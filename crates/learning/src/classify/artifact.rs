@@ -8,7 +8,7 @@ use super::head::{Head, HeadParts};
 use super::linear::Linear;
 
 /// Changes when older code could not read it.
-const FORMAT: &str = "tenantry head 1";
+const FORMAT: &str = "tenantry head 2";
 
 #[derive(Serialize, Deserialize)]
 struct Header {

@@ -71,13 +71,35 @@ pub struct Decision {
     threshold: f64,
     /// Of several labels: those at least this confident are chosen.
     choose: f64,
-    /// The label of what is out of scope, and how much likelier than any other label it must be: the
-    /// logarithm of the ratio of both shares, at most 0.
-    out_of_scope: Option<(u16, f64)>,
+    scope: Option<Scope>,
     /// Texts less similar than this to everything known are out of scope, unless confident.
     floor: f64,
     /// The support to assume where it is not known.
     typical: f64,
+}
+
+/// How it is told that a text is out of scope, where a label stands for that.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Scope {
+    /// The label.
+    label: u16,
+    /// From the logarithm of how much likelier the label is than any other, and the support.
+    outside: Logit,
+    /// Scores above it are out of scope.
+    above: f64,
+}
+
+impl Scope {
+    /// Not measured: out of scope is what is likelier than every other label.
+    fn new(label: u16) -> Self {
+        Self {
+            label,
+            outside: Logit {
+                weights: [0.0, 1.0, 0.0, 0.0, 0.0],
+            },
+            above: 0.0,
+        }
+    }
 }
 
 /// One held-out row: what a method said, and what is right.
@@ -97,19 +119,21 @@ impl Decision {
         target: f64,
     ) -> Self {
         let several = kind == TaskKind::MultiLabel;
-        let (weights, floor) = match (method, several) {
-            (SimpleMethod::Knn, false) => ([-4.2, 0.45, 5.5, 0.0], 0.30),
-            (SimpleMethod::Knn, true) => ([-1.0, 1.0, 0.8, 0.0], 0.25),
-            (SimpleMethod::ZeroShot, false) => ([-1.6, 0.7, 4.0, 0.0], 0.15),
-            (SimpleMethod::ZeroShot, true) => ([-3.0, 0.7, 4.0, 0.0], 0.15),
-            _ => ([-1.5, 0.3, 2.0, 0.0], 0.0),
+        let ([bias, share, support], floor) = match (method, several) {
+            (SimpleMethod::Knn, false) => ([-4.2, 0.45, 5.5], 0.30),
+            (SimpleMethod::Knn, true) => ([-1.0, 1.0, 0.8], 0.25),
+            (SimpleMethod::ZeroShot, false) => ([-1.6, 0.7, 4.0], 0.15),
+            (SimpleMethod::ZeroShot, true) => ([-3.0, 0.7, 4.0], 0.15),
+            _ => ([-1.5, 0.3, 2.0], 0.0),
         };
         Self {
             several,
-            confidence: Logit { weights },
+            confidence: Logit {
+                weights: [bias, share, support, 0.0, 0.0],
+            },
             threshold: target,
             choose: 0.35,
-            out_of_scope: out_of_scope.map(|label| (label, 0.0)),
+            scope: out_of_scope.map(Scope::new),
             floor,
             typical: 0.7,
         }
@@ -165,13 +189,26 @@ impl Decision {
     }
 
     fn fit_scope(&mut self, rows: &[Held<'_>]) {
-        let Some((label, _)) = self.out_of_scope else {
+        let Some(mut scope) = self.scope else {
             return;
         };
+        let label = scope.label;
         let outside = rows.iter().filter(|row| row.right.contains(&label)).count();
         if outside < MIN_OUT_OF_SCOPE || outside == rows.len() {
             return;
         }
+        // Both sides weigh the same: how many texts will be out of scope is not what examples show.
+        let weigh = |side: usize| rows.len() as f64 / (2 * side) as f64;
+        let (stranger, known) = (weigh(outside), weigh(rows.len() - outside));
+        let cases: Vec<(Inputs, bool, f64)> = rows
+            .iter()
+            .map(|row| {
+                let is = row.right.contains(&label);
+                let weight = if is { stranger } else { known };
+                (self.strangeness(label, row.scores), is, weight)
+            })
+            .collect();
+        scope.outside = scope.outside.fit(&cases, PRIOR);
         // Only rows that would have been right are lost to a false alarm.
         let mut lost: Vec<f64> = rows
             .iter()
@@ -179,12 +216,12 @@ impl Decision {
                 let top = self.top(row.scores);
                 top.is_some_and(|(top, _)| row.right.contains(&top))
             })
-            .map(|row| self.strangeness(label, row.scores))
+            .map(|row| scope.outside.score(&self.strangeness(label, row.scores)))
             .collect();
         lost.sort_unstable_by(|a, b| b.total_cmp(a));
         let may = ((rows.len() - outside) as f64 * FALSE_ALARMS) as usize;
-        let at = lost.get(may).copied().unwrap_or(0.0).min(0.0);
-        self.out_of_scope = Some((label, at));
+        scope.above = lost.get(may).copied().unwrap_or(0.0);
+        self.scope = Some(scope);
     }
 
     fn fit_several(&mut self, rows: &[Held<'_>], target: f64) {
@@ -237,7 +274,7 @@ impl Decision {
             return;
         };
         let confidence = self.confidence.probability(&self.inputs(share, scores));
-        answer.out_of_scope = match self.out_of_scope {
+        answer.out_of_scope = match self.scope {
             Some(_) => self.is_out_of_scope(scores),
             // Without an example of what is out of scope, being unlike everything known is the sign.
             None => scores.support < self.floor && confidence < self.threshold,
@@ -313,7 +350,7 @@ impl Decision {
     }
 
     fn in_scope(&self, scores: &Scores) -> Vec<(u16, f32)> {
-        let outside = self.out_of_scope.map(|(label, _)| label);
+        let outside = self.scope.map(|scope| scope.label);
         let all = scores
             .shares
             .iter()
@@ -323,18 +360,22 @@ impl Decision {
     }
 
     fn is_out_of_scope(&self, scores: &Scores) -> bool {
-        self.out_of_scope.is_some_and(|(label, at)| {
+        self.scope.is_some_and(|scope| {
             let known = scores.shares.iter().any(|share| *share > 0.0);
-            known && self.strangeness(label, scores) > at
+            let inputs = self.strangeness(scope.label, scores);
+            // What is likelier than every label in scope is out of it, whatever else there is.
+            known && (inputs[1] > 0.0 || scope.outside.score(&inputs) > scope.above)
         })
     }
 
     fn inputs(&self, share: f32, scores: &Scores) -> Inputs {
-        [1.0, log_odds(f64::from(share)), self.support(scores), 0.0]
+        let share = log_odds(f64::from(share));
+        [1.0, share, self.support(scores), 0.0, 0.0]
     }
 
-    /// How much likelier it is that the text is out of scope than that it has any label.
-    fn strangeness(&self, label: u16, scores: &Scores) -> f64 {
+    /// What tells that a text is out of scope: how much likelier that is than any label, as a
+    /// logarithm, and how near the nearest example is.
+    fn strangeness(&self, label: u16, scores: &Scores) -> Inputs {
         let outside = scores
             .shares
             .get(usize::from(label))
@@ -342,7 +383,8 @@ impl Decision {
             .unwrap_or(0.0);
         let inside = self.top(scores).map_or(0.0, |(_, share)| share);
         let log = |share: f32| f64::from(share.max(1e-30)).ln();
-        log(outside) - log(inside)
+        let likelier = log(outside) - log(inside);
+        [1.0, likelier, self.support(scores), 0.0, 0.0]
     }
 
     fn support(&self, scores: &Scores) -> f64 {
@@ -356,10 +398,11 @@ impl Decision {
     /// out of scope by its label.
     #[must_use]
     pub fn with_out_of_scope(mut self, label: Option<u16>) -> Self {
-        self.out_of_scope = match (self.out_of_scope, label) {
-            (Some((_, scope)), Some(label)) => Some((label, scope)),
-            _ => None,
-        };
+        let scope = self.scope;
+        self.scope = label.map(|label| match scope {
+            Some(scope) => Scope { label, ..scope },
+            None => Scope::new(label),
+        });
         self
     }
 

@@ -4,18 +4,21 @@ use domain::TaskKind;
 use serde::{Deserialize, Serialize};
 
 use super::decision::{Answer, AnswerValue, Decision, Scores};
+use super::evidence::{Beside, LabelNames, weigh};
 use super::linear::{Linear, sigmoid, softmax};
+use super::logit::Logit;
 use super::rows::one;
+use super::steps::Steps;
 use super::terms::Terms;
 
-/// How a number stands to the text's score.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// How a number is read from the shares of its steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ValueScale {
+    /// The values that shares are predicted of.
+    pub steps: Steps,
     /// The middle of the values that were learned from.
     pub middle: f64,
-    /// How far they lie apart.
-    pub spread: f64,
-    /// How much of the score's difference from the middle is believed.
+    /// How much of a prediction's difference from the middle is believed.
     pub trust: f64,
     /// Nine of ten held-out values lay above the prediction plus this.
     pub below: f64,
@@ -31,8 +34,8 @@ pub(super) struct HeadParts {
     pub labels: Vec<String>,
     pub dimensions: usize,
     pub dense_scale: f32,
-    /// How much of the probabilities comes from the neighbours' votes.
-    pub blend: f32,
+    /// What else counts beside the head's own probabilities, where a text has several labels.
+    pub mix: Option<Logit>,
     pub terms: Terms,
     pub decision: Decision,
     pub value: Option<ValueScale>,
@@ -43,6 +46,8 @@ pub(super) struct HeadParts {
 pub struct Head {
     pub(super) parts: HeadParts,
     pub(super) linear: Linear,
+    /// Of the labels, where they count.
+    names: LabelNames,
 }
 
 impl Head {
@@ -50,20 +55,32 @@ impl Head {
     pub(super) fn new(parts: HeadParts, linear: Linear) -> Option<Self> {
         let (features, outputs) = linear.weights.dim();
         let wanted = match parts.kind {
-            TaskKind::Regression => 1,
+            TaskKind::Regression => parts.value.as_ref()?.steps.len(),
             TaskKind::SingleLabel | TaskKind::MultiLabel => parts.labels.len(),
         };
         let sound = outputs == wanted
             && linear.bias.len() == outputs
             && features == parts.dimensions + parts.terms.width()
             && parts.terms.is_sound()
+            && parts
+                .value
+                .as_ref()
+                .is_none_or(|value| value.steps.is_sound())
             && (parts.kind == TaskKind::Regression) == parts.value.is_some()
             && linear
                 .weights
                 .iter()
                 .chain(&linear.bias)
                 .all(|w| w.is_finite());
-        sound.then_some(Self { parts, linear })
+        let names = match parts.mix {
+            Some(_) => LabelNames::new(&parts.labels),
+            None => LabelNames::default(),
+        };
+        sound.then_some(Self {
+            parts,
+            linear,
+            names,
+        })
     }
 
     /// What it predicts.
@@ -84,11 +101,11 @@ impl Head {
         self.parts.dimensions == dimensions
     }
 
-    /// The answer for a text, its embedding, and the votes of its neighbours ([`super::knn`] over
-    /// this head's labels; none where nobody looked). An embedding of another length is a caller's error
+    /// The answer for a text, its embedding, and what the simple methods say of it (over this head's
+    /// labels; none where nobody looked). An embedding of another length is a caller's error
     /// ([`Head::fits`]): the missing numbers count as zero.
     #[must_use]
-    pub fn answer(&self, text: &str, vector: &[f32], near: Option<&Scores>) -> Answer {
+    pub fn answer(&self, text: &str, vector: &[f32], beside: Option<&Beside>) -> Answer {
         let parts = &self.parts;
         let mut dense: Vec<f32> = vector.iter().map(|x| x * parts.dense_scale).collect();
         dense.resize(parts.dimensions, 0.0);
@@ -102,7 +119,8 @@ impl Head {
         let mut shares = raw.to_vec();
         match parts.kind {
             TaskKind::Regression => {
-                let value = parts.value.map(|scale| scale.answer(f64::from(shares[0])));
+                softmax(&mut shares);
+                let value = parts.value.as_ref().map(|scale| scale.answer(&shares));
                 return Answer {
                     value,
                     ..Answer::default()
@@ -111,37 +129,28 @@ impl Head {
             TaskKind::SingleLabel => softmax(&mut shares),
             TaskKind::MultiLabel => shares.iter_mut().for_each(|s| *s = sigmoid(*s)),
         }
-        if let Some(near) = near {
-            blend(&mut shares, &near.shares, parts.blend);
+        if let (Some(mix), Some(Beside { votes, zero_shot })) = (&parts.mix, beside) {
+            let (votes, near) = (&votes.shares, &zero_shot.shares);
+            weigh(mix, &self.names, text, &mut shares, votes, near);
         }
         parts.decision.answer(&Scores {
             shares,
-            support: near.map_or(f64::NAN, |near| near.support),
+            support: beside.map_or(f64::NAN, |beside| beside.votes.support),
         })
     }
 
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.linear.weights.len() * 4 + self.parts.terms.width() * 8 + self.parts.labels.len() * 64
-    }
-}
-
-/// Mixes a share of the neighbours' votes into a head's probabilities.
-pub(super) fn blend(shares: &mut [f32], near: &[f32], by: f32) {
-    if by > 0.0 && near.len() == shares.len() {
-        let both = shares.iter_mut().zip(near);
-        both.for_each(|(own, theirs)| *own = (1.0 - by) * *own + by * theirs);
+        let parts = &self.parts;
+        let words = parts.terms.width() * 8 + parts.labels.len() * 64 + self.names.bytes();
+        self.linear.weights.len() * 4 + words
     }
 }
 
 impl ValueScale {
-    pub(super) fn value(&self, score: f64) -> f64 {
-        self.middle + self.trust * self.spread * score
-    }
-
-    fn answer(&self, score: f64) -> AnswerValue {
-        let value = self.value(score);
+    fn answer(&self, shares: &[f32]) -> AnswerValue {
+        let value = self.middle + self.trust * (self.steps.middle(shares) - self.middle);
         AnswerValue {
             value,
             low: value + self.below,

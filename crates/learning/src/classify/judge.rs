@@ -3,12 +3,14 @@
 
 use domain::{HeadRules, Verdict, decide_head};
 
-use super::decision::{Answer, Decision, Held, Scores, reachable_f1};
+use super::decision::{Answer, Decision, Held, Scores};
+use super::evidence::{Case, LabelNames, learn, weigh};
+use super::logit::Logit;
+use super::measure;
 use super::measure::Pair;
 use super::report::TaskReport;
 use super::simple::SimpleMethod;
 use super::train::{HeldOut, TrainingSet};
-use super::{head, measure, recipe};
 
 impl TrainingSet<'_, '_> {
     /// The decision that serves, and the report with the verdict.
@@ -16,8 +18,8 @@ impl TrainingSet<'_, '_> {
         &self,
         mut held: HeldOut,
         fold_of: &[usize],
-    ) -> (Decision, f32, TaskReport) {
-        let blend = self.blend(&mut held);
+    ) -> (Decision, Option<Logit>, TaskReport) {
+        let mix = self.several().then(|| self.mix(&mut held));
         let (task, labels) = (self.input.task, self.input.labels);
         let prior = |method| {
             Decision::unmeasured(method, task.kind, self.out_of_scope, task.target_precision)
@@ -79,37 +81,37 @@ impl TrainingSet<'_, '_> {
             warnings: self.warnings.clone(),
             simple,
         };
-        (decision, blend, report)
+        (decision, mix, report)
     }
 
-    /// How much of the neighbours' votes does the head good; mixes them into what it said.
-    fn blend(&self, held: &mut HeldOut) -> f32 {
-        let near = held
-            .simple
-            .iter()
-            .find(|(method, _)| *method == SimpleMethod::Knn);
-        let Some((_, near)) = near.filter(|_| self.several()) else {
-            return 0.0;
+    /// Learns what to believe beside the head, and puts it together with what the head said.
+    fn mix(&self, held: &mut HeldOut) -> Logit {
+        let names = LabelNames::new(self.input.labels.names());
+        let said = |wanted: SimpleMethod| {
+            let mut all = held.simple.iter();
+            all.find(|(method, _)| *method == wanted)
+                .map_or(&[][..], |(_, scores)| scores)
         };
-        let mixed = |by: f32| -> Vec<Scores> {
-            let mut all = held.head.clone();
-            for (own, near) in all.iter_mut().zip(near) {
-                head::blend(&mut own.shares, &near.shares, by);
-            }
-            all
-        };
-        let (mut best, mut found) = (0.0, 0.0);
-        for by in recipe::BLENDS {
-            let scores = mixed(by);
-            let rows = scores.iter().zip(&self.truth);
-            let rows: Vec<Held<'_>> = rows.map(|(scores, right)| Held { scores, right }).collect();
-            let f1 = reachable_f1(&rows);
-            if f1 > best {
-                (best, found) = (f1, by);
-            }
-        }
-        held.head = mixed(found);
-        found
+        let (votes, near) = (said(SimpleMethod::Knn), said(SimpleMethod::ZeroShot));
+        let beside: Vec<_> = votes.iter().zip(near).collect();
+        let rows = self.texts.iter().zip(&self.truth).zip(&held.head);
+        let cases: Vec<Case<'_>> = rows
+            .zip(&beside)
+            .map(|(((text, right), head), (votes, near))| Case {
+                text,
+                head: &head.shares,
+                votes: &votes.shares,
+                zero_shot: &near.shares,
+                right,
+            })
+            .collect();
+        let mix = learn(&names, &cases);
+        let rows = self.texts.iter().zip(&mut held.head).zip(beside);
+        rows.for_each(|((text, head), (votes, near))| {
+            let shares = &mut head.shares;
+            weigh(&mix, &names, text, shares, &votes.shares, &near.shares);
+        });
+        mix
     }
 
     /// The decision fitted on all rows, and answers of decisions fitted on the other half of the

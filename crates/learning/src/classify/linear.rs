@@ -1,5 +1,5 @@
-//! Linear models on rows of features: softmax for one label, independent sigmoids for several, and a
-//! robust line for numbers. One matrix of weights, features by outputs, and a bias.
+//! Linear models on rows of features: softmax for one label and for the steps of a number, independent
+//! sigmoids for several labels. One matrix of weights, features by outputs, and a bias.
 //!
 //! The softmax is the multinomial form of logistic regression: one-vs-rest and it agree where labels
 //! are far apart, and where they are close its shares are better calibrated.
@@ -25,8 +25,6 @@ pub(super) enum Truth<'a> {
     One(&'a [u16]),
     /// Any outputs each.
     Many(&'a [Vec<u16>]),
-    /// A number each; errors beyond this one count linearly (Huber, 1964).
-    Value(&'a [f32], f32),
 }
 
 /// What a fit is told.
@@ -128,15 +126,6 @@ fn to_errors(scores: &mut Array2<f32>, truth: &Truth<'_>, from: usize) -> f64 {
                     row[usize::from(label)] -= 1.0;
                 }
             }
-            Truth::Value(values, beyond) => {
-                let error = row[0] - values[from + at];
-                let size = error.abs();
-                loss += f64::from(match size <= *beyond {
-                    true => 0.5 * size * size / beyond,
-                    false => size - 0.5 * beyond,
-                });
-                row[0] = (error / beyond).clamp(-1.0, 1.0);
-            }
         }
     }
     loss
@@ -200,15 +189,5 @@ mod tests {
             (0..60).all(|r| scores[[r, 0]] < 0.0),
             "a label that nobody has"
         );
-    }
-
-    #[test]
-    fn an_outlier_does_not_bend_the_line() {
-        let rows = rows(60);
-        let mut values: Vec<f32> = (0..60).map(|r| (r % 3) as f32).collect();
-        values[0] = 1_000.0;
-        let model = Linear::fit(&rows, &Truth::Value(&values, 0.1), &fit(1)).unwrap();
-        let scores = model.scores(&rows);
-        assert!((scores[[5, 0]] - 2.0).abs() < 0.3, "{}", scores[[5, 0]]);
     }
 }

@@ -1,10 +1,11 @@
 //! A logistic regression over a handful of numbers, by Newton's method, pulled towards a prior: what
 //! turns scores into probabilities. Small enough that a matrix of its own would be more code.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
-/// A number of inputs that all uses here share: a bias and up to three.
-pub(super) const INPUTS: usize = 4;
+/// A number of inputs that all uses here share: a bias and up to four.
+pub(super) const INPUTS: usize = 5;
 
 /// The inputs of one case; the first is 1.
 pub(super) type Inputs = [f64; INPUTS];
@@ -12,6 +13,7 @@ pub(super) type Inputs = [f64; INPUTS];
 /// `probability = sigmoid(weights · inputs)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Logit {
+    #[serde(deserialize_with = "padded")]
     pub weights: Inputs,
 }
 
@@ -57,9 +59,23 @@ impl Logit {
     }
 
     pub(super) fn probability(&self, inputs: &Inputs) -> f64 {
-        let score: f64 = self.weights.iter().zip(inputs).map(|(w, x)| w * x).sum();
-        1.0 / (1.0 + (-score).exp())
+        1.0 / (1.0 + (-self.score(inputs)).exp())
     }
+
+    /// The log-odds of the probability.
+    pub(super) fn score(&self, inputs: &Inputs) -> f64 {
+        self.weights.iter().zip(inputs).map(|(w, x)| w * x).sum()
+    }
+}
+
+/// Reports of earlier versions had fewer inputs.
+fn padded<'de, D: Deserializer<'de>>(from: D) -> Result<Inputs, D::Error> {
+    let mut weights = Vec::<f64>::deserialize(from)?;
+    if weights.len() < INPUTS {
+        weights.resize(INPUTS, 0.0);
+    }
+    let refuse = |weights: Vec<f64>| D::Error::invalid_length(weights.len(), &"at most five");
+    weights.try_into().map_err(refuse)
 }
 
 /// Gaussian elimination with pivots.
@@ -102,14 +118,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn weights_of_fewer_inputs_can_be_read() {
+        let old: Logit = serde_json::from_str(r#"{"weights":[1.0,2.0,3.0,4.0]}"#).unwrap();
+        assert_eq!(old.weights, [1.0, 2.0, 3.0, 4.0, 0.0]);
+        let more = serde_json::from_str::<Logit>(r#"{"weights":[0,0,0,0,0,0]}"#);
+        assert!(more.is_err());
+    }
+
+    #[test]
     fn what_was_observed_is_predicted_and_nothing_keeps_the_prior() {
         let prior = Logit {
-            weights: [0.0, 1.0, 0.0, 0.0],
+            weights: [0.0, 1.0, 0.0, 0.0, 0.0],
         };
         assert_eq!(prior.fit(&[], 1.0), prior);
+        let case = |share| [1.0, log_odds(share), 0.0, 0.0, 0.0];
         let cases: Vec<(Inputs, bool, f64)> = (0..400)
-            .map(|i| ([1.0, log_odds(0.9), 0.0, 0.0], i % 10 < 6, 1.0))
-            .chain((0..400).map(|i| ([1.0, log_odds(0.1), 0.0, 0.0], i % 10 < 2, 1.0)))
+            .map(|i| (case(0.9), i % 10 < 6, 1.0))
+            .chain((0..400).map(|i| (case(0.1), i % 10 < 2, 1.0)))
             .collect();
         let fitted = prior.fit(&cases, 1.0);
         assert!(

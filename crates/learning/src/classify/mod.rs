@@ -10,6 +10,7 @@
 
 mod artifact;
 mod decision;
+mod evidence;
 mod folds;
 mod head;
 mod judge;
@@ -24,10 +25,12 @@ mod report;
 mod rows;
 mod search;
 mod simple;
+mod steps;
 mod terms;
 mod train;
 
 pub use decision::{Answer, AnswerLabel, AnswerValue, Decision, Scores};
+pub use evidence::Beside;
 pub use head::Head;
 pub use labels::LabelSet;
 pub use recipe::HeadParameters;

@@ -131,18 +131,20 @@ pub(super) struct TermRecipe {
 pub(super) const VALUE_TERMS: TermRecipe = TermRecipe {
     pairs: false,
     letters: false,
-    min_texts: 3,
-    words_scale: 1.0,
+    min_texts: 2,
+    words_scale: 2.0,
     letters_scale: 1.0,
 };
 
 /// For numbers: the embedding beside words, both of about the same length.
-pub(super) const VALUE_DENSE_SCALE: f32 = 1.0;
+pub(super) const VALUE_DENSE_SCALE: f32 = 2.0;
+/// Values that shares are predicted of, at most.
+pub(super) const STEPS: usize = 12;
 
 /// The pulls that are tried for numbers; the best on held-out rows is taken.
-pub(super) const VALUE_PULLS: [f64; 3] = [3.0, 10.0, 30.0];
+pub(super) const VALUE_PULLS: [f64; 3] = [1.0, 3.0, 10.0];
 /// Rounds of the solver for numbers.
-pub(super) const VALUE_ROUNDS: usize = 60;
+pub(super) const VALUE_ROUNDS: usize = 40;
 /// Steps that the solver remembers.
 pub(super) const MEMORY: usize = 5;
 /// Weights of one head at the most: what bounds memory. Rare terms go first.
@@ -157,14 +159,16 @@ pub(super) fn folds(rows: usize) -> usize {
 pub(super) const NEIGHBOURS: usize = 30;
 /// How much more the nearer neighbour's vote counts: a vote is `exp(sharpness * similarity)`.
 pub(super) const SHARPNESS: f32 = 12.0;
-/// How much of a head's probabilities may come from the neighbours' votes, where a text has several
-/// labels; the best on held-out rows is taken.
-pub(super) const BLENDS: [f32; 5] = [0.0, 0.2, 0.35, 0.5, 0.65];
+/// Where a text has several labels, the head alone counts as so many cases when it is learned how much
+/// to believe what else there is.
+pub(super) const HEAD_ALONE: f64 = 20.0;
+/// Labels that neither the head nor the neighbours think likelier than this teach nothing there.
+pub(super) const POSSIBLE: f32 = 0.002;
 /// How similarity to a label becomes a share, when nothing is trained.
 pub(super) const ZERO_SHOT_SHARPNESS: f32 = 16.0;
 
 /// Of the rows in scope that would be right, so many may be lost to being taken for out of scope.
-pub(super) const FALSE_ALARMS: f64 = 0.004;
+pub(super) const FALSE_ALARMS: f64 = 0.002;
 /// Examples out of scope that a rule of their own needs.
 pub(super) const MIN_OUT_OF_SCOPE: usize = 15;
 

@@ -1,8 +1,9 @@
-//! Numbers: a robust line over embedding and words, believed only as far as held-out rows say.
+//! Numbers: shares of a few values ([`Steps`]) from embedding and words, answered by their middle, believed
+//! only as far as held-out rows say.
 //!
-//! Numbers that people give (effort, severity, story points) have a long tail and little to do with
-//! the words, so the loss is absolute beyond a small error, and the line's difference from the
-//! median is shrunk by the factor that does best on held-out rows: at worst the median is answered.
+//! Numbers that people give (effort, severity, story points) are few values with a long tail, and have
+//! little to do with the words. The prediction's difference from the median of all values is shrunk by
+//! the factor that does best on held-out rows: at worst the median is answered.
 
 use domain::{HeadRules, Target, TaskKind, decide_head};
 use ndarray::Axis;
@@ -10,24 +11,21 @@ use ndarray::Axis;
 use super::decision::Decision;
 use super::folds::folds;
 use super::head::{Head, HeadParts, ValueScale};
-use super::linear::{Fit, Linear, Truth};
+use super::linear::{Fit, Linear, Truth, softmax};
 use super::measure;
 use super::recipe;
 use super::report::{MethodScores, TaskReport};
 use super::rows::Rows;
 use super::simple::{SimpleMethod, knn_value};
+use super::steps::Steps;
 use super::terms::Terms;
 use super::train::{MIN_EXAMPLES, nearest};
 use super::{TaskInput, TaskModel, TaskTrainError};
 use crate::Progress;
 
-/// Values beyond so many spreads of the middle do not pull harder than this one.
-const FARTHEST: f64 = 8.0;
-/// Errors beyond this share of the spread count linearly.
-const ROBUST: f32 = 0.2;
 const TRUSTS: usize = 20;
 
-/// Trains a line for numbers, and judges it.
+/// Trains a head for numbers, and judges it.
 pub(super) fn train(
     input: &TaskInput<'_>,
     progress: &Progress<'_>,
@@ -65,9 +63,10 @@ pub(super) fn train(
         turns,
     );
 
-    let mut scores = vec![vec![0.0; kept.len()]; recipe::VALUE_PULLS.len()];
+    // How far each prediction lies from the middle of the values that it was learned from.
+    let mut apart = vec![vec![0.0; kept.len()]; recipe::VALUE_PULLS.len()];
     let mut simple = [vec![0.0; kept.len()], vec![0.0; kept.len()]];
-    let mut scales = Vec::with_capacity(turns);
+    let mut middles = Vec::with_capacity(turns);
     let go_on = || progress(0.5, "fitting on parts, judging on the rest");
     for turn in 0..turns {
         let of = |held: bool| -> Vec<usize> {
@@ -77,12 +76,14 @@ pub(super) fn train(
         };
         let (held, known) = (of(true), of(false));
         let known_values: Vec<f64> = known.iter().map(|&at| values[at]).collect();
-        let scale = scale(&known_values);
+        let (steps, middle) = (Steps::new(&known_values), middle(&known_values));
         let (own, asked) = (rows.select(&known), rows.select(&held));
-        for (pull, scores) in recipe::VALUE_PULLS.iter().zip(&mut scores) {
-            let line = fit(&own, &known_values, &scale, *pull, &go_on)?;
-            for (&at, score) in held.iter().zip(line.scores(&asked).column(0)) {
-                scores[at] = f64::from(*score) * scale.spread;
+        for (pull, apart) in recipe::VALUE_PULLS.iter().zip(&mut apart) {
+            let linear = fit(&own, &known_values, &steps, *pull, &go_on)?;
+            for (&at, scores) in held.iter().zip(linear.scores(&asked).outer_iter()) {
+                let mut shares = scores.to_vec();
+                softmax(&mut shares);
+                apart[at] = steps.middle(&shares) - middle;
             }
         }
         let similar = vectors
@@ -91,44 +92,40 @@ pub(super) fn train(
         for (&at, similar) in held.iter().zip(similar.outer_iter()) {
             let near = nearest(similar.iter().copied());
             let votes = near.iter().map(|&(s, at)| (s, known_values[at]));
-            simple[0][at] = knn_value(votes).unwrap_or(scale.middle);
-            simple[1][at] = scale.middle;
+            simple[0][at] = knn_value(votes).unwrap_or(middle);
+            simple[1][at] = middle;
         }
-        scales.push(scale);
+        middles.push(middle);
     }
-    let middles: Vec<f64> = fold_of.iter().map(|&fold| scales[fold].middle).collect();
-    let (pull, trust) = best(&scores, &middles, &values);
+    let middles: Vec<f64> = fold_of.iter().map(|&fold| middles[fold]).collect();
+    let (pull, trust) = best(&apart, &middles, &values);
     // The factor was chosen on the same rows; one chosen on the others is what is reported.
     let halves = [0, 1].map(|half| {
         let keep: Vec<usize> = (0..kept.len())
             .filter(|&at| fold_of[at] % 2 != half)
             .collect();
         let pick = |from: &[f64]| keep.iter().map(|&at| from[at]).collect::<Vec<f64>>();
-        let part: Vec<Vec<f64>> = scores.iter().map(|one| pick(one)).collect();
+        let part: Vec<Vec<f64>> = apart.iter().map(|one| pick(one)).collect();
         best(&part, &pick(&middles), &pick(&values))
     });
     let predicted: Vec<f64> = (0..kept.len())
         .map(|at| {
             let (pull, trust) = halves[fold_of[at] % 2];
-            middles[at] + trust * scores[pull][at]
+            middles[at] + trust * apart[pull][at]
         })
         .collect();
-    let line = fit(
-        &rows,
-        &values,
-        &scale(&values),
-        recipe::VALUE_PULLS[pull],
-        &go_on,
-    )?;
+    let steps = Steps::new(&values);
+    let linear = fit(&rows, &values, &steps, recipe::VALUE_PULLS[pull], &go_on)?;
     let mut residuals: Vec<f64> = values.iter().zip(&predicted).map(|(v, p)| v - p).collect();
     residuals.sort_unstable_by(f64::total_cmp);
     let quantile = |q: f64| residuals[((residuals.len() - 1) as f64 * q).round() as usize];
     let outside = (1.0 - recipe::INTERVAL) / 2.0;
     let value = ValueScale {
+        steps,
+        middle: middle(&values),
         trust,
         below: quantile(outside).min(0.0),
         above: quantile(1.0 - outside).max(0.0),
-        ..scale(&values)
     };
     let report = report(input, &kept, &values, &predicted, &simple);
     let parts = HeadParts {
@@ -136,12 +133,12 @@ pub(super) fn train(
         labels: Vec::new(),
         dimensions: vectors.ncols(),
         dense_scale: recipe::VALUE_DENSE_SCALE,
-        blend: 0.0,
+        mix: None,
         terms,
         decision: Decision::unmeasured(SimpleMethod::Median, TaskKind::Regression, None, 0.0),
         value: Some(value),
     };
-    let head = Head::new(parts, line).ok_or(TaskTrainError::TooFew { found: 0 })?;
+    let head = Head::new(parts, linear).ok_or(TaskTrainError::TooFew { found: 0 })?;
     Ok(TaskModel {
         head,
         report,
@@ -153,47 +150,34 @@ pub(super) fn train(
 fn fit(
     rows: &Rows,
     values: &[f64],
-    scale: &ValueScale,
+    steps: &Steps,
     pull: f64,
     go_on: &(dyn Fn() -> bool + Sync),
 ) -> Result<Linear, TaskTrainError> {
-    let scaled: Vec<f32> = values
-        .iter()
-        .map(|v| ((v - scale.middle) / scale.spread).clamp(-FARTHEST, FARTHEST) as f32)
-        .collect();
+    let truth: Vec<u16> = values.iter().map(|v| steps.step(*v) as u16).collect();
     let fit = Fit {
-        outputs: 1,
+        outputs: steps.len(),
         pull,
         rounds: recipe::VALUE_ROUNDS,
         go_on,
     };
-    Linear::fit(rows, &Truth::Value(&scaled, ROBUST), &fit).ok_or(TaskTrainError::Stopped)
+    Linear::fit(rows, &Truth::One(&truth), &fit).ok_or(TaskTrainError::Stopped)
 }
 
-/// The middle and the spread (mean distance from it) of values.
-fn scale(values: &[f64]) -> ValueScale {
+fn middle(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
-    let spread =
-        values.iter().map(|v| (v - middle).abs()).sum::<f64>() / values.len().max(1) as f64;
-    ValueScale {
-        middle,
-        spread: spread.max(1e-9),
-        trust: 1.0,
-        below: 0.0,
-        above: 0.0,
-    }
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// The pull, and how far to trust the line, with the smallest mean absolute error.
-fn best(scores: &[Vec<f64>], middles: &[f64], values: &[f64]) -> (usize, f64) {
+/// The pull, and how far to trust predictions, with the smallest mean absolute error.
+fn best(apart: &[Vec<f64>], middles: &[f64], values: &[f64]) -> (usize, f64) {
     let mut found = (0, 0.0, f64::INFINITY);
-    for (pull, scores) in scores.iter().enumerate() {
+    for (pull, apart) in apart.iter().enumerate() {
         for step in 0..=TRUSTS {
             let trust = 1.2 * step as f64 / TRUSTS as f64;
             let error: f64 = (0..values.len())
-                .map(|at| (values[at] - middles[at] - trust * scores[at]).abs())
+                .map(|at| (values[at] - middles[at] - trust * apart[at]).abs())
                 .sum();
             if error < found.2 {
                 found = (pull, trust, error);
@@ -235,7 +219,8 @@ fn report(
         .collect();
     let best = usize::from(methods[1].mean_absolute_error < methods[0].mean_absolute_error);
     // Where a simple method is never wrong, any error would be an infinite share of its own.
-    let spread = scale(values).spread;
+    let center = middle(values);
+    let spread = values.iter().map(|v| (v - center).abs()).sum::<f64>() / n;
     let unit = methods[best].mean_absolute_error.max(0.01 * spread);
     methods.push(scores("head", "candidate", &own));
     let paired: Vec<(f64, f64)> = own

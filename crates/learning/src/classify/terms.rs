@@ -3,6 +3,7 @@
 //! Unlike [`crate::words`], no word is left out here: for an intent, "who" and "when" say a lot.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +120,7 @@ impl Terms {
                 sink(Block::Words, fold(pair(before, own)));
             }
             if self.letters {
-                letters(word, &mut |term| sink(Block::Letters, term));
+                runs(word, 3..=5, &mut |term| sink(Block::Letters, term));
             }
             before = own;
         }
@@ -134,13 +135,13 @@ impl Terms {
     }
 }
 
-/// Runs of 3 to 5 letters of the word, with its ends marked.
-fn letters(word: &str, sink: &mut impl FnMut(u32)) {
+/// Hashes of the word's runs of so many letters, with its ends marked.
+pub(super) fn runs(word: &str, lengths: RangeInclusive<usize>, sink: &mut impl FnMut(u32)) {
     let marked: Vec<char> = std::iter::once(' ')
         .chain(word.chars())
         .chain([' '])
         .collect();
-    for length in 3..=5 {
+    for length in lengths {
         for run in marked.windows(length) {
             let mut buffer = [0; 4];
             let seed = START ^ 0x9e37_79b9_7f4a_7c15;

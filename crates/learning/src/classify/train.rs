@@ -162,14 +162,14 @@ pub fn train_task(
     if !progress(0.95, "weighing the evidence") {
         return Err(TaskTrainError::Stopped);
     }
-    let (decision, blend, report) = set.judge(held, &fold_of);
+    let (decision, mix, report) = set.judge(held, &fold_of);
     let parameters = Some(set.recipe.parameters());
     let parts = HeadParts {
         kind: input.task.kind,
         labels: input.labels.names().to_vec(),
         dimensions: input.vectors.ncols(),
         dense_scale: set.recipe.dense_scale,
-        blend,
+        mix,
         terms: set.terms,
         decision,
         value: None,
