@@ -69,6 +69,19 @@ impl RoutingPolicy {
                 }
                 Ok(())
             }
+            _ if *task == TaskId::experts() => Ok(()),
+            RoutingMode::Shadow => {
+                let message = "SHADOW compares answers of experts only; try CANARY";
+                Err(FieldViolation::new("policy.mode", message))
+            }
+            RoutingMode::PinnedTier(Tier::Vertical) => {
+                let message = "is VERTICAL; only experts has models of a vertical";
+                Err(FieldViolation::new("policy.pinned_tier", message))
+            }
+            _ if self.only_if_worth_it => {
+                let message = "is set; what a model earns is known of experts only";
+                Err(FieldViolation::new("policy.only_if_worth_it", message))
+            }
             _ => Ok(()),
         }
     }
@@ -99,5 +112,27 @@ mod tests {
         assert!(check(pin("global/models/experts/versions/1")).is_ok());
         assert!(check(pin("tenants/other/models/experts/versions/2")).is_err());
         assert!(check(pin("tenants/acme/models/urgency/versions/2")).is_err());
+    }
+
+    #[test]
+    fn tasks_refuse_what_only_experts_has() {
+        let acme = TenantId::parse("acme").unwrap();
+        let task = TaskId::parse("urgency").unwrap();
+        let refused = |policy: RoutingPolicy| policy.validate(&acme, &task).err().map(|v| v.field);
+        let worth = |mode| RoutingPolicy {
+            only_if_worth_it: true,
+            ..policy(mode)
+        };
+        assert_eq!(refused(policy(RoutingMode::Auto)), None);
+        assert_eq!(refused(policy(RoutingMode::Canary { percent: 5 })), None);
+        assert_eq!(refused(policy(RoutingMode::PinnedTier(Tier::Global))), None);
+        let field = refused(policy(RoutingMode::Shadow));
+        assert_eq!(field.as_deref(), Some("policy.mode"));
+        let field = refused(policy(RoutingMode::PinnedTier(Tier::Vertical)));
+        assert_eq!(field.as_deref(), Some("policy.pinned_tier"));
+        for mode in [RoutingMode::Auto, RoutingMode::Canary { percent: 5 }] {
+            let field = refused(worth(mode));
+            assert_eq!(field.as_deref(), Some("policy.only_if_worth_it"));
+        }
     }
 }

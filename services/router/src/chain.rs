@@ -173,7 +173,7 @@ impl Chain {
                 expected: Duration::from_nanos(1),
             })
             .collect();
-        let built_in = built_in();
+        let built_in = built_in(&TaskId::experts());
         let (policy, unproven) = (&self.policy, self.unproven);
         let route = choose_worthy_route(policy, ask, &candidates, unproven, &built_in, self.worth)
             .explaining_spaces(|name| self.is_left_behind(name));
@@ -201,48 +201,65 @@ impl Chain {
 
     /// What routing looks at, in words.
     pub(crate) fn considered(&self) -> Vec<String> {
-        let mut all = vec![format!("policy: {}", in_words(&self.policy))];
-        for ChainModel {
-            name,
-            standing,
-            left_behind,
-            ranker,
-        } in &self.models
-        {
-            let standing = match standing {
-                Standing::Champion => "champion",
-                Standing::Challenger => "challenger",
-                Standing::Kept => "kept, no alias points at it",
-            };
-            let health = match (left_behind, ranker) {
-                (Some(space), _) => {
-                    format!("trained in the space {space}, waits for its retrain")
-                }
-                (None, Some(_)) => "healthy".to_owned(),
-                (None, None) => "its artifact cannot be used".to_owned(),
-            };
-            all.push(format!("{name}: {standing}, {health}"));
-        }
-        if let Some(worth) = self.worth.filter(|_| self.policy.only_if_worth_it) {
-            let verdict = worth.as_str();
-            all.push(format!("what the own model earns and costs: {verdict}"));
-        }
-        let own = |model: &&ChainModel| {
-            model.standing == Standing::Champion && model.name.tier() == Tier::Tenant
-        };
-        if !self.models.iter().any(|model| own(&model)) {
-            all.push(format!(
-                "no champion of the tenant's own: {}",
-                why(self.unproven)
-            ));
-        }
-        all.push(format!("{}: ships with the code, always there", built_in()));
-        all
+        let models = self.models.iter().map(|model| Looked {
+            name: &model.name,
+            standing: model.standing,
+            left_behind: model.left_behind.as_deref(),
+            usable: model.ranker.is_some(),
+        });
+        let built_in = built_in(&TaskId::experts());
+        considered(&self.policy, models, self.worth, self.unproven, &built_in)
     }
 }
 
+/// What there is to say of a model that routing looks at.
+pub(crate) struct Looked<'a> {
+    pub name: &'a ModelName,
+    pub standing: Standing,
+    /// The space it was trained in, when the tenant has left that.
+    pub left_behind: Option<&'a str>,
+    pub usable: bool,
+}
+
+/// What routing looks at, in words.
+pub(crate) fn considered<'a>(
+    policy: &RoutingPolicy,
+    models: impl Iterator<Item = Looked<'a>>,
+    worth: Option<ValueVerdict>,
+    unproven: Unproven,
+    built_in: &ModelName,
+) -> Vec<String> {
+    let mut all = vec![format!("policy: {}", in_words(policy))];
+    let mut has_own = false;
+    for model in models {
+        let name = model.name;
+        has_own |= model.standing == Standing::Champion && name.tier() == Tier::Tenant;
+        let standing = match model.standing {
+            Standing::Champion => "champion",
+            Standing::Challenger => "challenger",
+            Standing::Kept => "kept, no alias points at it",
+        };
+        let health = match (model.left_behind, model.usable) {
+            (Some(space), _) => format!("trained in the space {space}, waits for its retrain"),
+            (None, true) => "healthy".to_owned(),
+            (None, false) => "its artifact cannot be used".to_owned(),
+        };
+        all.push(format!("{name}: {standing}, {health}"));
+    }
+    if let Some(worth) = worth.filter(|_| policy.only_if_worth_it) {
+        let verdict = worth.as_str();
+        all.push(format!("what the own model earns and costs: {verdict}"));
+    }
+    if !has_own {
+        let why = why(unproven);
+        all.push(format!("no champion of the tenant's own: {why}"));
+    }
+    all.push(format!("{built_in}: ships with the code, always there"));
+    all
+}
+
 /// The versions of the tenant's own that the policy may want.
-async fn own(
+pub(crate) async fn own(
     tx: &TenantTx,
     task: &TaskId,
     versions: &[ModelVersion],
@@ -313,7 +330,7 @@ async fn worth(tx: &TenantTx) -> Result<Option<ValueVerdict>, ServiceError> {
 }
 
 /// Why the tenant has no champion, if it has none.
-async fn unproven(
+pub(crate) async fn unproven(
     tx: &TenantTx,
     task: &TaskId,
     versions: &[ModelVersion],
@@ -366,11 +383,11 @@ fn in_words(policy: &RoutingPolicy) -> String {
     }
 }
 
-/// The model that ships with the code.
-pub(crate) fn built_in() -> ModelName {
+/// What ships with the code: for `experts` the global ranker, for other tasks the methods without training.
+pub(crate) fn built_in(task: &TaskId) -> ModelName {
     ModelName {
         owner: ModelOwner::Global,
-        task: TaskId::experts(),
+        task: task.clone(),
         version: 0,
     }
 }
@@ -382,7 +399,7 @@ pub(crate) async fn ranker_of(
     ctx: &TenantContext,
     name: &ModelName,
 ) -> Result<Ranker, ServiceError> {
-    if *name == built_in() {
+    if *name == built_in(&TaskId::experts()) {
         return Ok(global_ranker().clone());
     }
     let found = find(store, ctx, name).await?;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use api::v1;
 use domain::{
-    AbstainReason, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, Target, TaskKind,
-    TenantContext, Tier,
+    AbstainReason, Ask, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, Target,
+    TaskKind, TenantContext, Tier, bucket,
 };
 use learning::classify::{Answer, AnswerValue, Beside, Head, Scores, SimpleMethod, knn, knn_value};
 use server::ServiceError;
@@ -93,7 +93,13 @@ impl Router {
                 let name = format!("baseline:{}", method.name());
                 question.simple(*method, requested_route(&name, Tier::Tenant))
             }
-            _ => question.routed(),
+            _ => question.routed(Ask {
+                bucket: bucket(
+                    ctx.tenant().as_str(),
+                    command.key.as_deref().unwrap_or(&command.text),
+                ),
+                remaining: None,
+            }),
         };
         times.ranking = ranking.elapsed();
         let request_id = uuid::Uuid::now_v7().to_string();
@@ -213,8 +219,8 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn routed(&self) -> Made {
-        let (route, head) = self.view.route();
+    fn routed(&self, ask: Ask) -> Made {
+        let (route, head) = self.view.route(ask);
         let route = route_to_wire(&route);
         match head {
             Some(head) => self.with_head(head, route),

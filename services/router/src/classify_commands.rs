@@ -5,7 +5,7 @@ use domain::{MAX_LABELS, ModelName, Target, TaskId, TaskKind, clean_text};
 use learning::classify::SimpleMethod;
 use server::ServiceError;
 
-use crate::commands::question;
+use crate::commands::{question, routing_key};
 
 const LABEL_MAX_CHARS: usize = 256;
 
@@ -14,6 +14,8 @@ const LABEL_MAX_CHARS: usize = 256;
 pub(crate) struct Classify {
     pub task: TaskId,
     pub text: String,
+    /// What makes a canary sticky; none takes the text.
+    pub key: Option<String>,
     pub with: ClassifyWith,
 }
 
@@ -44,6 +46,7 @@ impl TryFrom<v1::ClassifyRequest> for Classify {
         Ok(Self {
             task: task(&request.task)?,
             text: question(&request.text)?,
+            key: routing_key(&request.routing_key)?,
             with: with(&request.model_override)?,
         })
     }

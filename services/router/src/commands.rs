@@ -141,15 +141,12 @@ pub(crate) fn routing_key(key: &str) -> Result<Option<String>, ServiceError> {
     Ok(Some(key.to_owned()).filter(|key| !key.is_empty()))
 }
 
-/// The task of a routing request; empty means `experts`, the only one that is routed by policy.
-pub(crate) fn expert_task(name: &str) -> Result<TaskId, ServiceError> {
-    match name {
-        "" | "experts" => Ok(TaskId::experts()),
-        _ => {
-            let message = "experts is the only task with a routing policy in this version";
-            Err(ServiceError::invalid("task", message))
-        }
+/// The task of a routing request; empty means `experts`.
+pub(crate) fn routed_task(field: &'static str, name: &str) -> Result<TaskId, ServiceError> {
+    if name.is_empty() {
+        return Ok(TaskId::experts());
     }
+    TaskId::parse(name).map_err(|error| ServiceError::id(field, &error))
 }
 
 /// A question's text.

@@ -2,7 +2,7 @@
 
 use api::v1;
 use api::v1::router_service_server::RouterService;
-use domain::{Ask, Permission, RoutingPolicy, bucket};
+use domain::{Ask, Permission, RoutingPolicy, TaskId, bucket};
 use server::{Caller, Reply, ServiceError, deadline, next_page, parse_page_token};
 use storage::OpenPosition;
 use tokio_stream::wrappers::ReceiverStream;
@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::Router;
 use crate::classify_commands::{Classify, Correct};
-use crate::commands::{Recommend, RecommendItem, expert_task, limit, question, routing_key};
+use crate::commands::{Recommend, RecommendItem, limit, question, routed_task, routing_key};
 use crate::feedback::Feedback;
 use crate::wire::route_to_wire;
 
@@ -160,16 +160,22 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, Permission::Serve)
             .await?;
-        expert_task(&request.task)?;
+        let task = routed_task("task", &request.task)?;
         let key = routing_key(&request.routing_key)?;
-        let view = self.parts.residents.view(&ctx).await?;
         let ask = Ask {
             bucket: bucket(ctx.tenant().as_str(), key.as_deref().unwrap_or_default()),
             remaining: None,
         };
+        let (route, considered) = if task == TaskId::experts() {
+            let view = self.parts.residents.view(&ctx).await?;
+            (view.chain.choose(ask).route, view.chain.considered())
+        } else {
+            let view = self.parts.tasks.view(&ctx, &task).await?;
+            (view.route(ask).0, view.considered())
+        };
         Ok(Response::new(v1::ExplainRouteResponse {
-            route: Some(route_to_wire(&view.chain.choose(ask).route)),
-            considered: view.chain.considered(),
+            route: Some(route_to_wire(&route)),
+            considered,
         }))
     }
 
@@ -183,7 +189,7 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, Permission::ReadContent)
             .await?;
-        let task = expert_task(&request.task)?;
+        let task = routed_task("task", &request.task)?;
         let policy = Some(self.policy(&ctx, &task).await?);
         Ok(Response::new(v1::GetRoutingPolicyResponse { policy }))
     }
@@ -201,7 +207,7 @@ impl RouterService for Router {
         let wire = request
             .policy
             .ok_or_else(|| ServiceError::invalid("policy", "is missing; send the whole policy"))?;
-        let task = expert_task(&wire.task)?;
+        let task = routed_task("policy.task", &wire.task)?;
         let policy = RoutingPolicy::try_from(&wire)
             .map_err(|violation| ServiceError::violations(vec![violation]))?;
         let policy = Some(self.set_policy(&ctx, &task, &policy).await?);

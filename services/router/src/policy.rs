@@ -1,7 +1,7 @@
 //! The routing policy as the tenant's administrators see and set it.
 
 use api::v1;
-use domain::{RoutingMode, RoutingPolicy, TaskId, TenantContext};
+use domain::{ResourceName, RoutingMode, RoutingPolicy, TaskId, TenantContext};
 use server::ServiceError;
 use storage::KeptPolicy;
 
@@ -15,6 +15,7 @@ impl Router {
         ctx: &TenantContext,
         task: &TaskId,
     ) -> Result<v1::RoutingPolicy, ServiceError> {
+        self.check_task(ctx, task).await?;
         let tx = self.parts.store.begin(ctx).await?;
         let kept = tx.routing().get(task).await?;
         Ok(match kept {
@@ -36,8 +37,9 @@ impl Router {
         policy
             .validate(ctx.tenant(), task)
             .map_err(|violation| ServiceError::violations(vec![violation]))?;
+        self.check_task(ctx, task).await?;
         if let RoutingMode::PinnedVersion(name) = &policy.mode
-            && *name != built_in()
+            && *name != built_in(task)
             && find(&self.parts.store, ctx, name).await?.is_none()
         {
             return Err(ServiceError::not_found(name));
@@ -49,8 +51,27 @@ impl Router {
             .await?;
         tx.commit().await?;
         // Whoever asks this process next is routed by the new policy: a kill switch must not wait.
-        self.parts.residents.refresh(ctx.tenant()).await;
+        if *task == TaskId::experts() {
+            self.parts.residents.refresh(ctx.tenant()).await;
+        } else {
+            self.parts.tasks.refresh(ctx.tenant(), task).await;
+        }
         Ok(to_wire(task, &kept))
+    }
+
+    /// Refuses a task that the tenant has not.
+    async fn check_task(&self, ctx: &TenantContext, task: &TaskId) -> Result<(), ServiceError> {
+        if *task == TaskId::experts() {
+            return Ok(());
+        }
+        let tx = self.parts.store.begin(ctx).await?;
+        match tx.tasks().get(task).await? {
+            Some(_) => Ok(()),
+            None => {
+                let name = ResourceName::Task(ctx.tenant().clone(), task.clone());
+                Err(ServiceError::not_found(name))
+            }
+        }
     }
 }
 

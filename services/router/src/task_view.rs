@@ -7,14 +7,15 @@ use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::Meter;
 use domain::{
-    Alias, Ask, Candidate, ItemId, ModelName, ModelOwner, ResourceName, Route, RoutingPolicy,
-    Standing, Target, Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
+    Alias, Ask, Candidate, ItemId, ModelName, ResourceName, Route, RoutingPolicy, Standing, Target,
+    Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
 };
 use embedding::Embedders;
 use learning::classify::{Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot};
 use server::{ServiceError, work};
 use storage::{CorrectionsStamp, Store, TenantTx};
 
+use crate::chain::{Looked, built_in, considered, own, unproven};
 use crate::space::AskedSpace;
 use crate::tasks::embed_cached;
 
@@ -59,7 +60,9 @@ pub(crate) struct TaskBase {
     pub zero_shot: ZeroShot,
     /// The middle one of all values.
     pub median: Option<f64>,
-    champion: Option<TaskChampion>,
+    /// The models that the policy may want.
+    models: Vec<TaskModel>,
+    policy: RoutingPolicy,
     unproven: Unproven,
     /// The best method without training, where it was measured, and how it was calibrated.
     measured: Option<TaskReport>,
@@ -80,10 +83,12 @@ pub(crate) struct ResidentCorrection {
     pub value: f64,
 }
 
-struct TaskChampion {
+struct TaskModel {
     name: ModelName,
-    /// It was trained in a space that the tenant has left: it says nothing about vectors of this one.
-    left_behind: bool,
+    standing: Standing,
+    /// The space it was trained in, when the tenant has left that: it says nothing about vectors of
+    /// another.
+    left_behind: Option<String>,
     /// None when the artifact is missing, damaged, or made for something else.
     head: Option<Head>,
 }
@@ -95,7 +100,9 @@ pub(crate) struct TaskStamp {
     task: DateTime<Utc>,
     space: String,
     watermark: u64,
+    policy: Option<DateTime<Utc>>,
     champion: Option<u64>,
+    challenger: Option<u64>,
     newest_model: Option<u64>,
     corrections: CorrectionsStamp,
 }
@@ -112,7 +119,9 @@ impl TaskStamp {
             task: task.updated_at,
             space: tx.spaces().active().await?,
             watermark: tx.items().watermark().await?,
+            policy: tx.routing().get(id).await?.map(|kept| kept.updated_at),
             champion: tx.models().alias(id, Alias::Champion).await?,
+            challenger: tx.models().alias(id, Alias::Challenger).await?,
             newest_model: newest.first().map(|model| model.name.version),
             corrections: tx.corrections().stamp(id).await?,
         }))
@@ -131,10 +140,7 @@ impl TaskStamp {
 impl Resident for TaskView {
     fn resident_bytes(&self) -> usize {
         let base = &self.base;
-        let head = base
-            .champion
-            .as_ref()
-            .and_then(|champion| champion.head.as_ref());
+        let heads = base.models.iter().filter_map(|model| model.head.as_ref());
         let vectors: usize = self
             .corrections
             .iter()
@@ -142,7 +148,7 @@ impl Resident for TaskView {
             .sum();
         let known = base.known.len() * 128;
         let words = base.labels.bytes() + base.keywords.bytes() + base.zero_shot.bytes();
-        head.map_or(0, Head::bytes) + vectors + known + words
+        heads.map(Head::bytes).sum::<usize>() + vectors + known + words
     }
 }
 
@@ -209,36 +215,37 @@ impl TaskView {
     }
 
     /// The model that serves, why, and its head; without one a method without training answers.
-    pub(crate) fn route(&self) -> (Route, Option<&Head>) {
+    pub(crate) fn route(&self, ask: Ask) -> (Route, Option<&Head>) {
         let base = &self.base;
-        let champion = base.champion.as_ref();
-        let candidates: Vec<Candidate> = champion
-            .map(|champion| Candidate {
-                model: champion.name.clone(),
-                standing: Standing::Champion,
-                healthy: champion.head.is_some() && !champion.left_behind,
+        let candidates: Vec<Candidate> = base
+            .models
+            .iter()
+            .map(|model| Candidate {
+                model: model.name.clone(),
+                standing: model.standing,
+                healthy: model.head.is_some() && model.left_behind.is_none(),
                 expected: std::time::Duration::ZERO,
             })
-            .into_iter()
             .collect();
-        let built_in = ModelName {
-            owner: ModelOwner::Global,
-            task: base.task.definition.id.clone(),
-            version: 0,
-        };
-        let policy = RoutingPolicy::default();
-        let route = choose_route(
-            &policy,
-            Ask::default(),
-            &candidates,
-            base.unproven,
-            &built_in,
-        )
-        .explaining_spaces(|name| champion.is_some_and(|one| one.name == *name && one.left_behind));
-        let head = champion
-            .filter(|champion| champion.name == route.model)
-            .and_then(|champion| champion.head.as_ref());
+        let built_in = built_in(&base.task.definition.id);
+        let named = |name: &ModelName| base.models.iter().find(|model| model.name == *name);
+        let route = choose_route(&base.policy, ask, &candidates, base.unproven, &built_in)
+            .explaining_spaces(|name| named(name).is_some_and(|one| one.left_behind.is_some()));
+        let head = named(&route.model).and_then(|model| model.head.as_ref());
         (route, head)
+    }
+
+    /// What routing looks at, in words.
+    pub(crate) fn considered(&self) -> Vec<String> {
+        let base = &self.base;
+        let models = base.models.iter().map(|model| Looked {
+            name: &model.name,
+            standing: model.standing,
+            left_behind: model.left_behind.as_deref(),
+            usable: model.head.is_some(),
+        });
+        let built_in = built_in(&base.task.definition.id);
+        considered(&base.policy, models, None, base.unproven, &built_in)
     }
 
     /// The method that answers where no head does: the one that did best when it was measured, else
@@ -291,39 +298,36 @@ impl TaskBase {
         let id = &task.definition.id;
         let items = tx.items().at_watermark(stamp.watermark).await?;
         let versions = tx.models().list(Some(id), None, VERSIONS).await?;
-        let champion = match stamp.champion {
-            Some(version) => tx.models().get(id, version).await?,
-            None => None,
-        };
+        let kept = tx.routing().get(id).await?;
+        let policy = kept.map(|kept| kept.policy).unwrap_or_default();
+        let wanted = own(&tx, id, &versions, &policy).await?;
+        let unproven = unproven(&tx, id, &versions).await?;
         drop(tx);
         let kind = task.definition.kind;
-        let champion = match champion {
-            Some(model) => {
-                let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum);
-                let dimensions = asked.space.dimensions;
-                let fits = |head: &Head| head.kind() == kind && head.fits(dimensions);
-                Some(TaskChampion {
-                    left_behind: model.lineage.space != asked.name(),
-                    head: loaded.await.filter(fits),
-                    name: model.name,
-                })
-            }
-            None => None,
-        };
+        let mut models = Vec::with_capacity(wanted.len());
+        for (model, standing) in wanted {
+            let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum);
+            let dimensions = asked.space.dimensions;
+            let fits = |head: &Head| head.kind() == kind && head.fits(dimensions);
+            let space = model.lineage.space;
+            models.push(TaskModel {
+                left_behind: (space != asked.name()).then_some(space),
+                head: loaded.await.filter(fits),
+                name: model.name,
+                standing,
+            });
+        }
         let judged = versions
             .iter()
             .find(|model| model.verdict != Verdict::InsufficientData);
-        let unproven = match judged {
-            Some(_) => Unproven::NotProven,
-            None => Unproven::NotEnoughData,
-        };
         // How sure a similarity makes is another matter in another space.
         let here = judged.filter(|model| model.lineage.space == asked.name());
         let measured = here.and_then(|model| TaskReport::from_json(&model.report));
         // Thousands of texts are cut into words: not on a thread that others wait for.
         let build = move || {
             let mut base = Self::build(task, &items, &corrected);
-            (base.champion, base.unproven, base.measured) = (champion, unproven, measured);
+            (base.models, base.policy) = (models, policy);
+            (base.unproven, base.measured) = (unproven, measured);
             base
         };
         let built = work::blocking(Meter::ModelCpu, build).await;
@@ -378,7 +382,8 @@ impl TaskBase {
             keywords,
             zero_shot: ZeroShot::default(),
             median: values.get(values.len() / 2).copied(),
-            champion: None,
+            models: Vec::new(),
+            policy: RoutingPolicy::default(),
             unproven: Unproven::default(),
             measured: None,
             task,

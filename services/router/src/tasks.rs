@@ -89,14 +89,16 @@ impl ResidentTasks {
                 if let Some((tenant, task)) = parse_key(&key)
                     && (all || tenants.contains(&tenant))
                 {
-                    self.refresh(&tenant, &task, &key).await;
+                    self.refresh(&tenant, &task).await;
                 }
             }
             metrics::gauge!("tenantry_resident_task_bytes").set(self.views.bytes() as f64);
         }
     }
 
-    async fn refresh(&self, tenant: &TenantId, task: &TaskId, key: &str) {
+    /// Brings a resident task up to date with the store; nothing when it is not resident.
+    pub(crate) async fn refresh(&self, tenant: &TenantId, task: &TaskId) {
+        let key = &key(tenant, task);
         let Some(before) = self.views.get(key).await else {
             return;
         };

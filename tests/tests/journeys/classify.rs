@@ -6,6 +6,7 @@ use tonic::Code;
 
 mod corrections;
 mod kinds;
+mod policies;
 
 /// Subjects of three labels, and of what is out of scope.
 const SUBJECTS: [(&str, [&str; 6]); 4] = [
@@ -131,6 +132,7 @@ pub(crate) async fn ask(
         task: task.into(),
         text: text.into(),
         model_override: model.into(),
+        ..Default::default()
     };
     client
         .router()

@@ -148,6 +148,7 @@ impl Tasks {
             task: task.to_owned(),
             text: text.to_owned(),
             model_override: model.to_owned(),
+            routing_key: String::new(),
         };
         let answer = self.router.clone().classify(request).await;
         Ok(answer.map_err(refused("Classify"))?.into_inner())

@@ -31,6 +31,9 @@ pub struct ClassifyArgs {
     /// version's name, or baseline:keywords, baseline:zero-shot, baseline:knn, baseline:median
     #[arg(long, value_name = "MODEL", default_value = "")]
     model: String,
+    /// What makes a canary sticky, for example who asks; else the text does
+    #[arg(long, value_name = "KEY", default_value = "")]
+    routing_key: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -185,6 +188,7 @@ pub async fn run(args: ClassifyArgs, context: &mut Context) -> Result<Exit, CliE
         task: args.task.clone(),
         text: args.text,
         model_override: args.model,
+        routing_key: args.routing_key,
     };
     let mut router = client.router();
     let asked = Instant::now();

@@ -17,7 +17,7 @@ pub enum RoutingCommand {
     #[command(after_help = "Example:\n  tenantry routing show -t acme")]
     Show {
         #[command(flatten)]
-        tenant: TenantArg,
+        routed: RoutedArgs,
     },
     /// The best proven tier answers
     #[command(after_help = "Example:\n  tenantry routing auto -t acme")]
@@ -25,7 +25,8 @@ pub enum RoutingCommand {
     /// One tier or one version answers, proven or not
     #[command(after_help = "Examples:
   tenantry routing pin -t acme --tier global
-  tenantry routing pin -t acme --model tenants/acme/models/experts/versions/3")]
+  tenantry routing pin -t acme --model tenants/acme/models/experts/versions/3
+  tenantry routing pin -t acme --task intent --model 2")]
     Pin {
         #[command(flatten)]
         set: SetArgs,
@@ -63,29 +64,40 @@ Examples:
     )]
     Worth {
         #[command(flatten)]
-        tenant: TenantArg,
+        routed: RoutedArgs,
         /// End it: what it costs does not matter
         #[arg(long)]
         off: bool,
     },
-    /// Send everything to the global model that ships with the code, or end that
+    /// Send everything to what ships with the code, or end that: the global model, for other tasks than
+    /// experts the methods without training
     #[command(after_help = "Examples:
   tenantry routing kill -t acme
   tenantry routing kill -t acme --off")]
     Kill {
         #[command(flatten)]
-        tenant: TenantArg,
+        routed: RoutedArgs,
         /// End it: the mode holds again
         #[arg(long)]
         off: bool,
     },
 }
 
+/// Whose requests, and of which task.
+#[derive(Debug, clap::Args)]
+pub struct RoutedArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// The task whose requests are routed
+    #[arg(long, default_value = "experts")]
+    task: String,
+}
+
 /// What all modes share.
 #[derive(Debug, clap::Args)]
 pub struct SetArgs {
     #[command(flatten)]
-    tenant: TenantArg,
+    routed: RoutedArgs,
     /// The tenant's own model answers only while it earns what it costs
     #[arg(long)]
     only_if_worth_it: bool,
@@ -168,37 +180,37 @@ impl Row for PolicyView {
 /// What the person should be told.
 pub async fn run(command: RoutingCommand, context: &mut Context) -> Result<Exit, CliError> {
     let mut policy = v1::RoutingPolicy::default();
-    let tenant = match command {
-        RoutingCommand::Show { tenant } => {
-            let shown = current(&tenant, context).await?;
+    let routed = match command {
+        RoutingCommand::Show { routed } => {
+            let shown = current(&routed, context).await?;
             context.out.one(&PolicyView::from(shown))?;
             return Ok(Exit::Done);
         }
-        RoutingCommand::Kill { tenant, off } => {
-            policy = current(&tenant, context).await?;
+        RoutingCommand::Kill { routed, off } => {
+            policy = current(&routed, context).await?;
             policy.kill_switch = !off;
-            tenant
+            routed
         }
-        RoutingCommand::Worth { tenant, off } => {
-            policy = current(&tenant, context).await?;
+        RoutingCommand::Worth { routed, off } => {
+            policy = current(&routed, context).await?;
             policy.only_if_worth_it = !off;
-            tenant
+            routed
         }
         RoutingCommand::Auto(set) => {
             policy.set_mode(Mode::Auto);
             policy.only_if_worth_it = set.only_if_worth_it;
-            set.tenant
+            set.routed
         }
         RoutingCommand::Shadow(set) => {
             policy.set_mode(Mode::Shadow);
             policy.only_if_worth_it = set.only_if_worth_it;
-            set.tenant
+            set.routed
         }
         RoutingCommand::Canary { set, percent } => {
             policy.set_mode(Mode::Canary);
             policy.only_if_worth_it = set.only_if_worth_it;
             policy.canary_percent = percent;
-            set.tenant
+            set.routed
         }
         RoutingCommand::Pin { set, tier, model } => {
             policy.set_mode(Mode::Pinned);
@@ -207,12 +219,14 @@ pub async fn run(command: RoutingCommand, context: &mut Context) -> Result<Exit,
                 policy.set_pinned_tier(tier.into());
             }
             if let Some(model) = model {
-                policy.pinned_model = set.tenant.name_of(&model, "models/experts/versions")?;
+                let versions = format!("models/{}/versions", set.routed.task);
+                policy.pinned_model = set.routed.tenant.name_of(&model, &versions)?;
             }
-            set.tenant
+            set.routed
         }
     };
-    let parent = tenant.parent()?;
+    let parent = routed.tenant.parent()?;
+    policy.task = routed.task;
     let client = context.client().await?;
     let request = client.timed(v1::UpdateRoutingPolicyRequest {
         parent,
@@ -224,12 +238,12 @@ pub async fn run(command: RoutingCommand, context: &mut Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-async fn current(tenant: &TenantArg, context: &Context) -> Result<v1::RoutingPolicy, CliError> {
-    let parent = tenant.parent()?;
+async fn current(routed: &RoutedArgs, context: &Context) -> Result<v1::RoutingPolicy, CliError> {
+    let parent = routed.tenant.parent()?;
     let client = context.client().await?;
     let request = client.timed(v1::GetRoutingPolicyRequest {
         parent,
-        task: String::new(),
+        task: routed.task.clone(),
     });
     let answer = client.answer(client.router().get_routing_policy(request).await)?;
     Ok(answer.policy.unwrap_or_default())

@@ -107,6 +107,7 @@ async fn several_labels_and_numbers_are_predicted_too() {
         task: "points".into(),
         text: "why?".into(),
         model_override: job.outcome["model"].clone(),
+        ..Default::default()
     };
     let refused = operator.router().classify(request).await.unwrap_err();
     assert_eq!(

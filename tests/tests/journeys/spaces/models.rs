@@ -153,6 +153,7 @@ async fn a_head_of_the_space_that_was_left_never_sees_a_vector_of_the_new_one() 
         task: "intent".into(),
         text: text.into(),
         model_override: first,
+        ..Default::default()
     };
     let refused = operator.router().classify(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
