@@ -56,6 +56,10 @@ impl RoutingPolicy {
     /// What is wrong, by field. A model of another tenant is refused in the same words as a name
     /// that nobody has: whether it exists is nobody else's business.
     pub fn validate(&self, tenant: &TenantId, task: &TaskId) -> Result<(), FieldViolation> {
+        if self.only_if_worth_it && *task != TaskId::experts() {
+            let message = "is set; what a model earns is known of experts only";
+            return Err(FieldViolation::new("policy.only_if_worth_it", message));
+        }
         match &self.mode {
             RoutingMode::Canary { percent } if !(1..=99).contains(percent) => {
                 let message = format!("is {percent}; send a share from 1 to 99");
@@ -77,10 +81,6 @@ impl RoutingPolicy {
             RoutingMode::PinnedTier(Tier::Vertical) => {
                 let message = "is VERTICAL; only experts has models of a vertical";
                 Err(FieldViolation::new("policy.pinned_tier", message))
-            }
-            _ if self.only_if_worth_it => {
-                let message = "is set; what a model earns is known of experts only";
-                Err(FieldViolation::new("policy.only_if_worth_it", message))
             }
             _ => Ok(()),
         }
@@ -130,7 +130,12 @@ mod tests {
         assert_eq!(field.as_deref(), Some("policy.mode"));
         let field = refused(policy(RoutingMode::PinnedTier(Tier::Vertical)));
         assert_eq!(field.as_deref(), Some("policy.pinned_tier"));
-        for mode in [RoutingMode::Auto, RoutingMode::Canary { percent: 5 }] {
+        let pin = |name: &str| RoutingMode::PinnedVersion(name.parse().unwrap());
+        let own = pin("tenants/acme/models/urgency/versions/2");
+        assert_eq!(refused(policy(own.clone())), None);
+        let foreign = policy(pin("tenants/other/models/urgency/versions/2"));
+        assert_eq!(refused(foreign).as_deref(), Some("policy.pinned_model"));
+        for mode in [RoutingMode::Auto, RoutingMode::Canary { percent: 5 }, own] {
             let field = refused(worth(mode));
             assert_eq!(field.as_deref(), Some("policy.only_if_worth_it"));
         }

@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_written_into_a_closed_book() {
+    async fn a_closed_book_does_not_hinder_the_work() {
         let book = WorkBook::closed(Clock::system());
         assert!(!book.is_open());
         let work = book.begin(WorkKind {

@@ -244,7 +244,10 @@ impl Question<'_> {
         };
         let beside = (!self.near.is_empty()).then(|| Beside {
             votes: renumbered(votes),
-            zero_shot: renumbered(self.scores(SimpleMethod::ZeroShot)),
+            zero_shot: match head.weighs_evidence() {
+                true => renumbered(self.scores(SimpleMethod::ZeroShot)),
+                false => Scores::default(),
+            },
         });
         Made {
             answer: head.answer(self.text, self.vector, beside.as_ref()),

@@ -54,7 +54,7 @@ impl Router {
         if *task == TaskId::experts() {
             self.parts.residents.refresh(ctx.tenant()).await;
         } else {
-            self.parts.tasks.refresh(ctx.tenant(), task).await;
+            self.parts.tasks.renew(ctx.tenant(), task).await;
         }
         Ok(to_wire(task, &kept))
     }

@@ -7,8 +7,8 @@ use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::Meter;
 use domain::{
-    Alias, Ask, Candidate, ItemId, ModelName, ResourceName, Route, RoutingPolicy, Standing, Target,
-    Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
+    Alias, Ask, Candidate, ItemId, ModelName, ResourceName, Route, RoutingMode, RoutingPolicy,
+    Standing, Target, Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
 };
 use embedding::Embedders;
 use learning::classify::{Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot};
@@ -300,7 +300,10 @@ impl TaskBase {
         let versions = tx.models().list(Some(id), None, VERSIONS).await?;
         let kept = tx.routing().get(id).await?;
         let policy = kept.map(|kept| kept.policy).unwrap_or_default();
-        let wanted = own(&tx, id, &versions, &policy).await?;
+        let mut wanted = own(&tx, id, &versions, &policy).await?;
+        // Heads are large: one that cannot be chosen stays where it is.
+        let tried = policy.mode != RoutingMode::Auto;
+        wanted.retain(|(_, standing)| tried || *standing != Standing::Challenger);
         let unproven = unproven(&tx, id, &versions).await?;
         drop(tx);
         let kind = task.definition.kind;

@@ -96,11 +96,19 @@ impl ResidentTasks {
         }
     }
 
-    /// Brings a resident task up to date with the store; nothing when it is not resident.
-    pub(crate) async fn refresh(&self, tenant: &TenantId, task: &TaskId) {
+    /// Brings a resident task up to date with the store, or makes it be read anew by whoever asks next.
+    pub(crate) async fn renew(&self, tenant: &TenantId, task: &TaskId) {
+        if !self.refresh(tenant, task).await {
+            self.views.invalidate(&key(tenant, task)).await;
+        }
+    }
+
+    /// Whether a resident task is up to date with the store after this; one that cannot be read stays
+    /// as it was.
+    async fn refresh(&self, tenant: &TenantId, task: &TaskId) -> bool {
         let key = &key(tenant, task);
         let Some(before) = self.views.get(key).await else {
-            return;
+            return false;
         };
         let store = &self.sources.store;
         let active = matches!(
@@ -110,7 +118,7 @@ impl ResidentTasks {
         if !active {
             // Inactive or erased: nothing of it stays resident.
             self.views.invalidate(key).await;
-            return;
+            return true;
         }
         let ctx = TenantContext::for_background_work(tenant, "router");
         let stamp = match store.begin(&ctx).await {
@@ -118,7 +126,7 @@ impl ResidentTasks {
             Err(error) => Err(error.into()),
         };
         if matches!(&stamp, Ok(Some(stamp)) if *stamp == before.stamp) {
-            return;
+            return true;
         }
         match TaskView::load(&self.sources, &ctx, task, Some(&before)).await {
             Ok(view) => self.views.insert(key, Arc::new(view)).await,
@@ -129,8 +137,10 @@ impl ResidentTasks {
                     error = error.message(),
                     "a resident task could not be refreshed"
                 );
+                return false;
             }
         }
+        true
     }
 }
 

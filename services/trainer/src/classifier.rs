@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use domain::{
-    Alias, Correction, INPUTS, Item, Lineage, ModelName, ModelOwner, Target, TaskDefinition,
-    TaskKind, TenantContext, Verdict, normalized,
+    Correction, INPUTS, Item, Lineage, ModelName, ModelOwner, Target, TaskDefinition, TaskKind,
+    TenantContext, normalized,
 };
 use learning::Search;
 use learning::classify::{
@@ -21,7 +21,7 @@ use crate::inputs::{
     CORRECTIONS_HASH, CORRECTIONS_UNTIL, Inputs, describe_corrections, sort_corrections,
 };
 use crate::prune;
-use crate::trainer::{Trainer, retry, search_of, search_outcome, seed_of};
+use crate::trainer::{Trainer, move_aliases, retry, search_of, search_outcome, seed_of};
 
 /// Corrections that a training reads, the newest.
 pub(crate) const CORRECTIONS: u32 = 50_000;
@@ -252,27 +252,15 @@ impl Trainer {
             .await
             .map_err(retry)?;
         prune::enqueue(&tx, now).await.map_err(retry)?;
-        let champion = (report.verdict == Verdict::Promote).then_some(version);
-        if report.verdict != Verdict::InsufficientData {
-            tx.models()
-                .set_alias(
-                    task,
-                    Alias::Champion,
-                    champion,
-                    &report.reason,
-                    ctx.actor(),
-                    now,
-                )
-                .await
-                .map_err(retry)?;
-        }
+        let verdict = (report.verdict, report.reason.as_str());
+        let serves = move_aliases(ctx, &tx, (task, version), verdict, now).await?;
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = report.verdict.as_str(), "trained a head");
         let mut outcome = vec![
             ("model".to_owned(), name.to_string()),
             ("verdict".to_owned(), report.verdict.as_str().to_owned()),
             ("reason".to_owned(), report.reason),
-            ("serves".to_owned(), champion.is_some().to_string()),
+            ("serves".to_owned(), serves.to_string()),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
         ];
         outcome.extend(search_outcome(payload, model.trials.len()));

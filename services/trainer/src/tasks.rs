@@ -2,8 +2,8 @@
 
 use api::v1;
 use domain::{
-    Alias, DEFAULT_TARGET_PRECISION, ErrorKind, MAX_TASKS, ResourceName, Task, TaskDefinition,
-    TaskId, TaskKind, TaskLabel, TaskSource, TenantContext,
+    Alias, DEFAULT_TARGET_PRECISION, ErrorKind, MAX_TASKS, ResourceName, RoutingPolicy, Task,
+    TaskDefinition, TaskId, TaskKind, TaskLabel, TaskSource, TenantContext,
 };
 use server::ServiceError;
 
@@ -156,7 +156,8 @@ impl Training {
         Ok(task)
     }
 
-    /// Deletes the task; a task of the same id that is made later begins without a champion.
+    /// Deletes the task; a task of the same id that is made later begins without a champion, a challenger
+    /// or a routing policy.
     pub(crate) async fn delete_task(
         &self,
         ctx: &TenantContext,
@@ -167,16 +168,16 @@ impl Training {
         if !tx.tasks().delete(id).await? {
             return Err(missing(ctx, id));
         }
-        tx.models()
-            .set_alias(
-                id,
-                Alias::Champion,
-                None,
-                "the task was deleted",
-                ctx.actor(),
-                now,
-            )
-            .await?;
+        for alias in [Alias::Champion, Alias::Challenger] {
+            let why = "the task was deleted";
+            tx.models()
+                .set_alias(id, alias, None, why, ctx.actor(), now)
+                .await?;
+        }
+        if tx.routing().get(id).await?.is_some() {
+            let auto = RoutingPolicy::default();
+            tx.routing().set(id, &auto, now).await?;
+        }
         tx.audit()
             .record("tasks.delete", id.as_ref(), "", now)
             .await?;

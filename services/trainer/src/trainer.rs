@@ -307,9 +307,8 @@ impl Trainer {
             .add(task, version, &model.trials, now)
             .await
             .map_err(retry)?;
-        let served = self
-            .move_aliases(ctx, &tx, task, version, model, now)
-            .await?;
+        let weighed = (verdict, model.report.reason.as_str());
+        let served = move_aliases(ctx, &tx, (task, version), weighed, now).await?;
         if let Some(signal) = made.signal {
             tx.signals().put(task, signal, now).await.map_err(retry)?;
         }
@@ -376,34 +375,31 @@ impl Trainer {
             parent: Some(above.name.to_string()),
         }
     }
+}
 
-    /// A version that is proven better becomes the champion. One that is not becomes the challenger,
-    /// for a canary or a shadow to try, and takes the champion's place from an older one by giving
-    /// it back to the tier above: the older one was fitted on less of the same history, and the new
-    /// evidence speaks about it too.
-    async fn move_aliases(
-        &self,
-        ctx: &TenantContext,
-        tx: &storage::TenantTx,
-        task: &TaskId,
-        version: u64,
-        model: &TenantModel,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<bool, JobFailure> {
-        let reason = &model.report.reason;
-        let (champion, challenger) = match model.report.verdict {
-            Verdict::Promote => (Some(version), None),
-            Verdict::Keep => (None, Some(version)),
-            Verdict::InsufficientData => return Ok(false),
-        };
-        for (alias, version) in [(Alias::Champion, champion), (Alias::Challenger, challenger)] {
-            tx.models()
-                .set_alias(task, alias, version, reason, ctx.actor(), now)
-                .await
-                .map_err(retry)?;
-        }
-        Ok(champion.is_some())
+/// A version that is proven better becomes the champion. One that is not becomes the challenger, for a
+/// canary or a shadow to try, and takes the champion's place from an older one by giving it back to
+/// the tier above: the older one was fitted on less of the same history, and the new evidence speaks
+/// about it too. Returns whether the version serves.
+pub(crate) async fn move_aliases(
+    ctx: &TenantContext,
+    tx: &storage::TenantTx,
+    (task, version): (&TaskId, u64),
+    (verdict, reason): (Verdict, &str),
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<bool, JobFailure> {
+    let (champion, challenger) = match verdict {
+        Verdict::Promote => (Some(version), None),
+        Verdict::Keep => (None, Some(version)),
+        Verdict::InsufficientData => return Ok(false),
+    };
+    for (alias, version) in [(Alias::Champion, champion), (Alias::Challenger, challenger)] {
+        tx.models()
+            .set_alias(task, alias, version, reason, ctx.actor(), now)
+            .await
+            .map_err(retry)?;
     }
+    Ok(champion.is_some())
 }
 
 /// What a retrain says of its search: how many settings were tried, none where the history is too

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::head::{Head, HeadParts};
 use super::linear::Linear;
 
-/// Changes when older code could not read it.
+/// Changes when the parts do: what has another form does not serve, and is trained anew.
 const FORMAT: &str = "tenantry head 2";
 
 #[derive(Serialize, Deserialize)]

@@ -17,7 +17,8 @@ const ROWS: usize = 10_000;
 pub struct Beside {
     /// The votes of its neighbours ([`super::knn`]).
     pub votes: Scores,
-    /// Its similarity to the labels ([`super::ZeroShot`]).
+    /// Its similarity to the labels ([`super::ZeroShot`]); looked at where a text has several labels
+    /// ([`super::Head::weighs_evidence`]).
     pub zero_shot: Scores,
 }
 
@@ -162,7 +163,8 @@ mod tests {
         let mut shares = [0.3, 0.6];
         weigh(&mix, &names, "alpha", &mut shares, &votes[0], &[0.5, 0.5]);
         assert!((shares[0] - 0.3).abs() < 1e-6 && (shares[1] - 0.6).abs() < 1e-6);
+        let before = shares;
         weigh(&mix, &names, "alpha", &mut shares, &[1.0], &[]);
-        assert_eq!(shares.len(), 2, "what does not fit is not looked at");
+        assert_eq!(shares, before, "what does not fit is not looked at");
     }
 }

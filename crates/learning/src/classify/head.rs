@@ -139,6 +139,12 @@ impl Head {
         })
     }
 
+    /// Whether it weighs what the simple methods say beside its own probabilities.
+    #[must_use]
+    pub fn weighs_evidence(&self) -> bool {
+        self.parts.mix.is_some()
+    }
+
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -19,7 +19,7 @@ impl TrainingSet<'_, '_> {
         mut held: HeldOut,
         fold_of: &[usize],
     ) -> (Decision, Option<Logit>, TaskReport) {
-        let mix = self.several().then(|| self.mix(&mut held));
+        let mix = self.several().then(|| self.mix(&mut held, fold_of));
         let (task, labels) = (self.input.task, self.input.labels);
         let prior = |method| {
             Decision::unmeasured(method, task.kind, self.out_of_scope, task.target_precision)
@@ -84,8 +84,9 @@ impl TrainingSet<'_, '_> {
         (decision, mix, report)
     }
 
-    /// Learns what to believe beside the head, and puts it together with what the head said.
-    fn mix(&self, held: &mut HeldOut) -> Logit {
+    /// Learns what to believe beside the head. What the head said becomes what it and that say
+    /// together, by what was learned on the other half of the rows.
+    fn mix(&self, held: &mut HeldOut, fold_of: &[usize]) -> Logit {
         let names = LabelNames::new(self.input.labels.names());
         let said = |wanted: SimpleMethod| {
             let mut all = held.simple.iter();
@@ -93,25 +94,25 @@ impl TrainingSet<'_, '_> {
                 .map_or(&[][..], |(_, scores)| scores)
         };
         let (votes, near) = (said(SimpleMethod::Knn), said(SimpleMethod::ZeroShot));
-        let beside: Vec<_> = votes.iter().zip(near).collect();
-        let rows = self.texts.iter().zip(&self.truth).zip(&held.head);
-        let cases: Vec<Case<'_>> = rows
-            .zip(&beside)
-            .map(|(((text, right), head), (votes, near))| Case {
-                text,
-                head: &head.shares,
-                votes: &votes.shares,
-                zero_shot: &near.shares,
-                right,
-            })
-            .collect();
-        let mix = learn(&names, &cases);
-        let rows = self.texts.iter().zip(&mut held.head).zip(beside);
-        rows.for_each(|((text, head), (votes, near))| {
-            let shares = &mut head.shares;
-            weigh(&mix, &names, text, shares, &votes.shares, &near.shares);
-        });
-        mix
+        let case = |at: usize| Case {
+            text: self.texts[at],
+            head: &held.head[at].shares,
+            votes: &votes[at].shares,
+            zero_shot: &near[at].shares,
+            right: &self.truth[at],
+        };
+        let learned = |keep: &dyn Fn(usize) -> bool| {
+            let rows = (0..self.texts.len()).filter(|at| keep(*at));
+            learn(&names, &rows.map(case).collect::<Vec<_>>())
+        };
+        let halves = [0, 1].map(|half| learned(&|at| fold_of[at] % 2 != half));
+        let all = learned(&|_| true);
+        for (at, head) in held.head.iter_mut().enumerate() {
+            let (votes, near) = (&votes[at].shares, &near[at].shares);
+            let mix = &halves[fold_of[at] % 2];
+            weigh(mix, &names, self.texts[at], &mut head.shares, votes, near);
+        }
+        all
     }
 
     /// The decision fitted on all rows, and answers of decisions fitted on the other half of the

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// A number of inputs that all uses here share: a bias and up to four.
 pub(super) const INPUTS: usize = 5;
 
+/// How often a step that leads uphill is halved.
+const STEP_HALVINGS: usize = 12;
+
 /// The inputs of one case; the first is 1.
 pub(super) type Inputs = [f64; INPUTS];
 
@@ -42,20 +45,37 @@ impl Logit {
             }
             let step = solve(curvature, gradient);
             let size = step.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
-            // A long step may overshoot where the curve is flat.
-            let shorten = if size > 2.0 { 2.0 / size } else { 1.0 };
-            weights
-                .iter_mut()
-                .zip(step)
-                .for_each(|(w, s)| *w -= shorten * s);
             if size < 1e-8 {
                 break;
             }
+            // A long step overshoots where the curve is flat: it is halved until it leads downhill.
+            let mut shorten = if size > 2.0 { 2.0 / size } else { 1.0 };
+            let before = self.loss(&weights, cases, pull);
+            let stepped = (0..STEP_HALVINGS).find_map(|_| {
+                let next = std::array::from_fn(|at| weights[at] - shorten * step[at]);
+                shorten /= 2.0;
+                (self.loss(&next, cases, pull) < before).then_some(next)
+            });
+            let Some(next) = stepped else { break };
+            weights = next;
         }
         match weights.iter().all(|w| w.is_finite()) {
             true => Self { weights },
             false => *self,
         }
+    }
+
+    /// What fitting makes small: the pull to the prior, and the surprise at each case.
+    fn loss(&self, weights: &Inputs, cases: &[(Inputs, bool, f64)], pull: f64) -> f64 {
+        let prior = weights.iter().zip(&self.weights);
+        let moved: f64 = prior.map(|(w, p)| (w - p) * (w - p)).sum();
+        let here = Self { weights: *weights };
+        let surprise = |(inputs, so, weight): &(Inputs, bool, f64)| {
+            let score = here.score(inputs);
+            let against = if *so { -score } else { score };
+            weight * (against.max(0.0) + (-against.abs()).exp().ln_1p())
+        };
+        0.5 * pull * moved + cases.iter().map(surprise).sum::<f64>()
     }
 
     pub(super) fn probability(&self, inputs: &Inputs) -> f64 {
@@ -116,6 +136,23 @@ pub(super) fn log_odds(share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn far_away_inputs_do_not_keep_it_from_the_bottom() {
+        // Shares of exactly zero have logarithms far from all others.
+        let case = |far: f64, near: f64| [1.0, far, near, 0.0, 0.0];
+        let cases: Vec<(Inputs, bool, f64)> = (0..100)
+            .map(|_| (case(-69.0, 0.9), false, 0.6))
+            .chain((0..20).map(|i| (case(if i % 2 == 0 { -69.0 } else { 0.0 }, 0.1), true, 3.0)))
+            .collect();
+        let prior = Logit {
+            weights: [0.0, 1.0, 0.0, 0.0, 0.0],
+        };
+        let fitted = prior.fit(&cases, 2.0);
+        for (inputs, so, _) in &cases {
+            assert_eq!(fitted.probability(inputs) > 0.5, *so, "{fitted:?}");
+        }
+    }
 
     #[test]
     fn weights_of_fewer_inputs_can_be_read() {

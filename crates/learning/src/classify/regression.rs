@@ -53,7 +53,7 @@ pub(super) fn train(
     let terms = Terms::fit(
         &recipe::VALUE_TERMS,
         texts.iter().copied(),
-        recipe::MAX_WEIGHTS,
+        (recipe::MAX_WEIGHTS / recipe::STEPS).saturating_sub(vectors.ncols()),
     );
     let mut rows = Rows::new(&vectors * recipe::VALUE_DENSE_SCALE, terms.width());
     texts.iter().for_each(|text| rows.push(&terms.row(text)));

@@ -179,9 +179,13 @@ impl ZeroShot {
         Self { vectors }
     }
 
-    /// How near a text's embedding is to each label.
+    /// How near a text's embedding is to each label. Without labels, or with an embedding of another
+    /// length, nothing is said.
     #[must_use]
     pub fn scores(&self, vector: &[f32]) -> Scores {
+        if self.vectors.ncols() != vector.len() {
+            return Scores::default();
+        }
         let mut shares = self.vectors.dot(&ArrayView1::from(vector)).to_vec();
         let support = shares.iter().copied().fold(0.0, f32::max);
         shares
@@ -287,6 +291,16 @@ mod tests {
         let own: [&[u16]; 4] = [&[0], &[0], &[1], &[1]];
         let rules = Keywords::new(&task, &labels, texts.into_iter().zip(own));
         assert!(rules.scores("which invoice?").shares[0] > 0.9);
+    }
+
+    #[test]
+    fn nothing_is_near_to_no_label() {
+        assert_eq!(ZeroShot::default().scores(&[1.0, 0.0]), Scores::default());
+        let one = ZeroShot::new(Array2::from_shape_fn((2, 2), |(r, c)| {
+            f32::from(u8::from(r == c))
+        }));
+        assert!(one.scores(&[1.0, 0.0]).shares[0] > 0.99);
+        assert_eq!(one.scores(&[1.0]), Scores::default(), "of another space");
     }
 
     #[test]

@@ -51,10 +51,10 @@ pub enum RoutingCommand {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
         percent: u32,
     },
-    /// The best proven tier answers; the challenger's answer is kept beside it
+    /// The best proven tier answers; the challenger's answer is kept beside it (experts only)
     #[command(after_help = "Example:\n  tenantry routing shadow -t acme")]
     Shadow(SetArgs),
-    /// Let the own model answer only while it earns what it costs, or end that
+    /// Let the own model answer only while it earns what it costs, or end that (experts only)
     #[command(
         after_help = "Says nothing about pins, nor about the challenger's share of a canary.
 
@@ -98,7 +98,7 @@ pub struct RoutedArgs {
 pub struct SetArgs {
     #[command(flatten)]
     routed: RoutedArgs,
-    /// The tenant's own model answers only while it earns what it costs
+    /// The tenant's own model answers only while it earns what it costs (experts only)
     #[arg(long)]
     only_if_worth_it: bool,
 }
@@ -108,7 +108,7 @@ pub struct SetArgs {
 pub enum TierArg {
     /// The global model
     Global,
-    /// The model of the tenant's vertical
+    /// The model of the tenant's vertical (experts only)
     Vertical,
     /// The tenant's own newest version
     Tenant,

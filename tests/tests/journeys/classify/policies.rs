@@ -147,4 +147,22 @@ async fn a_task_is_pinned_tried_out_and_stopped() {
     };
     let missing = set(&operator, stranger).await.unwrap_err();
     assert_eq!(missing.code(), Code::NotFound, "{missing:?}");
+
+    // A task of the same id that is made anew begins without all of that.
+    let request = v1::DeleteTaskRequest {
+        name: "tenants/acme/tasks/intent".into(),
+    };
+    operator.training().delete_task(request).await.unwrap();
+    create(&operator, "intent", intent()).await.unwrap();
+    let request = v1::GetRoutingPolicyRequest {
+        parent: "tenants/acme".into(),
+        task: "intent".into(),
+    };
+    let anew = operator.router().get_routing_policy(request).await.unwrap();
+    assert_eq!(anew.into_inner().policy.unwrap().mode(), Mode::Auto);
+    let by_none = |answer: &v1::ClassifyResponse| {
+        let route = answer.route.as_ref();
+        route.is_some_and(|route| route.model == BUILT_IN)
+    };
+    eventually(&operator, "intent", ASK, by_none).await;
 }
