@@ -10,18 +10,13 @@ fn scores(shares: &[f32], support: f64) -> Scores {
     }
 }
 
-proptest! {
-    #[test]
-    fn what_is_answered_is_as_precise_as_asked(
-        answers in prop::collection::vec((0.0..0.999f64, any::<bool>()), 0..200), target in 0.3..0.99f64
-    ) {
-        let threshold = threshold_for(target, answers.clone());
-        let answered: Vec<bool> =
-            answers.iter().filter(|(c, _)| *c >= threshold).map(|(_, right)| *right).collect();
-        let right = answered.iter().filter(|right| **right).count();
-        prop_assert!(answered.is_empty() || right as f64 / answered.len() as f64 >= target);
-    }
+fn held(rows: &[(Scores, Vec<u16>)]) -> Vec<Held<'_>> {
+    rows.iter()
+        .map(|(scores, right)| Held { scores, right })
+        .collect()
+}
 
+proptest! {
     #[test]
     fn a_higher_target_never_answers_more(
         answers in prop::collection::vec((0.0..0.999f64, any::<bool>()), 0..200),
@@ -60,10 +55,7 @@ fn held_out_rows_calibrate_and_strangers_are_found() {
             _ => (scores(&[0.9, 0.08, 0.02], 0.8), vec![u16::from(i % 5 == 0)]),
         })
         .collect();
-    let held: Vec<Held<'_>> = rows
-        .iter()
-        .map(|(scores, right)| Held { scores, right })
-        .collect();
+    let held = held(&rows);
     let prior = Decision::unmeasured(SimpleMethod::Knn, TaskKind::SingleLabel, Some(2), 0.95);
     let fitted = prior.fit(&held, 0.7);
     let near = fitted.answer(&rows[1].0);
@@ -90,10 +82,7 @@ fn what_is_far_from_all_examples_is_sooner_out_of_scope() {
             _ => (scores(&[0.45, 0.25, 0.3], 0.8), vec![0]),
         })
         .collect();
-    let held: Vec<Held<'_>> = rows
-        .iter()
-        .map(|(scores, right)| Held { scores, right })
-        .collect();
+    let held = held(&rows);
     let prior = Decision::unmeasured(SimpleMethod::Knn, TaskKind::SingleLabel, Some(2), 0.95);
     let fitted = prior.fit(&held, 0.7);
     assert!(fitted.answer(&rows[0].0).out_of_scope);
@@ -115,10 +104,7 @@ fn several_labels_are_chosen_where_that_pays() {
             )
         })
         .collect();
-    let held: Vec<Held<'_>> = rows
-        .iter()
-        .map(|(scores, right)| Held { scores, right })
-        .collect();
+    let held = held(&rows);
     let prior = Decision::unmeasured(SimpleMethod::Knn, TaskKind::MultiLabel, None, 0.9);
     let answer = prior.fit(&held, 0.9).answer(&rows[0].0);
     let chosen: Vec<u16> = answer
