@@ -97,7 +97,7 @@ fn ridge(corpus: &Corpus, inputs: &Array2<f32>, weights: &[f32]) -> Option<Array
     let (n, width) = inputs.dim();
     let column = ArrayView1::from(weights).insert_axis(Axis(1));
     let weighted = inputs * &column;
-    let mut square = weighted.t().dot(inputs).mapv(f64::from);
+    let mut square = lower_half(&weighted, inputs);
     for at in 0..width {
         square[[at, at]] += RIDGE;
     }
@@ -110,6 +110,22 @@ fn ridge(corpus: &Corpus, inputs: &Array2<f32>, weights: &[f32]) -> Option<Array
         }
     }
     Some(solve(square, &targets)?.mapv(|weight| weight as f32))
+}
+
+/// The product of `weighted`, turned, and `inputs`: nothing but its lower half and a part of the rest.
+fn lower_half(weighted: &Array2<f32>, inputs: &Array2<f32>) -> Array2<f64> {
+    const PARTS: usize = 4;
+    let width = inputs.ncols();
+    let mut square = Array2::<f64>::zeros((width, width));
+    let step = width.div_ceil(PARTS).max(1);
+    for from in (0..width).step_by(step) {
+        let to = (from + step).min(width);
+        let own = weighted.slice(s![.., from..to]);
+        let product = own.t().dot(&inputs.slice(s![.., ..to]));
+        let mut place = square.slice_mut(s![from..to, ..to]);
+        place.assign(&product.mapv(f64::from));
+    }
+    square
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::evaluation::first_right;
 use crate::exam::Exam;
 use crate::ranker::{Query, Ranker, Scored};
 use crate::recipe::RankerRecipe;
-use crate::training::fit;
+use crate::training::fit_each;
 
 /// Windows that judge, the newest ones.
 pub(crate) const HOLDOUTS: usize = 12;
@@ -52,13 +52,10 @@ pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -
     // The oldest window has nothing before it to fit on: alone, it is judged with the incumbent's
     // own weights.
     let windows = HOLDOUTS.min(exams.len().saturating_sub(1)).max(1);
-    let fitted: Vec<Ranker> = (0..windows)
-        .map(|back| {
-            let mut ranker = fit(&exams[back + 1..], incumbent, recipe);
-            ranker.calibration = Calibration::default();
-            ranker
-        })
-        .collect();
+    let mut fitted = fit_each(exams, 1..windows + 1, incumbent, recipe);
+    for ranker in &mut fitted {
+        ranker.calibration = Calibration::default();
+    }
     let mut plain = incumbent.clone();
     plain.calibration = Calibration::default();
     let by_share: Vec<Judgement> = SHARES

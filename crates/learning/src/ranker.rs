@@ -10,7 +10,8 @@
     reason = "small matrices read best by their indices"
 )]
 
-use ndarray::Array2;
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
@@ -20,6 +21,8 @@ use crate::linear::solve;
 const F: usize = FEATURES.len();
 const NEWTON_STEPS: usize = 25;
 const STEP_HALVINGS: usize = 12;
+/// Numbers of candidates whose squares are added to the Hessian at once.
+const BLOCK: usize = 1_024 * F;
 
 /// Weights of the features, and how to read its scores as probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,22 +85,33 @@ impl Ranker {
         queries: impl IntoIterator<Item = (&'q Query, f64)>,
         settings: FitSettings<'_>,
     ) -> Self {
+        let prepared: Vec<(Prepared, f64)> = queries
+            .into_iter()
+            .filter_map(|(query, factor)| Some((Prepared::new(query)?, factor)))
+            .collect();
+        let counting = prepared.iter().map(|(query, factor)| (query, *factor));
+        Self::fit_prepared(counting.collect(), settings, None)
+    }
+
+    /// The same on prepared questions. Beginning at `start`, a ranker fitted to nearly the same questions,
+    /// takes fewer steps to the same weights.
+    pub(crate) fn fit_prepared(
+        queries: Vec<(&Prepared, f64)>,
+        settings: FitSettings<'_>,
+        start: Option<&Ranker>,
+    ) -> Self {
         let anchor: Vec<f64> = match settings.towards {
             Some(ranker) => ranker.weights.clone(),
             None => (0..F)
                 .map(|f| if f == PROFILE { PROFILE_PRIOR } else { 0.0 })
                 .collect(),
         };
-        let prepared: Vec<Prepared> = queries
-            .into_iter()
-            .filter_map(|(query, factor)| Prepared::new(query, factor))
-            .collect();
         let loss = Loss {
-            queries: &prepared,
+            queries,
             anchor: &anchor,
             shrinkage: settings.shrinkage,
         };
-        let weights = loss.minimize();
+        let weights = loss.minimize(start.map_or(&anchor, |ranker| &ranker.weights));
         let calibration = settings
             .towards
             .map(|ranker| ranker.calibration)
@@ -207,15 +221,16 @@ impl Ranker {
     }
 }
 
-/// A query's candidates, scaled, with the share of the truth that each has.
-struct Prepared {
+/// A query's candidates, with the share of the truth that each has.
+pub(crate) struct Prepared {
     rows: Vec<[f64; F]>,
     truth: Vec<f64>,
     weight: f64,
 }
 
 impl Prepared {
-    fn new(query: &Query, factor: f64) -> Option<Self> {
+    /// Prepares a question; none where no candidate was right, as that tells nothing.
+    pub(crate) fn new(query: &Query) -> Option<Self> {
         let is_right: Vec<bool> = query
             .candidates
             .iter()
@@ -236,13 +251,14 @@ impl Prepared {
         Some(Self {
             rows: rows.collect(),
             truth: truth.collect(),
-            weight: query.weight * factor,
+            weight: query.weight,
         })
     }
 }
 
 struct Loss<'a> {
-    queries: &'a [Prepared],
+    /// Questions, and how much each counts beside its weight.
+    queries: Vec<(&'a Prepared, f64)>,
     anchor: &'a [f64],
     shrinkage: f64,
 }
@@ -251,13 +267,13 @@ struct Loss<'a> {
 struct Point {
     value: f64,
     gradient: [f64; F],
-    hessian: [[f64; F]; F],
+    hessian: Array2<f64>,
 }
 
 impl Loss<'_> {
     /// Newton's method with step halving.
-    fn minimize(&self) -> Vec<f64> {
-        let mut weights = self.anchor.to_vec();
+    fn minimize(&self, start: &[f64]) -> Vec<f64> {
+        let mut weights = start.to_vec();
         let mut here = self.at(&weights);
         for _ in 0..NEWTON_STEPS {
             let Some(step) = here.step() else {
@@ -290,23 +306,23 @@ impl Loss<'_> {
         let mut point = Point {
             value: 0.0,
             gradient: [0.0; F],
-            hessian: [[0.0; F]; F],
+            hessian: Array2::zeros((F, F)),
         };
         for f in 0..F {
             let distance = weights[f] - self.anchor[f];
             point.value += 0.5 * self.shrinkage * distance * distance;
             point.gradient[f] = self.shrinkage * distance;
             // A little on the diagonal keeps it invertible where a feature never varies.
-            point.hessian[f][f] = self.shrinkage + 1e-9;
+            point.hessian[[f, f]] = self.shrinkage + 1e-9;
         }
-        for query in self.queries {
-            point.add(query, weights);
-        }
-        for f in 0..F {
-            for g in 0..f {
-                point.hessian[f][g] = point.hessian[g][f];
+        let mut rows = Vec::with_capacity(BLOCK + F);
+        for (query, factor) in &self.queries {
+            point.add(query, factor * query.weight, weights, &mut rows);
+            if rows.len() >= BLOCK {
+                point.bend(&mut rows);
             }
         }
+        point.bend(&mut rows);
         point
     }
 }
@@ -314,13 +330,14 @@ impl Loss<'_> {
 impl Point {
     /// The Newton step: the Hessian's inverse times the gradient.
     fn step(&self) -> Option<Vec<f64>> {
-        let hessian = Array2::from_shape_fn((F, F), |(f, g)| self.hessian[f][g]);
         let gradient = Array2::from_shape_fn((F, 1), |(f, _)| self.gradient[f]);
-        Some(solve(hessian, &gradient)?.into_raw_vec_and_offset().0)
+        let step = solve(self.hessian.clone(), &gradient)?;
+        Some(step.into_raw_vec_and_offset().0)
     }
 
-    /// Adds one query; of the Hessian the upper half.
-    fn add(&mut self, query: &Prepared, weights: &[f64]) {
+    /// Adds one query that counts `weight`; what it adds to the Hessian is left to do in `rows`, each of
+    /// which adds its square.
+    fn add(&mut self, query: &Prepared, weight: f64, weights: &[f64], rows: &mut Vec<f64>) {
         let scores: Vec<f64> = query
             .rows
             .iter()
@@ -338,21 +355,27 @@ impl Point {
         {
             let p = exp / total;
             if *truth > 0.0 {
-                self.value -= query.weight * truth * (score - best - total.ln());
+                self.value -= weight * truth * (score - best - total.ln());
             }
             for f in 0..F {
                 mean[f] += p * row[f];
-                self.gradient[f] += query.weight * (p - truth) * row[f];
-                let scaled = query.weight * p * row[f];
-                for g in f..F {
-                    self.hessian[f][g] += scaled * row[g];
-                }
+                self.gradient[f] += weight * (p - truth) * row[f];
             }
+            let root = (weight * p).sqrt();
+            rows.extend(row.iter().map(|value| root * value));
         }
         for f in 0..F {
-            for g in f..F {
-                self.hessian[f][g] -= query.weight * mean[f] * mean[g];
+            for g in 0..F {
+                self.hessian[[f, g]] -= weight * mean[f] * mean[g];
             }
         }
+    }
+
+    /// Adds the squares of `rows` to the Hessian, many at once.
+    fn bend(&mut self, rows: &mut Vec<f64>) {
+        if let Ok(block) = ArrayView2::from_shape((rows.len() / F, F), rows) {
+            general_mat_mul(1.0, &block.t(), &block, 1.0, &mut self.hessian);
+        }
+        rows.clear();
     }
 }

@@ -15,7 +15,7 @@ use crate::evaluation::metrics;
 use crate::exam::Exam;
 use crate::judgement::{HOLDOUTS, SHARES};
 use crate::ranker::Ranker;
-use crate::training::{Progress, TrainError, fit, go_on};
+use crate::training::{Progress, TrainError, fit_each, go_on};
 
 /// The most trials of one search.
 pub const MAX_TRIALS: u32 = 32;
@@ -179,9 +179,9 @@ fn measure(
 ) -> ModelMetrics {
     let mut plain = incumbent.clone();
     plain.calibration = Calibration::default();
-    let fitted: Vec<(usize, Ranker)> = windows
-        .map(|back| (back, fit(&exams[back + 1..], incumbent, recipe)))
-        .collect();
+    let before = windows.start + 1..windows.end + 1;
+    let fitted = fit_each(exams, before, incumbent, recipe);
+    let fitted: Vec<(usize, Ranker)> = windows.zip(fitted).collect();
     let at = |share: f64| {
         let mut answers = Vec::new();
         for (back, ranker) in &fitted {

@@ -1,6 +1,10 @@
 //! Training: a ranker fitted on a tenant's past, judged on newer windows than it has seen, then
 //! refitted on all.
 
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use domain::{GateRules, Trial, Verdict, decide};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
@@ -9,8 +13,9 @@ use crate::calibration::Calibration;
 use crate::evaluation::{EvaluationReport, reliability};
 use crate::exam::{Exam, exams};
 use crate::gate::{TENANT_RULES, weigh};
+use crate::helpers::with_helpers;
 use crate::judgement::{Judgement, judge};
-use crate::ranker::{FitSettings, Ranker};
+use crate::ranker::{FitSettings, Prepared, Ranker};
 use crate::recipe::{RankerRecipe, Search, search};
 use crate::report::{methods, slices};
 use crate::signal::Signal;
@@ -168,16 +173,61 @@ pub(crate) fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Resul
 }
 
 /// Fits on the exams, which are newest first.
-pub(crate) fn fit(exams: &[Exam], towards: &Ranker, recipe: &RankerRecipe) -> Ranker {
-    let queries = exams.iter().enumerate().flat_map(|(back, exam)| {
-        let fading = recipe.fading.powi(back as i32);
-        exam.queries.iter().map(move |query| (query, fading))
-    });
+fn fit(exams: &[Exam], towards: &Ranker, recipe: &RankerRecipe) -> Ranker {
+    let mut fitted = fit_each(exams, 0..1, towards, recipe);
+    fitted.pop().unwrap_or_else(|| towards.clone())
+}
+
+/// A ranker for each of `newest`: fitted on the exams from that one on, which are newest first.
+///
+/// Two neighbours learn from nearly the same questions, so each begins where the one before ended. There
+/// are always so many such chains, as bytes must not depend on how many cores there are.
+pub(crate) fn fit_each(
+    exams: &[Exam],
+    newest: Range<usize>,
+    towards: &Ranker,
+    recipe: &RankerRecipe,
+) -> Vec<Ranker> {
+    const CHAINS: usize = 2;
+    let prepare = |exam: &Exam| exam.queries.iter().filter_map(Prepared::new).collect();
+    let prepared: Vec<Vec<Prepared>> = exams[newest.start..].iter().map(prepare).collect();
     let settings = FitSettings {
         shrinkage: recipe.shrinkage,
         towards: Some(towards),
     };
-    Ranker::fit(queries, settings)
+    let fit = |from: usize, start: Option<&Ranker>| {
+        let known = prepared[from..].iter().enumerate();
+        let queries = known.flat_map(|(back, exam)| {
+            let fading = recipe.fading.powi(back as i32);
+            exam.iter().map(move |query| (query, fading))
+        });
+        Ranker::fit_prepared(queries.collect(), settings, start)
+    };
+    let places: Vec<usize> = (0..newest.len()).collect();
+    let chains: Vec<&[usize]> = places
+        .chunks(places.len().div_ceil(CHAINS).max(1))
+        .collect();
+    let made: Vec<Mutex<Vec<Ranker>>> = chains.iter().map(|_| Mutex::default()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(chain), Some(made)) = (chains.get(at), made.get(at)) else {
+                return;
+            };
+            let mut fitted: Vec<Ranker> = Vec::with_capacity(chain.len());
+            for &from in chain.iter().rev() {
+                fitted.push(fit(from, fitted.last()));
+            }
+            fitted.reverse();
+            if let Ok(mut place) = made.lock() {
+                *place = fitted;
+            }
+        }
+    };
+    with_helpers(chains.len().saturating_sub(1), work);
+    let fitted = made.into_iter().map(|place| place.into_inner());
+    fitted.flat_map(Result::unwrap_or_default).collect()
 }
 
 fn report(

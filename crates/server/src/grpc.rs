@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
-use crate::{AuthLayer, MeterLayer, TraceLayer};
+use crate::{AuthLayer, MeterLayer, PanicLayer, TraceLayer};
 
 /// The largest message that any service takes: a batch of 1,000 rows fits, a 5 MB text does not.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -99,6 +99,7 @@ impl Server {
             .layer(TraceLayer)
             .layer(auth)
             .layer(meter)
+            .layer(PanicLayer)
             .add_routes(routes.add_service(health).add_service(reflection))
             .serve_with_incoming_shutdown(incoming, signal);
         let too_late = async {

@@ -11,6 +11,7 @@ mod error;
 mod grpc;
 mod metered;
 mod page;
+mod panics;
 mod telemetry;
 pub mod work;
 
@@ -23,6 +24,7 @@ pub use error::ServiceError;
 pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, shutdown_signal};
 pub use metered::MeterLayer;
 pub use page::{next_page, parse_page_token};
+pub use panics::PanicLayer;
 pub use telemetry::{TelemetryGuard, TraceLayer, init_logs, init_metrics};
 
 /// What a handler returns.
