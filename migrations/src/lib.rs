@@ -31,6 +31,7 @@ mod m20261121_000014_spaces;
 mod m20261121_000015_precomputed;
 mod m20261121_000016_costs;
 mod m20261121_000017_tenant_values;
+mod m20261121_000018_feedback_again;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000015_precomputed::Migration),
             Box::new(m20261121_000016_costs::Migration),
             Box::new(m20261121_000017_tenant_values::Migration),
+            Box::new(m20261121_000018_feedback_again::Migration),
         ]
     }
 }

@@ -41,7 +41,8 @@ pub use item::{
 };
 pub use job::{Job, JobKind, JobProgress, JobState};
 pub use model::{
-    Alias, INPUTS, Lineage, ModelMetrics, ModelVersion, ROLLED_BACK, STEPPED_BACK, Tier, Trial,
+    Alias, INPUTS, Lineage, ModelMetrics, ModelVersion, PROMOTED, ROLLED_BACK, STEPPED_BACK, Tier,
+    Trial,
 };
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
 pub use policy::{RoutingMode, RoutingPolicy};

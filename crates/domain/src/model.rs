@@ -38,6 +38,10 @@ impl Tier {
 
 /// How the reason of an alias move begins when an administrator took a champion back.
 pub const ROLLED_BACK: &str = "rolled back";
+
+/// How the reason of a move begins that an administrator made by hand.
+pub const PROMOTED: &str = "promoted";
+
 /// How the reason of an alias move begins when the champion fell behind and was taken back by the
 /// system itself.
 pub const STEPPED_BACK: &str = "stepped back";

@@ -40,6 +40,14 @@ pub enum RouteReason {
 }
 
 impl RouteReason {
+    /// Reasons of answers that say nothing about how a model does where the routing wants it: it was asked for
+    /// by name, or stood in for one that could not answer.
+    pub const NOT_BY_ROUTING: [Self; 3] = [
+        Self::Requested,
+        Self::FallbackUnavailable,
+        Self::FallbackDeadline,
+    ];
+
     /// The stable code of the reason.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -331,6 +339,12 @@ fn refine(
 ) -> RouteReason {
     match (reason, mode) {
         (RouteReason::ProvenBetter, RoutingMode::PinnedVersion(_)) => {
+            RouteReason::FallbackUnavailable
+        }
+        // The pinned tier has no version at all.
+        (RouteReason::ProvenBetter, RoutingMode::PinnedTier(tier))
+            if candidate.model.tier() < *tier && candidate.model.tier() != Tier::Global =>
+        {
             RouteReason::FallbackUnavailable
         }
         (RouteReason::ProvenBetter, _) if candidate.model.tier() == Tier::Global => {

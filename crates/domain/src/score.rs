@@ -17,7 +17,7 @@ pub struct LiveScore {
     pub against: String,
     /// The sums.
     pub tally: Tally,
-    /// Questions up to this time are in the sums.
+    /// Questions that were ingested or answered up to this time are in the sums.
     pub covered_until: DateTime<Utc>,
     /// When the sums were last added to.
     pub updated_at: DateTime<Utc>,

@@ -4,7 +4,8 @@
 //! all items at once. Ridge regression (Hoerl and Kennard, 1970) in closed form: no iterations, the
 //! same bytes each time, and cheap enough to be made again whenever the history grows.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip, s};
 
 use crate::Corpus;
 use crate::linear::solve;
@@ -18,6 +19,8 @@ pub(crate) const HEADS: usize = 2;
 const RIDGE: f64 = 3.0;
 /// The constant input beside the embedding; it is penalized like the others.
 const BIAS: f32 = 0.5;
+/// Items whose inputs are made and squared at once.
+const BLOCK: usize = 256;
 
 /// Heads fitted on a part of a tenant's history.
 #[derive(Debug, Clone)]
@@ -38,10 +41,6 @@ impl Heads {
         let mean = history
             .mean_axis(Axis(0))
             .unwrap_or_else(|| Array1::zeros(dimensions));
-        let mut inputs = Array2::from_elem((n, dimensions + 1), BIAS);
-        inputs
-            .slice_mut(s![.., ..dimensions])
-            .assign(&(&history - &mean));
         let known: Vec<bool> = history
             .outer_iter()
             .map(|row| row.iter().any(|value| *value != 0.0))
@@ -53,7 +52,7 @@ impl Heads {
                 for (weight, known) in weights.iter_mut().zip(&known) {
                     *weight *= f32::from(u8::from(*known));
                 }
-                ridge(corpus, &inputs, &weights)
+                ridge(corpus, history, &mean, &weights)
                     .unwrap_or_else(|| Array2::zeros((dimensions + 1, experts)))
             })
             .collect();
@@ -93,39 +92,57 @@ impl Heads {
 }
 
 /// The weights that predict each item's experts, who share its one, from its inputs.
-fn ridge(corpus: &Corpus, inputs: &Array2<f32>, weights: &[f32]) -> Option<Array2<f32>> {
-    let (n, width) = inputs.dim();
-    let column = ArrayView1::from(weights).insert_axis(Axis(1));
-    let weighted = inputs * &column;
-    let mut square = lower_half(&weighted, inputs);
+fn ridge(
+    corpus: &Corpus,
+    history: ArrayView2<'_, f32>,
+    mean: &Array1<f32>,
+    weights: &[f32],
+) -> Option<Array2<f32>> {
+    let (n, width) = (history.nrows(), mean.len() + 1);
+    let mut square = Array2::<f32>::zeros((width, width));
+    let mut targets = Array2::<f64>::zeros((corpus.experts().len(), width));
+    // Inputs times the root of the weight: both sides of the square are the same few rows, which stay
+    // near the processor.
+    let mut block = Array2::<f32>::zeros((BLOCK.min(n), width));
+    for from in (0..n).step_by(BLOCK) {
+        let rows = BLOCK.min(n - from);
+        let mut block = block.slice_mut(s![..rows, ..]);
+        for (at, mut inputs) in block.outer_iter_mut().enumerate() {
+            let root = weights[from + at].sqrt();
+            let (mut own, mut constant) = inputs.view_mut().split_at(Axis(0), width - 1);
+            Zip::from(&mut own)
+                .and(history.row(from + at))
+                .and(mean)
+                .for_each(|own, value, mean| *own = root * (value - mean));
+            constant[0] = root * BIAS;
+            let item = &corpus.items()[from + at];
+            let share = f64::from(root) / item.experts.len().max(1) as f64;
+            for &expert in &item.experts {
+                let mut target = targets.row_mut(usize::from(expert));
+                target.zip_mut_with(&inputs, |sum, value| *sum += share * f64::from(*value));
+            }
+        }
+        add_lower_half(block.view(), &mut square);
+    }
+    let mut square = square.mapv(f64::from);
     for at in 0..width {
         square[[at, at]] += RIDGE;
     }
-    let mut targets = Array2::<f64>::zeros((width, corpus.experts().len()));
-    for (row, item) in weighted.outer_iter().zip(&corpus.items()[..n]) {
-        let share = 1.0 / item.experts.len().max(1) as f64;
-        for &expert in &item.experts {
-            let mut target = targets.column_mut(usize::from(expert));
-            target.zip_mut_with(&row, |sum, value| *sum += share * f64::from(*value));
-        }
-    }
+    let targets = targets.t().as_standard_layout().to_owned();
     Some(solve(square, &targets)?.mapv(|weight| weight as f32))
 }
 
-/// The product of `weighted`, turned, and `inputs`: nothing but its lower half and a part of the rest.
-fn lower_half(weighted: &Array2<f32>, inputs: &Array2<f32>) -> Array2<f64> {
+/// Adds the square of `rows`: its lower half, and a part of the rest.
+fn add_lower_half(rows: ArrayView2<'_, f32>, square: &mut Array2<f32>) {
     const PARTS: usize = 4;
-    let width = inputs.ncols();
-    let mut square = Array2::<f64>::zeros((width, width));
+    let width = rows.ncols();
     let step = width.div_ceil(PARTS).max(1);
     for from in (0..width).step_by(step) {
         let to = (from + step).min(width);
-        let own = weighted.slice(s![.., from..to]);
-        let product = own.t().dot(&inputs.slice(s![.., ..to]));
+        let (own, upto) = (rows.slice(s![.., from..to]), rows.slice(s![.., ..to]));
         let mut place = square.slice_mut(s![from..to, ..to]);
-        place.assign(&product.mapv(f64::from));
+        general_mat_mul(1.0, &own.t(), &upto, 1.0, &mut place);
     }
-    square
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ impl Ranker {
 
 /// A query's candidates, with the share of the truth that each has.
 pub(crate) struct Prepared {
-    rows: Vec<[f64; F]>,
+    rows: Vec<[f32; F]>,
     truth: Vec<f64>,
     weight: f64,
 }
@@ -240,10 +240,10 @@ impl Prepared {
         if right == 0 {
             return None;
         }
-        let rows = query.candidates.iter().map(|&expert| {
-            let row = query.features.row(usize::from(expert));
-            std::array::from_fn(|f| f64::from(row[f]))
-        });
+        let rows = query
+            .candidates
+            .iter()
+            .map(|&expert| *query.features.row(usize::from(expert)));
         let share = 1.0 / right as f64;
         let truth = is_right
             .iter()
@@ -341,7 +341,12 @@ impl Point {
         let scores: Vec<f64> = query
             .rows
             .iter()
-            .map(|row| row.iter().zip(weights).map(|(x, w)| x * w).sum())
+            .map(|row| {
+                let terms = row.iter().zip(weights);
+                terms
+                    .map(|(value, weight)| f64::from(*value) * weight)
+                    .sum()
+            })
             .collect();
         let best = scores.iter().copied().fold(f64::MIN, f64::max);
         let exps: Vec<f64> = scores.iter().map(|score| (score - best).exp()).collect();
@@ -358,11 +363,12 @@ impl Point {
                 self.value -= weight * truth * (score - best - total.ln());
             }
             for f in 0..F {
-                mean[f] += p * row[f];
-                self.gradient[f] += weight * (p - truth) * row[f];
+                let value = f64::from(row[f]);
+                mean[f] += p * value;
+                self.gradient[f] += weight * (p - truth) * value;
             }
             let root = (weight * p).sqrt();
-            rows.extend(row.iter().map(|value| root * value));
+            rows.extend(row.iter().map(|value| root * f64::from(*value)));
         }
         for f in 0..F {
             for g in 0..F {

@@ -10,6 +10,9 @@ const SHARE: f64 = 0.03;
 const LEAST_QUESTIONS: usize = 5;
 /// A window needs this many items before it, or its questions say nothing.
 const LEAST_HISTORY: usize = 20;
+/// Longer windows, and more of them, would tell little more, and all of their questions are in memory at once.
+const MOST_QUESTIONS: usize = 250;
+const MOST_WINDOWS: usize = 24;
 /// What is older than this share of the history is only looked back at.
 const OLDEST: f64 = 0.28;
 
@@ -24,7 +27,7 @@ pub struct Window {
 
 /// Questions of one window in a history of `n` items.
 pub(crate) fn length(n: usize) -> usize {
-    ((n as f64 * SHARE).round() as usize).max(LEAST_QUESTIONS)
+    ((n as f64 * SHARE).round() as usize).clamp(LEAST_QUESTIONS, MOST_QUESTIONS)
 }
 
 /// The windows of a history of `n` items, the newest first.
@@ -33,7 +36,9 @@ pub(crate) fn windows(n: usize) -> Vec<Window> {
     let oldest = ((n as f64 * OLDEST) as usize).max(LEAST_HISTORY);
     let mut all = Vec::new();
     let mut to = n;
-    while let Some(from) = to.checked_sub(length).filter(|&from| from >= oldest) {
+    while all.len() < MOST_WINDOWS
+        && let Some(from) = to.checked_sub(length).filter(|&from| from >= oldest)
+    {
         all.push(Window { from, to });
         to = from;
     }
@@ -62,6 +67,14 @@ mod tests {
         );
         assert!(all.windows(2).all(|pair| pair[0].from == pair[1].to));
         assert!(all.iter().all(|window| window.from >= 280));
+    }
+
+    #[test]
+    fn large_tenants_have_no_more_questions_than_others() {
+        let all = windows(100_000);
+        let questions: usize = all.iter().map(|window| window.to - window.from).sum();
+        assert_eq!((all.len(), questions), (24, 6_000));
+        assert_eq!(all[0].to, 100_000);
     }
 
     #[test]

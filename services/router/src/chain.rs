@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use artifacts::ArtifactStore;
+use artifacts::{ArtifactError, ArtifactStore};
 use chrono::{DateTime, Utc};
 use domain::cost::ValueVerdict;
 use domain::{
-    Alias, Ask, Candidate, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, Route, RoutingMode,
-    RoutingPolicy, STEPPED_BACK, Standing, TaskId, TenantContext, Tier, Unproven, Verdict,
-    VerticalId, choose_worthy_route,
+    Alias, Ask, Candidate, ErrorKind, Fault as _, ModelName, ModelOwner, ModelVersion, ROLLED_BACK,
+    Route, RoutingMode, RoutingPolicy, STEPPED_BACK, Standing, TaskId, TenantContext, Tier,
+    Unproven, Verdict, VerticalId, choose_worthy_route,
 };
 use learning::{Ranker, global_ranker};
 use server::ServiceError;
@@ -17,7 +17,6 @@ use storage::{Store, TenantTx, Tiers};
 /// Model versions looked at to tell whether the tenant was ever judged.
 const VERSIONS: u32 = 20;
 /// Moves of aliases looked back over for the last one of the champion.
-const EVENTS: u32 = 20;
 
 /// What of a tenant's chain is resident.
 pub(crate) struct Chain {
@@ -26,6 +25,8 @@ pub(crate) struct Chain {
     /// Whether the tenant's own model is worth what it costs.
     worth: Option<ValueVerdict>,
     models: Vec<ChainModel>,
+    /// No artifact was out of reach when it was read.
+    whole: bool,
 }
 
 /// What tells a chain that is up to date from one that is not.
@@ -37,6 +38,14 @@ pub(crate) struct ChainStamp {
     newest: Option<u64>,
     worth: Option<ValueVerdict>,
     tiers: TierChampions,
+    /// What the store has is whole; a chain that could not be read whole is never up to date.
+    whole: bool,
+}
+
+/// Why there is no model in an artifact.
+pub(crate) struct Unusable {
+    /// The artifact store did not answer: the next look may find it.
+    pub passing: bool,
 }
 
 struct ChainModel {
@@ -118,7 +127,13 @@ impl ChainStamp {
             newest: newest.first().map(|model| model.name.version),
             worth: worth(tx).await?,
             tiers: champions.clone(),
+            whole: true,
         })
+    }
+
+    /// Says of the chain that was read whether it is whole.
+    pub(crate) fn note(&mut self, chain: &Chain) {
+        self.whole = chain.whole;
     }
 }
 
@@ -142,12 +157,15 @@ impl Chain {
             wanted.extend(of_tier(tiers, owner, champion, &policy).await?);
         }
         let mut models = Vec::with_capacity(wanted.len());
+        let mut whole = true;
         for (model, standing) in wanted {
             let own = model.name.tier() == Tier::Tenant;
             let elsewhere = own && model.lineage.space != space;
+            let loaded = load_ranker(artifacts, &model.artifact_path, &model.checksum).await;
+            whole &= !matches!(loaded, Err(Unusable { passing: true }));
             models.push(ChainModel {
                 left_behind: elsewhere.then_some(model.lineage.space),
-                ranker: load_ranker(artifacts, &model.artifact_path, &model.checksum).await,
+                ranker: loaded.ok(),
                 name: model.name,
                 standing,
             });
@@ -157,7 +175,13 @@ impl Chain {
             unproven,
             worth,
             models,
+            whole,
         })
+    }
+
+    /// Whether everything goes to the built-in model.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.policy.kill_switch
     }
 
     /// The model for one request, and why.
@@ -308,6 +332,11 @@ async fn of_tier(
     let champion = champion.map(name);
     let pinned = match &policy.mode {
         RoutingMode::PinnedVersion(pinned) if pinned.owner == *owner => Some(pinned.clone()),
+        // Proven or not, as at a tenant's own.
+        RoutingMode::PinnedTier(tier) if *tier == owner.tier() && champion.is_none() => {
+            let newest = tiers.list(owner, &TaskId::experts(), None, 1).await?;
+            newest.into_iter().next().map(|model| model.name)
+        }
         _ => None,
     };
     let mut wanted = Vec::new();
@@ -335,9 +364,9 @@ pub(crate) async fn unproven(
     task: &TaskId,
     versions: &[ModelVersion],
 ) -> Result<Unproven, ServiceError> {
-    let events = tx.models().events(task, EVENTS).await?;
+    let events = tx.models().events(task, Some(Alias::Champion), 1).await?;
     let newest = versions.first().map(|model| model.created_at);
-    let last = events.iter().find(|event| event.alias == Alias::Champion);
+    let last = events.first();
     // A version that was weighed after the champion went is what counts.
     let gone =
         last.filter(|event| event.to.is_none() && newest.is_none_or(|made| made <= event.at));
@@ -406,13 +435,9 @@ pub(crate) async fn ranker_of(
     let model = found.ok_or_else(|| ServiceError::not_found(name))?;
     load_ranker(artifacts, &model.artifact_path, &model.checksum)
         .await
-        .ok_or_else(|| {
+        .map_err(|_| {
             let message = format!("the artifact of {name} cannot be used");
-            ServiceError::new(
-                domain::ErrorKind::FailedPrecondition,
-                "ARTIFACT_UNUSABLE",
-                message,
-            )
+            ServiceError::new(ErrorKind::FailedPrecondition, "ARTIFACT_UNUSABLE", message)
         })
 }
 
@@ -440,15 +465,16 @@ pub(crate) async fn find(
     })
 }
 
-/// The ranker in an artifact; none, with a line in the log, when it cannot be used.
-async fn load_ranker(artifacts: &ArtifactStore, path: &str, checksum: &str) -> Option<Ranker> {
-    let bytes = match artifacts.get(path, checksum).await {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            tracing::error!(%error, path, "a model cannot be used; the tier above serves");
-            return None;
-        }
-    };
+/// The ranker in an artifact; one that cannot be used leaves a line in the log.
+async fn load_ranker(
+    artifacts: &ArtifactStore,
+    path: &str,
+    checksum: &str,
+) -> Result<Ranker, Unusable> {
+    let bytes = artifacts.get(path, checksum).await.map_err(|error| {
+        tracing::error!(%error, path, "a model cannot be used; the tier above serves");
+        Unusable::of(&error)
+    })?;
     let ranker = serde_json::from_slice::<Ranker>(&bytes)
         .ok()
         .filter(Ranker::is_sound);
@@ -458,5 +484,14 @@ async fn load_ranker(artifacts: &ArtifactStore, path: &str, checksum: &str) -> O
             "a model was made for other features; the tier above serves"
         );
     }
-    ranker
+    ranker.ok_or(Unusable { passing: false })
+}
+
+impl Unusable {
+    /// Why an artifact could not be read.
+    pub(crate) fn of(error: &ArtifactError) -> Self {
+        Self {
+            passing: error.kind() == ErrorKind::Unavailable,
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use api::v1;
 use domain::{
     AbstainReason, Ask, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, Target,
-    TaskKind, TenantContext, Tier, bucket,
+    TaskKind, TenantContext, Tier, bucket, normalized,
 };
 use learning::classify::{Answer, AnswerValue, Beside, Head, Scores, SimpleMethod, knn, knn_value};
 use server::ServiceError;
@@ -22,8 +22,6 @@ use crate::wire::{Times, requested_route, route_to_wire, tier_name, timings};
 
 /// Pieces of evidence shown.
 const EVIDENCE: usize = 3;
-/// Texts at least this similar are the same text.
-const SAME: f32 = 0.9995;
 
 /// A labelled example near the text.
 struct Near<'a> {
@@ -32,6 +30,8 @@ struct Near<'a> {
     value: f64,
     /// None for a correction.
     item: Option<&'a KnownItem>,
+    /// A person has spoken about this very text.
+    said: bool,
 }
 
 /// An answer with what made it.
@@ -77,7 +77,7 @@ impl Router {
             None => None,
         };
         let ranking = Instant::now();
-        let near = near(&view, &hits, &vector);
+        let near = near(&view, &hits, &command.text, &vector);
         let question = Question {
             view: &view,
             text: &command.text,
@@ -134,7 +134,7 @@ impl Router {
         drop(tx);
         let artifacts = &self.parts.artifacts;
         let head = load_head(artifacts, &model.artifact_path, &model.checksum).await;
-        let head = head.map(Arc::new).ok_or_else(|| {
+        let head = head.map(Arc::new).map_err(|_| {
             let message = format!("the artifact of {name} cannot be used");
             ServiceError::new(ErrorKind::FailedPrecondition, "ARTIFACT_UNUSABLE", message)
         })?;
@@ -222,10 +222,24 @@ impl Question<'_> {
     fn routed(&self, ask: Ask) -> Made {
         let (route, head) = self.view.route(ask);
         let route = route_to_wire(&route);
+        if self.near.first().is_some_and(|near| near.said) {
+            return self.corrected(route);
+        }
         match head {
             Some(head) => self.with_head(head, route),
             None => self.simple(self.view.simple(), route),
         }
+    }
+
+    /// The answer that a person gave for the very same text: no model knows better, and those that were
+    /// trained before do not know it at all.
+    fn corrected(&self, route: v1::Route) -> Made {
+        let mut made = self.simple(SimpleMethod::Knn, route);
+        if made.answer.abstain == Some(AbstainReason::LowConfidence) {
+            made.answer.abstain = None;
+        }
+        made.method = "correction";
+        made
     }
 
     fn with_head(&self, head: &Head, route: v1::Route) -> Made {
@@ -312,7 +326,8 @@ impl Question<'_> {
 
 /// The labelled examples nearest to a text, nearest first. Where a person has spoken about the very
 /// same text, that alone counts.
-fn near<'a>(view: &'a TaskView, hits: &[Hit], vector: &[f32]) -> Vec<Near<'a>> {
+fn near<'a>(view: &'a TaskView, hits: &[Hit], text: &str, vector: &[f32]) -> Vec<Near<'a>> {
+    let text = normalized(text);
     let mut near: Vec<Near<'a>> = view
         .corrections
         .iter()
@@ -321,12 +336,11 @@ fn near<'a>(view: &'a TaskView, hits: &[Hit], vector: &[f32]) -> Vec<Near<'a>> {
             labels: &one.labels,
             value: one.value,
             item: None,
+            said: *one.text == *text,
         })
         .collect();
-    near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
-    if near.first().is_some_and(|first| first.similarity >= SAME) {
-        near.truncate(1);
-        return near;
+    if let Some(at) = near.iter().position(|one| one.said) {
+        return vec![near.swap_remove(at)];
     }
     near.extend(hits.iter().filter_map(|hit| {
         let item = view.base.known.get(&hit.id)?;
@@ -335,6 +349,7 @@ fn near<'a>(view: &'a TaskView, hits: &[Hit], vector: &[f32]) -> Vec<Near<'a>> {
             labels: &item.labels,
             value: item.value,
             item: Some(item),
+            said: false,
         })
     }));
     near.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));

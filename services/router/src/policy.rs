@@ -52,7 +52,7 @@ impl Router {
         tx.commit().await?;
         // Whoever asks this process next is routed by the new policy: a kill switch must not wait.
         if *task == TaskId::experts() {
-            self.parts.residents.refresh(ctx.tenant()).await;
+            self.parts.residents.renew(ctx).await;
         } else {
             self.parts.tasks.renew(ctx.tenant(), task).await;
         }

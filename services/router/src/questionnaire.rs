@@ -125,8 +125,8 @@ impl Router {
                 .gate
                 .enter_tenant(caller, call.ctx.tenant(), Permission::Serve)
                 .await?;
-            // One view serves the whole call, unless the tenant leaves its embedding space: what is
-            // left is dropped after a while.
+            // One view serves the whole call, unless the tenant leaves its embedding space (what is left is
+            // dropped after a while) or throws its kill switch.
             if let Some(newer) = self.parts.residents.moved_on(&call.ctx, &call.view).await {
                 call.view = newer;
             }

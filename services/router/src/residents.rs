@@ -24,6 +24,8 @@ const BOOK_EVERY: Duration = Duration::from_secs(60);
 pub struct Residents {
     reader: Reader,
     views: ResidentCache<TenantView>,
+    /// Held while a resident is read again: of two reads at once the older one could stay.
+    refreshing: Arc<tokio::sync::Mutex<()>>,
     book: WorkBook,
 }
 
@@ -44,6 +46,7 @@ impl Residents {
                 embedders,
             },
             views: ResidentCache::new(max_bytes),
+            refreshing: Arc::default(),
             book,
         }
     }
@@ -81,14 +84,16 @@ impl Residents {
         self.view(ctx).await
     }
 
-    /// The view that took the place of `view`, if the tenant has switched to another space since.
+    /// The view that took the place of `view`, if the tenant has switched to another space since, or its kill
+    /// switch was thrown.
     pub(crate) async fn moved_on(
         &self,
         ctx: &TenantContext,
         view: &TenantView,
     ) -> Option<SharedView> {
         let now = self.views.get(ctx.tenant().as_str()).await?;
-        (now.asked.name() != view.asked.name()).then_some(now)
+        let moved = now.asked.name() != view.asked.name();
+        (moved || now.chain.is_killed() != view.chain.is_killed()).then_some(now)
     }
 
     /// Bytes held now, about.
@@ -182,8 +187,17 @@ impl Residents {
         found
     }
 
+    /// Makes sure that requests which begin from now on see what the store has: a first load that is under
+    /// way may have begun before, so it is waited for.
+    pub(crate) async fn renew(&self, ctx: &TenantContext) {
+        if self.view(ctx).await.is_ok() {
+            self.refresh(ctx.tenant()).await;
+        }
+    }
+
     /// Reads a resident tenant again.
     pub(crate) async fn refresh(&self, tenant: &TenantId) {
+        let _turn = self.refreshing.lock().await;
         let Some(before) = self.views.get(tenant.as_str()).await else {
             return;
         };

@@ -9,13 +9,14 @@ use domain::cost::Meter;
 use domain::{
     Alias, Ask, Candidate, ItemId, ModelName, ResourceName, Route, RoutingMode, RoutingPolicy,
     Standing, Target, Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
+    normalized,
 };
 use embedding::Embedders;
 use learning::classify::{Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot};
 use server::{ServiceError, work};
 use storage::{CorrectionsStamp, Store, TenantTx};
 
-use crate::chain::{Looked, built_in, considered, own, unproven};
+use crate::chain::{Looked, Unusable, built_in, considered, own, unproven};
 use crate::space::AskedSpace;
 use crate::tasks::embed_cached;
 
@@ -66,6 +67,8 @@ pub(crate) struct TaskBase {
     unproven: Unproven,
     /// The best method without training, where it was measured, and how it was calibrated.
     measured: Option<TaskReport>,
+    /// No artifact was out of reach when it was read.
+    whole: bool,
 }
 
 /// A labelled item.
@@ -78,6 +81,8 @@ pub(crate) struct KnownItem {
 
 /// A corrected text.
 pub(crate) struct ResidentCorrection {
+    /// In normal form.
+    pub text: Box<str>,
     pub vector: Vec<f32>,
     pub labels: Box<[u16]>,
     pub value: f64,
@@ -105,6 +110,8 @@ pub(crate) struct TaskStamp {
     challenger: Option<u64>,
     newest_model: Option<u64>,
     corrections: CorrectionsStamp,
+    /// What the store has is whole; a view that could not be read whole is never up to date.
+    whole: bool,
 }
 
 impl TaskStamp {
@@ -124,6 +131,7 @@ impl TaskStamp {
             challenger: tx.models().alias(id, Alias::Challenger).await?,
             newest_model: newest.first().map(|model| model.name.version),
             corrections: tx.corrections().stamp(id).await?,
+            whole: true,
         }))
     }
 
@@ -144,7 +152,7 @@ impl Resident for TaskView {
         let vectors: usize = self
             .corrections
             .iter()
-            .map(|c| c.vector.len() * 4 + 64)
+            .map(|c| c.vector.len() * 4 + c.text.len() + 80)
             .sum();
         let known = base.known.len() * 128;
         let words = base.labels.bytes() + base.keywords.bytes() + base.zero_shot.bytes();
@@ -196,11 +204,13 @@ impl TaskView {
             .zip(vectors)
             .filter(|(one, _)| matches!(one.target, Target::Value(_)) == wants_value)
             .map(|(one, vector)| ResidentCorrection {
+                text: normalized(&one.text).into(),
                 vector,
                 labels: base.labels.numbers(&one.target).into(),
                 value: value_of(&one.target),
             })
             .collect();
+        stamp.whole = base.whole;
         Ok(Self {
             base,
             asked,
@@ -308,14 +318,16 @@ impl TaskBase {
         drop(tx);
         let kind = task.definition.kind;
         let mut models = Vec::with_capacity(wanted.len());
+        let mut whole = true;
         for (model, standing) in wanted {
-            let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum);
+            let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum).await;
+            whole &= !matches!(loaded, Err(Unusable { passing: true }));
             let dimensions = asked.space.dimensions;
             let fits = |head: &Head| head.kind() == kind && head.fits(dimensions);
             let space = model.lineage.space;
             models.push(TaskModel {
                 left_behind: (space != asked.name()).then_some(space),
-                head: loaded.await.filter(fits),
+                head: loaded.ok().filter(fits),
                 name: model.name,
                 standing,
             });
@@ -331,6 +343,7 @@ impl TaskBase {
             let mut base = Self::build(task, &items, &corrected);
             (base.models, base.policy) = (models, policy);
             (base.unproven, base.measured) = (unproven, measured);
+            base.whole = whole;
             base
         };
         let built = work::blocking(Meter::ModelCpu, build).await;
@@ -389,6 +402,7 @@ impl TaskBase {
             policy: RoutingPolicy::default(),
             unproven: Unproven::default(),
             measured: None,
+            whole: true,
             task,
         }
     }
@@ -402,19 +416,16 @@ fn value_of(target: &Target) -> f64 {
     }
 }
 
-/// The head in an artifact; none, with a line in the log, when it cannot be used.
+/// The head in an artifact; one that cannot be used leaves a line in the log.
 pub(crate) async fn load_head(
     artifacts: &ArtifactStore,
     path: &str,
     checksum: &str,
-) -> Option<Head> {
-    let bytes = match artifacts.get(path, checksum).await {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            tracing::error!(%error, path, "a model cannot be used; a method without training serves");
-            return None;
-        }
-    };
+) -> Result<Head, Unusable> {
+    let bytes = artifacts.get(path, checksum).await.map_err(|error| {
+        tracing::error!(%error, path, "a model cannot be used; a method without training serves");
+        Unusable::of(&error)
+    })?;
     let head = Head::from_bytes(&bytes);
     if head.is_none() {
         tracing::error!(
@@ -422,5 +433,5 @@ pub(crate) async fn load_head(
             "a model has another form; a method without training serves"
         );
     }
-    head
+    head.ok_or(Unusable { passing: false })
 }

@@ -88,7 +88,7 @@ impl Reader {
         let champions = TierChampions::read(&tiers, &vertical).await?;
         let tx = self.store.begin(ctx).await?;
         let asked = AskedSpace::active(&tx, &self.embedders).await?;
-        let stamp = Self::stamp_in(&tx, asked.name(), &champions).await?;
+        let mut stamp = Self::stamp_in(&tx, asked.name(), &champions).await?;
         let own = OwnChain::read(&tx).await?;
         let history = match before.filter(|before| before.stamp.history == stamp.history) {
             Some(before) => {
@@ -99,6 +99,7 @@ impl Reader {
         };
         let space = asked.name();
         let chain = Chain::load(own, &champions, &tiers, &self.artifacts, space).await?;
+        stamp.chain.note(&chain);
         Ok(TenantView {
             history,
             asked,

@@ -17,6 +17,9 @@ use crate::trainer::{Trainer, retry};
 
 /// A check waits for so many new items with experts: less is not worth the look at the history.
 const LEAST_ITEMS: u64 = 10;
+/// Only the newest items are asked: what a customer adds of years ago says nothing about today, and one
+/// late answer to an old question must not cost a look at the whole history.
+const MOST_QUESTIONS: usize = 1_000;
 /// Who steps back.
 const ACTOR: &str = "champion check";
 
@@ -62,8 +65,9 @@ impl Trainer {
         drop(tx);
         let (corpus, vectors) = self.load(&ctx, work, &items, &experts).await?;
         let from = labelled(&items)
-            .position(|item| item.content.occurred_at > since)
-            .unwrap_or(corpus.items().len());
+            .position(|item| item.ingested_at > since)
+            .unwrap_or(corpus.items().len())
+            .max(corpus.items().len().saturating_sub(MOST_QUESTIONS));
         let rankers: Vec<Ranker> = checked.iter().map(|one| one.ranker.clone()).collect();
         let other = above.ranker.clone();
         let ranks = on_own_thread(
@@ -108,16 +112,17 @@ impl Trainer {
             };
             let against = above.name.to_string();
             let known = tx.scores().get(task, version).await?;
-            let score = match known.filter(|score| score.against == against) {
-                Some(score) => score,
-                None => LiveScore {
+            let trained = trained_until(&tx, &model).await?;
+            let mut score = known
+                .filter(|score| score.against == against)
+                .unwrap_or_else(|| LiveScore {
                     version,
                     against,
                     tally: Tally::default(),
-                    covered_until: trained_until(&tx, &model).await?,
+                    covered_until: trained,
                     updated_at: model.created_at,
-                },
-            };
+                });
+            score.covered_until = score.covered_until.max(trained);
             checked.push(Checked {
                 alias,
                 model,
@@ -214,21 +219,22 @@ fn add(
     for (one, own) in checked.iter_mut().zip(own) {
         let until = one.score.covered_until;
         for ((item, own), other) in labelled(items).skip(from).zip(own).zip(other) {
-            if item.content.occurred_at > until {
+            if item.ingested_at > until {
                 one.score.tally.add(*own, *other);
-                let covered = &mut one.score.covered_until;
-                *covered = item.content.occurred_at.max(*covered);
             }
         }
+        // Those that happened too long ago to be asked are done with, too.
+        let seen = labelled(items).map(|item| item.ingested_at).max();
+        one.score.covered_until = seen.map_or(until, |seen| seen.max(until));
         one.score.updated_at = now;
     }
 }
 
-/// The time of the newest item that a version learned from.
+/// When the items that a version learned from were known: what is ingested or answered later is new to
+/// it, whenever it happened.
 async fn trained_until(tx: &TenantTx, model: &ModelVersion) -> storage::Result<DateTime<Utc>> {
     let dataset = tx.datasets().get(model.lineage.dataset).await?;
-    let newest = dataset.and_then(|dataset| dataset.last_at);
-    Ok(newest.unwrap_or(model.created_at))
+    Ok(dataset.map_or(model.created_at, |dataset| dataset.created_at))
 }
 
 fn said(what: &str) -> Outcome {

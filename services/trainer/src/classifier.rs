@@ -253,7 +253,8 @@ impl Trainer {
             .map_err(retry)?;
         prune::enqueue(&tx, now).await.map_err(retry)?;
         let verdict = (report.verdict, report.reason.as_str());
-        let serves = move_aliases(ctx, &tx, (task, version), verdict, now).await?;
+        let dataset = pinned.dataset.number;
+        let serves = move_aliases(ctx, &tx, (task, version, dataset), verdict, now).await?;
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = report.verdict.as_str(), "trained a head");
         let mut outcome = vec![

@@ -3,8 +3,8 @@
 use api::v1;
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, Comparison, DOUBT, Estimate, ExpertId, ModelName, ModelOwner, RunningMean, TaskId,
-    TenantContext, who_took_it,
+    Alias, Comparison, DOUBT, Estimate, ExpertId, ModelName, ModelOwner, RouteReason, RunningMean,
+    TaskId, TenantContext, who_took_it,
 };
 use server::ServiceError;
 use storage::JudgedAnswer;
@@ -75,10 +75,13 @@ impl Training {
         let judged = tx.answers().judged(FEEDBACK).await?;
         let mut served = [Served::default(); 2];
         let mut shadow = RunningMean::default();
-        for one in &judged {
+        let since = begin_of(&judged).max(both_from(&judged, &names));
+        let together = judged
+            .iter()
+            .filter(|one| is_routed(one) && Some(one.answer.answered_at) >= since);
+        for one in together {
             weigh(one, &names, &mut served, &mut shadow);
         }
-        let since = begin_of(&judged);
         for (name, served) in names.iter().zip(&mut served) {
             let count = tx.answers().count_of(&name.to_string(), since).await?;
             served.answers = count;
@@ -172,6 +175,28 @@ fn begin_of(judged: &[JudgedAnswer]) -> Option<DateTime<Utc>> {
     let cut = said >= FEEDBACK as usize;
     let times = judged.iter().map(|one| one.answer.answered_at);
     times.min().filter(|_| cut)
+}
+
+/// Whether the routing meant the model that answered. One that was asked for by name, or stood in for another
+/// that could not answer, got questions of its own kind.
+fn is_routed(one: &JudgedAnswer) -> bool {
+    !RouteReason::NOT_BY_ROUTING
+        .iter()
+        .any(|reason| reason.code() == one.answer.reason)
+}
+
+/// From when on both models answered: before the later one began, times were others for the one alone.
+/// None when one of them has no answer.
+fn both_from(judged: &[JudgedAnswer], names: &[ModelName; 2]) -> Option<DateTime<Utc>> {
+    let first = |name: &ModelName| {
+        let name = name.to_string();
+        let own = judged
+            .iter()
+            .filter(|one| is_routed(one) && one.answer.model == name);
+        own.map(|one| one.answer.answered_at).min()
+    };
+    let [baseline, candidate] = names.each_ref().map(first);
+    Some(baseline?.max(candidate?))
 }
 
 /// Counts an answer where one of the two gave it, and where both did, one of them as a shadow.

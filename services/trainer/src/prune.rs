@@ -291,8 +291,7 @@ fn by_task(shelf: &[VersionOnShelf]) -> BTreeMap<&TaskId, Vec<(u64, DateTime<Utc
 async fn needed(tx: &TenantTx, task: &TaskId) -> storage::Result<BTreeSet<u64>> {
     let models = tx.models();
     let champion = models.alias(task, Alias::Champion).await?;
-    let mut events = models.events(task, EVENTS).await?;
-    events.retain(|event| event.alias == Alias::Champion);
+    let events = models.events(task, Some(Alias::Champion), EVENTS).await?;
     let mut needed = roll_back_targets(&events, ROLL_BACKS);
     needed.extend(champion);
     needed.extend(models.alias(task, Alias::Challenger).await?);

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use api::v1;
-use domain::{Alias, ErrorKind, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, TaskId};
+use domain::{
+    Alias, ErrorKind, ModelName, ModelOwner, ModelVersion, PROMOTED, ROLLED_BACK, TaskId,
+};
 use learning::EvaluationReport;
 use learning::classify::TaskReport;
 use server::ServiceError;
@@ -24,7 +26,7 @@ impl Training {
         reason: &str,
     ) -> Result<ModelVersion, ServiceError> {
         self.model(scope, name).await?;
-        let reason = format!("promoted: {reason}");
+        let reason = format!("{PROMOTED}: {reason}");
         self.point(scope, &name.task, alias, Some(name.version), &reason)
             .await?;
         self.model(scope, name).await
@@ -109,9 +111,8 @@ impl Training {
         Ok(match scope {
             ModelScope::Tenant(ctx) => {
                 let tx = self.begin(ctx).await?;
-                let mut events = tx.models().events(task, EVENTS).await?;
-                events.retain(|event| event.alias == Alias::Champion);
-                events
+                let champion = Some(Alias::Champion);
+                tx.models().events(task, champion, EVENTS).await?
             }
             ModelScope::Tier { owner, .. } => {
                 let tiers = self.store.platform().tiers();

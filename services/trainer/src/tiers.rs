@@ -67,6 +67,9 @@ impl JobRunner for TierTrainer {
         share_costs(&owner, &tenants);
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
         let model = yielding(fit).await.map_err(retry)?;
+        if work.should_stop() {
+            return Err(JobFailure::Cancelled);
+        }
         work.progress(0.95, "storing the model");
         let lineage = self.lineage(seed, counts, hash, &incumbent);
         self.register(work, &owner, &payload, model, lineage).await

@@ -4,8 +4,8 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{
-    Alias, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext,
-    Verdict,
+    Alias, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, PROMOTED, TaskId,
+    TenantContext, Verdict,
 };
 use embedding::Embedder;
 use learning::{
@@ -308,7 +308,8 @@ impl Trainer {
             .await
             .map_err(retry)?;
         let weighed = (verdict, model.report.reason.as_str());
-        let served = move_aliases(ctx, &tx, (task, version), weighed, now).await?;
+        let dataset = pinned.dataset.number;
+        let served = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
         if let Some(signal) = made.signal {
             tx.signals().put(task, signal, now).await.map_err(retry)?;
         }
@@ -380,26 +381,55 @@ impl Trainer {
 /// A version that is proven better becomes the champion. One that is not becomes the challenger, for a
 /// canary or a shadow to try, and takes the champion's place from an older one by giving it back to
 /// the tier above: the older one was fitted on less of the same history, and the new evidence speaks
-/// about it too. Returns whether the version serves.
+/// about it too. Where the champion was fitted on a newer dataset, or an administrator made it serve
+/// whatever the evidence, it stays: the first is not outdone by a version that saw less, the second is not
+/// for a retrain to undo. Returns whether the version serves.
 pub(crate) async fn move_aliases(
     ctx: &TenantContext,
     tx: &storage::TenantTx,
-    (task, version): (&TaskId, u64),
+    (task, version, dataset): (&TaskId, u64, u64),
     (verdict, reason): (Verdict, &str),
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<bool, JobFailure> {
+    let stays = stays(tx, task, dataset, verdict).await.map_err(retry)?;
     let (champion, challenger) = match verdict {
+        Verdict::InsufficientData => return Ok(false),
+        _ if stays => (None, Some(version)),
         Verdict::Promote => (Some(version), None),
         Verdict::Keep => (None, Some(version)),
-        Verdict::InsufficientData => return Ok(false),
     };
     for (alias, version) in [(Alias::Champion, champion), (Alias::Challenger, challenger)] {
+        if alias == Alias::Champion && stays {
+            continue;
+        }
         tx.models()
             .set_alias(task, alias, version, reason, ctx.actor(), now)
             .await
             .map_err(retry)?;
     }
     Ok(champion.is_some())
+}
+
+/// Whether a new version's evidence leaves the champion where it is.
+async fn stays(
+    tx: &storage::TenantTx,
+    task: &TaskId,
+    dataset: u64,
+    verdict: Verdict,
+) -> storage::Result<bool> {
+    let models = tx.models();
+    let Some(champion) = models.alias(task, Alias::Champion).await? else {
+        return Ok(false);
+    };
+    let known = models.get(task, champion).await?;
+    if known.is_some_and(|model| model.lineage.dataset > dataset) {
+        return Ok(true);
+    }
+    let moves = models.events(task, Some(Alias::Champion), 1).await?;
+    let by_hand = moves
+        .first()
+        .is_some_and(|last| last.reason.starts_with(PROMOTED));
+    Ok(by_hand && verdict == Verdict::Keep)
 }
 
 /// What a retrain says of its search: how many settings were tried, none where the history is too

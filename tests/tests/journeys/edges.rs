@@ -46,6 +46,28 @@ async fn thin_and_odd_histories_end_in_a_clear_verdict() {
     assert_eq!(job.attempts, 1, "not tried again and again");
     assert_eq!(first_answer(&operator, "one").await, "ada");
 
+    // The same, where others are known by their profiles only: what there is cannot be bettered.
+    operator.make_tenant("one-of-three").await;
+    let others = ["bob", "eve"].map(|id| v1::Expert {
+        expert_id: id.into(),
+        profile: "invoices and payment terms".into(),
+        ..Default::default()
+    });
+    let request = v1::BatchUpsertExpertsRequest {
+        parent: "tenants/one-of-three".into(),
+        experts: others.into(),
+    };
+    let mut ingest = operator.ingest();
+    ingest.batch_upsert_experts(request).await.unwrap();
+    let rows = changed(150, |_, item| item.experts = vec!["ada".into()]);
+    operator.ingest_rows("one-of-three", "first", rows).await;
+    operator.wait_indexed("one-of-three").await;
+    let job = operator.retrain("one-of-three").await;
+    assert_eq!(job.state(), State::Succeeded, "{job:?}");
+    assert_eq!(job.outcome["serves"], "false", "{job:?}");
+    assert!(!job.outcome["reason"].is_empty());
+    assert_eq!(first_answer(&operator, "one-of-three").await, "ada");
+
     // One item.
     let job = learn(&operator, "single", content(1)).await;
     assert_eq!(job.state(), State::Failed);

@@ -363,8 +363,7 @@ impl Decision {
         self.scope.is_some_and(|scope| {
             let known = scores.shares.iter().any(|share| *share > 0.0);
             let inputs = self.strangeness(scope.label, scores);
-            // What is likelier than every label in scope is out of it, whatever else there is.
-            known && (inputs[1] > 0.0 || scope.outside.score(&inputs) > scope.above)
+            known && scope.outside.score(&inputs) > scope.above
         })
     }
 

@@ -168,7 +168,7 @@ pub(super) const POSSIBLE: f32 = 0.002;
 pub(super) const ZERO_SHOT_SHARPNESS: f32 = 16.0;
 
 /// Of the rows in scope that would be right, so many may be lost to being taken for out of scope.
-pub(super) const FALSE_ALARMS: f64 = 0.002;
+pub(super) const FALSE_ALARMS: f64 = 0.003;
 /// Examples out of scope that a rule of their own needs.
 pub(super) const MIN_OUT_OF_SCOPE: usize = 15;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{ExpertId, ItemId, Said, Tier};
+use domain::{ExpertId, ItemId, RouteReason, Said, Tier};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 
@@ -110,14 +110,20 @@ impl Answers<'_> {
         row.map(Answer::try_from).transpose()
     }
 
-    /// How many answers a model gave; only those from `since` on, where that is given.
+    /// How many answers the routing had a model give; only those from `since` on, where that is given.
+    /// Answers of a model that was asked for by name, or stood in for another, are not among them.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "answers.count_of", skip_all)]
     pub async fn count_of(&self, model: &str, since: Option<DateTime<Utc>>) -> Result<u64> {
         let db = self.tx.session().read().await?;
-        let mut own = self.tx.find::<Entity>().filter(Column::Model.eq(model));
+        let others = RouteReason::NOT_BY_ROUTING.map(RouteReason::code);
+        let mut own = self
+            .tx
+            .find::<Entity>()
+            .filter(Column::Model.eq(model))
+            .filter(Column::Reason.is_not_in(others));
         if let Some(since) = since {
             own = own.filter(Column::AnsweredAt.gte(micros(since)));
         }

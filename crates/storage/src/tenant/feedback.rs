@@ -39,8 +39,9 @@ pub struct Feedback {
 }
 
 impl FeedbackLog<'_> {
-    /// Keeps feedback. The same verdict on the same expert of the same request again is the first
-    /// one.
+    /// Keeps feedback. The same again, with nothing else said about that expert of that request in between,
+    /// is the first one: calls may be repeated. What is said later counts, so a verdict that takes back
+    /// another one is kept although it was given before.
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
@@ -54,16 +55,20 @@ impl FeedbackLog<'_> {
             reassigned_to,
         } = new.said;
         let expert = expert.map(String::from).unwrap_or_default();
-        let first = self
+        let reassigned_to = reassigned_to.map(String::from);
+        let last = self
             .tx
             .find::<Entity>()
             .filter(Column::RequestId.eq(new.request_id.as_str()))
-            .filter(Column::Verdict.eq(verdict.as_str()))
             .filter(Column::Expert.eq(expert.as_str()))
+            .order_by_desc(Column::Sequence)
             .one(db)
             .await?;
-        if let Some(first) = first {
-            return Feedback::try_from(first);
+        if let Some(last) = last
+            && last.verdict == verdict.as_str()
+            && last.reassigned_to == reassigned_to
+        {
+            return Feedback::try_from(last);
         }
         let row = Model {
             tenant_id: self.tx.id().to_owned(),
@@ -71,7 +76,7 @@ impl FeedbackLog<'_> {
             request_id: new.request_id,
             verdict: verdict.as_str().to_owned(),
             expert,
-            reassigned_to: reassigned_to.map(String::from),
+            reassigned_to,
             given_at: micros(now),
         };
         Entity::insert(row.clone().into_active_model())

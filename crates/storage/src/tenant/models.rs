@@ -235,18 +235,27 @@ impl Models<'_> {
         Ok(())
     }
 
-    /// At most `limit` moves of the task's aliases, newest first.
+    /// At most `limit` moves of one alias of the task, newest first; of all of them where none is named.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "models.events", skip_all)]
-    pub async fn events(&self, task: &TaskId, limit: u32) -> Result<Vec<AliasEvent>> {
+    pub async fn events(
+        &self,
+        task: &TaskId,
+        alias: Option<Alias>,
+        limit: u32,
+    ) -> Result<Vec<AliasEvent>> {
         let db = self.tx.session().read().await?;
+        let moved = match alias {
+            Some(alias) => model_events::Column::Alias.eq(alias.as_str()),
+            None => model_events::Column::Alias.ne(PRUNED),
+        };
         let query = self
             .tx
             .find::<model_events::Entity>()
             .filter(model_events::Column::Task.eq(task.as_str()))
-            .filter(model_events::Column::Alias.ne(PRUNED))
+            .filter(moved)
             .order_by_desc(model_events::Column::Sequence)
             .limit(u64::from(limit));
         all(query.all(db).await?)

@@ -102,6 +102,7 @@ contract![
     scores::judged_answers_come_with_all_that_was_said,
     serving::the_index_knows_how_far_it_is,
     serving::feedback_is_kept_once,
+    serving::a_mind_may_be_changed_back,
     serving::answers_are_found_by_request,
     serving::a_repeated_request_gets_the_first_answer,
     serving::two_calls_of_one_request_do_the_work_once,

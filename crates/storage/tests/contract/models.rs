@@ -75,7 +75,7 @@ pub async fn versions_and_aliases(world: World) {
         tx.models().alias(&task, Alias::Challenger).await.unwrap(),
         None
     );
-    let events = tx.models().events(&task, 9).await.unwrap();
+    let events = tx.models().events(&task, None, 9).await.unwrap();
     let moves: Vec<_> = events.iter().map(|e| (e.alias, e.from, e.to)).collect();
     assert_eq!(
         moves,
@@ -138,7 +138,7 @@ pub async fn tenant_b_cannot_see_models_of_a(world: World) {
         tx.models().alias(&task, Alias::Champion).await.unwrap(),
         None
     );
-    assert!(tx.models().events(&task, 9).await.unwrap().is_empty());
+    assert!(tx.models().events(&task, None, 9).await.unwrap().is_empty());
     assert_eq!(tx.models().next_version(&task).await.unwrap(), 1);
     let foreign = tx
         .models()

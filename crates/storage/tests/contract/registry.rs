@@ -115,7 +115,7 @@ pub async fn what_is_pruned_is_gone_with_all_of_it_and_recorded(world: World) {
     assert_eq!(pruned, Some((later(9), "old".to_owned())));
     assert_eq!(tx.models().pruned(&task, 3).await.unwrap(), None);
     // The moves of aliases are what they were.
-    let events = tx.models().events(&task, 9).await.unwrap();
+    let events = tx.models().events(&task, None, 9).await.unwrap();
     assert_eq!(events.len(), 1);
     let again = tx.models().prune(&task, &[1, 4], note(10)).await.unwrap();
     assert!(again.is_empty());

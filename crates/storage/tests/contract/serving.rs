@@ -1,7 +1,7 @@
 //! Embeddings, the index's watermark, answers, feedback, and requests.
 
 use domain::{Change, ErrorKind, FeedbackVerdict, RequestId, Said, Tier};
-use tenantry_storage::{Answer, NewFeedback, Shadow, StorageError};
+use tenantry_storage::{Answer, Feedback, NewFeedback, Shadow, StorageError};
 
 use super::world::{World, expert_id, item, item_id, later, now, tenant_id};
 
@@ -89,6 +89,36 @@ fn feedback(request: &str, verdict: &str, expert: Option<&str>) -> NewFeedback {
             reassigned_to: Some(expert_id("new")),
         },
     }
+}
+
+pub async fn a_mind_may_be_changed_back(world: World) {
+    let acme = world.tenant("acme").await;
+    let tx = world.tx(&acme).await;
+    let log = tx.feedback();
+    for (at, verdict) in ["ACCEPTED", "REJECTED", "ACCEPTED", "ACCEPTED"]
+        .iter()
+        .enumerate()
+    {
+        let said = feedback("r1", verdict, Some("e1"));
+        log.add(said, later(at as i64)).await.unwrap();
+    }
+    // Of a question that went on to somebody else, and then to another one, both are known.
+    for (at, to) in ["bob", "eve"].into_iter().enumerate() {
+        let mut said = feedback("r2", "REASSIGNED", None);
+        said.said.reassigned_to = Some(expert_id(to));
+        log.add(said, later(at as i64)).await.unwrap();
+    }
+    let verdicts = |all: &[Feedback]| -> Vec<&'static str> {
+        all.iter().map(|one| one.said.verdict.as_str()).collect()
+    };
+    let first = log.of_request("r1").await.unwrap();
+    assert_eq!(verdicts(&first), ["ACCEPTED", "REJECTED", "ACCEPTED"]);
+    let second = log.of_request("r2").await.unwrap();
+    let to: Vec<_> = second
+        .iter()
+        .map(|one| one.said.reassigned_to.clone())
+        .collect();
+    assert_eq!(to, [Some(expert_id("bob")), Some(expert_id("eve"))]);
 }
 
 pub async fn feedback_is_kept_once(world: World) {

@@ -78,6 +78,21 @@ async fn corrections_count_at_once_and_in_the_next_training() {
         "one text, corrected twice"
     );
 
+    // A model that was trained since does not speak against what a person says of the very same text.
+    let request = correct(&again.request_id, &["support"]);
+    router.correct_label(request).await.unwrap();
+    let told = eventually(&operator, "intent", text, |answer| {
+        answer
+            .predictions
+            .first()
+            .is_some_and(|one| one.label == "support")
+    })
+    .await;
+    assert_eq!(
+        (told.method.as_str(), told.abstained),
+        ("correction", false)
+    );
+
     // Deleted with its task.
     let name = "tenants/acme/tasks/intent".to_owned();
     let request = v1::DeleteTaskRequest { name: name.clone() };

@@ -89,14 +89,14 @@ impl Items<'_> {
         Ok(found.is_some())
     }
 
-    /// How many of the items that somebody has answered happened after `at`.
+    /// How many of the items that somebody has answered were ingested, or answered, after `at`.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "items.count_answered_since", skip_all)]
     pub async fn count_answered_since(&self, at: DateTime<Utc>) -> Result<u64> {
         let db = self.tx.session().read().await?;
-        let since = Column::OccurredAt.gt(micros(at));
+        let since = Column::IngestedAt.gt(micros(at));
         let all = self.current().filter(since.clone()).count(db).await?;
         let open = self.without_experts().filter(since).count(db).await?;
         Ok(all.saturating_sub(open))
