@@ -38,7 +38,7 @@ impl Default for EmbeddingConfig {
             threads: 0,
             max_batch_tokens: 512,
             queue: 1024,
-            max_tokens: 128,
+            max_tokens: 256,
         }
     }
 }

@@ -144,24 +144,33 @@ async fn what_is_known_of_the_tenant_stays_the_same_for_a_whole_questionnaire() 
     };
     let before = ask("1").await;
     assert_eq!(experts(&before)[0], "sofia");
-    let killed = v1::UpdateRoutingPolicyRequest {
-        parent: "tenants/acme".into(),
-        policy: Some(v1::RoutingPolicy {
-            mode: v1::routing_policy::Mode::Auto.into(),
-            kill_switch: true,
-            ..Default::default()
-        }),
+    let set = async |policy: v1::RoutingPolicy| {
+        let request = v1::UpdateRoutingPolicyRequest {
+            parent: "tenants/acme".into(),
+            policy: Some(policy),
+        };
+        let mut router = operator.router();
+        router.update_routing_policy(request).await.unwrap();
+        let outside = operator.recommend("acme", "Who rotates keys?").await;
+        outside.route.unwrap().reason
     };
-    operator
-        .router()
-        .update_routing_policy(killed)
-        .await
-        .unwrap();
-    let outside = operator.recommend("acme", "Who rotates keys?").await;
-    assert_eq!(outside.route.unwrap().reason, "KILL_SWITCH");
+    let pinned = v1::RoutingPolicy {
+        mode: v1::routing_policy::Mode::Pinned.into(),
+        pinned_tier: v1::Tier::Global.into(),
+        ..Default::default()
+    };
+    assert_eq!(set(pinned).await, "PINNED");
     let after = ask("2").await;
     assert_eq!(after.route, before.route);
     assert_eq!(after.recommendations, before.recommendations);
+    // A kill switch does not wait.
+    let killed = v1::RoutingPolicy {
+        mode: v1::routing_policy::Mode::Auto.into(),
+        kill_switch: true,
+        ..Default::default()
+    };
+    assert_eq!(set(killed).await, "KILL_SWITCH");
+    assert_eq!(ask("3").await.route.unwrap().reason, "KILL_SWITCH");
 }
 
 #[tokio::test(flavor = "multi_thread")]
