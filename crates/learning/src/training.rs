@@ -226,7 +226,7 @@ pub(crate) fn fit_each(
         }
     };
     with_helpers(chains.len().saturating_sub(1), work);
-    let fitted = made.into_iter().map(|place| place.into_inner());
+    let fitted = made.into_iter().map(Mutex::into_inner);
     fitted.flat_map(Result::unwrap_or_default).collect()
 }
 

@@ -61,14 +61,14 @@ where
             };
             match answered {
                 Ok(answer) => answer.map(|answer| answer.map(|body| Body::new(Guarded(body)))),
-                Err(panic) => Ok(internal(panic).into_http()),
+                Err(panic) => Ok(internal(panic.as_ref()).into_http()),
             }
         })
     }
 }
 
 /// The status for the caller; what the panic said is for the log.
-fn internal(panic: Box<dyn Any + Send>) -> Status {
+fn internal(panic: &(dyn Any + Send)) -> Status {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let said = text.or_else(|| panic.downcast_ref::<&str>().copied());
     let said = said.unwrap_or("nothing");
@@ -93,7 +93,7 @@ impl http_body::Body for Guarded {
         polled.unwrap_or_else(|panic| {
             // What panicked is not asked again.
             this.0 = Body::empty();
-            let status = internal(panic);
+            let status = internal(panic.as_ref());
             let mut trailers = http::HeaderMap::new();
             let end = status.add_header(&mut trailers);
             Poll::Ready(Some(end.map(|()| Frame::trailers(trailers))))

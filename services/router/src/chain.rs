@@ -16,7 +16,6 @@ use storage::{Store, TenantTx, Tiers};
 
 /// Model versions looked at to tell whether the tenant was ever judged.
 const VERSIONS: u32 = 20;
-/// Moves of aliases looked back over for the last one of the champion.
 
 /// What of a tenant's chain is resident.
 pub(crate) struct Chain {
