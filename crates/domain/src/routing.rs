@@ -42,10 +42,11 @@ pub enum RouteReason {
 impl RouteReason {
     /// Reasons of answers that say nothing about how a model does where the routing wants it: it was asked for
     /// by name, or stood in for one that could not answer.
-    pub const NOT_BY_ROUTING: [Self; 3] = [
+    pub const NOT_BY_ROUTING: [Self; 4] = [
         Self::Requested,
         Self::FallbackUnavailable,
         Self::FallbackDeadline,
+        Self::SpaceChanged,
     ];
 
     /// The stable code of the reason.

@@ -292,6 +292,23 @@ fn a_pinned_tier_serves_its_newest_version_even_unproven() {
 }
 
 #[test]
+fn a_pinned_tier_without_a_version_is_said_to_be_out() {
+    let vertical = candidate(Tier::Vertical, 2, Standing::Champion);
+    let pin = policy(RoutingMode::PinnedTier(Tier::Tenant));
+    let route = choose_route(
+        &pin,
+        Ask::default(),
+        std::slice::from_ref(&vertical),
+        Unproven::NotEnoughData,
+        &built_in(),
+    );
+    assert_eq!(
+        (route.model, route.reason),
+        (vertical.model, RouteReason::FallbackUnavailable)
+    );
+}
+
+#[test]
 fn a_model_of_a_space_that_was_left_is_named_with_that_reason() {
     let left = candidate(Tier::Tenant, 3, Standing::Champion);
     let unhealthy = Candidate {

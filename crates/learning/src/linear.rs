@@ -118,6 +118,6 @@ mod tests {
         let a = z.t().dot(&z) + Array2::<f64>::eye(n) * 0.1;
         let b = Array2::from_shape_fn((n, 3), |(i, j)| (i + j) as f64);
         let x = solve(a.clone(), &b).unwrap();
-        assert!((a.dot(&x) - &b).iter().all(|d| d.abs() < 1e-7));
+        assert!((a.dot(&x) - &b).iter().all(|d| d.abs() < 1e-8));
     }
 }

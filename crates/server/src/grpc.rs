@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
-use crate::{AuthLayer, MeterLayer, PanicLayer, TraceLayer};
+use crate::panics::PanicLayer;
+use crate::{AuthLayer, MeterLayer, TraceLayer};
 
 /// The largest message that any service takes: a batch of 1,000 rows fits, a 5 MB text does not.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;

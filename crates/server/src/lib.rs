@@ -24,7 +24,6 @@ pub use error::ServiceError;
 pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, shutdown_signal};
 pub use metered::MeterLayer;
 pub use page::{next_page, parse_page_token};
-pub use panics::PanicLayer;
 pub use telemetry::{TelemetryGuard, TraceLayer, init_logs, init_metrics};
 
 /// What a handler returns.

@@ -22,7 +22,7 @@ use crate::ServiceError;
 
 /// Turns panics of what it wraps into answers with INTERNAL.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct PanicLayer;
+pub(crate) struct PanicLayer;
 
 impl<S> Layer<S> for PanicLayer {
     type Service = Unpanicked<S>;
@@ -33,7 +33,7 @@ impl<S> Layer<S> for PanicLayer {
 
 /// The service that [`PanicLayer`] makes.
 #[derive(Debug, Clone)]
-pub struct Unpanicked<S> {
+pub(crate) struct Unpanicked<S> {
     inner: S,
 }
 

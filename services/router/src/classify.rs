@@ -336,7 +336,8 @@ fn near<'a>(view: &'a TaskView, hits: &[Hit], text: &str, vector: &[f32]) -> Vec
             labels: &one.labels,
             value: one.value,
             item: None,
-            said: *one.text == *text,
+            // Signs alone have no words to be the same.
+            said: !text.is_empty() && *one.text == *text,
         })
         .collect();
     if let Some(at) = near.iter().position(|one| one.said) {

@@ -261,9 +261,9 @@ impl Trainer {
             ("model".to_owned(), name.to_string()),
             ("verdict".to_owned(), report.verdict.as_str().to_owned()),
             ("reason".to_owned(), report.reason),
-            ("serves".to_owned(), serves.to_string()),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
         ];
+        outcome.extend(serves);
         outcome.extend(search_outcome(payload, model.trials.len()));
         Ok(outcome)
     }

@@ -309,7 +309,7 @@ impl Trainer {
             .map_err(retry)?;
         let weighed = (verdict, model.report.reason.as_str());
         let dataset = pinned.dataset.number;
-        let served = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
+        let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
         if let Some(signal) = made.signal {
             tx.signals().put(task, signal, now).await.map_err(retry)?;
         }
@@ -320,9 +320,9 @@ impl Trainer {
             ("model".to_owned(), name.to_string()),
             ("verdict".to_owned(), verdict.as_str().to_owned()),
             ("reason".to_owned(), model.report.reason.clone()),
-            ("serves".to_owned(), served.to_string()),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
         ];
+        outcome.extend(serves);
         outcome.extend(search_outcome(payload, model.trials.len()));
         Ok(outcome)
     }
@@ -383,53 +383,61 @@ impl Trainer {
 /// the tier above: the older one was fitted on less of the same history, and the new evidence speaks
 /// about it too. Where the champion was fitted on a newer dataset, or an administrator made it serve
 /// whatever the evidence, it stays: the first is not outdone by a version that saw less, the second is not
-/// for a retrain to undo. Returns whether the version serves.
+/// for a retrain to undo. Returns what the job says of it: whether the version serves, and why the champion
+/// stays.
 pub(crate) async fn move_aliases(
     ctx: &TenantContext,
     tx: &storage::TenantTx,
     (task, version, dataset): (&TaskId, u64, u64),
     (verdict, reason): (Verdict, &str),
     now: chrono::DateTime<chrono::Utc>,
-) -> Result<bool, JobFailure> {
-    let stays = stays(tx, task, dataset, verdict).await.map_err(retry)?;
-    let (champion, challenger) = match verdict {
-        Verdict::InsufficientData => return Ok(false),
-        _ if stays => (None, Some(version)),
-        Verdict::Promote => (Some(version), None),
-        Verdict::Keep => (None, Some(version)),
+) -> Result<Outcome, JobFailure> {
+    let stays = match verdict {
+        Verdict::InsufficientData => None,
+        _ => stays(tx, task, dataset, verdict).await.map_err(retry)?,
     };
-    for (alias, version) in [(Alias::Champion, champion), (Alias::Challenger, challenger)] {
-        if alias == Alias::Champion && stays {
-            continue;
+    let moves = match (verdict, stays) {
+        (Verdict::InsufficientData, _) => Vec::new(),
+        (_, Some(_)) => vec![(Alias::Challenger, Some(version))],
+        (Verdict::Promote, None) => {
+            vec![(Alias::Champion, Some(version)), (Alias::Challenger, None)]
         }
+        (Verdict::Keep, None) => {
+            vec![(Alias::Champion, None), (Alias::Challenger, Some(version))]
+        }
+    };
+    let serves = moves.contains(&(Alias::Champion, Some(version)));
+    for (alias, version) in moves {
         tx.models()
             .set_alias(task, alias, version, reason, ctx.actor(), now)
             .await
             .map_err(retry)?;
     }
-    Ok(champion.is_some())
+    let mut outcome = vec![("serves".to_owned(), serves.to_string())];
+    outcome.extend(stays.map(|why| ("champion_stays".to_owned(), why.to_owned())));
+    Ok(outcome)
 }
 
-/// Whether a new version's evidence leaves the champion where it is.
+/// Why a new version's evidence leaves the champion where it is, if it does.
 async fn stays(
     tx: &storage::TenantTx,
     task: &TaskId,
     dataset: u64,
     verdict: Verdict,
-) -> storage::Result<bool> {
+) -> storage::Result<Option<&'static str>> {
     let models = tx.models();
     let Some(champion) = models.alias(task, Alias::Champion).await? else {
-        return Ok(false);
+        return Ok(None);
     };
     let known = models.get(task, champion).await?;
     if known.is_some_and(|model| model.lineage.dataset > dataset) {
-        return Ok(true);
+        return Ok(Some("it was fitted on a newer dataset"));
     }
     let moves = models.events(task, Some(Alias::Champion), 1).await?;
-    let by_hand = moves
-        .first()
-        .is_some_and(|last| last.reason.starts_with(PROMOTED));
-    Ok(by_hand && verdict == Verdict::Keep)
+    let last = moves.first();
+    let by_hand = last.is_some_and(|last| last.reason.starts_with(PROMOTED));
+    let stays = by_hand && verdict == Verdict::Keep;
+    Ok(stays.then_some("an administrator promoted it"))
 }
 
 /// What a retrain says of its search: how many settings were tried, none where the history is too

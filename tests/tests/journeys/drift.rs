@@ -143,6 +143,42 @@ async fn wait_for_a_check(client: &Client, ended: usize) -> Option<v1::Job> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_after_a_training_counts_whenever_it_was_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(folder.path()).await;
+    let operator = server.operator().await;
+    operator.make_tenant("acme").await;
+    let late = 100..130;
+    let mut rows = who_is_on_duty(240);
+    let answers = rows[late.clone()].to_vec();
+    for row in &mut rows[late] {
+        if let Some(v1::ingest_row::Row::Item(item)) = &mut row.row {
+            item.experts.clear();
+        }
+    }
+    operator.ingest_rows("acme", "first", rows).await;
+    operator.wait_indexed("acme").await;
+    let trained = operator.retrain("acme").await;
+    let name = trained.outcome["model"].clone();
+    promote(&operator, &name, v1::promote_model_request::Alias::Champion).await;
+
+    // They happened before the newest item that the model has seen.
+    operator.ingest_rows("acme", "answers", answers).await;
+    operator.wait_indexed("acme").await;
+    for _ in 0..1_200 {
+        let live = operator.model(&name).await.live;
+        if live.is_some_and(|live| live.questions == 30) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!(
+        "never asked: {:?}",
+        jobs(&operator, v1::job::Kind::CheckChampion).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shadow_is_compared_by_what_people_do() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestServer::start(folder.path()).await;
@@ -211,4 +247,23 @@ async fn a_shadow_is_compared_by_what_people_do() {
         v1::compare_models_response::Outcome::Undecided,
         "five answers prove nothing"
     );
+
+    // Who asks for a model by name compares for themselves.
+    let by_name = v1::RecommendExpertsRequest {
+        parent: "tenants/acme".into(),
+        text: "Request 6 about invoices".into(),
+        model_override: compared.served[0].model.clone(),
+        ..Default::default()
+    };
+    let answer = operator.router().recommend_experts(by_name).await.unwrap();
+    let taken = v1::SendFeedbackRequest {
+        parent: "tenants/acme".into(),
+        request_id: answer.into_inner().request_id,
+        verdict: v1::send_feedback_request::Verdict::Reassigned.into(),
+        reassigned_to: "kim".into(),
+        ..Default::default()
+    };
+    operator.router().send_feedback(taken).await.unwrap();
+    let again = compare(&operator).await.unwrap();
+    assert_eq!((again.served[0].answers, again.served[0].judged), (5, 5));
 }

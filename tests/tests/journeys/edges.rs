@@ -64,9 +64,11 @@ async fn thin_and_odd_histories_end_in_a_clear_verdict() {
     operator.wait_indexed("one-of-three").await;
     let job = operator.retrain("one-of-three").await;
     assert_eq!(job.state(), State::Succeeded, "{job:?}");
+    assert_eq!(job.outcome["verdict"], "KEEP", "{job:?}");
     assert_eq!(job.outcome["serves"], "false", "{job:?}");
     assert!(!job.outcome["reason"].is_empty());
     assert_eq!(first_answer(&operator, "one-of-three").await, "ada");
+    a_routine_retrain_does_not_undo_an_administrator(&operator, &job.outcome["model"]).await;
 
     // One item.
     let job = learn(&operator, "single", content(1)).await;
@@ -97,6 +99,52 @@ async fn thin_and_odd_histories_end_in_a_clear_verdict() {
     let job = operator.reproduce(&job.outcome["model"]).await;
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
     assert_eq!(first_answer(&operator, "at-once").await, "sofia");
+}
+
+/// Promotes the version, which no gate did: retrains that end in KEEP, and any on an older dataset, leave it.
+async fn a_routine_retrain_does_not_undo_an_administrator(operator: &Client, name: &str) {
+    let request = v1::PromoteModelRequest {
+        name: name.to_owned(),
+        reason: "we want our own".to_owned(),
+        ..Default::default()
+    };
+    operator.training().promote_model(request).await.unwrap();
+    let serves = async || {
+        let model = operator.model(name).await;
+        model.aliases.contains(&"champion".to_owned())
+    };
+    assert!(serves().await);
+    let job = operator.retrain("one-of-three").await;
+    assert_eq!(job.outcome["verdict"], "KEEP", "{job:?}");
+    let why = &job.outcome["champion_stays"];
+    assert!(why.contains("administrator"), "{why}");
+    assert!(serves().await);
+
+    // One that saw more, promoted too: a version of the older dataset does not take its place.
+    let older = job.outcome["dataset"].clone();
+    let more = row(1, "more", "Who is it this time?", "ada", 10_000);
+    operator
+        .ingest_rows("one-of-three", "more", vec![more])
+        .await;
+    operator.wait_indexed("one-of-three").await;
+    let newer = operator.retrain("one-of-three").await;
+    let request = v1::PromoteModelRequest {
+        name: newer.outcome["model"].clone(),
+        reason: "it saw more".to_owned(),
+        ..Default::default()
+    };
+    operator.training().promote_model(request).await.unwrap();
+    let request = v1::RetrainRequest {
+        parent: "tenants/one-of-three".to_owned(),
+        dataset: format!("tenants/one-of-three/datasets/{older}"),
+        ..Default::default()
+    };
+    let job = operator.training().retrain(request).await.unwrap();
+    let job = operator.watch(job.into_inner().job.unwrap().name).await;
+    let why = &job.outcome["champion_stays"];
+    assert!(why.contains("newer dataset"), "{why}");
+    let model = operator.model(&newer.outcome["model"]).await;
+    assert_eq!(model.aliases, ["champion"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

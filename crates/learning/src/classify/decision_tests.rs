@@ -18,6 +18,17 @@ fn held(rows: &[(Scores, Vec<u16>)]) -> Vec<Held<'_>> {
 
 proptest! {
     #[test]
+    fn what_is_answered_is_as_precise_as_asked(
+        answers in prop::collection::vec((0.0..0.999f64, any::<bool>()), 0..200), target in 0.3..0.99f64
+    ) {
+        let threshold = threshold_for(target, answers.clone());
+        let answered: Vec<bool> =
+            answers.iter().filter(|(c, _)| *c >= threshold).map(|(_, right)| *right).collect();
+        let right = answered.iter().filter(|right| **right).count();
+        prop_assert!(answered.is_empty() || right as f64 / answered.len() as f64 >= target);
+    }
+
+    #[test]
     fn a_higher_target_never_answers_more(
         answers in prop::collection::vec((0.0..0.999f64, any::<bool>()), 0..200),
         low in 0.3..0.9f64, more in 0.0..0.09f64

@@ -92,6 +92,10 @@ pub async fn versions_and_aliases(world: World) {
         ("worse after all", "ops")
     );
     assert_eq!(events[1].at, later(5));
+    // Moves of the other alias take no places of the wanted one's.
+    let champion = tx.models().events(&task, Some(Alias::Champion), 2).await;
+    let moves: Vec<_> = champion.unwrap().iter().map(|e| (e.from, e.to)).collect();
+    assert_eq!(moves, [(Some(2), Some(1)), (Some(1), Some(2))]);
     tx.commit().await.unwrap();
 
     let trail = world.store.platform();
