@@ -32,6 +32,7 @@ mod m20261121_000015_precomputed;
 mod m20261121_000016_costs;
 mod m20261121_000017_tenant_values;
 mod m20261121_000018_feedback_again;
+mod m20261121_000019_space_makers;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000016_costs::Migration),
             Box::new(m20261121_000017_tenant_values::Migration),
             Box::new(m20261121_000018_feedback_again::Migration),
+            Box::new(m20261121_000019_space_makers::Migration),
         ]
     }
 }

@@ -25,7 +25,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 pub use content::{content, row};
-pub use models::{BASE_MODELS, has_second_model};
+pub use models::{BASE_MODELS, default_model_files, has_second_model};
 pub use postgres::Postgres;
 
 /// How long a server may take to be ready, and an index to catch up. Generous: machines are shared.

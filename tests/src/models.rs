@@ -1,5 +1,7 @@
 //! The base models of this machine.
 
+use std::path::PathBuf;
+
 // Shared by path with the embedder: where the models of the catalogue lie.
 #[path = "../../crates/embedding/src/layout.rs"]
 #[allow(dead_code, reason = "the embedder uses the rest")]
@@ -7,6 +9,17 @@ mod layout;
 
 /// The name of the default base model, and of another one.
 pub const BASE_MODELS: [&str; 2] = [layout::MODELS[0].name, layout::MODELS[1].name];
+
+/// The files of the default base model on this machine.
+///
+/// # Panics
+/// When no home folder is known.
+#[must_use]
+pub fn default_model_files() -> Vec<PathBuf> {
+    let named = std::env::var_os("TENANTRY_MODEL_DIR").map(PathBuf::from);
+    let folder = named.or_else(layout::default_model_dir).expect("a folder");
+    layout::MODEL_FILES.map(|file| folder.join(file)).into()
+}
 
 /// Whether the second base model is on this machine; says so loudly where it is not.
 #[must_use]

@@ -39,7 +39,6 @@ fn open(threads: usize, max_batch_tokens: usize) -> Result<Embedder, EmbeddingEr
         onnxruntime: variable("ORT_DYLIB_PATH"),
         threads,
         max_batch_tokens,
-        max_tokens: 256,
         ..EmbeddingConfig::default()
     })
 }

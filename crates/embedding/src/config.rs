@@ -24,9 +24,6 @@ pub struct EmbeddingConfig {
     /// Texts that may wait, for queries and for passages each. A query beyond it is refused, a
     /// passage waits for a place.
     pub queue: usize,
-    /// Texts are cut to this many tokens, the two marks at the ends included: 3 to 512. Part of the
-    /// space's fingerprint.
-    pub max_tokens: usize,
 }
 
 impl Default for EmbeddingConfig {
@@ -38,7 +35,6 @@ impl Default for EmbeddingConfig {
             threads: 0,
             max_batch_tokens: 512,
             queue: 1024,
-            max_tokens: 256,
         }
     }
 }
@@ -58,9 +54,6 @@ impl EmbeddingConfig {
         }
         if self.queue == 0 || self.queue > 1_000_000 {
             return refuse("embedding.queue must be between 1 and 1000000");
-        }
-        if !(3..=512).contains(&self.max_tokens) {
-            return refuse("embedding.max_tokens must be between 3 and 512");
         }
         if let Some(unknown) = self
             .model_dirs

@@ -75,7 +75,7 @@ impl Embedder {
         lanes.resize(1 + cores.div_ceil(CORES_PER_SESSION), Lane::All);
         let mut encoders: Vec<(Lane, Box<dyn Encoder>)> = Vec::new();
         for lane in lanes {
-            let session = MiniLm::load(&files, &environment, width, config.max_tokens)?;
+            let session = MiniLm::load(&files, &environment, width)?;
             encoders.push((lane, Box::new(session)));
         }
         tracing::info!(
@@ -98,7 +98,7 @@ impl Embedder {
         let queue = Arc::new(Queue::new(Limits {
             queries: config.queue,
             max_batch_tokens: config.max_batch_tokens,
-            max_tokens: config.max_tokens,
+            max_tokens: model.max_tokens,
         }));
         let mut shared = Shared {
             queue: Arc::clone(&queue),

@@ -49,7 +49,6 @@ impl Stage {
         let config = EmbeddingConfig {
             queue,
             max_batch_tokens: 512,
-            max_tokens: 256,
             ..EmbeddingConfig::default()
         };
         let encoder: Box<dyn Encoder> = Box::new(Pretended {
@@ -240,8 +239,6 @@ fn numbers_out_of_range_are_named() {
         error.to_string()
     };
     assert!(refused(|config| config.queue = 0).contains("embedding.queue"));
-    assert!(refused(|config| config.max_tokens = 2).contains("embedding.max_tokens"));
-    assert!(refused(|config| config.max_tokens = 513).contains("embedding.max_tokens"));
     assert!(refused(|config| config.max_batch_tokens = 0).contains("max_batch_tokens"));
     assert!(refused(|config| config.threads = 5000).contains("embedding.threads"));
 }

@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 use crate::config::EmbeddingConfig;
 use crate::embedder::Embedder;
 use crate::error::EmbeddingError;
+use crate::files::ModelFiles;
 use crate::layout::{BaseModel, MODEL_FILES, MODELS, model_named};
 
 /// One embedder for each model of the catalogue. Clones are the same embedders.
@@ -89,6 +90,25 @@ impl Embedders {
         };
         // Only a panic could end it early, and there is none in it.
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    /// The fingerprints of the models whose files are on this machine, by name. Reads all of them.
+    ///
+    /// # Errors
+    /// Files that can be found and not read.
+    pub async fn fingerprints(&self) -> Result<Vec<(&'static str, String)>, EmbeddingError> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || {
+            let there = MODELS.iter().filter(|model| shared.config.has(model));
+            there
+                .map(|model| {
+                    let files = ModelFiles::read(model, &shared.config)?;
+                    Ok((model.name, files.fingerprint.to_hex().to_string()))
+                })
+                .collect()
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        read.unwrap_or(Err(EmbeddingError::Panicked))
     }
 
     /// The names and dimensions of all spaces that there can be.

@@ -39,7 +39,7 @@ impl ModelFiles {
             .ok_or_else(|| missing("a cache folder, but no home folder is known".to_owned()))?;
         let mut hash = blake3::Hasher::new();
         hash.update(SCHEME.as_bytes());
-        hash.update(&(config.max_tokens as u64).to_le_bytes());
+        hash.update(&(model.max_tokens as u64).to_le_bytes());
         let mut read = |name: &str| -> Result<Vec<u8>, EmbeddingError> {
             let path = folder.join(name);
             let bytes = fs::read(&path).map_err(|error| match error.kind() {

@@ -39,6 +39,9 @@ pub struct BaseModel {
     pub token_output: &'static str,
     /// Length of its vectors.
     pub dimensions: usize,
+    /// Texts are cut to this many tokens, the two marks at the ends included: what its authors name.
+    /// Another limit makes other vectors, so it needs an entry of its own.
+    pub max_tokens: usize,
 }
 
 /// The catalogue. The first one is the default, which every server has; the others are loaded when a
@@ -50,6 +53,7 @@ pub const MODELS: [BaseModel; 2] = [
         folder: "minilm-l6-v2-int8-1",
         token_output: "last_hidden_state",
         dimensions: 384,
+        max_tokens: 256,
     },
     BaseModel {
         name: "paraphrase-minilm-l3",
@@ -58,6 +62,7 @@ pub const MODELS: [BaseModel; 2] = [
         // Its output named `output` is the input ids again.
         token_output: "onnx::Shape_422",
         dimensions: 384,
+        max_tokens: 128,
     },
 ];
 

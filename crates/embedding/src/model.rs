@@ -88,7 +88,6 @@ impl MiniLm {
         files: &ModelFiles,
         environment: &Environment,
         threads: usize,
-        max_tokens: usize,
     ) -> Result<Self, EmbeddingError> {
         let broken = |problem: String| EmbeddingError::ModelBroken {
             folder: files.folder.clone(),
@@ -98,7 +97,7 @@ impl MiniLm {
             .with_pooling(Pooling::Mean);
         let options = InitOptionsUserDefined::new()
             .with_environment(environment.clone())
-            .with_max_length(max_tokens)
+            .with_max_length(files.model.max_tokens)
             .with_intra_threads(threads)
             // Spinning threads would take the cores from the other session, and from everyone else.
             .with_session_config("session.intra_op.allow_spinning", "0");
@@ -110,7 +109,7 @@ impl MiniLm {
             inner,
             pool,
             token_output: files.model.token_output,
-            max_bytes: max_tokens * BYTES_PER_TOKEN,
+            max_bytes: files.model.max_tokens * BYTES_PER_TOKEN,
         };
         // The first run is slow, and a model with another output must not get as far as a caller.
         match model.encode(&["warm".into()]) {

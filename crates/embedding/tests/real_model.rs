@@ -19,7 +19,6 @@ fn config() -> EmbeddingConfig {
         model_dir: variable("TENANTRY_MODEL_DIR"),
         onnxruntime: variable("ORT_DYLIB_PATH"),
         threads: 2,
-        max_tokens: 256,
         ..EmbeddingConfig::default()
     }
 }
@@ -128,15 +127,6 @@ async fn a_long_text_is_cut_to_the_token_limit() {
     );
     assert_eq!((long.tokens, longer.tokens), (256, 256));
     assert_eq!(long.vector, longer.vector);
-    let short = open(&EmbeddingConfig {
-        max_tokens: 16,
-        ..config()
-    });
-    assert_ne!(short.space().fingerprint, SHARED.space().fingerprint);
-    assert_eq!(
-        short.embed_query(sentence.repeat(60)).await.unwrap().tokens,
-        16
-    );
 }
 
 #[tokio::test]

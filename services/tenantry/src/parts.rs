@@ -63,6 +63,7 @@ impl Parts {
             max_connections,
         })
         .await?;
+        claim_spaces(&store, &embedders).await?;
         let models = config
             .artifacts
             .path
@@ -80,4 +81,22 @@ impl Parts {
             journal,
         })
     }
+}
+
+/// Ends the start where the vectors in the database were made by other model files than those that
+/// would make the next: vectors of two models must never be compared.
+async fn claim_spaces(store: &Store, embedders: &Embedders) -> anyhow::Result<()> {
+    for (space, ours) in embedders.fingerprints().await? {
+        if let Some(theirs) = store.platform().claim_space(space, &ours).await? {
+            let short = |print: &str| print.chars().take(12).collect::<String>();
+            anyhow::bail!(
+                "the files of the embedding model {space} are not those that tenants' vectors were made \
+                 with (fingerprint {} now, {} then): put the former files back, or name their folder in \
+                 embedding.model_dir or embedding.model_dirs",
+                short(&ours),
+                short(&theirs)
+            );
+        }
+    }
+    Ok(())
 }

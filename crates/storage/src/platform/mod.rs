@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Qu
 
 use crate::Result;
 use crate::convert::{micros, parsed};
-use crate::rows::{audit_events, index_state, requests, tenant_counters, tenant_spaces, tenants};
+use crate::rows::{audit_events, index_state, requests, tenant_counters, tenants};
 use crate::session::{Scope, Session};
 use crate::store::Inner;
 
@@ -19,6 +19,7 @@ mod keys;
 mod precomputed;
 mod prices;
 mod queue;
+mod spaces;
 mod stored;
 mod take;
 mod tenants_admin;
@@ -123,25 +124,6 @@ impl Platform {
             .into_iter()
             .map(|id| parsed("tenants.id", || TenantId::parse(id)))
             .collect()
-    }
-
-    /// The embedding spaces that some tenant is in or on its way to, by name, each once. Spaces of
-    /// tenants that never left the default one are not told.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "platform.spaces", skip_all)]
-    pub async fn spaces(&self) -> Result<Vec<String>> {
-        let session = self.session();
-        let found = tenant_spaces::Entity::find()
-            .select_only()
-            .column(tenant_spaces::Column::Space)
-            .distinct()
-            .order_by_asc(tenant_spaces::Column::Space)
-            .into_tuple()
-            .all(session.read().await?)
-            .await?;
-        Ok(found)
     }
 
     /// Forgets the answers of mutations that are older than `before`; returns how many. Who repeats

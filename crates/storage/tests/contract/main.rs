@@ -94,6 +94,7 @@ contract![
     spaces::a_switch_waits_until_every_item_is_indexed,
     spaces::a_space_is_dropped_when_its_time_has_come_and_not_while_it_is_wanted,
     spaces::who_changes_their_mind_leaves_the_space_in_preparation,
+    spaces::a_space_has_one_maker_while_it_is_used,
     spaces::a_wanted_space_enqueues_one_switch,
     spaces::a_job_that_is_due_later_waits,
     spaces::tenant_b_cannot_see_spaces_of_a,

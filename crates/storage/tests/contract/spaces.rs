@@ -79,6 +79,29 @@ pub async fn a_tenant_is_in_the_default_space_until_it_switches(world: World) {
     assert_eq!(platform.spaces().await.unwrap(), ["other"]);
 }
 
+pub async fn a_space_has_one_maker_while_it_is_used(world: World) {
+    let platform = world.store.platform();
+    let claim = async |space: &str, maker: &str| platform.claim_space(space, maker).await.unwrap();
+    let default = DEFAULT_EMBEDDING_MODEL;
+    for space in [default, "other"] {
+        assert_eq!(claim(space, "a").await, None);
+        assert_eq!(claim(space, "b").await, None, "nobody is in it");
+    }
+    let acme = world.tenant("acme").await;
+    let b = Some("b".to_owned());
+    assert_eq!(
+        claim(default, "a").await,
+        b,
+        "who has no row is in this one"
+    );
+    assert_eq!(claim(default, "b").await, None);
+    assert_eq!(claim("other", "c").await, None, "nobody is in that one");
+    want(&world, &acme, Some("other")).await;
+    prepare(&world, &acme, Some("other")).await;
+    assert_eq!(claim("other", "b").await, Some("c".to_owned()));
+    assert_eq!(claim("other", "c").await, None, "a refusal changes nothing");
+}
+
 pub async fn a_switch_waits_until_every_item_is_indexed(world: World) {
     let acme = world.tenant("acme").await;
     let watermark = world.ingest(&acme, vec![item("q", "x")]).await;

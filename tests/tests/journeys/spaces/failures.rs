@@ -1,7 +1,10 @@
-//! A switch that is interrupted: by a kill, by the tenant's erasure, by files that are gone.
+//! A switch that is interrupted: by a kill, by the tenant's erasure, by files that are gone; and files
+//! that are others.
+
+use std::time::Duration;
 
 use api::v1;
-use tenantry_tests::TestServer;
+use tenantry_tests::{TestServer, default_model_files, program};
 use tonic::Code;
 use vectors::{Space, VectorsConfig};
 
@@ -166,4 +169,47 @@ async fn without_its_model_a_tenant_is_told_what_to_do_and_others_are_served() {
             .recommendations
             .is_empty()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_made_by_other_files_are_not_added_to() {
+    let folder = tempfile::tempdir().unwrap();
+    // Another tokenizer setting is another way to make vectors, though here it changes nothing.
+    let other = tempfile::tempdir().unwrap();
+    for file in default_model_files() {
+        let copy = other.path().join(file.file_name().unwrap());
+        std::fs::copy(&file, &copy).unwrap();
+        if copy.ends_with("tokenizer_config.json") {
+            let text = std::fs::read_to_string(&copy).unwrap();
+            std::fs::write(&copy, text + "\n").unwrap();
+        }
+    }
+    let elsewhere = [("TENANTRY_MODEL_DIR", other.path().to_str().unwrap())];
+    // Nobody has vectors yet: any files will do.
+    let server = TestServer::start(folder.path()).await;
+    assert!(server.terminate().await);
+    let server = TestServer::start_with(folder.path(), &elsewhere).await;
+    assert!(server.terminate().await);
+    let server = TestServer::start(folder.path()).await;
+    server.operator().await.make_tenant("acme").await;
+    assert!(server.terminate().await);
+
+    let mut command = tokio::process::Command::new(program());
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["--metrics-listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path())
+        .envs(elsewhere)
+        .kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(120), command.output()).await;
+    let output = ended.expect("it ends by itself").unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains(DEFAULT) && said.contains("put the former files back"),
+        "{said}"
+    );
+    // With the former files all is as it was.
+    let server = TestServer::start(folder.path()).await;
+    server.operator().await.tenant("acme").await;
 }
