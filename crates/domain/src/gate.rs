@@ -113,6 +113,25 @@ pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
     )
 }
 
+/// Whether the version that serves keeps its place from a candidate: it does where it is better beyond
+/// doubt on what came after its own training. Says why. The evidence is the candidate's against it.
+#[must_use]
+pub fn champion_holds(rules: &GateRules, evidence: &GateEvidence) -> Option<String> {
+    let GateEvidence {
+        queries,
+        mean_gain,
+        low,
+        high,
+        ..
+    } = *evidence;
+    (queries >= rules.min_queries && high < 0.0).then(|| {
+        format!(
+            "the version that serves does better on what came after its training: MRR {mean_gain:+.3}, \
+             95 % interval {low:+.3} to {high:+.3} over {queries} questions"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +175,18 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn a_champion_holds_only_beyond_doubt(e in evidence(), more in 0.0..0.5f64) {
+            let held = champion_holds(&RULES, &e).is_some();
+            prop_assert_eq!(held, e.queries >= 30 && e.high < 0.0);
+            // A candidate that does better is held off by less.
+            let better = GateEvidence { mean_gain: e.mean_gain + more, low: e.low + more,
+                high: e.high + more, ..e };
+            prop_assert!(held || champion_holds(&RULES, &better).is_none());
+        }
+    }
+
     #[test]
     fn a_nan_is_not_a_proof() {
         let e = GateEvidence {
@@ -166,5 +197,6 @@ mod tests {
             margin_over_baselines: 0.1,
         };
         assert_eq!(decide(&RULES, &e).0, Verdict::Keep);
+        assert_eq!(champion_holds(&RULES, &e), None);
     }
 }

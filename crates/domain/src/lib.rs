@@ -33,7 +33,7 @@ pub use dataset::{Dataset, DatasetNumber, ValidationReport};
 pub use error::{ErrorKind, Fault, FieldViolation};
 pub use expert::{EXPERT_PROFILE_MAX_CHARS, Expert, NewExpert};
 pub use feedback::{FeedbackVerdict, Said, who_took_it};
-pub use gate::{GateEvidence, GateRules, Verdict, decide};
+pub use gate::{GateEvidence, GateRules, Verdict, champion_holds, decide};
 pub use ids::{ExpertId, IdError, ItemId, JobId, KeyId, RequestId, TaskId, TenantId, VerticalId};
 pub use item::{
     ITEM_TEXT_MAX_CHARS, Item, ItemContent, MAX_ATTRIBUTES, MAX_EXPERTS_PER_ITEM, MAX_LABELS,

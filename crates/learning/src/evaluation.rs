@@ -40,6 +40,22 @@ pub struct SliceReport {
     pub incumbent_mrr: f64,
 }
 
+/// The candidate against the tenant's version that serves, on the held-out questions that came after
+/// that one's training: of the others it had seen the answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgainstChampion {
+    /// The version's name.
+    pub model: String,
+    /// How good each was on these questions.
+    pub champion: ModelMetrics,
+    /// The candidate.
+    pub candidate: ModelMetrics,
+    /// The paired differences.
+    pub evidence: GateEvidence,
+    /// The version that serves is better beyond doubt.
+    pub holds: bool,
+}
+
 /// What was measured before the gate decided, and what it decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationReport {
@@ -68,6 +84,9 @@ pub struct EvaluationReport {
     pub own_share: f64,
     /// The candidate's weights, by feature.
     pub weights: Vec<(String, f64)>,
+    /// Against the version that serves; none where none does, or nothing came after its training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<AgainstChampion>,
 }
 
 impl EvaluationReport {

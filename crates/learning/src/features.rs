@@ -6,7 +6,7 @@
 
 use crate::Corpus;
 use crate::heads::HEADS;
-use crate::statistics::{ALL_TIME, LATEST, RECENT, Statistics, Vocabulary};
+use crate::statistics::{ALL_TIME, RECENT, Statistics, Vocabulary};
 use crate::style::Style;
 use crate::votes::{Hybrid, Votes};
 
@@ -14,7 +14,7 @@ use crate::votes::{Hybrid, Votes};
 pub const NEIGHBOURS: usize = 200;
 
 /// The features, in the order of the columns, in words for people.
-pub const FEATURES: [&str; 17] = [
+pub const FEATURES: [&str; 16] = [
     "similar questions, recent ones first",
     "same words, recent ones first",
     "similar questions with the same words",
@@ -28,8 +28,7 @@ pub const FEATURES: [&str; 17] = [
     "questions with the same tag",
     "the area this question seems to be in",
     "share of all answers",
-    "share of recent answers",
-    "share of the latest answers",
+    "share of answers as it is forecast",
     "time since the expert's last answer",
     "the expert's profile",
 ];
@@ -140,8 +139,7 @@ impl<'a> Features<'a> {
             ),
             self.area_affinity(&votes.areas(&dense.areas), asked.area),
             log(ACTIVITY_FLOOR, statistics.activity(ALL_TIME)),
-            log(ACTIVITY_FLOOR, statistics.activity(RECENT)),
-            log(ACTIVITY_FLOOR, statistics.activity(LATEST)),
+            log(ACTIVITY_FLOOR, statistics.forecast()),
             statistics
                 .idle()
                 .map(|age| -(100.0 * age).ln_1p())

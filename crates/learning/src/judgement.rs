@@ -32,19 +32,9 @@ pub(crate) struct Judgement {
     pub answers: Vec<Vec<Vec<Scored>>>,
     /// The incumbent's answers, window by window.
     pub incumbent: Vec<Vec<Vec<Scored>>>,
-    /// Predicted share of the first expert, and whether it was right.
-    firsts: Vec<(f64, bool)>,
-}
-
-impl Judgement {
-    /// Predicted probability of the first expert of each answer, and whether it was right.
-    pub(crate) fn firsts(&self) -> Vec<(f64, bool)> {
-        let probability = |share: f64| self.calibration.probability(share);
-        self.firsts
-            .iter()
-            .map(|&(share, right)| (probability(share), right))
-            .collect()
-    }
+    /// Predicted probability of the first expert of each answer, and whether it was right: by a
+    /// calibration that was fitted on other windows.
+    pub firsts: Vec<(f64, bool)>,
 }
 
 /// Judges on the newest windows; `exams` are newest first.
@@ -84,17 +74,50 @@ pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -
     });
     let mut made = best.unwrap_or_else(|| ask(exams, &[], &plain, 0.0));
     made.fitted_on_nothing = exams.len() < 2;
-    let shares: Vec<(f64, bool)> = made
-        .answers
-        .iter()
-        .zip(exams)
-        .flat_map(|(answers, exam)| answers.iter().zip(&exam.queries))
+    let calibrate = |taken: &dyn Fn(usize) -> bool| {
+        let shares = shares(&made.answers, exams, taken);
+        Calibration::fit(&shares).unwrap_or(incumbent.calibration)
+    };
+    let calibration = calibrate(&|_| true);
+    // Every other window by what the windows between them say.
+    let halves = [0, 1].map(|half| calibrate(&|back| back % 2 != half));
+    made.firsts = firsts(&made.answers, exams, &halves);
+    made.calibration = calibration;
+    made
+}
+
+/// The share of each candidate in the answers of the `taken` windows, and whether it was right.
+fn shares(
+    answers: &[Vec<Vec<Scored>>],
+    exams: &[Exam],
+    taken: &dyn Fn(usize) -> bool,
+) -> Vec<(f64, bool)> {
+    let windows = answers.iter().zip(exams).enumerate();
+    windows
+        .filter(|(back, _)| taken(*back))
+        .flat_map(|(_, (answers, exam))| answers.iter().zip(&exam.queries))
         .flat_map(|(answer, query)| {
             let right = |one: &Scored| (one.probability, is_right(query, one.expert));
             answer.iter().map(right)
         })
-        .collect();
-    made.calibration = Calibration::fit(&shares).unwrap_or(incumbent.calibration);
+        .collect()
+}
+
+/// The probability of each answer's first expert, and whether it was right.
+fn firsts(
+    answers: &[Vec<Vec<Scored>>],
+    exams: &[Exam],
+    halves: &[Calibration; 2],
+) -> Vec<(f64, bool)> {
+    let mut made = Vec::new();
+    for (back, (answers, exam)) in answers.iter().zip(exams).enumerate() {
+        for (answer, query) in answers.iter().zip(&exam.queries) {
+            if let Some(first) = answer.first() {
+                let probability = halves[back % 2].probability(first.probability);
+                made.push((probability, is_right(query, first.expert)));
+            }
+        }
+    }
     made
 }
 
@@ -120,10 +143,6 @@ fn ask(exams: &[Exam], candidates: &[Ranker], incumbent: &Ranker, share: f64) ->
         for ((query, new), old) in exam.queries.iter().zip(&new).zip(&old) {
             made.pairs
                 .push((reciprocal(new, query), reciprocal(old, query), weight));
-            if let Some(first) = new.first() {
-                let right = is_right(query, first.expert);
-                made.firsts.push((first.probability, right));
-            }
         }
         made.answers.push(new);
         made.incumbent.push(old);

@@ -21,10 +21,12 @@ mod global;
 mod heads;
 mod helpers;
 mod judgement;
+mod keywords;
 mod linear;
 mod online;
 mod postings;
 mod ranker;
+mod recency;
 mod recipe;
 mod report;
 mod retrieval;
@@ -43,7 +45,7 @@ pub use check::score_since;
 pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
 pub use dataset::{DatasetDescription, describe};
 pub use evaluation::{
-    EvaluationReport, MethodReport, Reliability, SliceReport, first_right, metrics,
+    AgainstChampion, EvaluationReport, MethodReport, Reliability, SliceReport, first_right, metrics,
 };
 pub use exam::Exam;
 pub use features::{Asked, FEATURES, FeatureMatrix, Features, Hits, NEIGHBOURS};
@@ -58,6 +60,6 @@ pub use signal::{Signal, SignalError};
 pub use statistics::Statistics;
 pub use tier::{TierKind, TierModel, train_tier};
 pub use training::{
-    Progress, TenantModel, TrainError, TrainSettings, fit_global, signal_of, train_tenant,
+    Champion, Progress, TenantModel, TrainError, TrainSettings, fit_global, signal_of, train_tenant,
 };
 pub use windows::Window;

@@ -1,12 +1,16 @@
 //! What an evaluation report shows beside the verdict: every method on the same questions, and the
 //! slices where a mean hides a loss.
 
+use domain::{GateRules, champion_holds};
+
 use crate::baselines::Baseline;
-use crate::evaluation::{MethodReport, SliceReport, metrics};
+use crate::evaluation::{AgainstChampion, MethodReport, SliceReport, metrics};
 use crate::exam::Exam;
+use crate::gate::weigh;
 use crate::judgement::{Judgement, reciprocal};
 use crate::ranker::{Query, Scored};
 use crate::statistics::ALL_TIME;
+use crate::training::Champion;
 use crate::{Corpus, Statistics};
 
 /// Areas with a slice of their own, the largest ones.
@@ -39,8 +43,11 @@ pub(crate) fn methods(
         .into_iter()
         .map(|baseline| {
             let answers = judged.iter().flat_map(|exam| {
-                exam.queries.iter().zip(&exam.hits).map(|(query, hits)| {
-                    let ranked = baseline.rank(corpus, &exam.statistics, hits, &query.candidates);
+                let items = corpus.items()[exam.statistics.items()..].iter();
+                let asked = exam.queries.iter().zip(&exam.hits).zip(items);
+                asked.map(move |((query, hits), item)| {
+                    let known = (corpus, &exam.statistics);
+                    let ranked = baseline.rank(known, &item.words, hits, &query.candidates);
                     ranked.into_iter().map(|(expert, _)| expert).collect()
                 })
             });
@@ -58,6 +65,46 @@ pub(crate) fn methods(
         order(&judgement.answers),
     ));
     all
+}
+
+/// The candidate and the version that serves, on the judged questions that came after that one's
+/// training; none where there are none.
+pub(crate) fn against_champion(
+    judged: &[Exam],
+    judgement: &Judgement,
+    champion: Champion<'_>,
+    (rules, seed): (&GateRules, u64),
+) -> Option<AgainstChampion> {
+    let (mut pairs, mut own, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    let mut weights = judgement.pairs.iter().map(|(_, _, weight)| *weight);
+    for (exam, answers) in judged.iter().zip(&judgement.answers) {
+        let first = exam.statistics.items();
+        for (at, (query, answer)) in exam.queries.iter().zip(answers).enumerate() {
+            let weight = weights.next().unwrap_or_default();
+            if champion.knew.get(first + at).is_none_or(|knew| *knew) {
+                continue;
+            }
+            let ranked = champion.ranker.rank(&query.features, &query.candidates);
+            pairs.push((
+                reciprocal(answer, query),
+                reciprocal(&ranked, query),
+                weight,
+            ));
+            let order = |ranked: &[Scored]| ranked.iter().map(|one| one.expert).collect();
+            own.push((order(&ranked), &query.right[..]));
+            new.push((order(answer), &query.right[..]));
+        }
+    }
+    (!pairs.is_empty()).then(|| {
+        let evidence = weigh(&pairs, 0.0, seed);
+        AgainstChampion {
+            model: champion.name.to_owned(),
+            champion: metrics(&own),
+            candidate: metrics(&new),
+            holds: champion_holds(rules, &evidence).is_some(),
+            evidence,
+        }
+    })
 }
 
 /// Candidate and incumbent by area, by how frequent the right expert is, and by window.
@@ -138,5 +185,101 @@ impl Slices {
             one.kind != "area" || areas <= AREAS
         });
         self.sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{ExpertId, Verdict};
+    use ndarray::Array2;
+
+    use super::*;
+    use crate::ranker::{FitSettings, Ranker};
+    use crate::training::{TenantModel, TrainSettings, train_tenant};
+    use crate::{Document, RankerRecipe, global_ranker};
+
+    const ITEMS: usize = 400;
+
+    /// What a training says when the tier above has it all wrong and is hardly left, and `ranker` serves,
+    /// which knew the first `known` items.
+    fn trained(ranker: &Ranker, known: usize) -> TenantModel {
+        let ids = ["ada", "bob"].map(|id| vec![ExpertId::parse(id).unwrap()]);
+        let texts = ["rotate the encryption keys", "pay the invoice in time"];
+        // Now and then it is the other one, so that there is something to be unsure of.
+        let documents = (0..ITEMS).map(|at| Document {
+            point: at as u64,
+            text: texts[at % 2],
+            area: None,
+            experts: &ids[(at + usize::from(at % 10 == 0)) % 2],
+            occurred_at: chrono::DateTime::from_timestamp(at as i64, 0).unwrap(),
+        });
+        let corpus = Corpus::new(documents, &[]).unwrap();
+        let vectors = Array2::from_shape_fn((ITEMS, 2), |(row, column)| {
+            f32::from(u8::from(row % 2 == column))
+        });
+        let knew: Vec<bool> = (0..ITEMS).map(|at| at < known).collect();
+        let settings = TrainSettings {
+            seed: 17,
+            incumbent: &wrong(),
+            rules: Some(GateRules {
+                min_queries: 10,
+                min_gain: -1.0,
+                min_low: -1.0,
+                baseline_tolerance: 1.0,
+            }),
+            recipe: RankerRecipe {
+                shrinkage: 1e6,
+                ..RankerRecipe::default()
+            },
+            search: None,
+            champion: Some(Champion {
+                name: "tenants/acme/models/experts/3",
+                ranker,
+                knew: &knew,
+            }),
+        };
+        train_tenant(&corpus, vectors.view(), settings, &|_, _| true).unwrap()
+    }
+
+    /// The weights that ship, the other way round.
+    fn wrong() -> Ranker {
+        let nothing = FitSettings {
+            shrinkage: 1.0,
+            towards: None,
+        };
+        global_ranker().towards(&Ranker::fit([], nothing), 2.0)
+    }
+
+    #[test]
+    fn a_champion_that_does_better_on_what_is_new_to_it_holds() {
+        let report = trained(global_ranker(), 300).report;
+        let beside = report.champion.unwrap();
+        assert_eq!(beside.model, "tenants/acme/models/experts/3");
+        assert_eq!(beside.evidence.queries, beside.champion.queries);
+        assert!(beside.evidence.queries >= 90, "{beside:?}");
+        assert!(
+            beside.evidence.queries <= 100,
+            "not what it knew: {beside:?}"
+        );
+        assert!(
+            beside.champion.mrr > beside.candidate.mrr + 0.2,
+            "{beside:?}"
+        );
+        assert!(beside.holds);
+        assert_eq!(report.verdict, Verdict::Keep);
+        assert!(
+            report.reason.contains("the version that serves"),
+            "{}",
+            report.reason
+        );
+    }
+
+    #[test]
+    fn one_that_does_no_better_or_has_seen_everything_does_not() {
+        let report = trained(&wrong(), 300).report;
+        assert!(!report.champion.unwrap().holds);
+        assert_eq!(report.verdict, Verdict::Promote);
+        let report = trained(global_ranker(), ITEMS).report;
+        assert_eq!((report.champion, report.verdict), (None, Verdict::Promote));
     }
 }

@@ -4,8 +4,11 @@
 //! for a month has not forgotten who answers, and a replay gives the same answers as the day it
 //! happened.
 
+use std::sync::OnceLock;
+
+use crate::keywords::{self, Rules};
 use crate::postings::Postings;
-use crate::{Corpus, words};
+use crate::{Corpus, recency, words};
 
 /// Smoothing of an area's experts towards the tenant's, in items.
 const AREA_PRIOR: f32 = 2.0;
@@ -38,17 +41,15 @@ impl HalfLife {
 }
 
 /// Half-lives of the activity shares.
-const ACTIVITY: [HalfLife; 4] = [
+const ACTIVITY: [HalfLife; 3] = [
     HalfLife::Never,
     HalfLife::Share(0.10),
-    HalfLife::Share(0.02),
     HalfLife::Share(0.03),
 ];
 /// Positions in [`ACTIVITY`].
 pub(crate) const ALL_TIME: usize = 0;
 pub(crate) const RECENT: usize = 1;
-pub(crate) const LATEST: usize = 2;
-const AREA_RECENT: usize = 3;
+const AREA_RECENT: usize = 2;
 /// Half-life of the experts of an area.
 const AREA_HALF_LIFE: HalfLife = HalfLife::Share(0.03);
 /// Half-life of vocabularies.
@@ -103,6 +104,10 @@ pub struct Statistics {
     /// Per area and expert, smoothed share of the area's recent items.
     area_shares: Vec<Vec<f32>>,
     last_position: Vec<Option<u32>>,
+    /// Each expert's share of the next answers, at the pace that is the tenant's own.
+    forecast: Vec<f32>,
+    /// Made when they are first asked for.
+    rules: OnceLock<Rules>,
 }
 
 impl Statistics {
@@ -131,6 +136,8 @@ impl Statistics {
             decays,
             activity,
             last_position,
+            forecast: recency::forecast(corpus, n),
+            rules: OnceLock::new(),
         }
     }
 
@@ -158,6 +165,22 @@ impl Statistics {
     /// Share of the items, by expert, with the half-life `ACTIVITY[which]`.
     pub(crate) fn activity(&self, which: usize) -> &[f32] {
         &self.activity[which]
+    }
+
+    /// Each expert's share of the next answers, at the pace that is the tenant's own.
+    pub(crate) fn forecast(&self) -> &[f32] {
+        &self.forecast
+    }
+
+    /// What keyword rules say for each expert. They are made from the corpus that was counted.
+    pub(crate) fn rules(&self, corpus: &Corpus, words: &[(u32, f32)]) -> Vec<f32> {
+        let made = || keywords::of_experts(corpus, self.n);
+        let words = words.iter().map(|&(word, _)| word);
+        keywords::apply(
+            self.rules.get_or_init(made),
+            words,
+            self.last_position.len(),
+        )
     }
 
     /// Inverse document frequency of a word; none for a word that nobody used.

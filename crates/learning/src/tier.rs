@@ -195,6 +195,7 @@ impl Judged {
                 .weights()
                 .map(|(name, weight)| (name.to_owned(), weight))
                 .collect(),
+            champion: None,
         }
     }
 }

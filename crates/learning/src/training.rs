@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::{GateRules, Trial, Verdict, decide};
+use domain::{GateRules, Trial, Verdict, champion_holds, decide};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::helpers::with_helpers;
 use crate::judgement::{Judgement, judge};
 use crate::ranker::{FitSettings, Prepared, Ranker};
 use crate::recipe::{RankerRecipe, Search, search};
-use crate::report::{methods, slices};
+use crate::report::{against_champion, methods, slices};
 use crate::signal::Signal;
 use crate::windows::{least_items, windows};
 use crate::{Corpus, Retriever};
@@ -46,6 +46,17 @@ pub enum TrainError {
     Stopped,
 }
 
+/// A tenant's version that serves, and what it knew.
+#[derive(Debug, Clone, Copy)]
+pub struct Champion<'a> {
+    /// Its name, for the report.
+    pub name: &'a str,
+    /// The ranker.
+    pub ranker: &'a Ranker,
+    /// Of each item of the corpus, whether it was known when the version was trained.
+    pub knew: &'a [bool],
+}
+
 /// What training is told.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainSettings<'a> {
@@ -59,6 +70,8 @@ pub struct TrainSettings<'a> {
     pub recipe: RankerRecipe,
     /// A search for a better recipe.
     pub search: Option<Search>,
+    /// The version that the candidate would replace, where there is one.
+    pub champion: Option<Champion<'a>>,
 }
 
 /// What came out of training.
@@ -253,7 +266,15 @@ fn report(
         ),
         false => decide(&rules, &evidence),
     };
-    let (bins, calibration_error) = reliability(&judgement.firsts());
+    let champion = settings.champion.and_then(|champion| {
+        against_champion(judged, judgement, champion, (&rules, settings.seed))
+    });
+    let held = champion.as_ref().filter(|_| verdict == Verdict::Promote);
+    let (verdict, reason) = match held.and_then(|one| champion_holds(&rules, &one.evidence)) {
+        Some(why) => (Verdict::Keep, why),
+        None => (verdict, reason),
+    };
+    let (bins, calibration_error) = reliability(&judgement.firsts);
     EvaluationReport {
         queries: judged.iter().map(|exam| exam.queries.len() as u64).sum(),
         history: exams[0].statistics.items() as u64,
@@ -270,6 +291,7 @@ fn report(
             .weights()
             .map(|(name, weight)| (name.to_owned(), weight))
             .collect(),
+        champion,
     }
 }
 

@@ -89,6 +89,7 @@ impl World {
             rules: None,
             recipe,
             search,
+            champion: None,
         };
         train_tenant(&corpus, self.vectors.view(), settings, go_on)
     }

@@ -31,6 +31,8 @@ pub enum Method {
     MostPopular,
     /// The experts with the most recent items.
     RecentlyActive,
+    /// Words that stand out in what each expert answered.
+    KeywordRules,
     /// Votes of the items nearest by words.
     LexicalKnn,
     /// Votes of the items nearest by meaning.
@@ -107,9 +109,10 @@ impl Asked {
 
 impl Method {
     /// All, the routed one last.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::MostPopular,
         Self::RecentlyActive,
+        Self::KeywordRules,
         Self::LexicalKnn,
         Self::DenseKnn,
         Self::Global,
@@ -124,6 +127,7 @@ impl Method {
         match self {
             Self::MostPopular => "popular",
             Self::RecentlyActive => "recent",
+            Self::KeywordRules => "keywords",
             Self::LexicalKnn => "lexical",
             Self::DenseKnn => "dense",
             Self::Global => "global",
@@ -139,6 +143,7 @@ impl Method {
         match self {
             Self::MostPopular => "baseline: most popular",
             Self::RecentlyActive => "baseline: recently active",
+            Self::KeywordRules => "baseline: keyword rules",
             Self::LexicalKnn => "baseline: lexical kNN",
             Self::DenseKnn => "baseline: dense kNN (a plain vector store)",
             Self::Global => "global ranker (from the first day)",
@@ -153,6 +158,7 @@ impl Method {
         match self {
             Self::MostPopular => Some("baseline:most-popular"),
             Self::RecentlyActive => Some("baseline:recently-active"),
+            Self::KeywordRules => Some("baseline:keyword-rules"),
             Self::LexicalKnn => Some("baseline:lexical-knn"),
             Self::DenseKnn => Some("baseline:dense-knn"),
             Self::Global => Some(GLOBAL_MODEL),

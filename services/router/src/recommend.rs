@@ -55,6 +55,7 @@ struct Ranked {
 struct Question<'a> {
     view: &'a TenantView,
     features: learning::FeatureMatrix,
+    words: &'a [(u32, f32)],
     hits: &'a Hits,
 }
 
@@ -125,6 +126,7 @@ impl Router {
         };
         let question = work::timed(Meter::ModelCpu, || Question {
             features: Features::new(&view.corpus, &view.statistics).compute(asked),
+            words: &counts,
             hits: &found.hits,
             view,
         });
@@ -308,7 +310,8 @@ impl Question<'_> {
 
     fn baseline(&self, baseline: Baseline) -> Ranked {
         let view = self.view;
-        let order = baseline.rank(&view.corpus, &view.statistics, self.hits, &view.candidates);
+        let known = (&view.corpus, &view.statistics);
+        let order = baseline.rank(known, self.words, self.hits, &view.candidates);
         let scored = order.into_iter().map(|(expert, score)| Scored {
             expert,
             score,

@@ -254,6 +254,7 @@ fn train(own: &(Corpus, Array2<f32>), global: &Ranker) -> (Ranker, bool, String)
         rules: None,
         recipe: RankerRecipe::default(),
         search: None,
+        champion: None,
     };
     match train_tenant(&own.0, own.1.view(), settings, &|_, _| true) {
         Ok(model) => {

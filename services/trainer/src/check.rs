@@ -200,7 +200,7 @@ impl Trainer {
 }
 
 /// Items that were answered by somebody, in the corpus's order.
-fn labelled(items: &[Item]) -> impl Iterator<Item = &Item> {
+pub(crate) fn labelled(items: &[Item]) -> impl Iterator<Item = &Item> {
     items.iter().filter(|item| !item.content.experts.is_empty())
 }
 
@@ -232,7 +232,10 @@ fn add(
 
 /// When the items that a version learned from were known: what is ingested or answered later is new to
 /// it, whenever it happened.
-async fn trained_until(tx: &TenantTx, model: &ModelVersion) -> storage::Result<DateTime<Utc>> {
+pub(crate) async fn trained_until(
+    tx: &TenantTx,
+    model: &ModelVersion,
+) -> storage::Result<DateTime<Utc>> {
     let dataset = tx.datasets().get(model.lineage.dataset).await?;
     Ok(dataset.map_or(model.created_at, |dataset| dataset.created_at))
 }

@@ -21,7 +21,7 @@ use crate::inputs::{
     CORRECTIONS_HASH, CORRECTIONS_UNTIL, Inputs, describe_corrections, sort_corrections,
 };
 use crate::prune;
-use crate::trainer::{Trainer, move_aliases, retry, search_of, search_outcome, seed_of};
+use crate::trainer::{Trainer, Weighed, move_aliases, retry, search_of, search_outcome, seed_of};
 
 /// Corrections that a training reads, the newest.
 pub(crate) const CORRECTIONS: u32 = 50_000;
@@ -252,9 +252,13 @@ impl Trainer {
             .await
             .map_err(retry)?;
         prune::enqueue(&tx, now).await.map_err(retry)?;
-        let verdict = (report.verdict, report.reason.as_str());
+        let weighed = Weighed {
+            verdict: report.verdict,
+            reason: &report.reason,
+            champion_holds: false,
+        };
         let dataset = pinned.dataset.number;
-        let serves = move_aliases(ctx, &tx, (task, version, dataset), verdict, now).await?;
+        let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = report.verdict.as_str(), "trained a head");
         let mut outcome = vec![

@@ -228,6 +228,16 @@ fn evaluation(report: EvaluationReport) -> v1::EvaluationReport {
         windows: report.windows,
         slices: slices.collect(),
         own_share: report.own_share,
+        champion: report.champion.map(|one| v1::ChampionResult {
+            model: one.model,
+            queries: one.evidence.queries,
+            champion_mrr: one.champion.mrr,
+            candidate_mrr: one.candidate.mrr,
+            gain: one.evidence.mean_gain,
+            gain_low: one.evidence.low,
+            gain_high: one.evidence.high,
+            holds: one.holds,
+        }),
     }
 }
 

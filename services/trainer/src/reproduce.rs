@@ -164,7 +164,7 @@ impl Trainer {
             search: None,
         };
         let made = self
-            .train(ctx, work, &pinned.items, (&experts, incumbent), plan)
+            .train(ctx, work, &pinned.items, &experts, (incumbent, None), plan)
             .await?;
         Ok(Ok(made.to_bytes()))
     }

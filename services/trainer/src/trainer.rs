@@ -4,20 +4,21 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{
-    Alias, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, PROMOTED, TaskId,
-    TenantContext, Verdict,
+    Alias, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, ModelVersion, PROMOTED,
+    TaskId, TenantContext, Verdict,
 };
 use embedding::Embedder;
 use learning::{
-    Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError, TrainSettings,
-    train_tenant,
+    Champion, Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError,
+    TrainSettings, train_tenant,
 };
 use ndarray::Array2;
 use server::{Clock, work};
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
 
-use crate::above::{Above, above};
+use crate::above::{Above, above, read};
 use crate::arithmetic::on_own_thread;
+use crate::check::{labelled, trained_until};
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
 use crate::inputs::{Inputs, PARENT_CHECKSUM};
@@ -94,8 +95,10 @@ impl Trainer {
             .clone()
             .ranker()
             .ok_or_else(|| retry("the ranker above cannot be read"))?;
+        let standing = self.standing(&ctx, &payload.task).await?;
+        let rankers = (incumbent, standing.as_ref());
         let model = self
-            .train(&ctx, work, &pinned.items, (&experts, incumbent), plan)
+            .train(&ctx, work, &pinned.items, &experts, rankers, plan)
             .await?;
         work.progress(0.95, "storing the model");
         let made = Made {
@@ -128,6 +131,15 @@ pub(crate) struct Plan {
     pub search: Option<Search>,
 }
 
+/// The version that serves.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    name: String,
+    ranker: Ranker,
+    /// What was ingested later was not known to it.
+    known_until: chrono::DateTime<chrono::Utc>,
+}
+
 /// The seed that is meant by one in a request.
 pub(crate) fn seed_of(asked: u64) -> u64 {
     match asked {
@@ -155,6 +167,7 @@ async fn fit(
     corpus: Corpus,
     vectors: Array2<f32>,
     incumbent: Ranker,
+    standing: Option<(Standing, Vec<bool>)>,
     plan: Plan,
 ) -> Result<TenantModel, JobFailure> {
     let stopped = |error: &TrainError| *error == TrainError::Stopped;
@@ -165,6 +178,11 @@ async fn fit(
             rules: None,
             recipe: plan.recipe,
             search: plan.search,
+            champion: standing.as_ref().map(|(one, knew)| Champion {
+                name: &one.name,
+                ranker: &one.ranker,
+                knew,
+            }),
         };
         train_tenant(&corpus, vectors.view(), settings, progress)
     })
@@ -179,11 +197,43 @@ impl Trainer {
         ctx: &TenantContext,
         work: &JobWork,
         items: &[Item],
-        (experts, incumbent): (&[Expert], Ranker),
+        experts: &[Expert],
+        (incumbent, standing): (Ranker, Option<&Standing>),
         plan: Plan,
     ) -> Result<TenantModel, JobFailure> {
         let (corpus, vectors) = self.load(ctx, work, items, experts).await?;
-        fit(work, corpus, vectors, incumbent, plan).await
+        let standing = standing.map(|one| {
+            let knew = labelled(items).map(|item| item.ingested_at <= one.known_until);
+            (one.clone(), knew.collect())
+        });
+        fit(work, corpus, vectors, incumbent, standing, plan).await
+    }
+
+    /// The version that serves, for the candidate to be held against. None where none does, or its file
+    /// cannot be read, or it is of a space that the tenant has left.
+    async fn standing(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+    ) -> Result<Option<Standing>, JobFailure> {
+        let tx = self.store.begin(ctx).await.map_err(retry)?;
+        let serving = tx.models().alias(task, Alias::Champion).await;
+        let Some(version) = serving.map_err(retry)? else {
+            return Ok(None);
+        };
+        let model = tx.models().get(task, version).await.map_err(retry)?;
+        let here = |model: &ModelVersion| model.lineage.space == self.embedder.space().name;
+        let Some(model) = model.filter(here) else {
+            return Ok(None);
+        };
+        let known_until = trained_until(&tx, &model).await.map_err(retry)?;
+        drop(tx);
+        let found = read(&self.artifacts, &model).await;
+        Ok(found.map(|(ranker, _)| Standing {
+            name: model.name.to_string(),
+            ranker,
+            known_until,
+        }))
     }
 
     /// The corpus of items, and one embedding a row: from the cache where the index has put it.
@@ -307,7 +357,11 @@ impl Trainer {
             .add(task, version, &model.trials, now)
             .await
             .map_err(retry)?;
-        let weighed = (verdict, model.report.reason.as_str());
+        let weighed = Weighed {
+            verdict,
+            reason: &model.report.reason,
+            champion_holds: model.report.champion.as_ref().is_some_and(|one| one.holds),
+        };
         let dataset = pinned.dataset.number;
         let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
         if let Some(signal) = made.signal {
@@ -378,10 +432,19 @@ impl Trainer {
     }
 }
 
+/// What the gate said of a new version.
+#[derive(Clone, Copy)]
+pub(crate) struct Weighed<'a> {
+    pub verdict: Verdict,
+    pub reason: &'a str,
+    /// The version that serves does better than the new one.
+    pub champion_holds: bool,
+}
+
 /// A version that is proven better becomes the champion. One that is not becomes the challenger, for a
 /// canary or a shadow to try, and takes the champion's place from an older one by giving it back to
 /// the tier above: the older one was fitted on less of the same history, and the new evidence speaks
-/// about it too. Where the champion was fitted on a newer dataset, or an administrator made it serve
+/// about it too. Where the champion does better on what came after its training, was fitted on a newer dataset, or an administrator made it serve
 /// whatever the evidence, it stays: the first is not outdone by a version that saw less, the second is not
 /// for a retrain to undo. Returns what the job says of it: whether the version serves, and why the champion
 /// stays.
@@ -389,11 +452,15 @@ pub(crate) async fn move_aliases(
     ctx: &TenantContext,
     tx: &storage::TenantTx,
     (task, version, dataset): (&TaskId, u64, u64),
-    (verdict, reason): (Verdict, &str),
+    weighed: Weighed<'_>,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Outcome, JobFailure> {
+    let Weighed {
+        verdict, reason, ..
+    } = weighed;
     let stays = match verdict {
         Verdict::InsufficientData => None,
+        _ if weighed.champion_holds => Some("it does better on what came after its training"),
         _ => stays(tx, task, dataset, verdict).await.map_err(retry)?,
     };
     let moves = match (verdict, stays) {

@@ -119,6 +119,15 @@ async fn a_routine_retrain_does_not_undo_an_administrator(operator: &Client, nam
     let why = &job.outcome["champion_stays"];
     assert!(why.contains("administrator"), "{why}");
     assert!(serves().await);
+    let beside = async |job: &v1::Job| {
+        let model = operator.model(&job.outcome["model"]).await;
+        model.evaluation.unwrap().champion
+    };
+    assert_eq!(
+        beside(&job).await,
+        None,
+        "nothing is new to the one that serves"
+    );
 
     // One that saw more, promoted too: a version of the older dataset does not take its place.
     let older = job.outcome["dataset"].clone();
@@ -128,6 +137,9 @@ async fn a_routine_retrain_does_not_undo_an_administrator(operator: &Client, nam
         .await;
     operator.wait_indexed("one-of-three").await;
     let newer = operator.retrain("one-of-three").await;
+    let champion = beside(&newer).await.unwrap();
+    assert_eq!((champion.model.as_str(), champion.queries), (name, 1));
+    assert!(!champion.holds, "one question proves nothing: {champion:?}");
     let request = v1::PromoteModelRequest {
         name: newer.outcome["model"].clone(),
         reason: "it saw more".to_owned(),

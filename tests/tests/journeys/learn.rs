@@ -49,6 +49,7 @@ async fn a_customer_goes_from_first_item_to_its_own_model() {
     for method in [
         "most-popular",
         "recently-active",
+        "keyword-rules",
         "lexical-knn",
         "dense-knn",
     ] {

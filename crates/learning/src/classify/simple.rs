@@ -1,8 +1,6 @@
 //! The methods that need no training: keyword rules, similarity to what labels are called, and votes
 //! of the nearest labelled items. A head has to be no worse than each of them.
 
-use std::collections::HashMap;
-
 use domain::{TaskDefinition, normalized};
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
@@ -10,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::linear::softmax;
 use super::recipe::{NEIGHBOURS, SHARPNESS, ZERO_SHOT_SHARPNESS};
 use super::{LabelSet, Scores};
+use crate::keywords::{Rules, apply, standing_out};
 use crate::words;
 
 /// A method that needs no training.
@@ -54,11 +53,8 @@ pub struct Keywords {
     /// Listed phrases in normal form, framed by spaces, with their label and weight.
     phrases: Vec<(String, u16, f32)>,
     /// Words that items with a label show, by the word's number.
-    shown: HashMap<u32, Vec<(u16, f32)>>,
+    shown: Rules,
 }
-
-/// Words that each label's items add to the rules.
-const SHOWN: usize = 12;
 
 impl Keywords {
     /// The rules of a task: its listed keywords and its labels' names, and words that stand out in
@@ -89,10 +85,11 @@ impl Keywords {
                     .for_each(|keyword| add(keyword, number, 3.0));
             }
         }
+        let counted = |(text, own)| (words::count(text).into_iter().map(|(word, _)| word), own);
         Self {
             labels: labels.len(),
             phrases,
-            shown: shown(labels.len(), examples),
+            shown: standing_out(labels.len(), examples.into_iter().map(counted)),
         }
     }
 
@@ -100,14 +97,10 @@ impl Keywords {
     #[must_use]
     pub fn scores(&self, text: &str) -> Scores {
         let framed = format!(" {} ", normalized(text));
-        let mut shares = vec![0.0_f32; self.labels];
+        let words = words::count(text).into_iter().map(|(word, _)| word);
+        let mut shares = apply(&self.shown, words, self.labels);
         for (phrase, label, weight) in &self.phrases {
             if framed.contains(phrase.as_str()) {
-                shares[usize::from(*label)] += weight;
-            }
-        }
-        for (word, _) in words::count(text) {
-            for (label, weight) in self.shown.get(&word).into_iter().flatten() {
                 shares[usize::from(*label)] += weight;
             }
         }
@@ -124,45 +117,6 @@ impl Keywords {
     pub fn bytes(&self) -> usize {
         self.phrases.len() * 80 + self.shown.len() * 64
     }
-}
-
-/// The words that stand out in each label's texts, by how much likelier they are there.
-fn shown<'a>(
-    labels: usize,
-    examples: impl IntoIterator<Item = (&'a str, &'a [u16])>,
-) -> HashMap<u32, Vec<(u16, f32)>> {
-    let mut everywhere: HashMap<u32, f32> = HashMap::new();
-    let mut by_label: Vec<HashMap<u32, f32>> = vec![HashMap::new(); labels];
-    let (mut n, mut n_label) = (0.0_f32, vec![0.0_f32; labels]);
-    for (text, own) in examples {
-        n += 1.0;
-        own.iter()
-            .for_each(|&label| n_label[usize::from(label)] += 1.0);
-        for (word, _) in words::count(text) {
-            *everywhere.entry(word).or_default() += 1.0;
-            for &label in own {
-                *by_label[usize::from(label)].entry(word).or_default() += 1.0;
-            }
-        }
-    }
-    let mut found: HashMap<u32, Vec<(u16, f32)>> = HashMap::new();
-    for (label, own) in by_label.into_iter().enumerate() {
-        let base = (n_label[label] + 0.5) / (n + 1.0);
-        let mut best: Vec<(u32, f32)> = own
-            .into_iter()
-            .filter(|(_, count)| *count >= 2.0)
-            .map(|(word, count)| {
-                let share = (count + base) / (everywhere[&word] + 1.0);
-                (word, (share / base).ln() * count / n_label[label])
-            })
-            .filter(|(_, weight)| *weight > 0.0)
-            .collect();
-        best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        for (word, weight) in best.into_iter().take(SHOWN) {
-            found.entry(word).or_default().push((label as u16, weight));
-        }
-    }
-    found
 }
 
 /// Similarity to what labels are called.

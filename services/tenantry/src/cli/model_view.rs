@@ -55,6 +55,21 @@ struct EvaluationView {
     methods: Vec<MethodView>,
     slices: Vec<SliceView>,
     weights: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    champion: Option<ChampionView>,
+}
+
+/// Candidate and the version that served, on what came after that one's training.
+#[derive(Debug, Serialize)]
+struct ChampionView {
+    model: String,
+    queries: u64,
+    champion_mrr: f64,
+    candidate_mrr: f64,
+    gain: f64,
+    gain_low: f64,
+    gain_high: f64,
+    holds: bool,
 }
 
 /// Candidate and tier above on a part of the questions.
@@ -141,6 +156,16 @@ impl From<v1::EvaluationReport> for EvaluationView {
             methods: methods.collect(),
             slices: slices.collect(),
             weights: report.weights.into_iter().collect(),
+            champion: report.champion.map(|one| ChampionView {
+                model: one.model,
+                queries: one.queries,
+                champion_mrr: one.champion_mrr,
+                candidate_mrr: one.candidate_mrr,
+                gain: one.gain,
+                gain_low: one.gain_low,
+                gain_high: one.gain_high,
+                holds: one.holds,
+            }),
         }
     }
 }
@@ -221,6 +246,9 @@ impl ModelView {
         ];
         if let Some(report) = &self.evaluation {
             fields.push(("gain", report.gain_words(&self.tier)));
+            if let Some(champion) = &report.champion {
+                fields.push(("beside", champion.words()));
+            }
             fields.push((
                 "calibration",
                 format!(
@@ -291,6 +319,24 @@ impl ModelView {
     }
 }
 
+impl ChampionView {
+    fn words(&self) -> String {
+        let end = match self.holds {
+            true => "; that one is better beyond doubt and keeps its place",
+            false => "",
+        };
+        format!(
+            "{:+.3} MRR against {}, which served then (95 % interval {:+.3} to {:+.3}), on the {} of \
+             these questions that came after that one's training{end}",
+            self.gain,
+            last(&self.model),
+            self.gain_low,
+            self.gain_high,
+            self.queries
+        )
+    }
+}
+
 impl EvaluationView {
     fn gain_words(&self, tier: &str) -> String {
         let Self {
@@ -299,6 +345,10 @@ impl EvaluationView {
             history,
             ..
         } = self;
+        let above = match tier {
+            "TENANT" => "the tier above",
+            _ => "what served then",
+        };
         let asked = match tier {
             "TENANT" => format!(
                 "{queries} held-out questions of {windows} windows, newer ones weighing more; \
@@ -309,7 +359,7 @@ impl EvaluationView {
             _ => format!("{queries} questions of {history} tenants, left out in {windows} groups"),
         };
         format!(
-            "{:+.3} MRR against what serves now (95 % interval {:+.3} to {:+.3}), on {asked}",
+            "{:+.3} MRR against {above} (95 % interval {:+.3} to {:+.3}), on {asked}",
             self.gain, self.gain_low, self.gain_high,
         )
     }

@@ -51,8 +51,8 @@ pub struct RecommendArgs {
     #[arg(long, default_value = "")]
     area: String,
     /// Answer with this model instead of the routed one (needs a tenant administrator's key): a
-    /// version's name, or baseline:most-popular, baseline:recently-active, baseline:lexical-knn,
-    /// baseline:dense-knn
+    /// version's name, or baseline:most-popular, baseline:recently-active, baseline:keyword-rules,
+    /// baseline:lexical-knn, baseline:dense-knn
     #[arg(long, value_name = "MODEL", default_value = "")]
     model: String,
     /// What makes a canary sticky, for example a user's or a project's id [default: the question]
