@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Verdict {
     /// Proven better: it serves.
     Promote,
-    /// Not proven better: the tier above keeps serving.
+    /// Not proven better than the tier above, which keeps serving; or worse than the version that serves,
+    /// which does.
     Keep,
     /// Too few queries to tell: the tier above keeps serving.
     InsufficientData,
@@ -94,7 +95,7 @@ pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
         return (
             Verdict::Keep,
             format!(
-                "not proven better than the model that serves: {interval} over {queries} questions"
+                "not proven better than the model it is weighed against: {interval} over {queries} questions"
             ),
         );
     }
@@ -109,7 +110,7 @@ pub fn decide(rules: &GateRules, evidence: &GateEvidence) -> (Verdict, String) {
     }
     (
         Verdict::Promote,
-        format!("better than the model that serves: {interval} over {queries} questions"),
+        format!("better than the model it is weighed against: {interval} over {queries} questions"),
     )
 }
 

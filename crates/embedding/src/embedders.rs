@@ -92,23 +92,22 @@ impl Embedders {
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
-    /// The fingerprints of the models whose files are on this machine, by name. Reads all of them.
-    ///
-    /// # Errors
-    /// Files that can be found and not read.
-    pub async fn fingerprints(&self) -> Result<Vec<(&'static str, String)>, EmbeddingError> {
+    /// The fingerprints of the models whose files are on this machine, by name, or why one's files cannot
+    /// be read. Reads all of them.
+    pub async fn fingerprints(&self) -> Vec<(&'static str, Result<String, EmbeddingError>)> {
         let shared = Arc::clone(&self.shared);
         let read = move || {
             let there = MODELS.iter().filter(|model| shared.config.has(model));
             there
                 .map(|model| {
-                    let files = ModelFiles::read(model, &shared.config)?;
-                    Ok((model.name, files.fingerprint.to_hex().to_string()))
+                    let files = ModelFiles::read(model, &shared.config);
+                    let print = files.map(|files| files.fingerprint.to_hex().to_string());
+                    (model.name, print)
                 })
                 .collect()
         };
-        let read = tokio::task::spawn_blocking(read).await;
-        read.unwrap_or(Err(EmbeddingError::Panicked))
+        // Only a panic could end it early, and there is none in it.
+        tokio::task::spawn_blocking(read).await.unwrap_or_default()
     }
 
     /// The names and dimensions of all spaces that there can be.

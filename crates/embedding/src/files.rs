@@ -9,8 +9,8 @@ use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
 use crate::layout::{self, BaseModel};
 
-/// Names how a vector is made from a text, beyond the files: raise it when that changes, and every
-/// cached vector is made anew.
+/// Names how a vector is made from a text, beyond the files. A way that makes other vectors belongs to
+/// new entries of the catalogue: servers do not start on vectors that were made in another way.
 const SCHEME: &str = "tenantry-embedding 1: mean pooling, L2 norm 1";
 
 /// A model's files, in memory.

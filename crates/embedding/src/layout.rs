@@ -39,8 +39,8 @@ pub struct BaseModel {
     pub token_output: &'static str,
     /// Length of its vectors.
     pub dimensions: usize,
-    /// Texts are cut to this many tokens, the two marks at the ends included: what its authors name.
-    /// Another limit makes other vectors, so it needs an entry of its own.
+    /// Texts are cut to this many tokens, the two marks at the ends included. Another limit makes other
+    /// vectors, so it needs an entry of its own.
     pub max_tokens: usize,
 }
 
@@ -62,7 +62,7 @@ pub const MODELS: [BaseModel; 2] = [
         // Its output named `output` is the input ids again.
         token_output: "onnx::Shape_422",
         dimensions: 384,
-        max_tokens: 128,
+        max_tokens: 256,
     },
 ];
 

@@ -48,6 +48,10 @@ async fn each_model_has_a_space_of_its_own() {
     let text = "Is customer data encrypted at rest?";
     assert_ne!(a.content_hash(text), default.content_hash(text));
 
+    let long = "Backups are kept for ninety days. ".repeat(200);
+    let tokens = a.embed_query(long).await.unwrap().tokens;
+    assert_eq!(tokens as usize, MODELS[1].max_tokens);
+
     let asked = vector(&a, text).await;
     let paraphrase = vector(&a, "Do you encrypt stored client information?").await;
     let other = vector(&a, "How many days of parental leave do employees get?").await;

@@ -52,7 +52,7 @@ pub struct AgainstChampion {
     pub candidate: ModelMetrics,
     /// The paired differences.
     pub evidence: GateEvidence,
-    /// The version that serves is better beyond doubt.
+    /// The candidate would have been promoted, but the version that serves is better beyond doubt.
     pub holds: bool,
 }
 

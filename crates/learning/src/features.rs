@@ -28,10 +28,14 @@ pub const FEATURES: [&str; 16] = [
     "questions with the same tag",
     "the area this question seems to be in",
     "share of all answers",
-    "share of answers as it is forecast",
+    "forecast share of the next answers",
     "time since the expert's last answer",
     "the expert's profile",
 ];
+
+/// Names the features: raise it with each change of them or of their order. What was learned of others is
+/// not used.
+pub(crate) const FEATURE_SET: u32 = 3;
 
 /// The feature that no history can teach when profiles are rare: its weight starts from
 /// [`PROFILE_PRIOR`] instead of zero.

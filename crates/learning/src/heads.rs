@@ -38,9 +38,11 @@ impl Heads {
     pub fn fit(corpus: &Corpus, vectors: ArrayView2<'_, f32>, n: usize) -> Self {
         let (experts, dimensions) = (corpus.experts().len(), vectors.ncols());
         let history = vectors.slice(s![..n, ..]);
-        let mean = history
-            .mean_axis(Axis(0))
-            .unwrap_or_else(|| Array1::zeros(dimensions));
+        let mut mean = Array1::<f32>::zeros(dimensions);
+        for row in history.outer_iter() {
+            mean += &row;
+        }
+        mean /= n.max(1) as f32;
         let known: Vec<bool> = history
             .outer_iter()
             .map(|row| row.iter().any(|value| *value != 0.0))

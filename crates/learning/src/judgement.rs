@@ -1,8 +1,12 @@
 //! Judging a candidate on windows that it had not seen, and how far it may move from the tier above.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use crate::calibration::Calibration;
 use crate::evaluation::first_right;
 use crate::exam::Exam;
+use crate::helpers::with_helpers;
 use crate::ranker::{Query, Ranker, Scored};
 use crate::recipe::RankerRecipe;
 use crate::training::fit_each;
@@ -11,6 +15,8 @@ use crate::training::fit_each;
 pub(crate) const HOLDOUTS: usize = 12;
 /// Each older window counts this much of the next newer one in the judgement.
 const FADING: f64 = 0.85;
+/// Candidates of each answer that probabilities are calibrated on: those that somebody looks at, and more.
+const CALIBRATED: usize = 20;
 /// How far from the tier above (0) to what the tenant's own questions say (1) a candidate may lie.
 /// The first is taken unless the other does better.
 pub(crate) const SHARES: [f64; 2] = [0.5, 1.0];
@@ -74,19 +80,37 @@ pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -
     });
     let mut made = best.unwrap_or_else(|| ask(exams, &[], &plain, 0.0));
     made.fitted_on_nothing = exams.len() < 2;
-    let calibrate = |taken: &dyn Fn(usize) -> bool| {
-        let shares = shares(&made.answers, exams, taken);
-        Calibration::fit(&shares).unwrap_or(incumbent.calibration)
-    };
-    let calibration = calibrate(&|_| true);
-    // Every other window by what the windows between them say.
-    let halves = [0, 1].map(|half| calibrate(&|back| back % 2 != half));
-    made.firsts = firsts(&made.answers, exams, &halves);
-    made.calibration = calibration;
+    let [all, even, odd] = calibrations(&made.answers, exams, incumbent.calibration);
+    made.firsts = firsts(&made.answers, exams, &[odd, even]);
+    made.calibration = all;
     made
 }
 
-/// The share of each candidate in the answers of the `taken` windows, and whether it was right.
+/// The calibrations that all windows, the even ones and the odd ones give; `otherwise` where they give
+/// none.
+fn calibrations(
+    answers: &[Vec<Vec<Scored>>],
+    exams: &[Exam],
+    otherwise: Calibration,
+) -> [Calibration; 3] {
+    const TAKEN: [fn(usize) -> bool; 3] = [|_| true, |back| back % 2 == 0, |back| back % 2 == 1];
+    let made: [Mutex<Option<Calibration>>; 3] = Default::default();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let (Some(taken), Some(made)) = (TAKEN.get(at), made.get(at))
+        {
+            let found = Calibration::fit(&shares(answers, exams, taken));
+            if let Ok(mut place) = made.lock() {
+                *place = found;
+            }
+        }
+    };
+    with_helpers(1, work);
+    made.map(|made| made.into_inner().ok().flatten().unwrap_or(otherwise))
+}
+
+/// The shares of the first candidates in the answers of the `taken` windows, and whether each was right.
 fn shares(
     answers: &[Vec<Vec<Scored>>],
     exams: &[Exam],
@@ -98,7 +122,7 @@ fn shares(
         .flat_map(|(_, (answers, exam))| answers.iter().zip(&exam.queries))
         .flat_map(|(answer, query)| {
             let right = |one: &Scored| (one.probability, is_right(query, one.expert));
-            answer.iter().map(right)
+            answer.iter().take(CALIBRATED).map(right)
         })
         .collect()
 }

@@ -15,8 +15,8 @@ const PROFILE: f32 = 3.0;
 /// Labels by word, with weights.
 pub(crate) type Rules = HashMap<u32, Vec<(u16, f32)>>;
 
-/// The words that stand out in each label's texts, by how much likelier they are there. Of each
-/// example its distinct words and its labels, which are below `labels`.
+/// The words that stand out in each label's texts, by how much likelier they are there. An example is its
+/// distinct words and its labels, which are below `labels`.
 pub(crate) fn standing_out<'a, W: IntoIterator<Item = u32>>(
     labels: usize,
     examples: impl IntoIterator<Item = (W, &'a [u16])>,

@@ -15,7 +15,7 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
-use crate::features::{FEATURES, FeatureMatrix, PROFILE, PROFILE_PRIOR};
+use crate::features::{FEATURE_SET, FEATURES, FeatureMatrix, PROFILE, PROFILE_PRIOR};
 use crate::linear::solve;
 
 const F: usize = FEATURES.len();
@@ -27,6 +27,9 @@ const BLOCK: usize = 1_024 * F;
 /// Weights of the features, and how to read its scores as probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ranker {
+    /// Which features the weights are of: a [`FEATURE_SET`].
+    #[serde(default)]
+    features: u32,
     /// One weight a feature, in the order of [`FEATURES`].
     weights: Vec<f64>,
     /// From softmax to probability.
@@ -117,6 +120,7 @@ impl Ranker {
             .map(|ranker| ranker.calibration)
             .unwrap_or_default();
         Self {
+            features: FEATURE_SET,
             weights,
             calibration,
         }
@@ -128,6 +132,7 @@ impl Ranker {
     pub fn towards(&self, other: &Self, share: f64) -> Self {
         let weights = self.weights.iter().zip(&other.weights);
         Self {
+            features: self.features,
             weights: weights.map(|(a, b)| a + share * (b - a)).collect(),
             calibration: self.calibration,
         }
@@ -141,7 +146,8 @@ impl Ranker {
     /// Whether it was made for the features of this version of the code and has only numbers.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.weights.len() == F && self.weights.iter().all(|w| w.is_finite())
+        let known = self.features == FEATURE_SET && self.weights.len() == F;
+        known && self.weights.iter().all(|w| w.is_finite())
     }
 
     /// The candidates, best first; equal scores by the expert's position.

@@ -5,7 +5,7 @@
 //! of tenants are trained in bounded memory.
 
 use crate::exam::Exam;
-use crate::features::{FEATURES, FeatureMatrix};
+use crate::features::{FEATURE_SET, FEATURES, FeatureMatrix};
 use crate::ranker::Query;
 
 const F: usize = FEATURES.len();
@@ -13,8 +13,8 @@ const F: usize = FEATURES.len();
 const QUESTIONS: usize = 900;
 /// Candidates of one question; the right ones are always among them.
 const CANDIDATES: usize = 60;
-/// The file begins with this, then the number of features.
-const MAGIC: &[u8; 8] = b"tntsig01";
+/// The file begins with this, then which features they are.
+const MAGIC: &[u8; 8] = b"tntsig02";
 
 /// Why a file is no signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +68,7 @@ impl Signal {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        bytes.extend((F as u32).to_le_bytes());
+        bytes.extend(FEATURE_SET.to_le_bytes());
         for query in &self.queries {
             bytes.extend((query.candidates.len() as u16).to_le_bytes());
             for &candidate in &query.candidates {
@@ -87,7 +87,7 @@ impl Signal {
     /// [`SignalError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignalError> {
         let mut rest = bytes.strip_prefix(MAGIC).ok_or(SignalError::Damaged)?;
-        if u32::from_le_bytes(*take(&mut rest)?) as usize != F {
+        if u32::from_le_bytes(*take(&mut rest)?) != FEATURE_SET {
             return Err(SignalError::OtherFeatures);
         }
         let mut queries = Vec::new();

@@ -172,6 +172,13 @@ impl Statistics {
         &self.forecast
     }
 
+    /// Makes the keyword rules, which reads all words of all items: a moment at a large tenant. Once is
+    /// enough.
+    pub fn make_rules(&self, corpus: &Corpus) {
+        self.rules
+            .get_or_init(|| keywords::of_experts(corpus, self.n));
+    }
+
     /// What keyword rules say for each expert. They are made from the corpus that was counted.
     pub(crate) fn rules(&self, corpus: &Corpus, words: &[(u32, f32)]) -> Vec<f32> {
         let made = || keywords::of_experts(corpus, self.n);
@@ -279,7 +286,8 @@ impl Statistics {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let experts = self.last_position.len();
-        self.n * 8 + experts * 64 + self.area_shares.len() * experts * 4
+        let rules = self.rules.get().map_or(0, |rules| rules.len() * 64);
+        self.n * 8 + experts * 64 + self.area_shares.len() * experts * 4 + rules
     }
 }
 

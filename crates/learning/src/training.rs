@@ -266,12 +266,16 @@ fn report(
         ),
         false => decide(&rules, &evidence),
     };
-    let champion = settings.champion.and_then(|champion| {
-        against_champion(judged, judgement, champion, (&rules, settings.seed))
-    });
-    let held = champion.as_ref().filter(|_| verdict == Verdict::Promote);
-    let (verdict, reason) = match held.and_then(|one| champion_holds(&rules, &one.evidence)) {
-        Some(why) => (Verdict::Keep, why),
+    let mut champion = settings
+        .champion
+        .and_then(|champion| against_champion(judged, judgement, champion, settings.seed));
+    let beside = champion.as_mut().filter(|_| verdict == Verdict::Promote);
+    let held = beside.and_then(|one| Some((champion_holds(&rules, &one.evidence)?, one)));
+    let (verdict, reason) = match held {
+        Some((why, one)) => {
+            one.holds = true;
+            (Verdict::Keep, why)
+        }
         None => (verdict, reason),
     };
     let (bins, calibration_error) = reliability(&judgement.firsts);

@@ -90,6 +90,14 @@ impl SpaceSwitcher {
         })?;
         let space = space_of(&embedder);
         self.vectors.ensure_space(&space).await.map_err(retry)?;
+        // Its files may have been installed, or changed, since the start.
+        let made_by = &embedder.space().fingerprint;
+        let claimed = self.store.platform().claim_space(wanted, made_by).await;
+        if claimed.map_err(retry)?.is_some() {
+            return Err(JobFailure::Fail(format!(
+                "the files of {wanted} are not those that other tenants' vectors were made with"
+            )));
+        }
         let tx = self.store.begin(ctx).await.map_err(retry)?;
         let prepared = tx.spaces().prepare(Some(wanted), self.clock.now()).await;
         prepared.map_err(retry)?;

@@ -2,12 +2,12 @@
 //! answer; and what people say was right.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::v1;
 use domain::{
-    AbstainReason, Ask, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, Target,
-    TaskKind, TenantContext, Tier, bucket, normalized,
+    AbstainReason, Ask, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, RouteReason,
+    Target, TaskKind, TenantContext, Tier, bucket, normalized,
 };
 use learning::classify::{Answer, AnswerValue, Beside, Head, Scores, SimpleMethod, knn, knn_value};
 use server::ServiceError;
@@ -62,8 +62,11 @@ impl Router {
             }
             ClassifyWith::Route => None,
         };
-        let (vector, hits) = loop {
-            let found = self.nearest(ctx, &view.asked, &command.text, &mut times);
+        let routed = command.with == ClassifyWith::Route;
+        let deadline = command.deadline.filter(|_| routed);
+        let found = loop {
+            let left = deadline.map(|deadline| deadline.saturating_sub(started.elapsed()));
+            let found = self.nearest(ctx, &view.asked, &command.text, left, &mut times);
             let found = found.await?;
             // As with recommendations: what the tenant has left since is asked again as a whole.
             match parts.tasks.moved_on(ctx, &view).await {
@@ -77,12 +80,18 @@ impl Router {
             None => None,
         };
         let ranking = Instant::now();
-        let near = near(&view, &hits, &command.text, &vector);
+        let late = found.is_none();
+        let (vector, hits) = found.unwrap_or_default();
+        let near = match late {
+            true => Vec::new(),
+            false => near(&view, &hits, &command.text, &vector),
+        };
         let question = Question {
             view: &view,
             text: &command.text,
             vector: &vector,
             near: &near,
+            late,
         };
         let made = match (&command.with, asked) {
             (ClassifyWith::Model(name), Some(head)) => {
@@ -98,7 +107,8 @@ impl Router {
                     ctx.tenant().as_str(),
                     command.key.as_deref().unwrap_or(&command.text),
                 ),
-                remaining: None,
+                // What is left to do takes microseconds: only a late embedding counts.
+                remaining: late.then_some(Duration::ZERO),
             }),
         };
         times.ranking = ranking.elapsed();
@@ -216,11 +226,19 @@ struct Question<'a> {
     text: &'a str,
     vector: &'a [f32],
     near: &'a [Near<'a>],
+    /// The embedding did not come in time: there is no vector, and nothing near.
+    late: bool,
 }
 
 impl Question<'_> {
     fn routed(&self, ask: Ask) -> Made {
-        let (route, head) = self.view.route(ask);
+        let (mut route, head) = self.view.route(ask);
+        if self.late {
+            if route.reason != RouteReason::KillSwitch {
+                route.reason = RouteReason::FallbackDeadline;
+            }
+            return self.without_vector(route_to_wire(&route));
+        }
         let route = route_to_wire(&route);
         if self.near.first().is_some_and(|near| near.said) {
             return self.corrected(route);
@@ -228,6 +246,16 @@ impl Question<'_> {
         match head {
             Some(head) => self.with_head(head, route),
             None => self.simple(self.view.simple(), route),
+        }
+    }
+
+    /// What the words alone say.
+    fn without_vector(&self, route: v1::Route) -> Made {
+        match self.view.base.task.definition.kind {
+            TaskKind::Regression => self.simple(SimpleMethod::Median, route),
+            TaskKind::SingleLabel | TaskKind::MultiLabel => {
+                self.simple(SimpleMethod::Keywords, route)
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Messages about tasks to commands: the only place where they are validated.
 
+use std::time::Duration;
+
 use api::v1;
 use domain::{MAX_LABELS, ModelName, Target, TaskId, TaskKind, clean_text};
 use learning::classify::SimpleMethod;
@@ -17,6 +19,8 @@ pub(crate) struct Classify {
     /// What makes a canary sticky; none takes the text.
     pub key: Option<String>,
     pub with: ClassifyWith,
+    /// How long the caller waits for the answer, where it says so. What is asked for by name is waited for.
+    pub deadline: Option<Duration>,
 }
 
 /// What is to answer.
@@ -48,6 +52,7 @@ impl TryFrom<v1::ClassifyRequest> for Classify {
             text: question(&request.text)?,
             key: routing_key(&request.routing_key)?,
             with: with(&request.model_override)?,
+            deadline: None,
         })
     }
 }

@@ -89,7 +89,7 @@ impl RouterService for Router {
     }
 
     async fn classify(&self, request: Request<v1::ClassifyRequest>) -> Reply<v1::ClassifyResponse> {
-        let (_, extensions, request) = request.into_parts();
+        let (metadata, extensions, request) = request.into_parts();
         let permission = match request.model_override.is_empty() {
             true => Permission::Serve,
             false => Permission::Administer,
@@ -99,7 +99,10 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, permission)
             .await?;
-        let command = Classify::try_from(request)?;
+        let command = Classify {
+            deadline: deadline(&metadata),
+            ..Classify::try_from(request)?
+        };
         Ok(Response::new(Router::classify(self, &ctx, command).await?))
     }
 

@@ -146,7 +146,16 @@ impl Router {
                 let ranker = ranker_of(&self.parts.store, &self.parts.artifacts, ctx, name).await?;
                 question.with(ranker, requested_route(&name.to_string(), name.tier()))
             }
-            With::Baseline(baseline) => question.baseline(*baseline),
+            With::Baseline(baseline) => {
+                if *baseline == Baseline::KeywordRules {
+                    let view = Arc::clone(view);
+                    // All words of all items are read: not on a thread that others wait for.
+                    let make = move || view.statistics.make_rules(&view.corpus);
+                    let made = work::blocking(Meter::ModelCpu, make).await;
+                    made.map_err(ServiceError::internal)?;
+                }
+                work::timed(Meter::ModelCpu, || question.baseline(*baseline))
+            }
         };
         let top = &ranked.scored[..ranked.scored.len().min(command.top_k)];
         let recommendations = top

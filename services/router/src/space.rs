@@ -4,7 +4,7 @@
 //! predicts in its space alone, so that vectors of different spaces never meet, whatever the tenant
 //! switches to meanwhile.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::cost::Meter;
 use domain::{ErrorKind, TaskId, TenantContext};
@@ -14,6 +14,7 @@ use storage::TenantTx;
 use vectors::{Hit, Space};
 
 use crate::Router;
+use crate::recommend::PATIENCE;
 use crate::wire::Times;
 
 /// Items that a task asks of the vector store: not all of them have what it wants.
@@ -48,15 +49,24 @@ impl AskedSpace {
 }
 
 impl Router {
-    /// A text's vector, and the items nearest to it in the same space.
+    /// A text's vector, and the items nearest to it in the same space. None when the vector does not come
+    /// in the time that remains for the caller.
     pub(crate) async fn nearest(
         &self,
         ctx: &TenantContext,
         asked: &AskedSpace,
         text: &str,
+        remaining: Option<Duration>,
         times: &mut Times,
-    ) -> Result<(Vec<f32>, Vec<Hit>), ServiceError> {
-        let embedded = asked.embedder.embed_query(text.to_owned()).await?;
+    ) -> Result<Option<(Vec<f32>, Vec<Hit>)>, ServiceError> {
+        let embedding = asked.embedder.embed_query(text.to_owned());
+        let embedded = match remaining {
+            Some(left) => match tokio::time::timeout(left.mul_f64(PATIENCE), embedding).await {
+                Ok(embedded) => embedded?,
+                Err(_) => return Ok(None),
+            },
+            None => embedding.await?,
+        };
         work::embedded(embedded.tokens, embedded.cpu);
         (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
         let searching = Instant::now();
@@ -67,7 +77,7 @@ impl Router {
             .await?;
         times.search = searching.elapsed();
         work::consumed(Meter::SearchCpu, work::micros(found.cpu));
-        Ok((vector, found.hits))
+        Ok(Some((vector, found.hits)))
     }
 }
 

@@ -234,7 +234,8 @@ impl TaskView {
                 model: model.name.clone(),
                 standing: model.standing,
                 healthy: model.head.is_some() && model.left_behind.is_none(),
-                expected: std::time::Duration::ZERO,
+                // A head needs the text's vector: without time for that it cannot answer.
+                expected: std::time::Duration::from_millis(1),
             })
             .collect();
         let built_in = built_in(&base.task.definition.id);

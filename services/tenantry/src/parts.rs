@@ -83,16 +83,29 @@ impl Parts {
     }
 }
 
-/// Ends the start where the vectors in the database were made by other model files than those that
-/// would make the next: vectors of two models must never be compared.
+/// Ends the start where the vectors in the database were made in another way than this server would make
+/// the next: vectors of two models must never be compared. A model that no tenant is in may be unusable;
+/// who chooses it hears of it.
 async fn claim_spaces(store: &Store, embedders: &Embedders) -> anyhow::Result<()> {
-    for (space, ours) in embedders.fingerprints().await? {
+    let used = store.platform().spaces().await?;
+    for (space, ours) in embedders.fingerprints().await {
+        let needed =
+            space == domain::DEFAULT_EMBEDDING_MODEL || used.iter().any(|one| one == space);
+        let ours = match ours {
+            Ok(ours) => ours,
+            Err(error) if needed => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "an embedding model that nobody uses cannot be read");
+                continue;
+            }
+        };
         if let Some(theirs) = store.platform().claim_space(space, &ours).await? {
             let short = |print: &str| print.chars().take(12).collect::<String>();
             anyhow::bail!(
-                "the files of the embedding model {space} are not those that tenants' vectors were made \
-                 with (fingerprint {} now, {} then): put the former files back, or name their folder in \
-                 embedding.model_dir or embedding.model_dirs",
+                "the embedding model {space} is not the one that tenants' vectors were made with \
+                 (fingerprint {} now, {} then): put the former files back, or name their folder in \
+                 embedding.model_dir or embedding.model_dirs; with the same files, go back to the former \
+                 version of Tenantry",
                 short(&ours),
                 short(&theirs)
             );

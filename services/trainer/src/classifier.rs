@@ -14,6 +14,7 @@ use learning::classify::{
 use ndarray::Array2;
 use storage::{JobFailure, JobWork, NewModel, Outcome};
 
+use crate::aliases::{Weighed, move_aliases};
 use crate::arithmetic::on_own_thread;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
@@ -21,7 +22,7 @@ use crate::inputs::{
     CORRECTIONS_HASH, CORRECTIONS_UNTIL, Inputs, describe_corrections, sort_corrections,
 };
 use crate::prune;
-use crate::trainer::{Trainer, Weighed, move_aliases, retry, search_of, search_outcome, seed_of};
+use crate::trainer::{Trainer, retry, search_of, search_outcome, seed_of};
 
 /// Corrections that a training reads, the newest.
 pub(crate) const CORRECTIONS: u32 = 50_000;
@@ -255,7 +256,7 @@ impl Trainer {
         let weighed = Weighed {
             verdict: report.verdict,
             reason: &report.reason,
-            champion_holds: false,
+            held_by: None,
         };
         let dataset = pinned.dataset.number;
         let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;

@@ -4,8 +4,8 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{
-    Alias, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, ModelVersion, PROMOTED,
-    TaskId, TenantContext, Verdict,
+    Alias, ErrorKind, Expert, Fault as _, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner,
+    ModelVersion, TaskId, TenantContext,
 };
 use embedding::Embedder;
 use learning::{
@@ -16,7 +16,8 @@ use ndarray::Array2;
 use server::{Clock, work};
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
 
-use crate::above::{Above, above, read};
+use crate::above::{Above, above, parse};
+use crate::aliases::{Weighed, move_aliases};
 use crate::arithmetic::on_own_thread;
 use crate::check::{labelled, trained_until};
 use crate::commands::RetrainPayload;
@@ -120,6 +121,13 @@ struct Made {
     lineage: Lineage,
     inputs: Inputs,
     signal: Option<Signal>,
+}
+
+/// The version that keeps its place from a new one, where it does.
+fn held_by(model: &TenantModel) -> Option<u64> {
+    let champion = model.report.champion.as_ref()?;
+    let name: Option<ModelName> = champion.model.parse().ok();
+    name.filter(|_| champion.holds).map(|name| name.version)
 }
 
 /// How a ranker is to be trained.
@@ -228,8 +236,17 @@ impl Trainer {
         };
         let known_until = trained_until(&tx, &model).await.map_err(retry)?;
         drop(tx);
-        let found = read(&self.artifacts, &model).await;
-        Ok(found.map(|(ranker, _)| Standing {
+        let found = self
+            .artifacts
+            .get(&model.artifact_path, &model.checksum)
+            .await;
+        let bytes = match found {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(retry(error)),
+            Err(_) => return Ok(None),
+        };
+        let ranker = std::str::from_utf8(&bytes).ok().and_then(parse);
+        Ok(ranker.map(|ranker| Standing {
             name: model.name.to_string(),
             ranker,
             known_until,
@@ -360,7 +377,7 @@ impl Trainer {
         let weighed = Weighed {
             verdict,
             reason: &model.report.reason,
-            champion_holds: model.report.champion.as_ref().is_some_and(|one| one.holds),
+            held_by: held_by(model),
         };
         let dataset = pinned.dataset.number;
         let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
@@ -430,81 +447,6 @@ impl Trainer {
             parent: Some(above.name.to_string()),
         }
     }
-}
-
-/// What the gate said of a new version.
-#[derive(Clone, Copy)]
-pub(crate) struct Weighed<'a> {
-    pub verdict: Verdict,
-    pub reason: &'a str,
-    /// The version that serves does better than the new one.
-    pub champion_holds: bool,
-}
-
-/// A version that is proven better becomes the champion. One that is not becomes the challenger, for a
-/// canary or a shadow to try, and takes the champion's place from an older one by giving it back to
-/// the tier above: the older one was fitted on less of the same history, and the new evidence speaks
-/// about it too. Where the champion does better on what came after its training, was fitted on a newer dataset, or an administrator made it serve
-/// whatever the evidence, it stays: the first is not outdone by a version that saw less, the second is not
-/// for a retrain to undo. Returns what the job says of it: whether the version serves, and why the champion
-/// stays.
-pub(crate) async fn move_aliases(
-    ctx: &TenantContext,
-    tx: &storage::TenantTx,
-    (task, version, dataset): (&TaskId, u64, u64),
-    weighed: Weighed<'_>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Outcome, JobFailure> {
-    let Weighed {
-        verdict, reason, ..
-    } = weighed;
-    let stays = match verdict {
-        Verdict::InsufficientData => None,
-        _ if weighed.champion_holds => Some("it does better on what came after its training"),
-        _ => stays(tx, task, dataset, verdict).await.map_err(retry)?,
-    };
-    let moves = match (verdict, stays) {
-        (Verdict::InsufficientData, _) => Vec::new(),
-        (_, Some(_)) => vec![(Alias::Challenger, Some(version))],
-        (Verdict::Promote, None) => {
-            vec![(Alias::Champion, Some(version)), (Alias::Challenger, None)]
-        }
-        (Verdict::Keep, None) => {
-            vec![(Alias::Champion, None), (Alias::Challenger, Some(version))]
-        }
-    };
-    let serves = moves.contains(&(Alias::Champion, Some(version)));
-    for (alias, version) in moves {
-        tx.models()
-            .set_alias(task, alias, version, reason, ctx.actor(), now)
-            .await
-            .map_err(retry)?;
-    }
-    let mut outcome = vec![("serves".to_owned(), serves.to_string())];
-    outcome.extend(stays.map(|why| ("champion_stays".to_owned(), why.to_owned())));
-    Ok(outcome)
-}
-
-/// Why a new version's evidence leaves the champion where it is, if it does.
-async fn stays(
-    tx: &storage::TenantTx,
-    task: &TaskId,
-    dataset: u64,
-    verdict: Verdict,
-) -> storage::Result<Option<&'static str>> {
-    let models = tx.models();
-    let Some(champion) = models.alias(task, Alias::Champion).await? else {
-        return Ok(None);
-    };
-    let known = models.get(task, champion).await?;
-    if known.is_some_and(|model| model.lineage.dataset > dataset) {
-        return Ok(Some("it was fitted on a newer dataset"));
-    }
-    let moves = models.events(task, Some(Alias::Champion), 1).await?;
-    let last = moves.first();
-    let by_hand = last.is_some_and(|last| last.reason.starts_with(PROMOTED));
-    let stays = by_hand && verdict == Verdict::Keep;
-    Ok(stays.then_some("an administrator promoted it"))
 }
 
 /// What a retrain says of its search: how many settings were tried, none where the history is too

@@ -279,6 +279,7 @@ async fn a_short_deadline_gets_an_answer_from_words_alone() {
     operator.ingest_rows("acme", "first", content(90)).await;
     operator.wait_indexed("acme").await;
     operator.recommend("acme", "Who knows?").await;
+    define_topic(&operator).await;
     // Long questions keep the embedding model busy until one question was late.
     let done = Arc::new(AtomicBool::new(false));
     let long = "encryption keys and their rotation ".repeat(60);
@@ -314,10 +315,61 @@ async fn a_short_deadline_gets_an_answer_from_words_alone() {
             }
         }
     }
+    let mut late_label = None;
+    for attempt in 0..200 {
+        let mut request = tonic::Request::new(v1::ClassifyRequest {
+            parent: "tenants/acme".into(),
+            task: "topic".into(),
+            text: format!("{ASK} ({attempt})"),
+            ..Default::default()
+        });
+        request.set_timeout(Duration::from_millis(250));
+        if let Ok(answer) = operator.router().classify(request).await {
+            let answer = answer.into_inner();
+            if answer.route.as_ref().unwrap().reason == "FALLBACK_DEADLINE" {
+                late_label = Some(answer);
+                break;
+            }
+        }
+    }
     done.store(true, Ordering::Relaxed);
     for task in busy {
         task.await.unwrap();
     }
     let answer = late.expect("no question was late");
     assert_eq!(answer.recommendations[0].expert_id, "sofia", "{answer:?}");
+    let answer = late_label.expect("no text was late");
+    assert_eq!(answer.predictions[0].label, "security", "{answer:?}");
+    assert!(
+        answer.method == "keywords" && answer.evidence.is_empty(),
+        "{answer:?}"
+    );
+}
+
+/// A task whose keywords can answer without any vector.
+async fn define_topic(operator: &Client) {
+    let label = |name: &str, keyword: &str| v1::task::Label {
+        name: name.into(),
+        keywords: vec![keyword.into()],
+        ..Default::default()
+    };
+    let task = v1::Task {
+        kind: v1::task::Kind::SingleLabel.into(),
+        source: Some(v1::task::Source {
+            field: v1::task::source::Field::Labels.into(),
+            prefix: "topic:".into(),
+            attribute: String::new(),
+        }),
+        labels: vec![
+            label("billing", "invoice"),
+            label("security", "encryption keys"),
+        ],
+        ..Default::default()
+    };
+    let request = v1::CreateTaskRequest {
+        parent: "tenants/acme".into(),
+        task_id: "topic".into(),
+        task: Some(task),
+    };
+    operator.training().create_task(request).await.unwrap();
 }

@@ -33,7 +33,7 @@ impl Platform {
 
     /// Says that vectors of `space` are made by what `fingerprint` stands for, from now on. None: that is
     /// what made those that are there. Else the fingerprint of what did, and nothing is changed; a space
-    /// that no tenant is in has no such past.
+    /// that no tenant is in has no such past, and of one that was never claimed the first claim is believed.
     ///
     /// # Errors
     /// The database fails.

@@ -247,7 +247,7 @@ impl ModelView {
         if let Some(report) = &self.evaluation {
             fields.push(("gain", report.gain_words(&self.tier)));
             if let Some(champion) = &report.champion {
-                fields.push(("beside", champion.words()));
+                fields.push(("champion", champion.words()));
             }
             fields.push((
                 "calibration",
@@ -285,7 +285,7 @@ impl ModelView {
     fn verdict_words(&self) -> String {
         let words = match self.verdict {
             "PROMOTE" => "proven better than the tier above",
-            "KEEP" => "not proven better than the tier above",
+            "KEEP" => "not proven better than the tier above, or than the version that served",
             "INSUFFICIENT_DATA" => "too few questions to tell",
             _ => "none",
         };
@@ -326,7 +326,7 @@ impl ChampionView {
             false => "",
         };
         format!(
-            "{:+.3} MRR against {}, which served then (95 % interval {:+.3} to {:+.3}), on the {} of \
+            "{:+.3} MRR against version {}, which served then (95 % interval {:+.3} to {:+.3}), on the {} of \
              these questions that came after that one's training{end}",
             self.gain,
             last(&self.model),
