@@ -8,8 +8,8 @@ use artifacts::{ArtifactStore, Resident as _, ResidentCache};
 use domain::cost::{Meter, Service};
 use domain::{Change, ErrorKind, TenantContext, TenantId};
 use embedding::Embedders;
-use server::ServiceError;
 use server::work::{Work, WorkBook, WorkKind};
+use server::{ServiceError, work};
 use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -57,8 +57,14 @@ impl Residents {
         if let Some(view) = self.views.get(key).await {
             return Ok(view);
         }
-        let loaded = self.views.get_or_load(key, self.reader.read(ctx, None));
-        loaded.await.map_err(|shared| {
+        // In a task of its own: a caller whose deadline passes must not make the next one begin again.
+        let (this, ctx) = (self.clone(), ctx.clone());
+        let load = async move {
+            let read = this.reader.read(&ctx, None);
+            this.views.get_or_load(ctx.tenant().as_str(), read).await
+        };
+        let loaded = tokio::spawn(work::carried(load)).await;
+        loaded.map_err(ServiceError::internal)?.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own. What an operator can
             // mend keeps its reason.
             let reason = match shared.kind() {

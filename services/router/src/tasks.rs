@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::space::AskedSpace;
 use crate::task_view::{TaskSources, TaskStamp, TaskView};
 
+/// So many texts of a task are embedded ahead of everybody's content: names of labels are that few.
+const FEW: usize = 256;
+
 /// Resident tasks, bounded in bytes. Clones are the same residents.
 #[derive(Clone)]
 pub struct ResidentTasks {
@@ -40,8 +43,14 @@ impl ResidentTasks {
         if let Some(view) = self.views.get(&key).await {
             return Ok(view);
         }
-        let load = TaskView::load(&self.sources, ctx, task, None);
-        self.views.get_or_load(&key, load).await.map_err(|shared| {
+        // In a task of its own: a caller whose deadline passes must not make the next one begin again.
+        let (this, ctx, task) = (self.clone(), ctx.clone(), task.clone());
+        let load = async move {
+            let load = TaskView::load(&this.sources, &ctx, &task, None);
+            this.views.get_or_load(&key, load).await
+        };
+        let loaded = tokio::spawn(work::carried(load)).await;
+        loaded.map_err(ServiceError::internal)?.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own.
             let reason = match shared.kind() {
                 ErrorKind::NotFound => "NOT_FOUND",
@@ -195,7 +204,14 @@ pub(crate) async fn embed_cached(
         .collect();
     if !missing.is_empty() {
         let (new, texts): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
-        let embedded = embedder.embed_passages(texts).await?;
+        let embedded = match texts.len() {
+            // Somebody waits for the task, and under load passages would wait for long.
+            ..=FEW => {
+                let embedded = embedder.embed_queries(texts).await;
+                embedded.into_iter().collect::<Result<Vec<_>, _>>()?
+            }
+            _ => embedder.embed_passages(texts).await?,
+        };
         for one in &embedded {
             work::embedded(one.tokens, one.cpu);
         }

@@ -280,14 +280,6 @@ async fn a_short_deadline_gets_an_answer_from_words_alone() {
     operator.wait_indexed("acme").await;
     operator.recommend("acme", "Who knows?").await;
     define_topic(&operator).await;
-    // What is known of the task is loaded with the first text, which takes the model, too.
-    let first = v1::ClassifyRequest {
-        parent: "tenants/acme".into(),
-        task: "topic".into(),
-        text: ASK.into(),
-        ..Default::default()
-    };
-    operator.router().classify(first).await.unwrap();
     // Long questions keep the embedding model busy until one question was late.
     let done = Arc::new(AtomicBool::new(false));
     let long = "encryption keys and their rotation ".repeat(60);
