@@ -93,13 +93,17 @@ impl Embedders {
     }
 
     /// The fingerprints of the models whose files are on this machine, by name, or why one's files cannot
-    /// be read. Reads all of them.
+    /// be read. Reads all but the default's, which were read when it was loaded.
     pub async fn fingerprints(&self) -> Vec<(&'static str, Result<String, EmbeddingError>)> {
         let shared = Arc::clone(&self.shared);
         let read = move || {
             let there = MODELS.iter().filter(|model| shared.config.has(model));
             there
                 .map(|model| {
+                    let default = shared.default.space();
+                    if model.name == default.name {
+                        return (model.name, Ok(default.fingerprint.clone()));
+                    }
                     let files = ModelFiles::read(model, &shared.config);
                     let print = files.map(|files| files.fingerprint.to_hex().to_string());
                     (model.name, print)

@@ -1,12 +1,11 @@
 //! Exams: one window's questions with all that methods need to answer them.
 
-use ndarray::s;
-
 use crate::features::{Asked, Features, Hits};
-use crate::heads::Heads;
-use crate::helpers::with_helpers;
+use crate::heads::{self, HEADS};
+use crate::helpers::{each, threads};
 use crate::online;
 use crate::ranker::Query;
+use crate::statistics::Said;
 use crate::windows::Window;
 use crate::{Retriever, Statistics};
 
@@ -22,43 +21,37 @@ pub struct Exam {
 }
 
 impl Exam {
-    /// The exam of one window.
+    /// The exam of one window; there always is one.
     #[must_use]
-    pub fn new(retriever: &Retriever<'_>, window: Window) -> Self {
-        let online = online::replay(retriever.corpus(), &[window]);
-        Self::with(retriever, window, &online[0])
+    pub fn new(retriever: &Retriever<'_>, window: Window) -> Option<Self> {
+        exams(retriever, &[window], &|_| true)?.pop()
     }
 
-    /// The same with what the online head expected of each question.
-    fn with(retriever: &Retriever<'_>, window: Window, online: &[Vec<f32>]) -> Self {
+    /// The exam of one window with what learners expected of each question.
+    fn with(retriever: &Retriever<'_>, window: Window, expected: &Expected) -> Self {
         let corpus = retriever.corpus();
         let statistics = Statistics::as_of(corpus, window.from);
         let hits = retriever.hits(&statistics, window.from, window.to);
-        let heads = Heads::fit(corpus, retriever.vectors(), window.from);
-        let questions = retriever
-            .vectors()
-            .slice_move(s![window.from..window.to, ..]);
-        let predicted = heads.predict(questions);
         let features = Features::new(corpus, &statistics);
         let candidates = features.candidates();
+        let mut said = Said::default();
         let items = &corpus.items()[window.from..window.to];
         let queries = items
             .iter()
             .zip(&hits)
             .enumerate()
             .map(|(at, (item, hits))| {
-                let heads: Vec<Vec<f32>> =
-                    predicted.iter().map(|head| head.row(at).to_vec()).collect();
+                let heads = expected.heads.each_ref().map(|head| head[at].clone());
                 let asked = Asked {
                     words: &item.words,
                     style: &item.style,
                     hits,
                     heads: &heads,
-                    online: &online[at],
+                    online: &expected.online[at],
                     area: None,
                 };
                 Query {
-                    features: features.compute(asked),
+                    features: features.compute_next(asked, &mut said),
                     candidates: candidates.clone(),
                     right: item.experts.clone(),
                     weight: 1.0,
@@ -73,6 +66,48 @@ impl Exam {
     }
 }
 
+/// What learners expected of the questions of a window, of each expert, as of the moment before it.
+#[derive(Default)]
+struct Expected {
+    online: Vec<Vec<f32>>,
+    heads: [Vec<Vec<f32>>; HEADS],
+}
+
+/// Replays all learners, each in order of time, so that few passes serve all windows; none when
+/// `go_on` said no.
+fn foresee(
+    retriever: &Retriever<'_>,
+    windows: &[Window],
+    go_on: &(dyn Fn() -> bool + Sync),
+) -> Option<Vec<Expected>> {
+    enum Made {
+        Online(Vec<Vec<Vec<f32>>>),
+        Heads(Option<Vec<heads::Foreseen>>),
+    }
+    let corpus = retriever.corpus();
+    let replay = heads::Replay::new(retriever, windows);
+    // The online head first: it takes longest.
+    let made = each(1 + replay.passes(), threads(), |at| {
+        match at.checked_sub(1) {
+            None => Made::Online(online::replay(corpus, windows)),
+            Some(pass) => Made::Heads(replay.pass(pass, go_on)),
+        }
+    });
+    let mut expected: Vec<Expected> = windows.iter().map(|_| Expected::default()).collect();
+    for made in made {
+        match made {
+            Made::Online(all) => {
+                let windows = expected.iter_mut().zip(all);
+                windows.for_each(|(expected, online)| expected.online = online);
+            }
+            Made::Heads(all) => all?
+                .into_iter()
+                .for_each(|one| expected[one.window].heads[one.head] = one.questions),
+        }
+    }
+    Some(expected)
+}
+
 /// The exams of windows, in their order, made on as many threads as there are cores. `go_on` is
 /// asked before each; none when it said no.
 pub(crate) fn exams(
@@ -80,28 +115,9 @@ pub(crate) fn exams(
     windows: &[Window],
     go_on: &(dyn Fn(usize) -> bool + Sync),
 ) -> Option<Vec<Exam>> {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    // One pass in order of time serves all windows.
-    let online = online::replay(retriever.corpus(), windows);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let made: Vec<Mutex<Option<Exam>>> = windows.iter().map(|_| Mutex::default()).collect();
-    let work = || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(window) = windows.get(at).filter(|_| go_on(at)) else {
-                return;
-            };
-            let exam = Exam::with(retriever, *window, &online[at]);
-            if let Ok(mut place) = made[at].lock() {
-                *place = Some(exam);
-            }
-        }
-    };
-    with_helpers(threads.min(windows.len()).saturating_sub(1), work);
-    made.into_iter()
-        .map(|place| place.into_inner().ok().flatten())
-        .collect()
+    let expected = foresee(retriever, windows, &|| go_on(0))?;
+    let made = each(windows.len(), threads(), |at| {
+        go_on(at).then(|| Exam::with(retriever, windows[at], &expected[at]))
+    });
+    made.into_iter().collect()
 }

@@ -6,7 +6,7 @@
 
 use crate::Corpus;
 use crate::heads::HEADS;
-use crate::statistics::{ALL_TIME, RECENT, Statistics, Vocabulary};
+use crate::statistics::{ALL_TIME, RECENT, Said, Statistics, Vocabulary};
 use crate::style::Style;
 use crate::votes::{Hybrid, Votes};
 
@@ -33,9 +33,26 @@ pub const FEATURES: [&str; 16] = [
     "the expert's profile",
 ];
 
-/// Names the features: raise it with each change of them or of their order. What was learned of others is
-/// not used.
-pub(crate) const FEATURE_SET: u32 = 3;
+/// Names the features and their order: what was learned of others is not used.
+pub(crate) const FEATURE_SET: u32 = fingerprint(&FEATURES);
+
+/// FNV-1a over the names, so that a change of features cannot be forgotten here.
+const fn fingerprint(names: &[&str]) -> u32 {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut at = 0;
+    while at < names.len() {
+        let name = names[at].as_bytes();
+        let mut byte = 0;
+        while byte <= name.len() {
+            // A name ends with a byte that no name has.
+            let value = if byte < name.len() { name[byte] } else { 0 };
+            hash = (hash ^ value as u32).wrapping_mul(0x0100_0193);
+            byte += 1;
+        }
+        at += 1;
+    }
+    hash
+}
 
 /// The feature that no history can teach when profiles are rare: its weight starts from
 /// [`PROFILE_PRIOR`] instead of zero.
@@ -117,6 +134,11 @@ impl<'a> Features<'a> {
     /// The features of every expert for a question.
     #[must_use]
     pub fn compute(&self, asked: Asked<'_>) -> FeatureMatrix {
+        self.compute_next(asked, &mut Said::default())
+    }
+
+    /// [`Features::compute`] for one of many questions: `said` is kept from one to the next.
+    pub(crate) fn compute_next(&self, asked: Asked<'_>, said: &mut Said) -> FeatureMatrix {
         let (corpus, statistics) = (self.corpus, self.statistics);
         let votes = Votes::new(corpus, statistics.items());
         let hybrid = Hybrid::new(asked.hits, statistics.items());
@@ -130,8 +152,8 @@ impl<'a> Features<'a> {
             votes.log_shares(&votes.latest(&hybrid)),
             self.head(asked.heads, 0),
             self.head(asked.heads, 1),
-            statistics.vocabulary(corpus, Vocabulary::Words, numbers),
-            statistics.vocabulary(corpus, Vocabulary::Style, tokens),
+            statistics.vocabulary(corpus, Vocabulary::Words, numbers, said),
+            statistics.vocabulary(corpus, Vocabulary::Style, tokens, said),
             asked.online.to_vec(),
             log(
                 VOTE_FLOOR,

@@ -31,4 +31,23 @@ mod tests {
     fn the_built_in_ranker_fits_the_features() {
         assert!(super::global_ranker().is_sound());
     }
+
+    #[test]
+    fn a_ranker_of_other_features_is_not_sound() {
+        let told = serde_json::to_value(super::global_ranker()).unwrap();
+        let changed = |field: &str, value: serde_json::Value| {
+            let mut other = told.clone();
+            other[field] = value;
+            serde_json::from_value::<crate::Ranker>(other)
+                .unwrap()
+                .is_sound()
+        };
+        assert!(
+            !changed("features", 3.into()),
+            "others, or in another order"
+        );
+        let mut weights = told["weights"].as_array().unwrap().clone();
+        weights.pop();
+        assert!(!changed("weights", weights.into()), "one too few");
+    }
 }

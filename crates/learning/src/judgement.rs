@@ -1,12 +1,9 @@
 //! Judging a candidate on windows that it had not seen, and how far it may move from the tier above.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crate::calibration::Calibration;
 use crate::evaluation::first_right;
 use crate::exam::Exam;
-use crate::helpers::with_helpers;
+use crate::helpers::each;
 use crate::ranker::{Query, Ranker, Scored};
 use crate::recipe::RankerRecipe;
 use crate::training::fit_each;
@@ -94,27 +91,17 @@ fn calibrations(
     otherwise: Calibration,
 ) -> [Calibration; 3] {
     const TAKEN: [fn(usize) -> bool; 3] = [|_| true, |back| back % 2 == 0, |back| back % 2 == 1];
-    let made: [Mutex<Option<Calibration>>; 3] = Default::default();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let at = next.fetch_add(1, Ordering::Relaxed)
-            && let (Some(taken), Some(made)) = (TAKEN.get(at), made.get(at))
-        {
-            let found = Calibration::fit(&shares(answers, exams, taken));
-            if let Ok(mut place) = made.lock() {
-                *place = found;
-            }
-        }
-    };
-    with_helpers(1, work);
-    made.map(|made| made.into_inner().ok().flatten().unwrap_or(otherwise))
+    let made = each(TAKEN.len(), 2, |at| {
+        Calibration::fit(&shares(answers, exams, TAKEN[at]))
+    });
+    std::array::from_fn(|at| made.get(at).copied().flatten().unwrap_or(otherwise))
 }
 
 /// The shares of the first candidates in the answers of the `taken` windows, and whether each was right.
 fn shares(
     answers: &[Vec<Vec<Scored>>],
     exams: &[Exam],
-    taken: &dyn Fn(usize) -> bool,
+    taken: fn(usize) -> bool,
 ) -> Vec<(f64, bool)> {
     let windows = answers.iter().zip(exams).enumerate();
     windows

@@ -8,7 +8,7 @@ use crate::Corpus;
 use crate::postings::Numbers;
 
 /// Words that each label's texts add to the rules.
-const WORDS: usize = 12;
+pub(crate) const WORDS: usize = 12;
 /// Weight of a word of an expert's profile: what a person has written there is meant.
 const PROFILE: f32 = 3.0;
 

@@ -93,15 +93,15 @@ impl Ranker {
             .filter_map(|(query, factor)| Some((Prepared::new(query)?, factor)))
             .collect();
         let counting = prepared.iter().map(|(query, factor)| (query, *factor));
-        Self::fit_prepared(counting.collect(), settings, None)
+        Self::fit_prepared(counting.collect(), settings, &mut Nearby::default())
     }
 
-    /// The same on prepared questions. Beginning at `start`, a ranker fitted to nearly the same questions,
-    /// takes fewer steps to the same weights.
+    /// The same on prepared questions. Going on from what was fitted to nearly the same questions takes
+    /// less time to the same weights.
     pub(crate) fn fit_prepared(
         queries: Vec<(&Prepared, f64)>,
         settings: FitSettings<'_>,
-        start: Option<&Ranker>,
+        nearby: &mut Nearby,
     ) -> Self {
         let anchor: Vec<f64> = match settings.towards {
             Some(ranker) => ranker.weights.clone(),
@@ -114,7 +114,7 @@ impl Ranker {
             anchor: &anchor,
             shrinkage: settings.shrinkage,
         };
-        let weights = loss.minimize(start.map_or(&anchor, |ranker| &ranker.weights));
+        let weights = loss.minimize(nearby);
         let calibration = settings
             .towards
             .map(|ranker| ranker.calibration)
@@ -269,59 +269,77 @@ struct Loss<'a> {
     shrinkage: f64,
 }
 
-/// Value, gradient, and Hessian (symmetric) at one point.
+/// What a fit leaves for the next one, to nearly the same questions.
+#[derive(Debug, Default)]
+pub(crate) struct Nearby {
+    weights: Option<Vec<f64>>,
+    /// The last Hessian that was made.
+    hessian: Option<Array2<f64>>,
+}
+
+/// Value and gradient at one point, and the Hessian (symmetric) where it is wanted.
 struct Point {
     value: f64,
     gradient: [f64; F],
-    hessian: Array2<f64>,
+    hessian: Option<Array2<f64>>,
 }
 
 impl Loss<'_> {
-    /// Newton's method with step halving.
-    fn minimize(&self, start: &[f64]) -> Vec<f64> {
-        let mut weights = start.to_vec();
-        let mut here = self.at(&weights);
+    /// Newton's method with step halving. A Hessian is made anew only where the last one leads astray.
+    fn minimize(&self, nearby: &mut Nearby) -> Vec<f64> {
+        let start = nearby.weights.take();
+        let mut weights = start.unwrap_or_else(|| self.anchor.to_vec());
+        let mut here = self.at(&weights, nearby.hessian.is_none());
         for _ in 0..NEWTON_STEPS {
-            let Some(step) = here.step() else {
+            let is_own = here.hessian.is_some();
+            nearby.hessian = here.hessian.take().or_else(|| nearby.hessian.take());
+            let Some(step) = here.step(nearby.hessian.as_ref()) else {
                 break;
             };
+            // Twice what a step of Newton's gains near the end.
+            let promised: f64 = step.iter().zip(here.gradient).map(|(s, g)| s * g).sum();
+            if promised <= 2e-9 * (1.0 + here.value.abs()) {
+                break;
+            }
             let mut length = 1.0;
-            let mut moved = false;
-            for _ in 0..STEP_HALVINGS {
+            let mut gained = None;
+            for _ in 0..if is_own { STEP_HALVINGS } else { 1 } {
                 let next: Vec<f64> = weights
                     .iter()
                     .zip(&step)
                     .map(|(w, s)| w - length * s)
                     .collect();
-                let there = self.at(&next);
+                let there = self.at(&next, false);
                 if there.value <= here.value {
-                    moved = here.value - there.value > 1e-9 * (1.0 + here.value.abs());
+                    gained = Some(here.value - there.value);
                     (weights, here) = (next, there);
                     break;
                 }
                 length /= 2.0;
             }
-            if !moved {
-                break;
+            match gained {
+                None if is_own => break,
+                Some(gained) if gained > 0.25 * promised => {}
+                _ => here = self.at(&weights, true),
             }
         }
+        nearby.weights = Some(weights.clone());
         weights
     }
 
-    fn at(&self, weights: &[f64]) -> Point {
+    fn at(&self, weights: &[f64], bent: bool) -> Point {
         let mut point = Point {
             value: 0.0,
             gradient: [0.0; F],
-            hessian: Array2::zeros((F, F)),
+            // A little on the diagonal keeps it invertible where a feature never varies.
+            hessian: bent.then(|| Array2::eye(F) * (self.shrinkage + 1e-9)),
         };
         for f in 0..F {
             let distance = weights[f] - self.anchor[f];
             point.value += 0.5 * self.shrinkage * distance * distance;
             point.gradient[f] = self.shrinkage * distance;
-            // A little on the diagonal keeps it invertible where a feature never varies.
-            point.hessian[[f, f]] = self.shrinkage + 1e-9;
         }
-        let mut rows = Vec::with_capacity(BLOCK + F);
+        let mut rows = Vec::new();
         for (query, factor) in &self.queries {
             point.add(query, factor * query.weight, weights, &mut rows);
             if rows.len() >= BLOCK {
@@ -335,9 +353,9 @@ impl Loss<'_> {
 
 impl Point {
     /// The Newton step: the Hessian's inverse times the gradient.
-    fn step(&self) -> Option<Vec<f64>> {
+    fn step(&self, hessian: Option<&Array2<f64>>) -> Option<Vec<f64>> {
         let gradient = Array2::from_shape_fn((F, 1), |(f, _)| self.gradient[f]);
-        let step = solve(self.hessian.clone(), &gradient)?;
+        let step = solve(hessian?.clone(), &gradient)?;
         Some(step.into_raw_vec_and_offset().0)
     }
 
@@ -373,20 +391,25 @@ impl Point {
                 mean[f] += p * value;
                 self.gradient[f] += weight * (p - truth) * value;
             }
-            let root = (weight * p).sqrt();
-            rows.extend(row.iter().map(|value| root * f64::from(*value)));
+            if self.hessian.is_some() {
+                let root = (weight * p).sqrt();
+                rows.extend(row.iter().map(|value| root * f64::from(*value)));
+            }
         }
-        for f in 0..F {
-            for g in 0..F {
-                self.hessian[[f, g]] -= weight * mean[f] * mean[g];
+        if let Some(hessian) = &mut self.hessian {
+            for f in 0..F {
+                for g in 0..F {
+                    hessian[[f, g]] -= weight * mean[f] * mean[g];
+                }
             }
         }
     }
 
     /// Adds the squares of `rows` to the Hessian, many at once.
     fn bend(&mut self, rows: &mut Vec<f64>) {
-        if let Ok(block) = ArrayView2::from_shape((rows.len() / F, F), rows) {
-            general_mat_mul(1.0, &block.t(), &block, 1.0, &mut self.hessian);
+        let block = ArrayView2::from_shape((rows.len() / F, F), rows);
+        if let (Some(hessian), Ok(block)) = (&mut self.hessian, block) {
+            general_mat_mul(1.0, &block.t(), &block, 1.0, hessian);
         }
         rows.clear();
     }

@@ -108,12 +108,59 @@ impl<'a> Retriever<'a> {
 
 /// The [`NEIGHBOURS`] best, best first, equal ones by position.
 fn best(scores: impl Iterator<Item = (usize, f32)>) -> Vec<(u32, f32)> {
-    let mut all: Vec<(u32, f32)> = scores.map(|(at, score)| (at as u32, score)).collect();
-    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    // As whole numbers, which sort several times faster. Positions fit: see `Corpus::new`.
+    let mut all: Vec<u64> = scores
+        .map(|(at, score)| (u64::from(descending(score)) << 32) | at as u64)
+        .collect();
     if all.len() > NEIGHBOURS {
-        all.select_nth_unstable_by(NEIGHBOURS - 1, order);
+        all.select_nth_unstable(NEIGHBOURS - 1);
         all.truncate(NEIGHBOURS);
     }
-    all.sort_unstable_by(order);
-    all
+    all.sort_unstable();
+    let back = |key: u64| (key as u32, ascending((key >> 32) as u32));
+    all.into_iter().map(back).collect()
+}
+
+const SIGN: u32 = 1 << 31;
+
+/// A number that is smaller for a larger score, in the order of [`f32::total_cmp`].
+fn descending(score: f32) -> u32 {
+    let bits = score.to_bits();
+    if bits & SIGN == 0 {
+        !(bits | SIGN)
+    } else {
+        bits
+    }
+}
+
+/// The score that [`descending`] made the number of.
+fn ascending(number: u32) -> f32 {
+    f32::from_bits(if number & SIGN == 0 {
+        !number & !SIGN
+    } else {
+        number
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_come_first_and_equal_ones_by_position() {
+        let scores = [0.5, -1.0, f32::MAX, 0.0, -0.0, 0.5, -f32::MAX, 1e-30];
+        let mut expected: Vec<(u32, f32)> = (0..).zip(scores).collect();
+        expected.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let bits = |found: Vec<(u32, f32)>| -> Vec<(u32, u32)> {
+            found.iter().map(|(at, s)| (*at, s.to_bits())).collect()
+        };
+        let found = best(scores.into_iter().enumerate());
+        assert_eq!(bits(found), bits(expected));
+        let many = (0..3 * NEIGHBOURS).map(|at| (at, (at % NEIGHBOURS) as f32));
+        let found = best(many);
+        assert_eq!(found.len(), NEIGHBOURS);
+        let top = NEIGHBOURS as f32 - 1.0;
+        let at = |turn: usize| (turn * NEIGHBOURS + NEIGHBOURS - 1) as u32;
+        assert_eq!(found[..3], [(at(0), top), (at(1), top), (at(2), top)]);
+    }
 }

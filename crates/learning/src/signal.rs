@@ -183,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_of_other_features_is_told_from_a_damaged_one() {
+        let signal = Signal {
+            queries: vec![nameless(&query(3, 1)).unwrap()],
+        };
+        let mut bytes = signal.to_bytes();
+        bytes[MAGIC.len()] ^= 1;
+        assert_eq!(Signal::from_bytes(&bytes), Err(SignalError::OtherFeatures));
+    }
+
+    #[test]
     fn a_question_that_nobody_was_right_for_gives_nothing() {
         assert!(nameless(&query(3, 9)).is_none());
     }

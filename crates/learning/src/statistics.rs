@@ -4,10 +4,12 @@
 //! for a month has not forgotten who answers, and a replay gives the same answers as the day it
 //! happened.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::OnceLock;
 
 use crate::keywords::{self, Rules};
-use crate::postings::Postings;
+use crate::postings::{Numbers, Postings};
 use crate::{Corpus, recency, words};
 
 /// Smoothing of an area's experts towards the tenant's, in items.
@@ -82,6 +84,14 @@ impl Vocabulary {
         }
     }
 }
+
+/// Log ratios by expert.
+type ByExpert = Box<[(u16, f32)]>;
+
+/// What the words of the questions so far say of each expert, by vocabulary: most come again in the next
+/// questions. Good for one [`Statistics`].
+#[derive(Debug, Default)]
+pub(crate) struct Said([HashMap<u32, Option<ByExpert>, BuildHasherDefault<Numbers>>; 2]);
 
 /// How much of a vocabulary was used, by whom.
 #[derive(Debug, Clone)]
@@ -217,44 +227,61 @@ impl Statistics {
         corpus: &Corpus,
         which: Vocabulary,
         words: impl Iterator<Item = u32>,
+        said: &mut Said,
     ) -> Vec<f32> {
-        let usage = match which {
-            Vocabulary::Words => &self.words,
-            Vocabulary::Style => &self.style,
-        };
-        let (postings, prior) = (which.postings(corpus), which.prior());
+        let usage = self.usage(which);
+        let said = &mut said.0[which as usize];
         let mut sums = vec![0.0_f32; usage.experts.len()];
-        let mut mass = vec![0.0_f32; usage.experts.len()];
-        let mut touched: Vec<u16> = Vec::new();
         let mut used = 0.0_f32;
         for word in words {
-            let positions = postings.before(word, self.n);
-            if positions.len() < 2 {
-                continue;
-            }
-            used += 1.0;
-            for &position in positions {
-                let decay = self.decays[0][position as usize];
-                for &expert in &corpus.items()[position as usize].experts {
-                    let sum = &mut mass[usize::from(expert)];
-                    if *sum == 0.0 {
-                        touched.push(expert);
-                    }
-                    *sum += decay;
+            let by_expert = said
+                .entry(word)
+                .or_insert_with(|| self.word_by_expert(corpus, which, word));
+            if let Some(by_expert) = by_expert {
+                used += 1.0;
+                for &(expert, ratio) in by_expert.iter() {
+                    sums[usize::from(expert)] += ratio;
                 }
-            }
-            let expected = prior * positions.len() as f32 / usage.total;
-            for expert in touched.drain(..) {
-                let at = usize::from(expert);
-                sums[at] += (std::mem::take(&mut mass[at]) / expected).ln_1p();
             }
         }
         let root = used.max(1.0).sqrt();
         for (sum, total) in sums.iter_mut().zip(&usage.experts) {
             // The part of the log ratio that is the same for each word of the question.
-            *sum = (*sum - used * (total / prior).ln_1p()) / root;
+            *sum = (*sum - used * (total / which.prior()).ln_1p()) / root;
         }
         sums
+    }
+
+    /// What one word says for each expert who used it; none where too few items have it.
+    fn word_by_expert(&self, corpus: &Corpus, which: Vocabulary, word: u32) -> Option<ByExpert> {
+        let positions = which.postings(corpus).before(word, self.n);
+        if positions.len() < 2 {
+            return None;
+        }
+        let usage = self.usage(which);
+        let mut mass = vec![0.0_f32; usage.experts.len()];
+        let mut touched: Vec<u16> = Vec::new();
+        for &position in positions {
+            let decay = self.decays[0][position as usize];
+            for &expert in &corpus.items()[position as usize].experts {
+                let sum = &mut mass[usize::from(expert)];
+                if *sum == 0.0 {
+                    touched.push(expert);
+                }
+                *sum += decay;
+            }
+        }
+        let expected = which.prior() * positions.len() as f32 / usage.total;
+        let ratio = |expert: u16| (mass[usize::from(expert)] / expected).ln_1p();
+        let all = touched.into_iter().map(|expert| (expert, ratio(expert)));
+        Some(all.collect())
+    }
+
+    fn usage(&self, which: Vocabulary) -> &Usage {
+        match which {
+            Vocabulary::Words => &self.words,
+            Vocabulary::Style => &self.style,
+        }
     }
 
     /// Smoothed share of each expert in the items that begin with this tag; recent activity when
@@ -286,7 +313,8 @@ impl Statistics {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let experts = self.last_position.len();
-        let rules = self.rules.get().map_or(0, |rules| rules.len() * 64);
+        // As large as they can become: a view is weighed before anybody asks for them.
+        let rules = experts * keywords::WORDS * 64;
         self.n * 8 + experts * 64 + self.area_shares.len() * experts * 4 + rules
     }
 }

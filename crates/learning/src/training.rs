@@ -2,8 +2,6 @@
 //! refitted on all.
 
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::{GateRules, Trial, Verdict, champion_holds, decide};
 use ndarray::ArrayView2;
@@ -13,9 +11,9 @@ use crate::calibration::Calibration;
 use crate::evaluation::{EvaluationReport, reliability};
 use crate::exam::{Exam, exams};
 use crate::gate::{TENANT_RULES, weigh};
-use crate::helpers::with_helpers;
+use crate::helpers::each;
 use crate::judgement::{Judgement, judge};
-use crate::ranker::{FitSettings, Prepared, Ranker};
+use crate::ranker::{FitSettings, Nearby, Prepared, Ranker};
 use crate::recipe::{RankerRecipe, Search, search};
 use crate::report::{against_champion, methods, slices};
 use crate::signal::Signal;
@@ -208,39 +206,26 @@ pub(crate) fn fit_each(
         shrinkage: recipe.shrinkage,
         towards: Some(towards),
     };
-    let fit = |from: usize, start: Option<&Ranker>| {
+    let fit = |from: usize, nearby: &mut Nearby| {
         let known = prepared[from..].iter().enumerate();
         let queries = known.flat_map(|(back, exam)| {
             let fading = recipe.fading.powi(back as i32);
             exam.iter().map(move |query| (query, fading))
         });
-        Ranker::fit_prepared(queries.collect(), settings, start)
+        Ranker::fit_prepared(queries.collect(), settings, nearby)
     };
     let places: Vec<usize> = (0..newest.len()).collect();
     let chains: Vec<&[usize]> = places
         .chunks(places.len().div_ceil(CHAINS).max(1))
         .collect();
-    let made: Vec<Mutex<Vec<Ranker>>> = chains.iter().map(|_| Mutex::default()).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(chain), Some(made)) = (chains.get(at), made.get(at)) else {
-                return;
-            };
-            let mut fitted: Vec<Ranker> = Vec::with_capacity(chain.len());
-            for &from in chain.iter().rev() {
-                fitted.push(fit(from, fitted.last()));
-            }
-            fitted.reverse();
-            if let Ok(mut place) = made.lock() {
-                *place = fitted;
-            }
-        }
-    };
-    with_helpers(chains.len().saturating_sub(1), work);
-    let fitted = made.into_iter().map(Mutex::into_inner);
-    fitted.flat_map(Result::unwrap_or_default).collect()
+    let fitted = each(chains.len(), CHAINS, |at| {
+        let mut nearby = Nearby::default();
+        let oldest_first = chains[at].iter().rev();
+        let mut fitted: Vec<Ranker> = oldest_first.map(|&from| fit(from, &mut nearby)).collect();
+        fitted.reverse();
+        fitted
+    });
+    fitted.concat()
 }
 
 fn report(

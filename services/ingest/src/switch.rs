@@ -95,7 +95,8 @@ impl SpaceSwitcher {
         let claimed = self.store.platform().claim_space(wanted, made_by).await;
         if claimed.map_err(retry)?.is_some() {
             return Err(JobFailure::Fail(format!(
-                "the files of {wanted} are not those that other tenants' vectors were made with"
+                "the files of {wanted} are not those that other tenants' vectors were made with: an operator \
+                 has to put the former files back"
             )));
         }
         let tx = self.store.begin(ctx).await.map_err(retry)?;

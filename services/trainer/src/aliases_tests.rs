@@ -1,66 +1,21 @@
 //! The champion's place on a real store.
 
-use domain::{Lineage, TenantId, TenantSettings, VerticalId};
-use storage::{NewModel, NewTenant, StorageConfig, Store};
-
 use super::*;
+use crate::test_store::{TestStore, day, found_better};
 
 struct World {
-    store: Store,
-    ctx: TenantContext,
-    _folder: tempfile::TempDir,
-}
-
-fn now() -> chrono::DateTime<chrono::Utc> {
-    chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    at: TestStore,
 }
 
 impl World {
     /// A tenant with three versions, of which the first serves because it was proven better.
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StorageConfig {
-            url: format!("sqlite://{}", folder.path().join("store.db").display()),
-            max_connections: 4,
-        };
-        let store = Store::open(&config).await.unwrap();
-        let id = TenantId::parse("acme").unwrap();
-        let tenant = NewTenant {
-            id: id.clone(),
-            display_name: String::new(),
-            vertical: VerticalId::parse("software").unwrap(),
-            settings: TenantSettings::default(),
-        };
-        let platform = store.platform();
-        platform.create_tenant(tenant, "ops", now()).await.unwrap();
-        let world = Self {
-            store,
-            ctx: TenantContext::for_background_work(&id, "test"),
-            _folder: folder,
-        };
+        let at = TestStore::new().await;
         for version in 1..=3 {
-            let new = NewModel {
-                task: TaskId::experts(),
-                version,
-                artifact_path: format!("{version}.json"),
-                checksum: String::new(),
-                size: 0,
-                lineage: Lineage {
-                    dataset: version,
-                    dataset_hash: String::new(),
-                    code_version: String::new(),
-                    seed: 17,
-                    space: String::new(),
-                    parameters: Vec::new(),
-                    parent: None,
-                },
-                verdict: Verdict::Promote,
-                report: String::new(),
-            };
-            let tx = world.store.begin(&world.ctx).await.unwrap();
-            tx.models().insert(new, now()).await.unwrap();
-            tx.commit().await.unwrap();
+            let new = found_better(&TaskId::experts(), version, format!("{version}.json"));
+            at.register(new, day(0)).await;
         }
+        let world = Self { at };
         world.weighed(1, Verdict::Promote, None).await;
         world
     }
@@ -72,7 +27,7 @@ impl World {
         verdict: Verdict,
         held_by: Option<u64>,
     ) -> (Outcome, [Option<u64>; 2]) {
-        let tx = self.store.begin(&self.ctx).await.unwrap();
+        let tx = self.at.tx().await;
         let task = TaskId::experts();
         let weighed = Weighed {
             verdict,
@@ -80,7 +35,7 @@ impl World {
             held_by,
         };
         let of = (&task, version, version);
-        let said = move_aliases(&self.ctx, &tx, of, weighed, now()).await;
+        let said = move_aliases(&self.at.ctx, &tx, of, weighed, day(0)).await;
         let champion = tx.models().alias(&task, Alias::Champion).await.unwrap();
         let challenger = tx.models().alias(&task, Alias::Challenger).await.unwrap();
         tx.commit().await.unwrap();

@@ -18,6 +18,8 @@ mod scope;
 mod spaces;
 mod task_report;
 mod tasks;
+#[cfg(test)]
+mod test_store;
 mod tiers;
 mod trainer;
 mod upkeep;

@@ -1,48 +1,27 @@
 //! Pruning on a real store and real files.
 
-use domain::{
-    ExpertId, INPUTS, Lineage, RoutingPolicy, TenantId, TenantSettings, Verdict, VerticalId,
-};
-use storage::{Answer, NewModel, NewTenant, StorageConfig};
+use domain::{ExpertId, INPUTS, RoutingPolicy, VerticalId};
+use storage::{Answer, NewModel};
 
 use super::*;
+use crate::test_store::{TestStore, day, found_better};
 
 struct World {
+    at: TestStore,
     pruner: Pruner,
-    ctx: TenantContext,
     files: std::path::PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-fn day(day: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::days(day)
 }
 
 impl World {
     /// A tenant, at noon of day 100.
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("store.db").display());
-        let config = StorageConfig {
-            url,
-            max_connections: 4,
-        };
-        let store = Store::open(&config).await.unwrap();
-        let id = TenantId::parse("acme").unwrap();
-        let tenant = NewTenant {
-            id: id.clone(),
-            display_name: String::new(),
-            vertical: VerticalId::parse("software").unwrap(),
-            settings: TenantSettings::default(),
-        };
-        let platform = store.platform();
-        platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
-        let files = folder.path().join("models");
+        let at = TestStore::new().await;
+        let files = at.folder.path().join("models");
         let config = artifacts::ArtifactsConfig {
             path: files.clone(),
         };
         let pruner = Pruner {
-            store,
+            store: at.store.clone(),
             artifacts: ArtifactStore::open(&config).unwrap(),
             clock: Clock::new(|| day(100)),
             retention: RetentionSection {
@@ -50,27 +29,22 @@ impl World {
                 ..RetentionSection::default()
             },
         };
-        Self {
-            pruner,
-            ctx: TenantContext::for_background_work(&id, "test"),
-            files,
-            _folder: folder,
-        }
+        Self { at, pruner, files }
     }
 
     async fn tx(&self) -> TenantTx {
-        self.pruner.store.begin(&self.ctx).await.unwrap()
+        self.at.tx().await
     }
 
     /// Registers a version of `task` that was made on that day, with its file.
     async fn version(&self, task: &str, version: u64, made: i64) {
         let task = TaskId::parse(task).unwrap();
-        let owner = ModelOwner::Tenant(self.ctx.tenant().clone());
+        let owner = ModelOwner::Tenant(self.at.ctx.tenant().clone());
         let new = self.stored(&owner, &task, version).await;
         let tx = self.tx().await;
         tx.inputs().put("inputs", "{}", day(made)).await.unwrap();
-        tx.models().insert(new, day(made)).await.unwrap();
         tx.commit().await.unwrap();
+        self.at.register(new, day(made)).await;
     }
 
     async fn stored(&self, owner: &ModelOwner, task: &TaskId, version: u64) -> NewModel {
@@ -83,24 +57,11 @@ impl World {
         let bytes = format!("artifact {version}").into_bytes();
         let put = self.pruner.artifacts.put(&path, bytes.into()).await;
         let put = put.unwrap();
-        NewModel {
-            task: task.clone(),
-            version,
-            artifact_path: path,
-            checksum: put.checksum,
-            size: put.size,
-            lineage: Lineage {
-                dataset: 1,
-                dataset_hash: String::new(),
-                code_version: String::new(),
-                seed: 17,
-                space: String::new(),
-                parameters: vec![(INPUTS.to_owned(), "inputs".to_owned())],
-                parent: None,
-            },
-            verdict: Verdict::Promote,
-            report: String::new(),
-        }
+        let mut new = found_better(task, version, path);
+        new.checksum = put.checksum;
+        new.size = put.size;
+        new.lineage.parameters = vec![(INPUTS.to_owned(), "inputs".to_owned())];
+        new
     }
 
     async fn champion(&self, version: Option<u64>, reason: &str) {
@@ -127,7 +88,7 @@ impl World {
     }
 
     async fn prune(&self, payload: PrunePayload) -> Pruned {
-        self.pruner.tenant(&self.ctx, &payload).await.unwrap()
+        self.pruner.tenant(&self.at.ctx, &payload).await.unwrap()
     }
 }
 

@@ -1,0 +1,75 @@
+//! A real store with one tenant, for tests.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Lineage, TaskId, TenantContext, TenantId, TenantSettings, Verdict, VerticalId};
+use storage::{NewModel, NewTenant, StorageConfig, Store, TenantTx};
+
+/// A store in a folder that goes with it, and its tenant `acme` in the vertical `software`.
+pub struct TestStore {
+    pub store: Store,
+    pub ctx: TenantContext,
+    pub folder: tempfile::TempDir,
+}
+
+/// That many days after the tests' first.
+pub fn day(day: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::days(day)
+}
+
+impl TestStore {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StorageConfig {
+            url: format!("sqlite://{}", folder.path().join("store.db").display()),
+            max_connections: 4,
+        };
+        let store = Store::open(&config).await.unwrap();
+        let id = TenantId::parse("acme").unwrap();
+        let tenant = NewTenant {
+            id: id.clone(),
+            display_name: String::new(),
+            vertical: VerticalId::parse("software").unwrap(),
+            settings: TenantSettings::default(),
+        };
+        let platform = store.platform();
+        platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
+        Self {
+            store,
+            ctx: TenantContext::for_background_work(&id, "test"),
+            folder,
+        }
+    }
+
+    pub async fn tx(&self) -> TenantTx {
+        self.store.begin(&self.ctx).await.unwrap()
+    }
+
+    /// Registers a version of the tenant's.
+    pub async fn register(&self, new: NewModel, made: DateTime<Utc>) {
+        let tx = self.tx().await;
+        tx.models().insert(new, made).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+/// What a training registers: a version that was found better, with a file of that name.
+pub fn found_better(task: &TaskId, version: u64, artifact_path: String) -> NewModel {
+    NewModel {
+        task: task.clone(),
+        version,
+        artifact_path,
+        checksum: String::new(),
+        size: 0,
+        lineage: Lineage {
+            dataset: version,
+            dataset_hash: String::new(),
+            code_version: String::new(),
+            seed: 17,
+            space: String::new(),
+            parameters: Vec::new(),
+            parent: None,
+        },
+        verdict: Verdict::Promote,
+        report: String::new(),
+    }
+}
