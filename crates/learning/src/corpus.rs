@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::{Expert, ExpertId, Item};
 
+use crate::helpers::{each, threads};
 use crate::postings::Postings;
 use crate::style::{self, Style};
 use crate::words;
@@ -95,10 +96,12 @@ impl Corpus {
             corpus.experts.push(expert.id.clone());
             corpus.profiles.push(words::count(&expert.profile));
         }
-        for document in documents
+        let documents: Vec<Document<'_>> = documents
             .into_iter()
             .filter(|document| !document.experts.is_empty())
-        {
+            .collect();
+        let texts = read(&documents);
+        for (document, (words, style)) in documents.into_iter().zip(texts) {
             let mut item_experts = Vec::with_capacity(document.experts.len());
             for expert in document.experts {
                 let number = match numbers.get(expert) {
@@ -121,8 +124,8 @@ impl Corpus {
                 point: document.point,
                 experts: item_experts,
                 area,
-                words: words::count(document.text),
-                style: style::read(document.text),
+                words,
+                style,
                 occurred_at: document.occurred_at,
             };
             corpus.note(&item, position);
@@ -247,4 +250,18 @@ impl Corpus {
 
 fn next(len: usize) -> Result<u16, CorpusError> {
     u16::try_from(len).map_err(|_| CorpusError::TooManyExperts)
+}
+
+/// The words and the style of each text.
+fn read(documents: &[Document<'_>]) -> impl Iterator<Item = (Vec<(u32, f32)>, Style)> + use<> {
+    /// Fewer are not worth a thread.
+    const CHUNK: usize = 512;
+    let chunks: Vec<&[Document<'_>]> = documents.chunks(CHUNK).collect();
+    let read = each(chunks.len(), threads(), |at| {
+        let texts = chunks[at].iter().map(|document| document.text);
+        texts
+            .map(|text| (words::count(text), style::read(text)))
+            .collect::<Vec<_>>()
+    });
+    read.into_iter().flatten()
 }

@@ -3,7 +3,7 @@
 use crate::calibration::Calibration;
 use crate::evaluation::first_right;
 use crate::exam::Exam;
-use crate::helpers::each;
+use crate::helpers::{each, threads};
 use crate::ranker::{Query, Ranker, Scored};
 use crate::recipe::RankerRecipe;
 use crate::training::fit_each;
@@ -51,16 +51,13 @@ pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -
     }
     let mut plain = incumbent.clone();
     plain.calibration = Calibration::default();
-    let by_share: Vec<Judgement> = SHARES
-        .iter()
-        .map(|&share| {
-            let candidates: Vec<Ranker> = fitted
-                .iter()
-                .map(|ranker| plain.towards(ranker, share))
-                .collect();
-            ask(exams, &candidates, &plain, share)
-        })
-        .collect();
+    let by_share = each(SHARES.len(), threads(), |at| {
+        let between = fitted
+            .iter()
+            .map(|ranker| plain.towards(ranker, SHARES[at]));
+        let candidates: Vec<Ranker> = between.collect();
+        ask(exams, &candidates, &plain, SHARES[at])
+    });
     let gain = |made: &Judgement| -> f64 {
         let gains = made
             .pairs
@@ -91,7 +88,7 @@ fn calibrations(
     otherwise: Calibration,
 ) -> [Calibration; 3] {
     const TAKEN: [fn(usize) -> bool; 3] = [|_| true, |back| back % 2 == 0, |back| back % 2 == 1];
-    let made = each(TAKEN.len(), 2, |at| {
+    let made = each(TAKEN.len(), threads(), |at| {
         Calibration::fit(&shares(answers, exams, TAKEN[at]))
     });
     std::array::from_fn(|at| made.get(at).copied().flatten().unwrap_or(otherwise))

@@ -5,6 +5,7 @@ use crate::baselines::Baseline;
 use crate::evaluation::{AgainstChampion, MethodReport, SliceReport, metrics};
 use crate::exam::Exam;
 use crate::gate::weigh;
+use crate::helpers::{each, threads};
 use crate::judgement::{Judgement, reciprocal};
 use crate::ranker::{Query, Scored};
 use crate::statistics::ALL_TIME;
@@ -37,18 +38,14 @@ pub(crate) fn methods(
         let experts = |answer: &Vec<Scored>| answer.iter().map(|one| one.expert).collect();
         answers.iter().flatten().map(experts).collect()
     };
+    let answered = each(judged.len(), threads(), |at| {
+        Baseline::ALL.map(|baseline| ask(baseline, corpus, &judged[at]))
+    });
     let mut all: Vec<MethodReport> = Baseline::ALL
         .into_iter()
-        .map(|baseline| {
-            let answers = judged.iter().flat_map(|exam| {
-                let items = corpus.items()[exam.statistics.items()..].iter();
-                let asked = exam.queries.iter().zip(&exam.hits).zip(items);
-                asked.map(move |((query, hits), item)| {
-                    let known = (corpus, &exam.statistics);
-                    let ranked = baseline.rank(known, &item.words, hits, &query.candidates);
-                    ranked.into_iter().map(|(expert, _)| expert).collect()
-                })
-            });
+        .enumerate()
+        .map(|(which, baseline)| {
+            let answers = answered.iter().flat_map(|answers| answers[which].clone());
             report(baseline.name(), "baseline", answers.collect())
         })
         .collect();
@@ -63,6 +60,19 @@ pub(crate) fn methods(
         order(&judgement.answers),
     ));
     all
+}
+
+/// The experts that a baseline answers each question of a window with, best first.
+fn ask(baseline: Baseline, corpus: &Corpus, exam: &Exam) -> Vec<Vec<usize>> {
+    let items = corpus.items()[exam.statistics.items()..].iter();
+    let asked = exam.queries.iter().zip(&exam.hits).zip(items);
+    asked
+        .map(|((query, hits), item)| {
+            let known = (corpus, &exam.statistics);
+            let ranked = baseline.rank(known, &item.words, hits, &query.candidates);
+            ranked.into_iter().map(|(expert, _)| expert).collect()
+        })
+        .collect()
 }
 
 /// The candidate and the version that serves, on the judged questions that came after that one's
