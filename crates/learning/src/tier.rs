@@ -15,7 +15,7 @@ use crate::training::fit_signals;
 /// Groups of tenants that are left out in turn.
 const GROUPS: usize = 6;
 /// The pull of a vertical's weights towards the global ones, in questions.
-const VERTICAL_SHRINKAGE: f64 = 25.0;
+const VERTICAL_SHRINKAGE: f64 = 100.0;
 
 /// Which tier is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
