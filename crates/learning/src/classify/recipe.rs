@@ -143,15 +143,6 @@ pub(super) const STEPS: usize = 12;
 
 /// The pulls that are tried for numbers; the best on held-out rows is taken.
 pub(super) const VALUE_PULLS: [f64; 3] = [1.0, 3.0, 10.0];
-/// Windows of the newest rows that numbers are judged on, and the share of the rows in each.
-pub(super) const VALUE_WINDOWS: usize = 4;
-const VALUE_WINDOW: f64 = 0.12;
-
-/// Rows in one of the windows that numbers are judged on.
-pub(super) fn value_window(rows: usize) -> usize {
-    ((rows as f64 * VALUE_WINDOW) as usize).max(1)
-}
-
 /// Rounds of the solver for numbers.
 pub(super) const VALUE_ROUNDS: usize = 40;
 /// Steps that the solver remembers.

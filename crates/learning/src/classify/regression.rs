@@ -6,9 +6,10 @@
 //! the factor that does best on held-out rows: at worst the median is answered.
 
 use domain::{HeadRules, Target, TaskKind, decide_head};
-use ndarray::{Array2, Axis, s};
+use ndarray::Axis;
 
 use super::decision::Decision;
+use super::folds::folds;
 use super::head::{Head, HeadParts, ValueScale};
 use super::linear::{Fit, Linear, Truth, softmax};
 use super::measure;
@@ -56,28 +57,66 @@ pub(super) fn train(
     );
     let mut rows = Rows::new(&vectors * recipe::VALUE_DENSE_SCALE, terms.width());
     texts.iter().for_each(|text| rows.push(&terms.row(text)));
-    let go_on = || {
-        progress(
-            0.5,
-            "fitting on what came before, judging on what came after",
-        )
-    };
-    let held = HeldOut::ask(&rows, &vectors, &values, &go_on)?;
-    let (pull, trust) = held.best(|_| true);
-    // The factor was chosen on the same rows; one chosen on other windows is what is reported.
-    let halves = [1, 0].map(|half| held.best(|window| window % 2 == half));
-    let predicted: Vec<f64> = held
-        .rows
-        .iter()
-        .map(|row| {
-            let (pull, trust) = halves[row.window % 2];
-            row.middle + trust * row.apart[pull]
+    let turns = recipe::folds(kept.len());
+    let fold_of = folds(
+        &texts.iter().map(|text| (*text, 0)).collect::<Vec<_>>(),
+        turns,
+    );
+
+    // How far each prediction lies from the middle of the values that it was learned from.
+    let mut apart = vec![vec![0.0; kept.len()]; recipe::VALUE_PULLS.len()];
+    let mut simple = [vec![0.0; kept.len()], vec![0.0; kept.len()]];
+    let mut middles = Vec::with_capacity(turns);
+    let go_on = || progress(0.5, "fitting on parts, judging on the rest");
+    for turn in 0..turns {
+        let of = |held: bool| -> Vec<usize> {
+            (0..kept.len())
+                .filter(|&at| (fold_of[at] == turn) == held)
+                .collect()
+        };
+        let (held, known) = (of(true), of(false));
+        let known_values: Vec<f64> = known.iter().map(|&at| values[at]).collect();
+        let (steps, middle) = (Steps::new(&known_values), middle(&known_values));
+        let (own, asked) = (rows.select(&known), rows.select(&held));
+        for (pull, apart) in recipe::VALUE_PULLS.iter().zip(&mut apart) {
+            let linear = fit(&own, &known_values, &steps, *pull, &go_on)?;
+            for (&at, scores) in held.iter().zip(linear.scores(&asked).outer_iter()) {
+                let mut shares = scores.to_vec();
+                softmax(&mut shares);
+                apart[at] = steps.middle(&shares) - middle;
+            }
+        }
+        let similar = vectors
+            .select(Axis(0), &held)
+            .dot(&vectors.select(Axis(0), &known).t());
+        for (&at, similar) in held.iter().zip(similar.outer_iter()) {
+            let near = nearest(similar.iter().copied());
+            let votes = near.iter().map(|&(s, at)| (s, known_values[at]));
+            simple[0][at] = knn_value(votes).unwrap_or(middle);
+            simple[1][at] = middle;
+        }
+        middles.push(middle);
+    }
+    let middles: Vec<f64> = fold_of.iter().map(|&fold| middles[fold]).collect();
+    let (pull, trust) = best(&apart, &middles, &values);
+    // The factor was chosen on the same rows; one chosen on the others is what is reported.
+    let halves = [0, 1].map(|half| {
+        let keep: Vec<usize> = (0..kept.len())
+            .filter(|&at| fold_of[at] % 2 != half)
+            .collect();
+        let pick = |from: &[f64]| keep.iter().map(|&at| from[at]).collect::<Vec<f64>>();
+        let part: Vec<Vec<f64>> = apart.iter().map(|one| pick(one)).collect();
+        best(&part, &pick(&middles), &pick(&values))
+    });
+    let predicted: Vec<f64> = (0..kept.len())
+        .map(|at| {
+            let (pull, trust) = halves[fold_of[at] % 2];
+            middles[at] + trust * apart[pull][at]
         })
         .collect();
     let steps = Steps::new(&values);
     let linear = fit(&rows, &values, &steps, recipe::VALUE_PULLS[pull], &go_on)?;
-    let told = held.rows.iter().zip(&predicted);
-    let mut residuals: Vec<f64> = told.map(|(row, said)| row.value - said).collect();
+    let mut residuals: Vec<f64> = values.iter().zip(&predicted).map(|(v, p)| v - p).collect();
     residuals.sort_unstable_by(f64::total_cmp);
     let quantile = |q: f64| residuals[((residuals.len() - 1) as f64 * q).round() as usize];
     let outside = (1.0 - recipe::INTERVAL) / 2.0;
@@ -88,7 +127,7 @@ pub(super) fn train(
         below: quantile(outside).min(0.0),
         above: quantile(1.0 - outside).max(0.0),
     };
-    let report = report(input, &kept, &held, &predicted);
+    let report = report(input, &kept, &values, &predicted, &simple);
     let parts = HeadParts {
         kind: TaskKind::Regression,
         labels: Vec::new(),
@@ -131,99 +170,30 @@ fn middle(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// The newest rows, each predicted from what came before its window (rolling origin: Tashman, 2000). What
-/// people give numbers to changes with time; rows held out by chance are easier than those that will come.
-struct HeldOut {
-    rows: Vec<HeldRow>,
-}
-
-struct HeldRow {
-    value: f64,
-    /// Counted from the newest.
-    window: usize,
-    /// The middle of the values before the window.
-    middle: f64,
-    /// How far from it each pull's prediction lies.
-    apart: [f64; recipe::VALUE_PULLS.len()],
-    neighbours: f64,
-}
-
-impl HeldOut {
-    /// Predicts each window's rows; `values` are in order of time.
-    fn ask(
-        rows: &Rows,
-        vectors: &Array2<f32>,
-        values: &[f64],
-        go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Self, TaskTrainError> {
-        let length = recipe::value_window(values.len());
-        let mut made = Vec::new();
-        for window in 0..recipe::VALUE_WINDOWS {
-            let to = values.len() - window * length;
-            let from = to - length;
-            let (known, held): (Vec<usize>, Vec<usize>) =
-                ((0..from).collect(), (from..to).collect());
-            let (steps, middle) = (Steps::new(&values[..from]), middle(&values[..from]));
-            let (own, asked) = (rows.select(&known), rows.select(&held));
-            let mut apart = vec![[0.0; recipe::VALUE_PULLS.len()]; length];
-            for (which, pull) in recipe::VALUE_PULLS.iter().enumerate() {
-                let linear = fit(&own, &values[..from], &steps, *pull, go_on)?;
-                for (apart, scores) in apart.iter_mut().zip(linear.scores(&asked).outer_iter()) {
-                    let mut shares = scores.to_vec();
-                    softmax(&mut shares);
-                    apart[which] = steps.middle(&shares) - middle;
-                }
-            }
-            let history = vectors.slice(s![..from, ..]);
-            let similar = vectors.slice(s![from..to, ..]).dot(&history.t());
-            for ((at, apart), similar) in held.into_iter().zip(apart).zip(similar.outer_iter()) {
-                let near = nearest(similar.iter().copied());
-                let votes = near.iter().map(|&(s, at)| (s, values[at]));
-                made.push(HeldRow {
-                    value: values[at],
-                    window,
-                    middle,
-                    apart,
-                    neighbours: knn_value(votes).unwrap_or(middle),
-                });
+/// The pull, and how far to trust predictions, with the smallest mean absolute error.
+fn best(apart: &[Vec<f64>], middles: &[f64], values: &[f64]) -> (usize, f64) {
+    let mut found = (0, 0.0, f64::INFINITY);
+    for (pull, apart) in apart.iter().enumerate() {
+        for step in 0..=TRUSTS {
+            let trust = 1.2 * step as f64 / TRUSTS as f64;
+            let error: f64 = (0..values.len())
+                .map(|at| (values[at] - middles[at] - trust * apart[at]).abs())
+                .sum();
+            if error < found.2 {
+                found = (pull, trust, error);
             }
         }
-        Ok(Self { rows: made })
     }
-
-    /// The pull, and how far to trust predictions, with the smallest mean absolute error in the windows that
-    /// are `taken`. They are not trusted at all where that is no better than the middle by more than one
-    /// standard error (Breiman and others, 1984).
-    fn best(&self, taken: impl Fn(usize) -> bool) -> (usize, f64) {
-        let rows: Vec<&HeldRow> = self.rows.iter().filter(|row| taken(row.window)).collect();
-        let error = |row: &HeldRow, pull: usize, trust: f64| {
-            (row.value - row.middle - trust * row.apart[pull]).abs()
-        };
-        let mut found = (0, 0.0, f64::INFINITY);
-        for pull in 0..recipe::VALUE_PULLS.len() {
-            for step in 0..=TRUSTS {
-                let trust = 1.2 * step as f64 / TRUSTS as f64;
-                let sum: f64 = rows.iter().map(|row| error(row, pull, trust)).sum();
-                if sum < found.2 {
-                    found = (pull, trust, sum);
-                }
-            }
-        }
-        let (pull, trust, _) = found;
-        let gains = rows
-            .iter()
-            .map(|row| error(row, pull, 0.0) - error(row, pull, trust));
-        let gains: Vec<f64> = gains.collect();
-        let n = gains.len().max(1) as f64;
-        let mean = gains.iter().sum::<f64>() / n;
-        let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / n;
-        let is_clear = mean > (variance / n).sqrt();
-        (pull, if is_clear { trust } else { 0.0 })
-    }
+    (found.0, found.1)
 }
 
-fn report(input: &TaskInput<'_>, kept: &[usize], held: &HeldOut, predicted: &[f64]) -> TaskReport {
-    let values: Vec<f64> = held.rows.iter().map(|row| row.value).collect();
+fn report(
+    input: &TaskInput<'_>,
+    kept: &[usize],
+    values: &[f64],
+    predicted: &[f64],
+    simple: &[Vec<f64>; 2],
+) -> TaskReport {
     let errors = |said: &[f64]| -> Vec<f64> {
         values
             .iter()
@@ -231,11 +201,7 @@ fn report(input: &TaskInput<'_>, kept: &[usize], held: &HeldOut, predicted: &[f6
             .map(|(v, p)| (v - p).abs())
             .collect()
     };
-    let n = values.len().max(1) as f64;
-    let simple = [
-        held.rows.iter().map(|row| row.neighbours).collect(),
-        held.rows.iter().map(|row| row.middle).collect::<Vec<f64>>(),
-    ];
+    let n = values.len() as f64;
     let scores = |name: &str, role: &str, errors: &[f64]| MethodScores {
         method: name.to_owned(),
         role: role.to_owned(),
@@ -253,7 +219,7 @@ fn report(input: &TaskInput<'_>, kept: &[usize], held: &HeldOut, predicted: &[f6
         .collect();
     let best = usize::from(methods[1].mean_absolute_error < methods[0].mean_absolute_error);
     // Where a simple method is never wrong, any error would be an infinite share of its own.
-    let center = middle(&values);
+    let center = middle(values);
     let spread = values.iter().map(|v| (v - center).abs()).sum::<f64>() / n;
     let unit = methods[best].mean_absolute_error.max(0.01 * spread);
     methods.push(scores("head", "candidate", &own));
@@ -266,7 +232,7 @@ fn report(input: &TaskInput<'_>, kept: &[usize], held: &HeldOut, predicted: &[f6
     let (verdict, reason) = decide_head(&HeadRules::default(), &evidence, named[best]);
     TaskReport {
         rows: values.len() as u64,
-        examples: kept.len() as u64,
+        examples: values.len() as u64,
         corrections: kept
             .iter()
             .filter(|at| input.examples[**at].corrected)

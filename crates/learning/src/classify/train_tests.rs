@@ -247,32 +247,6 @@ fn numbers_are_learned_and_noise_falls_back_to_the_middle() {
 }
 
 #[test]
-fn numbers_that_texts_told_once_only_are_answered_by_the_middle() {
-    let (mut examples, vectors) = examples(240);
-    for (at, example) in examples.iter_mut().enumerate() {
-        let value = if at < 120 {
-            [1.0, 5.0, 20.0][at % 3]
-        } else {
-            5.0
-        };
-        example.target = Target::Value(value);
-    }
-    let model = train(&task(TaskKind::Regression), &examples, &vectors).unwrap();
-    let of = |name: &str| {
-        let found = model.report.methods.iter().find(|m| m.method == name);
-        found.unwrap().mean_absolute_error
-    };
-    assert_eq!(of("head"), of("median"), "{:?}", model.report.methods);
-    for (at, text) in ["the vpn is down", "the help desk hours"]
-        .into_iter()
-        .enumerate()
-    {
-        let answer = model.head.answer(text, &vectors.row(at).to_vec(), None);
-        assert_eq!(answer.value.unwrap().value, 5.0);
-    }
-}
-
-#[test]
 fn too_little_has_a_clear_outcome() {
     let (mut examples, vectors) = examples(40);
     let single = task(TaskKind::SingleLabel);

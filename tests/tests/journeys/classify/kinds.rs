@@ -60,10 +60,11 @@ async fn several_labels_and_numbers_are_predicted_too() {
         .into_inner()
         .model
         .unwrap();
-    let report = model.classification.unwrap();
-    assert_eq!(report.examples, 159, "one value is no number");
-    // Four windows of 12 %.
-    assert_eq!(report.rows, 76);
+    assert_eq!(
+        model.classification.unwrap().rows,
+        159,
+        "one value is no number"
+    );
     // The head itself, whether it serves or not.
     let answer = ask(&operator, "points", text, &job.outcome["model"]).await;
     assert_eq!(answer.method, "head");
