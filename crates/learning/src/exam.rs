@@ -86,7 +86,7 @@ fn foresee(
     }
     let corpus = retriever.corpus();
     let replay = heads::Replay::new(retriever, windows);
-    // The online head first: it takes longest.
+    // The online head first: it is one long pass, and the others fill in beside it.
     let made = each(1 + replay.passes(), threads(), |at| {
         match at.checked_sub(1) {
             None => Made::Online(online::replay(corpus, windows)),

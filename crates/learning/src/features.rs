@@ -36,7 +36,8 @@ pub const FEATURES: [&str; 16] = [
 /// Names the features and their order: what was learned of others is not used.
 pub(crate) const FEATURE_SET: u32 = fingerprint(&FEATURES);
 
-/// FNV-1a over the names, so that a change of features cannot be forgotten here.
+/// FNV-1a over the names, so that a change of features or of their order cannot be forgotten here. One that is
+/// computed in another way needs another name.
 const fn fingerprint(names: &[&str]) -> u32 {
     let mut hash: u32 = 0x811c_9dc5;
     let mut at = 0;
