@@ -199,6 +199,9 @@ async fn one(
         time(training),
         of(&own),
     ));
+    if let Some(model) = model.filter(|_| verdict != "PROMOTE") {
+        println!("    {}", model.verdict_reason);
+    }
     measured.known += customer.known.len();
     measured.training += training;
     measured.customers += 1;

@@ -8,7 +8,7 @@ use super::head::{Head, HeadParts};
 use super::linear::Linear;
 
 /// Changes when the parts do: what has another form does not serve, and is trained anew.
-const FORMAT: &str = "tenantry head 2";
+const FORMAT: &str = "tenantry head 3";
 
 #[derive(Serialize, Deserialize)]
 struct Header {

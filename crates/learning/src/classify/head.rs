@@ -8,6 +8,7 @@ use super::evidence::{Beside, LabelNames, weigh};
 use super::linear::{Linear, sigmoid, softmax};
 use super::logit::Logit;
 use super::rows::one;
+use super::shape::{MEASURES, Shape};
 use super::steps::Steps;
 use super::terms::Terms;
 
@@ -37,6 +38,8 @@ pub(super) struct HeadParts {
     /// What else counts beside the head's own probabilities, where a text has several labels.
     pub mix: Option<Logit>,
     pub terms: Terms,
+    /// What else is measured of a text, where it counts.
+    pub shape: Option<Shape>,
     pub decision: Decision,
     pub value: Option<ValueScale>,
 }
@@ -58,10 +61,12 @@ impl Head {
             TaskKind::Regression => parts.value.as_ref()?.steps.len(),
             TaskKind::SingleLabel | TaskKind::MultiLabel => parts.labels.len(),
         };
+        let measures = parts.shape.as_ref().map_or(0, |_| MEASURES);
         let sound = outputs == wanted
             && linear.bias.len() == outputs
-            && features == parts.dimensions + parts.terms.width()
+            && features == parts.dimensions + measures + parts.terms.width()
             && parts.terms.is_sound()
+            && parts.shape.as_ref().is_none_or(Shape::is_sound)
             && parts
                 .value
                 .as_ref()
@@ -109,6 +114,9 @@ impl Head {
         let parts = &self.parts;
         let mut dense: Vec<f32> = vector.iter().map(|x| x * parts.dense_scale).collect();
         dense.resize(parts.dimensions, 0.0);
+        if let Some(shape) = &parts.shape {
+            dense.extend(shape.row(text));
+        }
         let terms = parts.terms.row(text);
         let raw = one(
             &dense,

@@ -24,6 +24,7 @@ mod regression;
 mod report;
 mod rows;
 mod search;
+mod shape;
 mod simple;
 mod steps;
 mod terms;

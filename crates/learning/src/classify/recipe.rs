@@ -101,6 +101,7 @@ pub(super) fn head(kind: TaskKind, rows: usize) -> HeadRecipe {
             min_texts: if large { 2 } else { 1 },
             words_scale: if several { 6.0 } else { 4.0 },
             letters_scale: 4.0,
+            heading_scale: None,
         },
         dense_scale: if large || several { 6.0 } else { 8.0 },
         pull: match (several, large) {
@@ -125,6 +126,8 @@ pub(super) struct TermRecipe {
     pub words_scale: f32,
     /// The length of the letters' block of a row.
     pub letters_scale: f32,
+    /// The length of the block of a heading's runs of 3 to 5 letters, where they count by themselves.
+    pub heading_scale: Option<f32>,
 }
 
 /// Terms for numbers.
@@ -134,15 +137,18 @@ pub(super) const VALUE_TERMS: TermRecipe = TermRecipe {
     min_texts: 2,
     words_scale: 2.0,
     letters_scale: 1.0,
+    heading_scale: Some(1.5),
 };
 
 /// For numbers: the embedding beside words, both of about the same length.
 pub(super) const VALUE_DENSE_SCALE: f32 = 2.0;
+/// What one spread from the usual shape counts: a usual row's twelve measures are as long as half a block of the others.
+pub(super) const VALUE_SHAPE_SCALE: f32 = 0.3;
 /// Values that shares are predicted of, at most.
 pub(super) const STEPS: usize = 12;
 
 /// The pulls that are tried for numbers; the best on held-out rows is taken.
-pub(super) const VALUE_PULLS: [f64; 3] = [1.0, 3.0, 10.0];
+pub(super) const VALUE_PULLS: [f64; 2] = [3.0, 10.0];
 /// Rounds of the solver for numbers.
 pub(super) const VALUE_ROUNDS: usize = 40;
 /// Steps that the solver remembers.

@@ -1,12 +1,12 @@
-//! Numbers: shares of a few values ([`Steps`]) from embedding and words, answered by their middle, believed
-//! only as far as held-out rows say.
+//! Numbers: shares of a few values ([`Steps`]) from embedding, words, heading and [`Shape`], answered by their
+//! middle, believed only as far as held-out rows say.
 //!
 //! Numbers that people give (effort, severity, story points) are few values with a long tail, and have
 //! little to do with the words. The prediction's difference from the median of all values is shrunk by
 //! the factor that does best on held-out rows: at worst the median is answered.
 
 use domain::{HeadRules, Target, TaskKind, decide_head};
-use ndarray::Axis;
+use ndarray::{Axis, concatenate};
 
 use super::decision::Decision;
 use super::folds::folds;
@@ -16,6 +16,7 @@ use super::measure;
 use super::recipe;
 use super::report::{MethodScores, TaskReport};
 use super::rows::Rows;
+use super::shape::{MEASURES, Shape};
 use super::simple::{SimpleMethod, knn_value};
 use super::steps::Steps;
 use super::terms::Terms;
@@ -53,9 +54,12 @@ pub(super) fn train(
     let terms = Terms::fit(
         &recipe::VALUE_TERMS,
         texts.iter().copied(),
-        (recipe::MAX_WEIGHTS / recipe::STEPS).saturating_sub(vectors.ncols()),
+        (recipe::MAX_WEIGHTS / recipe::STEPS).saturating_sub(vectors.ncols() + MEASURES),
     );
-    let mut rows = Rows::new(&vectors * recipe::VALUE_DENSE_SCALE, terms.width());
+    let (shape, shapes) = Shape::fit(&texts, recipe::VALUE_SHAPE_SCALE);
+    let dense = &vectors * recipe::VALUE_DENSE_SCALE;
+    let dense = concatenate![Axis(1), dense, shapes];
+    let mut rows = Rows::new(dense, terms.width());
     texts.iter().for_each(|text| rows.push(&terms.row(text)));
     let turns = recipe::folds(kept.len());
     let fold_of = folds(
@@ -135,6 +139,7 @@ pub(super) fn train(
         dense_scale: recipe::VALUE_DENSE_SCALE,
         mix: None,
         terms,
+        shape: Some(shape),
         decision: Decision::unmeasured(SimpleMethod::Median, TaskKind::Regression, None, 0.0),
         value: Some(value),
     };
@@ -229,7 +234,7 @@ fn report(
         .map(|(new, old)| (-new / unit, -old / unit))
         .collect();
     let evidence = measure::weigh(&paired, input.seed);
-    let (verdict, reason) = decide_head(&HeadRules::default(), &evidence, named[best]);
+    let (verdict, reason) = decide_head(&HeadRules::of_numbers(), &evidence, named[best]);
     TaskReport {
         rows: values.len() as u64,
         examples: values.len() as u64,

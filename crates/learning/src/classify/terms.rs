@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::recipe::TermRecipe;
+use super::shape::heading;
 
 /// Longer texts are read up to here; what a text is about stands at its beginning.
 const MAX_WORDS: usize = 400;
@@ -19,17 +20,20 @@ pub(super) struct Terms {
     letters: bool,
     words_scale: f32,
     letters_scale: f32,
+    /// None where headings do not count by themselves.
+    heading_scale: Option<f32>,
     /// Hashes of the terms, ascending; a term's place is its column.
     known: Vec<u32>,
     /// Inverse document frequencies, by column.
     rarity: Vec<f32>,
 }
 
-/// The two kinds of terms: each makes a block of a row with a length of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The kinds of terms: each makes a block of a row with a length of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Block {
     Words,
     Letters,
+    Heading,
 }
 
 impl Terms {
@@ -45,6 +49,7 @@ impl Terms {
             letters: recipe.letters,
             words_scale: recipe.words_scale,
             letters_scale: recipe.letters_scale,
+            heading_scale: recipe.heading_scale,
             known: Vec::new(),
             rarity: Vec::new(),
         };
@@ -79,18 +84,21 @@ impl Terms {
 
     /// The text's terms by column, ascending.
     pub(super) fn row(&self, text: &str) -> Vec<(u32, f32)> {
-        let mut counts: HashMap<(bool, u32), f32> = HashMap::new();
+        let mut counts: HashMap<(Block, u32), f32> = HashMap::new();
         self.cut(text, &mut |block, term| {
             if let Ok(column) = self.known.binary_search(&term) {
-                *counts
-                    .entry((block == Block::Words, column as u32))
-                    .or_default() += 1.0;
+                *counts.entry((block, column as u32)).or_default() += 1.0;
             }
         });
         let mut row = Vec::with_capacity(counts.len());
-        for (words, scale) in [(true, self.words_scale), (false, self.letters_scale)] {
-            let own = counts.iter().filter(|((block, _), _)| *block == words);
-            let weigh = |((_, column), n): (&(bool, u32), &f32)| {
+        let scales = [
+            (Block::Words, self.words_scale),
+            (Block::Letters, self.letters_scale),
+            (Block::Heading, self.heading_scale.unwrap_or_default()),
+        ];
+        for (kind, scale) in scales {
+            let own = counts.iter().filter(|((block, _), _)| *block == kind);
+            let weigh = |((_, column), n): (&(Block, u32), &f32)| {
                 (*column, (1.0 + n.ln()) * self.rarity[*column as usize])
             };
             let mut own: Vec<(u32, f32)> = own.map(weigh).collect();
@@ -127,6 +135,14 @@ impl Terms {
         if self.pairs && before != START {
             sink(Block::Words, fold(pair(before, START)));
         }
+        if self.heading_scale.is_some() {
+            let heading = heading(&lower).split(|c: char| !c.is_alphanumeric());
+            for word in heading.filter(|word| !word.is_empty()).take(MAX_WORDS) {
+                runs(word, 3..=5, &mut |term| {
+                    sink(Block::Heading, term ^ HEADING)
+                });
+            }
+        }
     }
 
     /// Whether columns and weights are of one length: an artifact can be anything.
@@ -152,6 +168,9 @@ pub(super) fn runs(word: &str, lengths: RangeInclusive<usize>, sink: &mut impl F
         }
     }
 }
+
+/// Keeps the runs of a heading apart from those of the rest.
+const HEADING: u32 = 0x85eb_ca6b;
 
 const START: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -183,6 +202,7 @@ mod tests {
         min_texts: 1,
         words_scale: 2.0,
         letters_scale: 1.0,
+        heading_scale: None,
     };
 
     #[test]
@@ -198,6 +218,26 @@ mod tests {
         );
         assert!(terms.row("§§§ zzz").is_empty());
         assert!(terms.is_sound());
+    }
+
+    #[test]
+    fn letters_of_a_heading_count_by_themselves() {
+        let recipe = TermRecipe {
+            pairs: false,
+            letters: false,
+            heading_scale: Some(3.0),
+            ..RECIPE
+        };
+        let texts = ["river\n\nby the river", "by the river"];
+        let terms = Terms::fit(&recipe, texts.into_iter(), 1_000);
+        let length = |text: &str| -> f32 { terms.row(text).iter().map(|(_, w)| w * w).sum() };
+        let (with, without) = (length(texts[0]), length(texts[1]));
+        assert!((with - 13.0).abs() < 1e-4, "2² and 3²: {with}");
+        assert!((without - 4.0).abs() < 1e-4, "2²: {without}");
+        assert!(
+            length("rivers\n§") > 0.0,
+            "by what they share with known ones"
+        );
     }
 
     #[test]

@@ -171,6 +171,7 @@ pub fn train_task(
         dense_scale: set.recipe.dense_scale,
         mix,
         terms: set.terms,
+        shape: None,
         decision,
         value: None,
     };

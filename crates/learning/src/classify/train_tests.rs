@@ -247,6 +247,36 @@ fn numbers_are_learned_and_noise_falls_back_to_the_middle() {
 }
 
 #[test]
+fn the_length_of_a_text_and_letters_of_its_heading_tell_a_number() {
+    let (mut examples, mut vectors) = examples(240);
+    vectors.fill(0.5_f32.sqrt() / 2.0);
+    let head_to_median = |examples: &[Example]| {
+        let model = train(&task(TaskKind::Regression), examples, &vectors).unwrap();
+        let of = |name: &str| {
+            let found = model.report.methods.iter().find(|m| m.method == name);
+            found.unwrap().mean_absolute_error
+        };
+        of("head") / of("median")
+    };
+    for (at, example) in examples.iter_mut().enumerate() {
+        let lines = [1, 6, 30][at * 7919 % 101 % 3];
+        example.text = "the same words\n".repeat(lines);
+        example.text.push_str(&format!("{at}"));
+        example.target = Target::Value(lines as f64);
+    }
+    let told = head_to_median(&examples);
+    assert!(told < 0.1, "{told}");
+    for (at, example) in examples.iter_mut().enumerate() {
+        let which = at * 7919 % 101 % 3;
+        let ending = ["ology", "river", "stone"][which];
+        example.text = format!("x{:02}{ending}\n\nlong, short and short words", at % 100);
+        example.target = Target::Value([1.0, 5.0, 20.0][which]);
+    }
+    let told = head_to_median(&examples);
+    assert!(told < 0.1, "{told}");
+}
+
+#[test]
 fn too_little_has_a_clear_outcome() {
     let (mut examples, vectors) = examples(40);
     let single = task(TaskKind::SingleLabel);

@@ -1,0 +1,161 @@
+//! The shape of a text: how long it is and how it is set, in a few numbers.
+//!
+//! For a number of a text (effort, difficulty, severity) this says more than most of its words: a long
+//! ticket full of code takes longer, a long word is harder to understand. Where the first line is a
+//! heading (a ticket's title, a question above its details), it is measured by itself.
+
+use ndarray::{Array2, ArrayViewMut1, Axis};
+use serde::{Deserialize, Serialize};
+
+/// Numbers of a shape.
+pub(super) const MEASURES: usize = 12;
+/// So many times the usual spread, and no further: one text of a megabyte is not a thousand tickets.
+const FAR: f32 = 3.0;
+
+/// What is usual, learned from texts, and how much a shape counts beside the rest of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Shape {
+    means: Vec<f32>,
+    /// Standard deviations; 0 where all texts are alike.
+    spreads: Vec<f32>,
+    scale: f32,
+}
+
+impl Shape {
+    /// Learns what is usual, and gives the rows of these texts.
+    pub(super) fn fit(texts: &[&str], scale: f32) -> (Self, Array2<f32>) {
+        let mut rows = Array2::zeros((texts.len(), MEASURES));
+        for (mut row, text) in rows.outer_iter_mut().zip(texts) {
+            row.assign(&ndarray::aview1(&measure(text)));
+        }
+        let means = rows.mean_axis(Axis(0)).unwrap_or_default().to_vec();
+        let spreads = rows.std_axis(Axis(0), 0.0).to_vec();
+        let made = Self {
+            means,
+            spreads,
+            scale,
+        };
+        rows.outer_iter_mut().for_each(|row| made.weigh(row));
+        (made, rows)
+    }
+
+    /// The numbers of a text, each as far from the usual as it is, in spreads.
+    pub(super) fn row(&self, text: &str) -> [f32; MEASURES] {
+        let mut row = measure(text);
+        self.weigh(ArrayViewMut1::from(&mut row[..]));
+        row
+    }
+
+    fn weigh(&self, mut row: ArrayViewMut1<'_, f32>) {
+        let usual = self.means.iter().zip(&self.spreads);
+        for (x, (mean, spread)) in row.iter_mut().zip(usual) {
+            *x = match *spread > 1e-6 {
+                true => ((*x - mean) / spread).clamp(-FAR, FAR) * self.scale,
+                false => 0.0,
+            };
+        }
+    }
+
+    /// Whether it can measure: an artifact can be anything.
+    pub(super) fn is_sound(&self) -> bool {
+        let finite = |numbers: &[f32]| {
+            numbers.len() == MEASURES && numbers.iter().all(|number| number.is_finite())
+        };
+        finite(&self.means) && finite(&self.spreads) && self.scale.is_finite()
+    }
+}
+
+/// The first line, where more follows; nothing where the text is one line.
+pub(super) fn heading(text: &str) -> &str {
+    match text.trim_start().split_once('\n') {
+        Some((first, rest)) if !rest.trim().is_empty() => first.trim_end(),
+        _ => "",
+    }
+}
+
+fn measure(text: &str) -> [f32; MEASURES] {
+    let heading = heading(text);
+    let (all, own) = (Words::of(text), Words::of(heading));
+    let chars = text.chars().count();
+    let share =
+        |is: fn(char) -> bool| text.chars().filter(|c| is(*c)).count() as f32 / chars.max(1) as f32;
+    [
+        (chars as f32).ln_1p(),
+        (all.count as f32).ln_1p(),
+        all.mean(),
+        (text.matches('\n').count() as f32).ln_1p(),
+        share(char::is_numeric),
+        share(char::is_uppercase),
+        share(|c| !c.is_alphanumeric() && !c.is_whitespace()),
+        (heading.chars().count() as f32).ln_1p(),
+        own.count as f32,
+        own.mean(),
+        f32::from(heading.chars().any(char::is_uppercase)),
+        own.longest as f32,
+    ]
+}
+
+#[derive(Default)]
+struct Words {
+    count: usize,
+    chars: usize,
+    longest: usize,
+}
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let words = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty());
+        words.fold(Self::default(), |sum, word| {
+            let length = word.chars().count();
+            Self {
+                count: sum.count + 1,
+                chars: sum.chars + length,
+                longest: sum.longest.max(length),
+            }
+        })
+    }
+
+    fn mean(&self) -> f32 {
+        self.chars as f32 / self.count.max(1) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_is_a_first_line_with_more_below() {
+        assert_eq!(heading("Title\r\n\r\nBody"), "Title");
+        assert_eq!(heading("\nTitle\nBody"), "Title");
+        assert_eq!(heading("One line.\n \n"), "");
+        assert_eq!(heading(""), "");
+    }
+
+    #[test]
+    fn shapes_are_told_in_spreads_from_the_usual() {
+        let texts = ["a b", "a b c d\n\nlonger", "words of some length"];
+        let (shape, rows) = Shape::fit(&texts, 0.5);
+        assert!(shape.is_sound());
+        for (text, row) in texts.iter().zip(rows.outer_iter()) {
+            assert_eq!(row.to_vec(), shape.row(text), "{text}");
+        }
+        let sums = rows.sum_axis(Axis(0));
+        assert!(sums.iter().all(|sum| sum.abs() < 1e-4), "{sums}");
+        let huge = shape.row(&"Xx9 ".repeat(10_000));
+        assert!(huge.iter().all(|x| x.abs() <= 1.5), "{huge:?}");
+    }
+
+    #[test]
+    fn what_is_alike_everywhere_counts_nothing() {
+        let (shape, rows) = Shape::fit(&["same", "same"], 1.0);
+        assert!(rows.iter().all(|x| *x == 0.0));
+        assert_eq!(shape.row("quite another text")[0], 0.0);
+        let (none, rows) = Shape::fit(&[], 1.0);
+        assert_eq!(rows.nrows(), 0);
+        assert!(!none.is_sound(), "nothing was measured");
+        assert_eq!(none.row("text"), measure("text"), "and does not panic");
+    }
+}
