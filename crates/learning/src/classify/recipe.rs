@@ -101,7 +101,8 @@ pub(super) fn head(kind: TaskKind, rows: usize) -> HeadRecipe {
             min_texts: if large { 2 } else { 1 },
             words_scale: if several { 6.0 } else { 4.0 },
             letters_scale: 4.0,
-            heading_scale: None,
+            heading_words_scale: if several { 0.0 } else { 6.0 },
+            heading_letters_scale: 0.0,
         },
         dense_scale: if large || several { 6.0 } else { 8.0 },
         pull: match (several, large) {
@@ -126,8 +127,10 @@ pub(super) struct TermRecipe {
     pub words_scale: f32,
     /// The length of the letters' block of a row.
     pub letters_scale: f32,
-    /// The length of the block of a heading's runs of 3 to 5 letters, where they count by themselves.
-    pub heading_scale: Option<f32>,
+    /// The length of the block of a heading's words; 0 where they do not count by themselves.
+    pub heading_words_scale: f32,
+    /// The length of the block of a heading's runs of 3 to 5 letters; 0 where they do not count.
+    pub heading_letters_scale: f32,
 }
 
 /// Terms for numbers.
@@ -137,7 +140,8 @@ pub(super) const VALUE_TERMS: TermRecipe = TermRecipe {
     min_texts: 2,
     words_scale: 2.0,
     letters_scale: 1.0,
-    heading_scale: Some(1.5),
+    heading_words_scale: 0.0,
+    heading_letters_scale: 1.5,
 };
 
 /// For numbers: the embedding beside words, both of about the same length.

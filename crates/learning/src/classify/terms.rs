@@ -20,8 +20,8 @@ pub(super) struct Terms {
     letters: bool,
     words_scale: f32,
     letters_scale: f32,
-    /// None where headings do not count by themselves.
-    heading_scale: Option<f32>,
+    heading_words_scale: f32,
+    heading_letters_scale: f32,
     /// Hashes of the terms, ascending; a term's place is its column.
     known: Vec<u32>,
     /// Inverse document frequencies, by column.
@@ -33,7 +33,8 @@ pub(super) struct Terms {
 enum Block {
     Words,
     Letters,
-    Heading,
+    HeadingWords,
+    HeadingLetters,
 }
 
 impl Terms {
@@ -49,7 +50,8 @@ impl Terms {
             letters: recipe.letters,
             words_scale: recipe.words_scale,
             letters_scale: recipe.letters_scale,
-            heading_scale: recipe.heading_scale,
+            heading_words_scale: recipe.heading_words_scale,
+            heading_letters_scale: recipe.heading_letters_scale,
             known: Vec::new(),
             rarity: Vec::new(),
         };
@@ -94,7 +96,8 @@ impl Terms {
         let scales = [
             (Block::Words, self.words_scale),
             (Block::Letters, self.letters_scale),
-            (Block::Heading, self.heading_scale.unwrap_or_default()),
+            (Block::HeadingWords, self.heading_words_scale),
+            (Block::HeadingLetters, self.heading_letters_scale),
         ];
         for (kind, scale) in scales {
             let own = counts.iter().filter(|((block, _), _)| *block == kind);
@@ -117,31 +120,42 @@ impl Terms {
 
     fn cut(&self, text: &str, sink: &mut impl FnMut(Block, u32)) {
         let lower = text.to_lowercase();
-        let words = lower
+        let letters = self.letters.then_some(Block::Letters);
+        self.cut_part(&lower, (Some(Block::Words), letters), sink);
+        let words = (self.heading_words_scale > 0.0).then_some(Block::HeadingWords);
+        let letters = (self.heading_letters_scale > 0.0).then_some(Block::HeadingLetters);
+        if words.is_some() || letters.is_some() {
+            let mut sink = |block, term| sink(block, term ^ HEADING);
+            self.cut_part(heading(&lower), (words, letters), &mut sink);
+        }
+    }
+
+    /// Cuts words, and pairs of them, and runs of letters, where there is a block for them.
+    fn cut_part(
+        &self,
+        lower: &str,
+        (words, letters): (Option<Block>, Option<Block>),
+        sink: &mut impl FnMut(Block, u32),
+    ) {
+        let mut before = START;
+        let all = lower
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty());
-        let mut before = START;
-        for word in words.take(MAX_WORDS) {
+        for word in all.take(MAX_WORDS) {
             let own = hash(START, word.bytes());
-            sink(Block::Words, fold(own));
-            if self.pairs {
-                sink(Block::Words, fold(pair(before, own)));
+            if let Some(block) = words {
+                sink(block, fold(own));
+                if self.pairs {
+                    sink(block, fold(pair(before, own)));
+                }
             }
-            if self.letters {
-                runs(word, 3..=5, &mut |term| sink(Block::Letters, term));
+            if let Some(block) = letters {
+                runs(word, 3..=5, &mut |term| sink(block, term));
             }
             before = own;
         }
-        if self.pairs && before != START {
-            sink(Block::Words, fold(pair(before, START)));
-        }
-        if self.heading_scale.is_some() {
-            let heading = heading(&lower).split(|c: char| !c.is_alphanumeric());
-            for word in heading.filter(|word| !word.is_empty()).take(MAX_WORDS) {
-                runs(word, 3..=5, &mut |term| {
-                    sink(Block::Heading, term ^ HEADING)
-                });
-            }
+        if let Some(block) = words.filter(|_| self.pairs && before != START) {
+            sink(block, fold(pair(before, START)));
         }
     }
 
@@ -169,7 +183,7 @@ pub(super) fn runs(word: &str, lengths: RangeInclusive<usize>, sink: &mut impl F
     }
 }
 
-/// Keeps the runs of a heading apart from those of the rest.
+/// Keeps the terms of a heading apart from those of the whole text.
 const HEADING: u32 = 0x85eb_ca6b;
 
 const START: u64 = 0xcbf2_9ce4_8422_2325;
@@ -202,7 +216,8 @@ mod tests {
         min_texts: 1,
         words_scale: 2.0,
         letters_scale: 1.0,
-        heading_scale: None,
+        heading_words_scale: 0.0,
+        heading_letters_scale: 0.0,
     };
 
     #[test]
@@ -221,23 +236,20 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_a_heading_count_by_themselves() {
+    fn a_heading_counts_by_itself() {
         let recipe = TermRecipe {
-            pairs: false,
             letters: false,
-            heading_scale: Some(3.0),
+            heading_words_scale: 1.0,
+            heading_letters_scale: 3.0,
             ..RECIPE
         };
         let texts = ["river\n\nby the river", "by the river"];
         let terms = Terms::fit(&recipe, texts.into_iter(), 1_000);
         let length = |text: &str| -> f32 { terms.row(text).iter().map(|(_, w)| w * w).sum() };
         let (with, without) = (length(texts[0]), length(texts[1]));
-        assert!((with - 13.0).abs() < 1e-4, "2² and 3²: {with}");
+        assert!((with - 14.0).abs() < 1e-4, "2², 1² and 3²: {with}");
         assert!((without - 4.0).abs() < 1e-4, "2²: {without}");
-        assert!(
-            length("rivers\n§") > 0.0,
-            "by what they share with known ones"
-        );
+        assert!(length("rivers\n§") > 0.0, "by the letters that it shares");
     }
 
     #[test]
