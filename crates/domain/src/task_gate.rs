@@ -122,8 +122,10 @@ mod tests {
         fn better_evidence_never_loses_a_promotion(e in evidence(), more in 0.0..0.5f64) {
             let better = HeadEvidence { rows: e.rows + 10, mean_gain: e.mean_gain + more,
                 low: e.low + more, high: e.high + more };
-            if decide_head(&HeadRules::default(), &e, "knn").0 == Verdict::Promote {
-                prop_assert_eq!(decide_head(&HeadRules::default(), &better, "knn").0, Verdict::Promote);
+            for rules in [HeadRules::default(), HeadRules::of_numbers()] {
+                if decide_head(&rules, &e, "knn").0 == Verdict::Promote {
+                    prop_assert_eq!(decide_head(&rules, &better, "knn").0, Verdict::Promote);
+                }
             }
         }
     }
@@ -136,9 +138,8 @@ mod tests {
             low: f64::NAN,
             high: f64::NAN,
         };
-        assert_eq!(
-            decide_head(&HeadRules::default(), &e, "knn").0,
-            Verdict::Keep
-        );
+        for rules in [HeadRules::default(), HeadRules::of_numbers()] {
+            assert_eq!(decide_head(&rules, &e, "knn").0, Verdict::Keep);
+        }
     }
 }

@@ -62,9 +62,10 @@ impl Head {
             TaskKind::SingleLabel | TaskKind::MultiLabel => parts.labels.len(),
         };
         let measures = parts.shape.as_ref().map_or(0, |_| MEASURES);
+        let beside = measures + parts.terms.width();
         let sound = outputs == wanted
             && linear.bias.len() == outputs
-            && features == parts.dimensions + measures + parts.terms.width()
+            && features.checked_sub(beside) == Some(parts.dimensions)
             && parts.terms.is_sound()
             && parts.shape.as_ref().is_none_or(Shape::is_sound)
             && parts

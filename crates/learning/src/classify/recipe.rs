@@ -127,7 +127,7 @@ pub(super) struct TermRecipe {
     pub words_scale: f32,
     /// The length of the letters' block of a row.
     pub letters_scale: f32,
-    /// The length of the block of a heading's words; 0 where they do not count by themselves.
+    /// The length of the block of a heading's words (and pairs of them); 0 where they do not count by themselves.
     pub heading_words_scale: f32,
     /// The length of the block of a heading's runs of 3 to 5 letters; 0 where they do not count.
     pub heading_letters_scale: f32,

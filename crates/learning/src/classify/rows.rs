@@ -1,4 +1,5 @@
-//! Rows of features: a dense block (the embedding) beside a sparse one (terms).
+//! Rows of features: a dense block (the embedding, for numbers the shape of the text too) beside a sparse
+//! one (terms).
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 

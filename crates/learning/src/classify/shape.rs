@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 
 /// Numbers of a shape.
 pub(super) const MEASURES: usize = 12;
-/// So many times the usual spread, and no further: one text of a megabyte is not a thousand tickets.
+/// So many times the usual spread, and no further: a text of thirty pages is not thirty tickets.
 const FAR: f32 = 3.0;
+/// Letters of a word and words of a heading count up to here: else one line of encoded bytes among the texts
+/// would make the usual spread so wide that no other text differs.
+const MOST_LETTERS: f32 = 64.0;
+const MOST_WORDS: f32 = 200.0;
 
 /// What is usual, learned from texts, and how much a shape counts beside the rest of a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +65,7 @@ impl Shape {
         let finite = |numbers: &[f32]| {
             numbers.len() == MEASURES && numbers.iter().all(|number| number.is_finite())
         };
-        finite(&self.means) && finite(&self.spreads) && self.scale.is_finite()
+        finite(&self.means) && finite(&self.spreads) && self.scale.abs() <= 1e3
     }
 }
 
@@ -88,10 +92,10 @@ fn measure(text: &str) -> [f32; MEASURES] {
         share(char::is_uppercase),
         share(|c| !c.is_alphanumeric() && !c.is_whitespace()),
         (heading.chars().count() as f32).ln_1p(),
-        own.count as f32,
+        (own.count as f32).min(MOST_WORDS),
         own.mean(),
         f32::from(heading.chars().any(char::is_uppercase)),
-        own.longest as f32,
+        (own.longest as f32).min(MOST_LETTERS),
     ]
 }
 
@@ -118,7 +122,7 @@ impl Words {
     }
 
     fn mean(&self) -> f32 {
-        self.chars as f32 / self.count.max(1) as f32
+        (self.chars as f32 / self.count.max(1) as f32).min(MOST_LETTERS)
     }
 }
 
@@ -146,6 +150,18 @@ mod tests {
         assert!(sums.iter().all(|sum| sum.abs() < 1e-4), "{sums}");
         let huge = shape.row(&"Xx9 ".repeat(10_000));
         assert!(huge.iter().all(|x| x.abs() <= 1.5), "{huge:?}");
+    }
+
+    #[test]
+    fn one_line_of_encoded_bytes_does_not_hide_the_others() {
+        let mut texts = vec!["a river\n\nbelow"; 200];
+        texts.extend(["a waterfall\n\nbelow"; 200]);
+        let encoded = format!("{}\n\nbelow", "Zx9".repeat(10_000));
+        texts.push(&encoded);
+        let (shape, _) = Shape::fit(&texts, 1.0);
+        let (short, long) = (shape.row(texts[0]), shape.row(texts[200]));
+        let longest = MEASURES - 1;
+        assert!(long[longest] - short[longest] > 0.5, "{long:?} {short:?}");
     }
 
     #[test]

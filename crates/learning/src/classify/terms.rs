@@ -161,7 +161,16 @@ impl Terms {
 
     /// Whether columns and weights are of one length: an artifact can be anything.
     pub(super) fn is_sound(&self) -> bool {
-        self.known.len() == self.rarity.len() && self.known.is_sorted()
+        let scales = [
+            self.words_scale,
+            self.letters_scale,
+            self.heading_words_scale,
+            self.heading_letters_scale,
+        ];
+        let mut numbers = scales.iter().chain(&self.rarity);
+        self.known.len() == self.rarity.len()
+            && self.known.is_sorted()
+            && numbers.all(|number| number.is_finite())
     }
 }
 
