@@ -1,44 +1,37 @@
 //! `tenantry experts`: the people who can answer.
 
-use std::path::{Path, PathBuf};
+mod import;
+
+use std::path::PathBuf;
 
 use api::v1;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Context;
 use super::args::{PageArgs, TenantArg};
 use super::client::Client;
 use super::error::{CliError, Exit};
-use super::import::{self, Fields, Format};
-use super::output::{Output, Row, note, short_time, time};
+use super::import::args::TableArgs;
+use super::output::{Row, short_time, time};
 
 /// The server takes 1,000 experts in one message; fewer keep the message small with long profiles.
 const BATCH: usize = 250;
-/// So many bad rows are told one by one.
-const TOLD: usize = 20;
 
 /// Import and list experts.
 #[derive(Debug, clap::Subcommand)]
 pub enum ExpertsCommand {
     /// Create or change experts from a file
-    #[command(
-        after_help = "The file is JSONL or CSV (gzip too; - is standard input) with the \
-fields id (or expert_id), display_name (or name), profile, active and available; the last two are \
-true where they are left out. An expert that is there already is changed.
-
-Examples:
-  tenantry experts import -t acme experts.csv
-  cat experts.jsonl | tenantry experts import -t acme -"
-    )]
+    #[command(after_help = import::HELP)]
     Import {
         #[command(flatten)]
         tenant: TenantArg,
         /// The file; - is standard input
         file: PathBuf,
-        /// How the rows are written [default: by name and content]
+        /// Read and check only: say what would be rejected, and send nothing
         #[arg(long)]
-        format: Option<Format>,
+        dry_run: bool,
+        #[command(flatten)]
+        table: Box<TableArgs>,
     },
     /// List experts by id
     #[command(after_help = "Example:\n  tenantry experts list -t acme -o csv > experts.csv")]
@@ -95,44 +88,6 @@ impl Row for ExpertView {
     }
 }
 
-/// What an import came to.
-#[derive(Debug, Serialize)]
-struct ImportView {
-    file: String,
-    rows: u64,
-    changed: u64,
-    unchanged: u64,
-    rejected: Vec<BadRow>,
-    file_problem: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct BadRow {
-    line: u64,
-    message: String,
-}
-
-impl Row for ImportView {
-    const COLUMNS: &'static [&'static str] = &[
-        "file",
-        "rows",
-        "changed",
-        "unchanged",
-        "rejected",
-        "problem",
-    ];
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.file.clone(),
-            self.rows.to_string(),
-            self.changed.to_string(),
-            self.unchanged.to_string(),
-            self.rejected.len().to_string(),
-            self.file_problem.clone().unwrap_or_default(),
-        ]
-    }
-}
-
 /// Runs an `experts` command.
 ///
 /// # Errors
@@ -142,11 +97,11 @@ pub async fn run(command: ExpertsCommand, context: &mut Context) -> Result<Exit,
         ExpertsCommand::Import {
             tenant,
             file,
-            format,
+            dry_run,
+            table,
         } => {
             let parent = tenant.parent()?;
-            let client = context.client().await?;
-            import_file(&client, &parent, &file, format, &mut context.out).await
+            import::run(&parent, &file, &table, dry_run, context).await
         }
         ExpertsCommand::List { tenant, page } => {
             let parent = tenant.parent()?;
@@ -207,155 +162,4 @@ pub async fn upsert(
         changed += client.answer(answer)?.changed;
     }
     Ok(changed)
-}
-
-async fn import_file(
-    client: &Client,
-    parent: &str,
-    path: &Path,
-    format: Option<Format>,
-    out: &mut Output,
-) -> Result<Exit, CliError> {
-    let mut file = import::open(path, format, None)?;
-    let mut view = ImportView {
-        file: import::source::display_name(path),
-        rows: 0,
-        changed: 0,
-        unchanged: 0,
-        rejected: Vec::new(),
-        file_problem: None,
-    };
-    let mut batch: Vec<v1::Expert> = Vec::new();
-    let mut good = 0_u64;
-    while let Some(record) = file.records.next_record() {
-        view.rows += 1;
-        match record
-            .fields
-            .map_err(|issue| issue.message)
-            .and_then(|fields| expert_of(&fields))
-        {
-            Ok(expert) => batch.push(expert),
-            Err(message) => view.rejected.push(BadRow {
-                line: record.number,
-                message,
-            }),
-        }
-        if batch.len() == BATCH {
-            good += BATCH as u64;
-            view.changed += upsert(client, parent, std::mem::take(&mut batch)).await?;
-        }
-    }
-    good += batch.len() as u64;
-    view.changed += upsert(client, parent, batch).await?;
-    view.unchanged = good.saturating_sub(view.changed);
-    view.file_problem = file.records.problem();
-    for bad in view.rejected.iter().take(TOLD) {
-        note(&format!(
-            "{} {}: {}",
-            file.records.unit(),
-            bad.line,
-            bad.message
-        ));
-    }
-    if view.rejected.len() > TOLD {
-        note(&format!(
-            "… and {} more; -o json has all",
-            view.rejected.len() - TOLD
-        ));
-    }
-    if let Some(problem) = &view.file_problem {
-        note(&format!("{}: {problem}", view.file));
-    }
-    let clean = view.rejected.is_empty() && view.file_problem.is_none();
-    out.one(&view)?;
-    Ok(if clean {
-        Exit::Done
-    } else {
-        Exit::RowsRejected
-    })
-}
-
-/// The expert that a row describes, or what is wrong with the row.
-fn expert_of(fields: &Fields) -> Result<v1::Expert, String> {
-    let text = |names: [&str; 2]| -> Result<String, String> {
-        let found = names.into_iter().find_map(|name| {
-            fields
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value)
-        });
-        match found {
-            None | Some(Value::Null) => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text.trim().to_owned()),
-            Some(Value::Number(number)) => Ok(number.to_string()),
-            Some(_) => Err(format!("`{}` is not a text", names[0])),
-        }
-    };
-    let expert_id = text(["id", "expert_id"])?;
-    domain::ExpertId::parse(expert_id.as_str())
-        .map_err(|error| format!("`id` cannot be used: {error}"))?;
-    let mut display_name = text(["display_name", "name"])?;
-    if display_name.is_empty() {
-        display_name.clone_from(&expert_id);
-    }
-    let expert = v1::Expert {
-        profile: text(["profile", "profile"])?,
-        inactive: !truth(fields, "active")?,
-        unavailable: !truth(fields, "available")?,
-        expert_id,
-        display_name,
-        update_time: None,
-    };
-    // One bad expert would make the server refuse all those sent with it.
-    domain::NewExpert::try_from(expert.clone()).map_err(|violation| violation.to_string())?;
-    Ok(expert)
-}
-
-fn truth(fields: &Fields, name: &str) -> Result<bool, String> {
-    let said = fields
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name));
-    match said.map(|(_, value)| value) {
-        None | Some(Value::Null) => Ok(true),
-        Some(Value::Bool(truth)) => Ok(*truth),
-        Some(Value::String(text)) => match text.trim().to_lowercase().as_str() {
-            "" | "true" | "yes" | "y" | "1" => Ok(true),
-            "false" | "no" | "n" | "0" => Ok(false),
-            other => Err(format!("`{name}` is {other:?}; write true or false")),
-        },
-        Some(_) => Err(format!("`{name}` is not true or false")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expert(json: &str) -> Result<v1::Expert, String> {
-        expert_of(&serde_json::from_str(json).unwrap())
-    }
-
-    #[test]
-    fn rows_become_experts() {
-        let anna = expert(r#"{"expert_id": "anna", "name": "Anna", "active": "no"}"#).unwrap();
-        assert_eq!(
-            (anna.expert_id.as_str(), anna.display_name.as_str()),
-            ("anna", "Anna")
-        );
-        assert!(anna.inactive && !anna.unavailable);
-        assert_eq!(expert(r#"{"ID": "e1"}"#).unwrap().display_name, "e1");
-    }
-
-    #[test]
-    fn bad_rows_say_why() {
-        assert!(expert(r#"{"name": "Anna"}"#).unwrap_err().contains("empty"));
-        assert!(expert(r#"{"id": "a b"}"#).unwrap_err().contains("' '"));
-        assert!(
-            expert(r#"{"id": "a", "available": "maybe"}"#)
-                .unwrap_err()
-                .contains("true or false")
-        );
-        let long = format!(r#"{{"id": "a", "profile": "{}"}}"#, "x".repeat(5_000));
-        assert!(expert(&long).unwrap_err().contains("profile"));
-    }
 }
