@@ -57,6 +57,7 @@ impl Costs {
     pub fn service(self) -> CostServiceServer<Self> {
         CostServiceServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
             .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
             .send_compressed(tonic::codec::CompressionEncoding::Gzip)
     }
