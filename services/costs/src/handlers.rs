@@ -74,9 +74,7 @@ impl CostService for Costs {
     ) -> Reply<v1::UpdatePriceBookResponse> {
         let actor = operator(request.extensions())?.key.id.to_string();
         let kept = self.update_prices(request.into_inner(), &actor).await?;
-        Ok(Response::new(v1::UpdatePriceBookResponse {
-            price_book: Some(kept.to_wire()),
-        }))
+        Ok(Response::new(kept))
     }
 
     async fn set_budget(

@@ -3,6 +3,7 @@
 //! The arithmetic is `domain::cost`'s; this room reads what it needs from the store, asks it, and
 //! keeps the verdict on each tenant's own model where the router finds it.
 
+mod currency;
 mod error;
 mod export;
 mod handlers;
