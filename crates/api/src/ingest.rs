@@ -64,10 +64,10 @@ impl TryFrom<v1::Item> for ItemContent {
     /// Reads ids and times; bounds and texts are checked by [`ItemContent::validate`].
     fn try_from(item: v1::Item) -> Result<Self, RowIssue> {
         if item.item_id.is_empty() {
-            return Err(RowIssue::missing("id"));
+            return Err(RowIssue::missing("item_id"));
         }
         let id = ItemId::parse(item.item_id)
-            .map_err(|e| RowIssue::new(RejectionReason::InvalidField, "id", e.to_string()))?;
+            .map_err(|e| RowIssue::new(RejectionReason::InvalidField, "item_id", e.to_string()))?;
         let experts = item
             .experts
             .into_iter()

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::slug;
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -32,6 +34,16 @@ pub enum IdError {
         /// The first character it may not have.
         found: char,
     },
+    /// The text is not made of lower-case letters, digits and '-'.
+    #[error("the {what} {problem}{}", slug::suggestion(.proposal.as_deref()))]
+    NotASlug {
+        /// Which identifier.
+        what: &'static str,
+        /// What is wrong with it; reads on from its name.
+        problem: String,
+        /// What it could be instead, where the caller chooses it.
+        proposal: Option<String>,
+    },
 }
 
 /// Which characters an identifier may have.
@@ -55,6 +67,9 @@ const LABEL: Alphabet = Alphabet {
 };
 
 fn check(text: &str, what: &'static str, max: usize, alphabet: &Alphabet) -> Result<(), IdError> {
+    if alphabet.allowed == SLUG.allowed {
+        return slug::check(text, what, max);
+    }
     let Some(first) = text.chars().next() else {
         return Err(IdError::Empty { what });
     };

@@ -9,6 +9,7 @@
 )]
 
 mod classify;
+mod clients;
 mod crash;
 mod dirty;
 mod drift;
@@ -16,6 +17,7 @@ mod edges;
 mod isolation;
 mod learn;
 mod metering;
+mod metrics;
 mod precomputed;
 mod questionnaire;
 mod registry;
