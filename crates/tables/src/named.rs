@@ -38,6 +38,14 @@ pub struct NamedRows {
     counts: Counts,
 }
 
+/// A header that comes again.
+enum Repeated {
+    /// As it was.
+    Whole,
+    /// With the title of a section in it.
+    Section(String),
+}
+
 #[derive(Default)]
 struct Counts {
     titles: u64,
@@ -154,9 +162,15 @@ impl NamedRows {
             if !cells.iter().any(Value::is_filled) {
                 return None;
             }
-            if self.is_header(cells) {
-                self.counts.repeated_headers += 1;
-                return None;
+            match self.repeated_header(cells) {
+                Some(Repeated::Whole) => {
+                    self.counts.repeated_headers += 1;
+                    return None;
+                }
+                Some(Repeated::Section(title)) => {
+                    return Some(self.heading(number, title, row.raw));
+                }
+                None => {}
             }
             if let Some(title) = self.headings.title(&row) {
                 return Some(self.heading(number, title, row.raw));
@@ -179,17 +193,34 @@ impl NamedRows {
         })
     }
 
-    fn is_header(&self, cells: &[Value]) -> bool {
-        let names = names_of(cells);
-        let same = |(place, name): (usize, &String)| {
-            self.header
-                .get(place)
-                .is_some_and(|header| *header == plain(name))
-        };
-        self.header.len() > 1
-            && self.header.iter().any(|name| !name.is_empty())
-            && names.len() <= self.header.len()
-            && names.iter().enumerate().all(same)
+    /// Whether the row is the header once more: as it was, or with the title of the section that it
+    /// begins in place of one name.
+    fn repeated_header(&self, cells: &[Value]) -> Option<Repeated> {
+        let named = self.header.iter().filter(|name| !name.is_empty()).count();
+        let (mut same, mut other) = (0, Vec::new());
+        for (place, cell) in cells.iter().enumerate() {
+            let Some(text) = cell.scalar().filter(|text| !text.trim().is_empty()) else {
+                continue;
+            };
+            let name = self.header.get(place);
+            if name.is_some_and(|name| !name.is_empty() && *name == plain(&text)) {
+                same += 1;
+            } else {
+                other.push((place, text));
+            }
+        }
+        match &other[..] {
+            [] if same == named && same > 1 => Some(Repeated::Whole),
+            [(place, title)] if same + 1 == named && same > 1 && self.is_no_question(*place) => {
+                Some(Repeated::Section(title.trim().to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    fn is_no_question(&self, place: usize) -> bool {
+        let field = self.columns.get(place).and_then(|column| column.field);
+        field != Some("text")
     }
 
     fn heading(&mut self, number: u64, title: String, raw: Vec<u8>) -> Record {
@@ -346,16 +377,4 @@ impl Records for NamedRows {
         }
         notes
     }
-}
-
-/// The texts of a row's cells, without empty ones at the end.
-fn names_of(cells: &[Value]) -> Vec<String> {
-    let filled = cells
-        .iter()
-        .rposition(Value::is_filled)
-        .map_or(0, |last| last + 1);
-    cells[..filled]
-        .iter()
-        .map(|cell| cell.scalar().unwrap_or_default())
-        .collect()
 }

@@ -364,3 +364,6 @@ async fn rejections(
     ));
     Ok(())
 }
+
+#[cfg(test)]
+mod round_trip_tests;
