@@ -17,7 +17,8 @@ use vectors::Hit;
 use crate::Router;
 use crate::classify_commands::{Classify, ClassifyWith, Correct};
 use crate::space::left_behind;
-use crate::task_view::{KnownItem, TaskView, load_head};
+use crate::task_models::load_head;
+use crate::task_view::{KnownItem, TaskView};
 use crate::wire::{Times, requested_route, route_to_wire, tier_name, timings};
 
 /// Pieces of evidence shown.

@@ -11,6 +11,7 @@
 mod artifact;
 mod decision;
 mod evidence;
+mod fingerprint;
 mod folds;
 mod head;
 mod judge;
@@ -28,10 +29,12 @@ mod shape;
 mod simple;
 mod steps;
 mod terms;
+mod threshold;
 mod train;
 
 pub use decision::{Answer, AnswerLabel, AnswerValue, Decision, Scores};
 pub use evidence::Beside;
+pub use fingerprint::{TASK_FINGERPRINT, is_of_task, task_fingerprint};
 pub use head::Head;
 pub use labels::LabelSet;
 pub use recipe::HeadParameters;
