@@ -122,6 +122,7 @@ impl Router {
         .increment(1);
         let mut response = to_wire(ctx, &made, &near);
         response.request_id.clone_from(&request_id);
+        response.truncated = view.asked.embedder.truncates(&command.text);
         response.timings = Some(timings(&times, started.elapsed()));
         self.log_classification(ctx, request_id, command, &made);
         Ok(response)
@@ -453,5 +454,6 @@ fn to_wire(ctx: &TenantContext, made: &Made, near: &[Near<'_>]) -> v1::ClassifyR
         timings: None,
         threshold: answer.threshold,
         method: made.method.to_owned(),
+        truncated: false,
     }
 }

@@ -20,5 +20,6 @@ mod precomputed;
 mod questionnaire;
 mod registry;
 mod routing;
+mod similar;
 mod spaces;
 mod tiers;
