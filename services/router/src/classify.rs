@@ -268,6 +268,14 @@ impl Question<'_> {
         if made.answer.abstain == Some(AbstainReason::LowConfidence) {
             made.answer.abstain = None;
         }
+        // Nor is anything surer: what is accepted has the confidence that accepting takes.
+        let said = self.near.first().map_or(&[][..], |near| near.labels);
+        let threshold = made.answer.threshold;
+        for label in &mut made.answer.labels {
+            if label.chosen && said.contains(&label.label) {
+                label.confidence = label.confidence.max(threshold);
+            }
+        }
         made.method = "correction";
         made
     }

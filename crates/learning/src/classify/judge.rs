@@ -3,7 +3,8 @@
 
 use domain::{HeadRules, Verdict, decide_head};
 
-use super::decision::{Answer, Decision, Held, Scores};
+use super::answer::{Answer, Scores};
+use super::decision::{Decision, Held};
 use super::evidence::{Case, LabelNames, learn, weigh};
 use super::logit::Logit;
 use super::measure;

@@ -8,6 +8,7 @@
 //! Everything that is a matter of recipe (what the features are, how strongly they are pulled to
 //! zero, how many folds) stands in `recipe.rs`.
 
+mod answer;
 mod artifact;
 mod decision;
 mod evidence;
@@ -32,7 +33,8 @@ mod terms;
 mod threshold;
 mod train;
 
-pub use decision::{Answer, AnswerLabel, AnswerValue, Decision, Scores};
+pub use answer::{Answer, AnswerLabel, AnswerValue, Scores};
+pub use decision::Decision;
 pub use evidence::Beside;
 pub use fingerprint::{TASK_FINGERPRINT, is_of_task, task_fingerprint};
 pub use head::Head;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use domain::{Target, TaskDefinition, TaskKind, Trial};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-use super::decision::Scores;
+use super::answer::Scores;
 use super::folds::folds;
 use super::head::{Head, HeadParts};
 use super::linear::{Fit, Linear, Truth, sigmoid, softmax};
