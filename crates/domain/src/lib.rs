@@ -16,6 +16,7 @@ mod item;
 mod job;
 mod model;
 mod names;
+mod number;
 mod policy;
 mod retention;
 mod routing;
@@ -46,6 +47,7 @@ pub use model::{
     Trial,
 };
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
+pub use number::read_number;
 pub use policy::{RoutingMode, RoutingPolicy};
 pub use retention::{ModelRetention, prunable};
 pub use routing::{
