@@ -102,8 +102,7 @@ impl Counts {
         self.bytes += bytes.len();
         if !bytes.is_ascii() {
             for part in bytes.utf8_chunks() {
-                let beyond = part.valid().chars().filter(|c| !c.is_ascii()).count();
-                self.utf8 += beyond as u64;
+                self.utf8 += telling(part.valid());
                 self.odd += u64::from(!part.invalid().is_empty());
             }
         }
@@ -137,6 +136,20 @@ impl Counts {
             mixed: false,
         }
     }
+}
+
+/// Characters that say that the text is UTF-8. Two odd bytes of another encoding can look like one of
+/// its characters (`ß“` in Windows-1252), but hardly like a letter of Latin scripts or a sign of
+/// typography, and not like several characters in a row.
+fn telling(text: &str) -> u64 {
+    let mut before = false;
+    let counted = text.chars().filter(|c| {
+        let usual = matches!(c, '\u{80}'..='\u{17F}' | '\u{2000}'..='\u{20FF}');
+        let tells = !c.is_ascii() && (usual || before);
+        before = !c.is_ascii();
+        tells
+    });
+    counted.count() as u64
 }
 
 /// The encoding that a person names: any label of the WHATWG's Encoding Standard.

@@ -1,12 +1,16 @@
 //! Workbooks as people and attackers make them: read, answered, refused.
 
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 use std::io::{Cursor, Read as _, Write as _};
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
-use tables::answers::{Cell, Columns, beside, new_workbook};
-use tables::{Content, Fields, ITEMS, Options, Value};
+use tenantry_tables::answers::{Cell, Columns, beside, new_workbook};
+use tenantry_tables::{Content, Fields, ITEMS, Options, Value};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
@@ -22,7 +26,7 @@ fn saved(bytes: &[u8]) -> (tempfile::TempDir, Options) {
 }
 
 fn rows(options: &Options) -> Vec<(u64, Fields)> {
-    let mut file = tables::open(options, &ITEMS).unwrap();
+    let mut file = tenantry_tables::open(options, &ITEMS).unwrap();
     let all = std::iter::from_fn(|| file.next_record());
     all.filter_map(|record| match record.content {
         Content::Fields(fields) => Some((record.number, fields)),
@@ -85,7 +89,7 @@ fn the_sheet_with_the_questions_is_found_and_its_cells_are_understood() {
     let first = &read[0].1;
     assert_eq!(text(first, "id"), "1");
     assert_eq!(text(first, "at"), "2025-03-03T09:30:00");
-    let mut file = tables::open(&options, &ITEMS).unwrap();
+    let mut file = tenantry_tables::open(&options, &ITEMS).unwrap();
     while file.next_record().is_some() {}
     let notes = file.notes().join("\n");
     assert!(
@@ -99,7 +103,10 @@ fn the_sheet_with_the_questions_is_found_and_its_cells_are_understood() {
 fn a_sheet_that_is_not_there_is_told_with_those_that_are() {
     let (_folder, mut options) = saved(&questionnaire().save_to_buffer().unwrap());
     options.mapping.sheet = Some("Fragen".to_owned());
-    let error = tables::open(&options, &ITEMS).err().unwrap().to_string();
+    let error = tenantry_tables::open(&options, &ITEMS)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("\"Questions\""), "{error}");
     options.mapping.sheet = Some("questions".to_owned());
     assert_eq!(rows(&options).len(), 4);
@@ -121,7 +128,7 @@ fn parts(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 fn answers_come_beside_the_questions_and_the_rest_stays_byte_for_byte() {
     let original = questionnaire().save_to_buffer().unwrap();
     let columns = Columns {
-        heads: vec!["Expert".to_owned(), "Probability".to_owned()],
+        heads: vec!["Named".to_owned(), "Probability".to_owned()],
         header_row: 3,
         rows: (4..=7)
             .map(|row| {
@@ -144,13 +151,13 @@ fn answers_come_beside_the_questions_and_the_rest_stays_byte_for_byte() {
     assert_eq!(changed, ["xl/worksheets/sheet2.xml"]);
     let (_folder, options) = saved(&answered);
     let read = rows(&options);
-    assert_eq!(text(&read[1].1, "Expert"), "=e5 <&>");
+    assert_eq!(text(&read[1].1, "Named"), "=e5 <&>");
     assert_eq!(text(&read[1].1, "Probability"), "0.5");
     assert_eq!(text(&read[1].1, "text"), "How is matter 4 handled?");
     // Once more: further columns, and none in the way of another.
     let again = beside(&answered, "Questions", &columns).unwrap();
     let (_folder, options) = saved(&again);
-    assert_eq!(text(&rows(&options)[1].1, "Expert_2"), "=e5 <&>");
+    assert_eq!(text(&rows(&options)[1].1, "Named_2"), "=e5 <&>");
 }
 
 #[test]
@@ -243,7 +250,7 @@ fn a_cell_of_five_megabytes_costs_its_row_alone() {
         cell("B3", "Who?"),
     );
     let (_folder, options) = saved(&by_hand(&sheet(&text), &[]));
-    let mut file = tables::open(&options, &ITEMS).unwrap();
+    let mut file = tenantry_tables::open(&options, &ITEMS).unwrap();
     let first = file.next_record().unwrap();
     assert!(matches!(first.content, Content::Bad(issue) if issue.message.contains("bytes")));
     assert!(matches!(
@@ -258,7 +265,10 @@ fn an_archive_that_unpacks_to_too_much_is_refused() {
     let bomb = by_hand(&sheet(&header()), &[("xl/media/image1.png", &zeros)]);
     assert!(bomb.len() < 2 << 20);
     let (_folder, options) = saved(&bomb);
-    let error = tables::open(&options, &ITEMS).err().unwrap().to_string();
+    let error = tenantry_tables::open(&options, &ITEMS)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("256 MiB"), "{error}");
 }
 
@@ -275,7 +285,10 @@ fn damaged_workbooks_are_refused_with_a_sentence() {
     let torn = by_hand(b"<worksheet><sheetData><row><c", &[]);
     for bytes in [cut, &no_book[..], &torn[..]] {
         let (_folder, options) = saved(bytes);
-        let error = tables::open(&options, &ITEMS).err().unwrap().to_string();
+        let error = tenantry_tables::open(&options, &ITEMS)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("workbook") && error.len() > 40, "{error}");
     }
     assert!(beside(&whole, "Other", &Columns::default()).is_err());
