@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ItemContent, folded, normalized};
+use crate::{ItemContent, Target, TaskDefinition, TaskKind, folded, normalized};
 
 /// The most groups that are told, and the most ids of one group.
 pub const EXAMPLE_GROUPS: usize = 20;
@@ -75,6 +75,52 @@ impl Duplicates {
             .cloned()
             .collect()
     }
+}
+
+/// Sentences on texts for which items of the task say different things, with the items' ids.
+#[must_use]
+pub fn contradicting_targets<'a>(
+    task: &TaskDefinition,
+    items: impl IntoIterator<Item = &'a ItemContent>,
+) -> Option<String> {
+    let mut by_text: HashMap<String, Vec<(&ItemContent, Target)>> = HashMap::new();
+    for item in items {
+        let text = normalized(&item.text);
+        if let Some(target) = task.target(item).filter(|_| !text.is_empty()) {
+            by_text.entry(text).or_default().push((item, target));
+        }
+    }
+    let mut groups: Vec<Vec<String>> = by_text
+        .into_values()
+        .filter(|same| same.iter().any(|(_, target)| !agree(target, &same[0].1)))
+        .map(|same| same.iter().map(|(item, _)| item.id.to_string()).collect())
+        .collect();
+    groups.sort();
+    let what = match task.kind {
+        TaskKind::SingleLabel => "two labels or more",
+        TaskKind::MultiLabel => "different sets of labels",
+        TaskKind::Regression => "different numbers",
+    };
+    let texts = counted(groups.len(), "text has", "texts have");
+    let some = named_examples(groups.iter().map(Vec::as_slice));
+    (!groups.is_empty()).then(|| format!("{texts} {what}, for example {some}"))
+}
+
+/// Whether both say the same; the order and the case of labels do not count.
+fn agree(one: &Target, other: &Target) -> bool {
+    let set = |labels: &[String]| -> BTreeSet<String> {
+        labels.iter().map(|label| label.to_lowercase()).collect()
+    };
+    match (one, other) {
+        (Target::Labels(one), Target::Labels(other)) => set(one) == set(other),
+        (one, other) => one == other,
+    }
+}
+
+/// A number with the words for one and for more.
+#[must_use]
+pub fn counted(number: usize, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 const LABELS: &str = "labels";
@@ -184,6 +230,35 @@ mod tests {
         assert_eq!(found.other_experts.len(), 1);
         assert_eq!(found.other_experts[0].item_ids, ["3", "4"]);
         assert_eq!(found.contradictions().len(), 2);
+    }
+
+    #[test]
+    fn a_tasks_contradictions_are_said_with_ids() {
+        let task = TaskDefinition {
+            id: crate::TaskId::parse("topic").unwrap(),
+            display_name: String::new(),
+            kind: TaskKind::SingleLabel,
+            source: crate::TaskSource::Labels {
+                prefix: "t:".into(),
+            },
+            labels: Vec::new(),
+            target_precision: 0.9,
+            out_of_scope_label: None,
+        };
+        let mut items = vec![
+            item("1", "Close my account", &["t:churn"], &[]),
+            item("2", "close my account!", &["t:support"], &[]),
+            item("3", "Open a ticket", &["t:support"], &[]),
+            item("4", "open a ticket", &["t:Support", "vip"], &[]),
+            item("5", "open a ticket", &["vip"], &[]),
+        ];
+        let said = contradicting_targets(&task, &items);
+        assert_eq!(
+            said.as_deref(),
+            Some("1 text has two labels or more, for example 1 and 2")
+        );
+        items.remove(1);
+        assert_eq!(contradicting_targets(&task, &items), None);
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub const EXPERT_PROFILE_MAX_CHARS: usize = 4_000;
 /// listed and those whom items alone name with 16 bits (65,535): a tenant with more could not be made
 /// resident and would be left without answers. The bound leaves two thirds of the numbers to names in items.
 pub const MAX_EXPERTS: u64 = 20_000;
+/// The most experts that a tenant's items name; with those who are listed they stay below 65,535.
+pub const MAX_NAMED_EXPERTS: u64 = 40_000;
 const DISPLAY_NAME_MAX_CHARS: usize = 200;
 
 /// An expert as a caller describes it.

@@ -22,6 +22,7 @@ mod names;
 mod people;
 mod policy;
 mod printable;
+mod relabel;
 mod retention;
 mod routing;
 mod score;
@@ -35,10 +36,15 @@ mod text;
 pub use access::{ApiKey, Permission, Role, TenantContext};
 pub use change::Change;
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};
-pub use duplicates::{DuplicateGroup, Duplicates, EXAMPLE_GROUPS, look_alikes, named_examples};
+pub use duplicates::{
+    DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,
+    named_examples,
+};
 pub use error::{ErrorKind, Fault, FieldViolation};
 pub use escape::{escape_id, unescape_id};
-pub use expert::{EXPERT_PROFILE_MAX_CHARS, Expert, ExpertPatch, MAX_EXPERTS, NewExpert};
+pub use expert::{
+    EXPERT_PROFILE_MAX_CHARS, Expert, ExpertPatch, MAX_EXPERTS, MAX_NAMED_EXPERTS, NewExpert,
+};
 pub use feedback::{FeedbackVerdict, Said, who_took_it};
 pub use gate::{GateEvidence, GateRules, Verdict, champion_holds, decide};
 pub use ids::{
@@ -59,6 +65,7 @@ pub use names::{ModelName, ModelOwner, NameError, ResourceName};
 pub use people::{ExpertMerge, MergeState, replaced, restored};
 pub use policy::{RoutingMode, RoutingPolicy};
 pub use printable::{check_name, clean_name, folded};
+pub use relabel::Relabelling;
 pub use retention::{ModelRetention, prunable};
 pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,

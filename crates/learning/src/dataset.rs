@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    DuplicateGroup, Duplicates, EXAMPLE_GROUPS, ExpertId, Item, ValidationReport, look_alikes,
-    named_examples,
+    DuplicateGroup, Duplicates, EXAMPLE_GROUPS, ExpertId, Item, ValidationReport, counted,
+    look_alikes, named_examples,
 };
 
 /// An expert with fewer items than this is thin: there is little to learn of.
@@ -89,13 +89,22 @@ fn examples(groups: &[DuplicateGroup]) -> Vec<DuplicateGroup> {
 /// Sentences on texts whose items contradict each other.
 fn contradicting(found: &Duplicates) -> Vec<String> {
     let kinds = [
-        (&found.other_labels, "have items with different labels"),
-        (&found.other_experts, "were answered by different experts"),
+        (
+            &found.other_labels,
+            ["text has", "texts have"],
+            "items with different labels",
+        ),
+        (
+            &found.other_experts,
+            ["text was", "texts were"],
+            "answered by different experts",
+        ),
     ];
-    let said = kinds.into_iter().filter(|(groups, _)| !groups.is_empty());
-    said.map(|(groups, what)| {
+    let said = kinds.into_iter().filter(|(groups, ..)| !groups.is_empty());
+    said.map(|(groups, [one, more], what)| {
         let some = named_examples(groups.iter().map(|group| group.item_ids.as_slice()));
-        format!("{} texts {what}, for example {some}", groups.len())
+        let texts = counted(groups.len(), one, more);
+        format!("{texts} {what}, for example {some}")
     })
     .collect()
 }
@@ -194,8 +203,8 @@ mod tests {
         assert_eq!(report.contradictions[0].differ_in, ["labels"]);
         assert_eq!(report.contradictions[1].differ_in, ["experts"]);
         for said in [
-            "1 texts have items with different labels, for example R-1 and r-1",
-            "1 texts were answered by different experts, for example s-1 and s-2",
+            "1 text has items with different labels, for example R-1 and r-1",
+            "1 text was answered by different experts, for example s-1 and s-2",
             "2 experts have ids that differ from another by case or width only, for example Ida and ida",
             "2 items have ids that differ from another by case or width only, for example R-1 and r-1",
         ] {
