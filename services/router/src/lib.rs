@@ -8,6 +8,7 @@ mod chain;
 mod classify;
 mod classify_commands;
 mod commands;
+mod corrections;
 mod feedback;
 mod give;
 mod handlers;
@@ -24,6 +25,7 @@ mod similar;
 mod space;
 mod task_view;
 mod tasks;
+mod unknown;
 mod view;
 mod wire;
 

@@ -1,4 +1,4 @@
-//! `tenantry experts`: the people who can answer.
+//! `tenantry experts`: the people who can answer. How they change is in `people`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,20 +12,22 @@ use super::client::Client;
 use super::error::{CliError, Exit};
 use super::import::{self, Fields, Format};
 use super::output::{Output, Row, note, short_time, time};
+use super::people::{self, PeopleCommand};
 
 /// The server takes 1,000 experts in one message; fewer keep the message small with long profiles.
 const BATCH: usize = 250;
 /// So many bad rows are told one by one.
 const TOLD: usize = 20;
 
-/// Import and list experts.
+/// Import, list, rename, merge and delete experts.
 #[derive(Debug, clap::Subcommand)]
 pub enum ExpertsCommand {
     /// Create or change experts from a file
     #[command(
         after_help = "The file is JSONL or CSV (gzip too; - is standard input) with the \
-fields id (or expert_id), display_name (or name), profile, active and available; the last two are \
-true where they are left out. An expert that is there already is changed.
+fields id (or expert_id), display_name (or name), profile, active and available. Of an expert that is \
+there already only what the file has a column for is changed; a cell that is empty clears it. Of a new \
+one the last two are true where they are left out.
 
 Examples:
   tenantry experts import -t acme experts.csv
@@ -48,6 +50,8 @@ Examples:
         #[command(flatten)]
         page: PageArgs,
     },
+    #[command(flatten)]
+    People(PeopleCommand),
 }
 
 /// An expert as it is printed; `experts import` reads the same fields.
@@ -64,12 +68,12 @@ pub struct ExpertView {
 impl From<v1::Expert> for ExpertView {
     fn from(expert: v1::Expert) -> Self {
         Self {
-            active: !expert.inactive,
-            available: !expert.unavailable,
+            active: !expert.inactive.unwrap_or_default(),
+            available: !expert.unavailable.unwrap_or_default(),
             update_time: time(expert.update_time.as_ref()),
             id: expert.expert_id,
-            display_name: expert.display_name,
-            profile: expert.profile,
+            display_name: expert.display_name.unwrap_or_default(),
+            profile: expert.profile.unwrap_or_default(),
         }
     }
 }
@@ -160,6 +164,7 @@ pub async fn run(command: ExpertsCommand, context: &mut Context) -> Result<Exit,
             )?;
             Ok(Exit::Done)
         }
+        ExpertsCommand::People(command) => people::run(command, context).await,
     }
 }
 
@@ -185,7 +190,8 @@ pub async fn list(
     .await
 }
 
-/// Creates or changes experts; how many were new or changed.
+/// Creates or changes experts, of those who are there only what is said of them; how many were new or
+/// changed.
 ///
 /// # Errors
 /// When the server refuses.
@@ -199,6 +205,7 @@ pub async fn upsert(
         let request = v1::BatchUpsertExpertsRequest {
             parent: parent.to_owned(),
             experts: some.to_vec(),
+            update_mask: None,
         };
         let answer = client
             .ingest()
@@ -275,52 +282,49 @@ async fn import_file(
     })
 }
 
-/// The expert that a row describes, or what is wrong with the row.
+/// What a row says of an expert, or what is wrong with the row. What it has no field for is not said.
 fn expert_of(fields: &Fields) -> Result<v1::Expert, String> {
-    let text = |names: [&str; 2]| -> Result<String, String> {
-        let found = names.into_iter().find_map(|name| {
-            fields
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value)
-        });
-        match found {
-            None | Some(Value::Null) => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text.trim().to_owned()),
-            Some(Value::Number(number)) => Ok(number.to_string()),
-            Some(_) => Err(format!("`{}` is not a text", names[0])),
-        }
-    };
-    let expert_id = text(["id", "expert_id"])?;
+    let expert_id = text(fields, ["id", "expert_id"])?.unwrap_or_default();
     domain::ExpertId::parse(expert_id.as_str())
         .map_err(|error| format!("`id` cannot be used: {error}"))?;
-    let mut display_name = text(["display_name", "name"])?;
-    if display_name.is_empty() {
-        display_name.clone_from(&expert_id);
-    }
     let expert = v1::Expert {
-        profile: text(["profile", "profile"])?,
-        inactive: !truth(fields, "active")?,
-        unavailable: !truth(fields, "available")?,
         expert_id,
-        display_name,
+        display_name: text(fields, ["display_name", "name"])?,
+        profile: text(fields, ["profile", "profile"])?,
+        inactive: truth(fields, "active")?.map(|active| !active),
+        unavailable: truth(fields, "available")?.map(|available| !available),
         update_time: None,
     };
     // One bad expert would make the server refuse all those sent with it.
-    domain::NewExpert::try_from(expert.clone()).map_err(|violation| violation.to_string())?;
+    domain::ExpertPatch::try_from(expert.clone()).map_err(|violation| violation.to_string())?;
     Ok(expert)
 }
 
-fn truth(fields: &Fields, name: &str) -> Result<bool, String> {
-    let said = fields
+/// The field by one of its names; none where the row has neither.
+fn text(fields: &Fields, names: [&str; 2]) -> Result<Option<String>, String> {
+    match names.into_iter().find_map(|name| field(fields, name)) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => Err(format!("`{}` is not a text", names[0])),
+    }
+}
+
+fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
+    let named = fields
         .iter()
         .find(|(key, _)| key.eq_ignore_ascii_case(name));
-    match said.map(|(_, value)| value) {
-        None | Some(Value::Null) => Ok(true),
-        Some(Value::Bool(truth)) => Ok(*truth),
+    named.map(|(_, value)| value)
+}
+
+/// Whether the row says yes; none where it says nothing. An empty cell is what is usual: true.
+fn truth(fields: &Fields, name: &str) -> Result<Option<bool>, String> {
+    match field(fields, name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(truth)) => Ok(Some(*truth)),
         Some(Value::String(text)) => match text.trim().to_lowercase().as_str() {
-            "" | "true" | "yes" | "y" | "1" => Ok(true),
-            "false" | "no" | "n" | "0" => Ok(false),
+            "" | "true" | "yes" | "y" | "1" => Ok(Some(true)),
+            "false" | "no" | "n" | "0" => Ok(Some(false)),
             other => Err(format!("`{name}` is {other:?}; write true or false")),
         },
         Some(_) => Err(format!("`{name}` is not true or false")),
@@ -339,17 +343,27 @@ mod tests {
     fn rows_become_experts() {
         let anna = expert(r#"{"expert_id": "anna", "name": "Anna", "active": "no"}"#).unwrap();
         assert_eq!(
-            (anna.expert_id.as_str(), anna.display_name.as_str()),
-            ("anna", "Anna")
+            (anna.expert_id.as_str(), anna.display_name.as_deref()),
+            ("anna", Some("Anna"))
         );
-        assert!(anna.inactive && !anna.unavailable);
-        assert_eq!(expert(r#"{"ID": "e1"}"#).unwrap().display_name, "e1");
+        assert_eq!(anna.inactive, Some(true));
+    }
+
+    #[test]
+    fn what_a_row_has_no_field_for_is_not_said() {
+        let away = expert(r#"{"ID": "e1", "available": "no", "profile": ""}"#).unwrap();
+        assert_eq!((away.display_name, away.inactive), (None, None));
+        assert_eq!(away.unavailable, Some(true));
+        assert_eq!(away.profile.as_deref(), Some(""), "an empty cell clears");
+        let null = expert(r#"{"id": "e1", "profile": null, "active": null}"#).unwrap();
+        assert_eq!((null.profile, null.inactive), (None, None));
     }
 
     #[test]
     fn bad_rows_say_why() {
         assert!(expert(r#"{"name": "Anna"}"#).unwrap_err().contains("empty"));
-        assert!(expert(r#"{"id": "a b"}"#).unwrap_err().contains("' '"));
+        let bell = expert("{\"id\": \"a\\u0007b\"}").unwrap_err();
+        assert!(bell.contains("U+0007"), "{bell}");
         assert!(
             expert(r#"{"id": "a", "available": "maybe"}"#)
                 .unwrap_err()
