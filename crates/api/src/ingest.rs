@@ -1,7 +1,7 @@
 //! `IngestService`: experts, items, quarantine, datasets.
 
 use domain::{
-    DuplicateGroup, ExpertId, ExpertPatch, FieldViolation, ItemContent, ItemId, Rejection,
+    DuplicateGroup, ExpertId, ExpertPatch, FieldViolation, IdError, ItemContent, ItemId, Rejection,
     RejectionReason, ResourceName, RowIssue, TenantId, ValidationReport,
 };
 
@@ -96,14 +96,13 @@ impl TryFrom<v1::Item> for ItemContent {
         if item.item_id.is_empty() {
             return Err(RowIssue::missing("id"));
         }
-        let id = ItemId::parse(item.item_id)
-            .map_err(|e| RowIssue::new(RejectionReason::InvalidField, "id", e.to_string()))?;
+        let id = ItemId::parse(item.item_id).map_err(|error| issue("id", &error))?;
         let experts = item
             .experts
             .into_iter()
             .map(ExpertId::parse)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| RowIssue::new(RejectionReason::InvalidField, "experts", e.to_string()))?;
+            .map_err(|error| issue("experts", &error))?;
         let at = item
             .occur_time
             .ok_or_else(|| RowIssue::missing("occur_time"))?;
@@ -120,6 +119,14 @@ impl TryFrom<v1::Item> for ItemContent {
             occurred_at,
         })
     }
+}
+
+fn issue(field: &str, error: &IdError) -> RowIssue {
+    let reason = match error {
+        IdError::TooManyBytes { .. } => RejectionReason::TooLong,
+        _ => RejectionReason::InvalidField,
+    };
+    RowIssue::new(reason, field, error.to_string())
 }
 
 impl From<domain::ExpertMerge> for v1::ExpertMerge {

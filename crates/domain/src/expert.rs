@@ -11,6 +11,7 @@ pub const EXPERT_PROFILE_MAX_CHARS: usize = 4_000;
 /// Each answer weighs every expert who may be recommended, and a tenant's history numbers those who are
 /// listed and those whom items alone name with 16 bits (65,535): a tenant with more could not be made
 /// resident and would be left without answers. The bound leaves two thirds of the numbers to names in items.
+/// At the bound, with 4,000 items, ranking takes 5 to 26 ms in a build for tests on two busy cores.
 pub const MAX_EXPERTS: u64 = 20_000;
 /// The most experts that a tenant's items name; with those who are listed they stay below 65,535.
 pub const MAX_NAMED_EXPERTS: u64 = 40_000;

@@ -136,7 +136,7 @@ async fn ids_have_one_spelling_and_nothing_hidden() {
             (2, "DUPLICATE_ID", "id"),
             (3, "INVALID_FIELD", "id"),
             (4, "INVALID_FIELD", "id"),
-            (5, "INVALID_FIELD", "id"),
+            (5, "TOO_LONG", "id"),
             (6, "INVALID_FIELD", "experts"),
         ]
     );

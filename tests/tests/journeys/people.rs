@@ -419,3 +419,50 @@ async fn a_tenant_has_only_as_many_experts_as_can_be_served() {
     );
     eventually_first(&operator, "firewall rules", "sofia").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_name_only_as_many_experts_as_can_be_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start(folder.path()).await;
+    let operator = server.operator().await;
+    operator.make_tenant("acme").await;
+    let rows = |from: usize| -> Vec<v1::IngestRow> {
+        let names = |at: usize| (0..32).map(move |n| format!("p{}", at * 32 + n));
+        (from..from + 500)
+            .map(|at| {
+                let text = format!("Question {at} of very many people?");
+                let mut made = row(at as u64 + 1, &format!("q-{at}"), &text, "", at as i64);
+                if let Some(v1::ingest_row::Row::Item(item)) = &mut made.row {
+                    item.experts = names(at).collect();
+                }
+                made
+            })
+            .collect()
+    };
+    let send = async |id: &str, rows: Vec<v1::IngestRow>| {
+        let batch = v1::IngestItemsRequest {
+            parent: "tenants/acme".into(),
+            request_id: id.into(),
+            rows,
+        };
+        let stream = tokio_stream::once(batch);
+        let mut answers = operator
+            .ingest()
+            .ingest_items(stream)
+            .await
+            .unwrap()
+            .into_inner();
+        answers.message().await
+    };
+    for (at, id) in ["one", "two"].into_iter().enumerate() {
+        let taken = send(id, rows(at * 500)).await.unwrap().unwrap();
+        assert_eq!(taken.accepted, 500);
+    }
+    let refused = send("three", rows(1_000)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let details = refused.get_error_details();
+    assert_eq!(details.error_info().unwrap().reason, "TOO_MANY_EXPERTS");
+    // The same people may go on.
+    let again = send("four", rows(500)).await.unwrap().unwrap();
+    assert_eq!(again.unchanged, 500);
+}
