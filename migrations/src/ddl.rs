@@ -70,6 +70,15 @@ pub(crate) async fn drop_tables(
 
 const PLATFORM: &str = "current_setting('tenantry.platform', true) = 'on'";
 
+/// On PostgreSQL, lets the transaction of a migration see and change rows behind the walls below.
+pub(crate) async fn as_platform(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if manager.get_database_backend() == sea_orm::DbBackend::Postgres {
+        let sql = "SELECT set_config('tenantry.platform', 'on', true)";
+        manager.get_connection().execute_unprepared(sql).await?;
+    }
+    Ok(())
+}
+
 /// On PostgreSQL, lets a transaction see only the rows of the tenant that it works for; the
 /// platform's own transactions see all.
 pub(crate) async fn wall_tenant(

@@ -94,9 +94,9 @@ impl TryFrom<v1::Item> for ItemContent {
     /// Reads ids and times; bounds and texts are checked by [`ItemContent::validate`].
     fn try_from(item: v1::Item) -> Result<Self, RowIssue> {
         if item.item_id.is_empty() {
-            return Err(RowIssue::missing("id"));
+            return Err(RowIssue::missing("item_id"));
         }
-        let id = ItemId::parse(item.item_id).map_err(|error| issue("id", &error))?;
+        let id = ItemId::parse(item.item_id).map_err(|error| issue("item_id", &error))?;
         let experts = item
             .experts
             .into_iter()

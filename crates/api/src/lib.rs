@@ -6,6 +6,7 @@
 
 mod costs;
 mod ingest;
+mod names;
 mod resources;
 mod router;
 mod tasks;

@@ -26,10 +26,47 @@ pub fn from_timestamp(
     field: &str,
     at: &prost_types::Timestamp,
 ) -> Result<DateTime<Utc>, Malformed> {
-    u32::try_from(at.nanos)
+    let refused = |message: String| Err(FieldViolation::new(field, message));
+    let seconds = at.seconds;
+    if !SECONDS.contains(&seconds) {
+        return refused(match finer_unit(seconds) {
+            Some(unit) => format!(
+                "has {seconds} seconds since 1970, which look like {unit}; send seconds and nanos"
+            ),
+            None => format!(
+                "has {seconds} seconds since 1970, which is not between the years 1 and 9999; send \
+                 the time it happened"
+            ),
+        });
+    }
+    let nanos = u32::try_from(at.nanos)
         .ok()
-        .and_then(|nanos| DateTime::from_timestamp(at.seconds, nanos))
-        .ok_or_else(|| FieldViolation::new(field, "is not a time between the years 1 and 9999"))
+        .filter(|nanos| *nanos < 1_000_000_000);
+    match nanos.and_then(|nanos| DateTime::from_timestamp(seconds, nanos)) {
+        Some(time) => Ok(time),
+        None => refused(format!(
+            "has {} nanos; send nanos from 0 to 999,999,999, and the rest as seconds",
+            at.nanos
+        )),
+    }
+}
+
+/// The years 1 to 9999, in seconds since 1970: what a protobuf time may be.
+const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+/// The unit in which a number would be a time of this or the next century.
+fn finer_unit(number: i64) -> Option<&'static str> {
+    // From 1990 to 2100, in seconds.
+    let plausible = 631_152_000..4_102_444_800;
+    let units = [
+        (1_000, "milliseconds"),
+        (1_000_000, "microseconds"),
+        (1_000_000_000, "nanoseconds"),
+    ];
+    let found = units
+        .into_iter()
+        .find(|(of_second, _)| plausible.contains(&(number / of_second)));
+    found.map(|(_, unit)| unit)
 }
 
 /// How many entries a page may have: `default` when 0 was asked for, `most` at the most.
@@ -151,5 +188,41 @@ impl v1::job::State {
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(seconds: i64, nanos: i32) -> String {
+        let at = prost_types::Timestamp { seconds, nanos };
+        let refused = from_timestamp("occur_time", &at).unwrap_err();
+        assert_eq!(refused.field, "occur_time");
+        refused.message
+    }
+
+    #[test]
+    fn a_bad_time_says_what_is_bad_about_it() {
+        assert!(said(1_763_251_200_000, 0).contains("look like milliseconds"));
+        assert!(said(1_763_251_200_000_000, 0).contains("look like microseconds"));
+        assert!(said(1_763_251_200_000_000_000, 0).contains("look like nanoseconds"));
+        assert!(said(i64::MIN, 0).contains("between the years 1 and 9999"));
+        assert!(said(253_402_300_800, 0).contains("between the years 1 and 9999"));
+        for nanos in [-1, 1_000_000_000, i32::MIN, i32::MAX] {
+            assert!(said(0, nanos).contains("nanos from 0 to 999,999,999"));
+        }
+    }
+
+    #[test]
+    fn times_round_trip_to_the_ends_of_the_calendar() {
+        for (seconds, nanos) in [
+            (-62_135_596_800, 0),
+            (253_402_300_799, 999_999_999),
+            (-1, 1),
+        ] {
+            let at = prost_types::Timestamp { seconds, nanos };
+            assert_eq!(timestamp(from_timestamp("t", &at).unwrap()), at);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::printable;
+use crate::{printable, slug};
 
 /// The most bytes (UTF-8) of a name that a tenant gives: the id of an item or an expert, a label, an area.
 pub const NAME_MAX_BYTES: usize = 256;
@@ -55,6 +55,16 @@ pub enum IdError {
         /// The first such character.
         found: char,
     },
+    /// The text is not made of lower-case letters, digits and '-'.
+    #[error("the {what} {problem}{}", slug::suggestion(.proposal.as_deref()))]
+    NotASlug {
+        /// Which identifier.
+        what: &'static str,
+        /// What is wrong with it; reads on from its name.
+        problem: String,
+        /// What it could be instead, where the caller chooses it.
+        proposal: Option<String>,
+    },
 }
 
 /// Which characters an identifier may have.
@@ -66,13 +76,6 @@ struct Alphabet {
     max: usize,
 }
 
-const SLUG: Alphabet = Alphabet {
-    allowed: "lower-case letters, digits and '-', and begins with a letter or a digit",
-    accepts: |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-',
-    first: |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
-    max: 63,
-};
-
 const REQUEST: Alphabet = Alphabet {
     allowed: "letters, digits, '-', '_', '.', ':', '@' and '+', and starts with a letter or a digit",
     accepts: |c| c.is_ascii_alphanumeric() || "-_.:@+".contains(c),
@@ -82,6 +85,8 @@ const REQUEST: Alphabet = Alphabet {
 
 /// How a text becomes an identifier of one type.
 enum Rule {
+    /// Our own: lower-case letters, digits and '-', at most so many characters; kept as it is.
+    Slug(usize),
     /// Our own: of an alphabet, kept as it is.
     Of(Alphabet),
     /// The tenant's: any printable text of at most [`NAME_MAX_BYTES`], trimmed and in NFC.
@@ -91,6 +96,7 @@ enum Rule {
 impl Rule {
     fn apply(&self, text: String, what: &'static str) -> Result<String, IdError> {
         match self {
+            Self::Slug(max) => slug::check(&text, what, *max).map(|()| text),
             Self::Of(alphabet) => alphabet.check(&text, what).map(|()| text),
             Self::Printable => printable::id(text, what),
         }
@@ -180,11 +186,11 @@ macro_rules! string_id {
 
 string_id!(
     /// One customer, for example `acme`.
-    TenantId, "tenant id", Rule::Of(SLUG)
+    TenantId, "tenant id", Rule::Slug(63)
 );
 string_id!(
     /// An industry group of tenants, for example `healthcare`.
-    VerticalId, "vertical id", Rule::Of(SLUG)
+    VerticalId, "vertical id", Rule::Slug(63)
 );
 string_id!(
     /// One piece of a tenant's content, unique inside the tenant: any printable text, for example `A&A-01.1`.
@@ -196,15 +202,15 @@ string_id!(
 );
 string_id!(
     /// An API key's public half.
-    KeyId, "key id", Rule::Of(SLUG)
+    KeyId, "key id", Rule::Slug(63)
 );
 string_id!(
     /// A unit of long work.
-    JobId, "job id", Rule::Of(SLUG)
+    JobId, "job id", Rule::Slug(63)
 );
 string_id!(
     /// What is predicted: `experts`, or a task that the tenant defined.
-    TaskId, "task id", Rule::Of(SLUG)
+    TaskId, "task id", Rule::Slug(63)
 );
 string_id!(
     /// The caller's id of a mutation, which makes a repeat harmless.
@@ -251,7 +257,7 @@ mod tests {
         let slash = RequestId::parse("a/b").unwrap_err();
         assert!(slash.to_string().contains("'/'"), "{slash}");
         let dash = TenantId::parse("-acme").unwrap_err().to_string();
-        assert!(dash.contains("begins with a letter or a digit"), "{dash}");
+        assert!(dash.contains("must begin with"), "{dash}");
         assert!(TenantId::parse("Acme").is_err());
         assert!(TenantId::parse("a".repeat(64)).is_err());
     }

@@ -64,7 +64,7 @@ impl ItemContent {
             );
             return Err(RowIssue::new(
                 RejectionReason::InvalidTime,
-                "occurred_at",
+                "occur_time",
                 message,
             ));
         }
@@ -72,7 +72,7 @@ impl ItemContent {
             let message = "is before 1900; send the time it happened".to_owned();
             return Err(RowIssue::new(
                 RejectionReason::InvalidTime,
-                "occurred_at",
+                "occur_time",
                 message,
             ));
         }

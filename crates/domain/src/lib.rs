@@ -27,6 +27,7 @@ mod retention;
 mod routing;
 mod score;
 mod sequence;
+mod slug;
 mod space;
 mod task;
 mod task_gate;

@@ -92,7 +92,8 @@ fn trim(text: &str) -> &str {
     })
 }
 
-fn nfc(text: &str) -> Cow<'_, str> {
+/// The text in NFC.
+pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
     match text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         true => Cow::Borrowed(text),
         false => Cow::Owned(text.nfc().collect()),

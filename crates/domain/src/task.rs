@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::printable::nfc;
 use crate::{FieldViolation, ItemContent, TaskId, clean_name, clean_text, split_labels};
 
 /// The most labels that a task lists.
@@ -15,6 +16,8 @@ pub const DEFAULT_TARGET_PRECISION: f64 = 0.95;
 const NAME_MAX_CHARS: usize = 256;
 const DESCRIPTION_MAX_CHARS: usize = 2_000;
 const MAX_KEYWORDS: usize = 100;
+/// Of the texts of all labels: a task is one message, and has to stay below what a client takes.
+const LABELS_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// What kind of thing is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -127,6 +130,14 @@ impl AbstainReason {
     }
 }
 
+impl TaskLabel {
+    /// The bytes of its texts once they are cleaned, in which NUL takes three.
+    fn bytes(&self) -> usize {
+        let of = |text: &String| text.len() + 2 * text.matches('\0').count();
+        of(&self.name) + of(&self.description) + self.keywords.iter().map(of).sum::<usize>()
+    }
+}
+
 impl TaskDefinition {
     /// Cleans the texts and checks all bounds.
     ///
@@ -172,6 +183,10 @@ impl TaskDefinition {
     }
 
     fn check_source(&mut self, note: &mut impl FnMut(&str, String)) {
+        if let TaskSource::Labels { prefix } = &mut self.source {
+            // As labels are kept; a blank at its end belongs to it.
+            *prefix = nfc(prefix).into_owned();
+        }
         match &mut self.source {
             TaskSource::Labels { prefix } if too_long(prefix, NAME_MAX_CHARS) => {
                 note(
@@ -197,6 +212,14 @@ impl TaskDefinition {
         }
         if self.labels.len() > MAX_TASK_LABELS {
             note("labels", format!("at most {MAX_TASK_LABELS}"));
+        }
+        let bytes: usize = self.labels.iter().map(TaskLabel::bytes).sum();
+        if bytes > LABELS_MAX_BYTES {
+            let message = format!(
+                "have {bytes} bytes of names, descriptions and keywords; at most \
+                 {LABELS_MAX_BYTES} are kept with one task"
+            );
+            note("labels", message);
         }
         let mut seen = std::collections::HashSet::new();
         for (at, label) in self.labels.iter_mut().enumerate() {

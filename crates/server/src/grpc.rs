@@ -72,11 +72,16 @@ impl Server {
                 .set_service_status(*name, tonic_health::ServingStatus::Serving)
                 .await;
         }
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(api::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .map_err(|error| error.to_string())?;
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(api::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let newest = reflection().build_v1();
+        let newest = newest.map_err(|error| error.to_string())?;
+        // Many tools ask for nothing else.
+        let older = reflection().build_v1alpha();
+        let older = older.map_err(|error| error.to_string())?;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
         let signal = async {
             stop.await;
@@ -101,7 +106,12 @@ impl Server {
             .layer(auth)
             .layer(meter)
             .layer(PanicLayer)
-            .add_routes(routes.add_service(health).add_service(reflection))
+            .add_routes(
+                routes
+                    .add_service(health)
+                    .add_service(newest)
+                    .add_service(older),
+            )
             .serve_with_incoming_shutdown(incoming, signal);
         let too_late = async {
             // A sender that is dropped means that serving ended by itself.

@@ -23,7 +23,7 @@ pub use deadline::deadline;
 pub use error::ServiceError;
 pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, shutdown_signal};
 pub use metered::MeterLayer;
-pub use page::{next_page, parse_page_token};
+pub use page::{PAGE_BYTES, Page, PageBuilder, fitting, page, parse_page_token, sendable};
 pub use telemetry::{TelemetryGuard, TraceLayer, init_logs, init_metrics};
 
 /// What a handler returns.

@@ -1,5 +1,7 @@
 //! Logs with trace ids, and Prometheus metrics.
 
+mod catalogue;
+
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -62,12 +64,7 @@ pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, String> {
         })
         .and_then(metrics_exporter_prometheus::PrometheusBuilder::install)
         .map_err(|error| format!("metrics cannot be served on {address}: {error}"))?;
-    metrics::describe_histogram!(
-        "tenantry_rpc_seconds",
-        "Time of an RPC, by method and code."
-    );
-    metrics::describe_gauge!("tenantry_up", "1 while the process serves.");
-    metrics::gauge!("tenantry_up").set(1.0);
+    catalogue::begin();
     Ok(TelemetryGuard { address })
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::checks::contract::ContractArgs;
 use crate::test::{TestArgs, cargo_has, succeed};
 use crate::workspace::cargo;
 use crate::{checks, licences, test, workspace};
@@ -19,6 +20,10 @@ pub fn run() -> Result<()> {
         cargo_runs(&root, &["fmt", "--all", "--", "--check"], &[])
     })?;
     phase("imports, files, unused dependencies", checks::run)?;
+    phase("the contract", || {
+        checks::contract::run(&ContractArgs::default())
+    })?;
+    phase("alert rules", checks::alerts::run)?;
     phase("licences", || licence_checks(&root))?;
     let clippy = [
         "clippy",

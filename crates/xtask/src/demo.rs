@@ -284,13 +284,7 @@ fn trained_line(screen: Screen, one: &Onboard, trained: &Trained) -> String {
     };
     let verdict = match model.verdict() {
         v1::Verdict::Promote => screen.good("promoted"),
-        other => screen.warn(
-            &other
-                .as_str_name()
-                .trim_start_matches("VERDICT_")
-                .replace('_', " ")
-                .to_lowercase(),
-        ),
+        other => screen.warn(&other.short_name().replace('_', " ").to_lowercase()),
     };
     let evaluation = model.evaluation.clone().unwrap_or_default();
     let gain = format!(

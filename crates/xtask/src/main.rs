@@ -56,6 +56,10 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Check who imports whom, what source files look like, and that no dependency is unused.
     CheckImports,
+    /// Check the contract in proto/: its style, its format, and that it breaks no client.
+    CheckContract(checks::contract::ContractArgs),
+    /// Check the alert rules for Prometheus, and that each one fires when it should.
+    CheckAlerts,
     /// Check the licences of everything that is built in.
     Licences,
     /// Everything that a change has to pass.
@@ -71,6 +75,8 @@ fn main() -> ExitCode {
         Command::QualityLabels(args) => quality_labels::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::CheckImports => checks::run(),
+        Command::CheckContract(args) => checks::contract::run(&args),
+        Command::CheckAlerts => checks::alerts::run(),
         Command::Licences => licences::run(),
         Command::Ci => ci::run(),
     };

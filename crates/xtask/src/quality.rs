@@ -332,11 +332,7 @@ pub fn served_by(asked: &Asked) -> (String, String) {
         .first()
         .and_then(|answer| answer.response.route.as_ref());
     route.map_or_else(Default::default, |route| {
-        let tier = route
-            .tier()
-            .as_str_name()
-            .trim_start_matches("TIER_")
-            .to_lowercase();
+        let tier = route.tier().short_name().to_lowercase();
         (
             tier,
             clip(&route.reason.replace('_', " ").to_lowercase(), 16),

@@ -185,7 +185,7 @@ async fn one(
     }
     let verdict = model
         .as_ref()
-        .map_or("-", |model| model.verdict().as_str_name());
+        .map_or("-", |model| model.verdict().short_name());
     let own = Score::of(
         &measured.answers[""][measured.answers[""].len() - asked.len()..],
         set.out_of_scope,

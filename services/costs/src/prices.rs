@@ -115,26 +115,39 @@ impl Costs {
         Ok(kept.map_or_else(InForce::example, InForce::from))
     }
 
-    /// Replaces the price book after the revision that the message names, or only checks it.
+    /// Replaces the price book after the revision that the message names, or only checks it; and says
+    /// what has to be changed with it.
     pub(crate) async fn update_prices(
         &self,
         request: v1::UpdatePriceBookRequest,
         actor: &str,
-    ) -> Result<InForce, ServiceError> {
+    ) -> Result<v1::UpdatePriceBookResponse, ServiceError> {
         let wire = request.price_book.unwrap_or_default();
         let book = parse(&wire)?;
-        let now = self.clock.now();
-        if request.validate_only {
-            let current = self.prices_in_force().await?;
-            if current.revision != wire.revision {
-                return Err(outdated(&wire, &current));
-            }
-            return Ok(InForce {
+        let before = self.prices_in_force().await?;
+        let warnings = self.currency_warnings(&before.book, &book).await?;
+        let made = match request.validate_only {
+            true if before.revision != wire.revision => return Err(outdated(&wire, &before)),
+            true => InForce {
                 book,
                 revision: wire.revision.saturating_add(1),
                 written: None,
-            });
-        }
+            },
+            false => self.keep_prices(&wire, book, actor).await?,
+        };
+        Ok(v1::UpdatePriceBookResponse {
+            price_book: Some(made.to_wire()),
+            warnings,
+        })
+    }
+
+    async fn keep_prices(
+        &self,
+        wire: &v1::PriceBook,
+        book: PriceBook,
+        actor: &str,
+    ) -> Result<InForce, ServiceError> {
+        let now = self.clock.now();
         let prices = self.store.platform().prices();
         match prices.keep(&book, wire.revision, actor, now).await {
             Ok(kept) => Ok(kept.into()),
@@ -149,7 +162,7 @@ impl Costs {
                 if again && current.book == book {
                     return Ok(current);
                 }
-                Err(outdated(&wire, &current))
+                Err(outdated(wire, &current))
             }
         }
     }

@@ -3,7 +3,7 @@
 use api::v1;
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use domain::TenantContext;
-use server::{ServiceError, next_page, parse_page_token};
+use server::{ServiceError, page, parse_page_token};
 use storage::{UsageHour, UsageKey};
 
 use crate::Costs;
@@ -83,21 +83,21 @@ impl Costs {
         let usage = self.store.platform().usage();
         let found: Vec<(UsageKey, v1::Usage)> = match (hourly, days) {
             (true, _) => {
-                let page = usage.hours_page(ctx, from, to, after, limit).await?;
+                let rows = usage.hours_page(ctx, from, to, after, limit).await?;
                 let wire = |(key, hour)| (key, of_hour(hour));
-                page.into_iter().map(wire).collect()
+                rows.into_iter().map(wire).collect()
             }
             (false, Some((first, last))) => {
-                let page = usage.days_page(ctx, first, last, after, limit).await?;
+                let rows = usage.days_page(ctx, first, last, after, limit).await?;
                 let wire = |(key, line)| (key, v1::Usage::from(line));
-                page.into_iter().map(wire).collect()
+                rows.into_iter().map(wire).collect()
             }
             (false, None) => Vec::new(),
         };
-        let last = found.last().map(|(key, _)| key.to_string());
+        let page = page(found, limit, |(key, usage)| (key.to_string(), usage));
         Ok(v1::ListUsageResponse {
-            next_page_token: next_page(found.len(), limit, last),
-            usage: found.into_iter().map(|(_, usage)| usage).collect(),
+            usage: page.entries,
+            next_page_token: page.next_page_token,
         })
     }
 }

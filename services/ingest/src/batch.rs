@@ -9,7 +9,7 @@ use domain::{
     clean_text,
 };
 use prost::Message as _;
-use server::{ServiceError, work};
+use server::{PAGE_BYTES, ServiceError, work};
 use storage::{NewJob, NewRejection, TenantTx};
 
 use crate::Ingest;
@@ -64,7 +64,7 @@ impl Ingest {
             watermark: outcome.watermark,
             accepted: outcome.accepted,
             unchanged: outcome.unchanged,
-            rejected: rejected.into_iter().map(BadRow::into_wire).collect(),
+            rejected: acknowledged(rejected),
         };
         tx.requests()
             .save(
@@ -146,6 +146,21 @@ impl BadRow {
     }
 }
 
+/// The rejected rows as they are acknowledged. Where their own texts would make the answer larger than a
+/// client takes, those are cut; the quarantine has more of them.
+fn acknowledged(rejected: Vec<BadRow>) -> Vec<v1::RejectedRow> {
+    const CUT: usize = 128;
+    let mut rows: Vec<v1::RejectedRow> = rejected.into_iter().map(BadRow::into_wire).collect();
+    if rows.iter().map(v1::RejectedRow::encoded_len).sum::<usize>() > PAGE_BYTES {
+        for row in &mut rows {
+            for text in [&mut row.item_id, &mut row.field, &mut row.message] {
+                *text = clip(text, CUT);
+            }
+        }
+    }
+    rows
+}
+
 /// The rows that can become items, and those that cannot, each with the reason.
 fn sort_rows(
     rows: Vec<v1::IngestRow>,
@@ -183,7 +198,7 @@ fn sort_rows(
             true => Ok(item),
             false => Err(RowIssue::new(
                 RejectionReason::DuplicateId,
-                "id",
+                "item_id",
                 format!(
                     "{:?} came earlier in the same batch; send each id once",
                     item.id.as_str()
@@ -251,8 +266,11 @@ pub(crate) fn item_ids(ids: Vec<String>) -> Result<Vec<domain::ItemId>, ServiceE
         let message = format!("has {} ids; send at most {MAX_ROWS} at a time", ids.len());
         return Err(ServiceError::invalid("item_ids", message));
     }
-    let parsed: Result<Vec<_>, _> = ids.into_iter().map(domain::ItemId::parse).collect();
-    parsed.map_err(|error| ServiceError::id("item_ids", &error))
+    let parsed = ids.into_iter().enumerate().map(|(at, id)| {
+        let field = format!("item_ids[{at}]");
+        domain::ItemId::parse(id).map_err(|error| ServiceError::id(&field, &error))
+    });
+    parsed.collect()
 }
 
 /// The stream ends: its client should come again.
@@ -304,6 +322,31 @@ mod tests {
                 (5, RejectionReason::Unreadable),
             ]
         );
+    }
+
+    #[test]
+    fn an_acknowledgement_is_never_larger_than_a_client_takes() {
+        let row = || {
+            let bad = v1::UnreadableRow {
+                // One byte on its way in, three when it is kept.
+                message: "\0".repeat(4_000),
+                field: "\0".repeat(40),
+                item_id: "\0".repeat(200),
+                ..Default::default()
+            };
+            v1::IngestRow {
+                line: 0,
+                row: Some(Row::Unreadable(bad)),
+            }
+        };
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let (_, rejected) = sort_rows((0..MAX_ROWS).map(|_| row()).collect(), now);
+        let answer = v1::IngestItemsResponse {
+            rejected: acknowledged(rejected),
+            ..Default::default()
+        };
+        assert_eq!(answer.rejected.len(), MAX_ROWS);
+        assert!(answer.encoded_len() < server::MAX_MESSAGE_BYTES);
     }
 
     #[test]

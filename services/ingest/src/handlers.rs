@@ -4,9 +4,9 @@ use api::v1;
 use api::v1::ingest_service_server::IngestService;
 use domain::{
     ErrorKind, ExpertId, ExpertPatch, FieldViolation, ItemId, JobKind, MAX_EXPERTS, Permission,
-    ResourceName,
+    ResourceName, clean_name,
 };
-use server::{Caller, Reply, ServiceError, next_page, parse_page_token};
+use server::{Caller, Page, PageBuilder, Reply, ServiceError, page, parse_page_token};
 use storage::ItemQuery;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -17,6 +17,8 @@ use crate::reconcile::known_space;
 
 /// Experts of one request.
 const MAX_BATCH: usize = 1_000;
+/// Items that are read at once for a page: some are large, and a page ends by their bytes.
+const ITEMS_AT_ONCE: u32 = 100;
 
 #[tonic::async_trait]
 impl IngestService for Ingest {
@@ -54,10 +56,12 @@ impl IngestService for Ingest {
             .list(after.as_ref(), limit)
             .await;
         let experts = experts.map_err(ServiceError::from)?;
-        let last = experts.last().map(|expert| expert.id.to_string());
+        let page = page(experts, limit, |expert| {
+            (expert.id.to_string(), expert.into())
+        });
         Ok(Response::new(v1::ListExpertsResponse {
-            next_page_token: next_page(experts.len(), limit, last),
-            experts: experts.into_iter().map(Into::into).collect(),
+            experts: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -111,20 +115,13 @@ impl IngestService for Ingest {
         let query = ItemQuery {
             after: parse_page_token::<ItemId>(&request.page_token)?,
             limit,
-            area: Some(request.area).filter(|area| !area.is_empty()),
+            area: Some(clean_name(&request.area)).filter(|area| !area.is_empty()),
             expert,
         };
-        let items = self.begin(&ctx).await?.items().list(query).await;
-        let items = items.map_err(ServiceError::from)?;
-        let last = items.last().map(|item| item.content.id.to_string());
-        let next_page_token = next_page(items.len(), limit, last);
-        let items = items
-            .into_iter()
-            .map(|item| v1::Item::of(ctx.tenant(), item))
-            .collect();
+        let page = self.item_page(&ctx, query).await?;
         Ok(Response::new(v1::ListItemsResponse {
-            items,
-            next_page_token,
+            items: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -160,10 +157,12 @@ impl IngestService for Ingest {
             .await
             .map_err(ServiceError::from)?;
         let total = tx.rejections().count().await.map_err(ServiceError::from)?;
-        let last = found.last().map(|rejection| rejection.sequence.to_string());
+        let page = page(found, limit, |rejection| {
+            (rejection.sequence.to_string(), rejection.into())
+        });
         Ok(Response::new(v1::ListRejectionsResponse {
-            next_page_token: next_page(found.len(), limit, last),
-            rejections: found.into_iter().map(Into::into).collect(),
+            rejections: page.entries,
+            next_page_token: page.next_page_token,
             total,
         }))
     }
@@ -215,13 +214,13 @@ impl IngestService for Ingest {
         let before = parse_page_token::<u64>(&request.page_token)?;
         let found = self.begin(&ctx).await?.datasets().list(before, limit).await;
         let datasets = found.map_err(ServiceError::from)?;
-        let last = datasets.last().map(|dataset| dataset.number.to_string());
-        let next_page_token = next_page(datasets.len(), limit, last);
-        let of = |dataset| v1::Dataset::of(ctx.tenant(), dataset);
-        let datasets = datasets.into_iter().map(of).collect();
+        let page = page(datasets, limit, |dataset| {
+            let number = dataset.number.to_string();
+            (number, v1::Dataset::of(ctx.tenant(), dataset))
+        });
         Ok(Response::new(v1::ListDatasetsResponse {
-            datasets,
-            next_page_token,
+            datasets: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -323,10 +322,10 @@ impl IngestService for Ingest {
         let before = parse_page_token::<u64>(&request.page_token)?;
         let found = self.begin(&ctx).await?.merges().newest(before, limit).await;
         let merges = found.map_err(ServiceError::from)?;
-        let last = merges.last().map(|merge| merge.id.clone());
+        let page = page(merges, limit, |merge| (merge.id.clone(), merge.into()));
         Ok(Response::new(v1::ListMergesResponse {
-            next_page_token: next_page(merges.len(), limit, last),
-            merges: merges.into_iter().map(Into::into).collect(),
+            merges: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -392,6 +391,32 @@ impl Ingest {
         }
         tx.commit().await?;
         Ok(changed)
+    }
+
+    /// A page of items. They are read a few at a time, and no more than the page has room for.
+    async fn item_page(
+        &self,
+        ctx: &domain::TenantContext,
+        mut query: ItemQuery,
+    ) -> Result<Page<v1::Item>, ServiceError> {
+        let mut page = PageBuilder::new(query.limit);
+        let tx = self.begin(ctx).await?;
+        while let Some(limit) = page.room(ITEMS_AT_ONCE) {
+            query.limit = limit;
+            let items = tx.items().list(query.clone()).await?;
+            let read = items.len();
+            query.after = items.last().map(|item| item.content.id.clone());
+            for item in items {
+                let key = item.content.id.to_string();
+                if !page.push(key, v1::Item::of(ctx.tenant(), item)) {
+                    break;
+                }
+            }
+            if read < limit as usize {
+                break;
+            }
+        }
+        Ok(page.finish())
     }
 
     async fn index_status(

@@ -84,6 +84,7 @@ impl Ingest {
     pub fn service(self) -> IngestServiceServer<Self> {
         IngestServiceServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
             .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
             .send_compressed(tonic::codec::CompressionEncoding::Gzip)
     }

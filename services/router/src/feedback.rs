@@ -135,10 +135,10 @@ async fn called_now(
             id.clone_from(name);
         }
     };
-    said.expert.as_mut().map(now);
-    said.reassigned_to.as_mut().map(now);
-    let mut seen = HashSet::new();
+    let said_of = said.expert.iter_mut().chain(&mut said.reassigned_to);
+    said_of.for_each(now);
     answer.experts.iter_mut().for_each(|(id, _)| now(id));
+    let mut seen = HashSet::new();
     answer.experts.retain(|(id, _)| seen.insert(id.clone()));
     tx.answers()
         .set_experts(&answer.request_id, &answer.experts)

@@ -3,7 +3,7 @@
 use api::v1;
 use api::v1::router_service_server::RouterService;
 use domain::{Ask, Permission, RoutingPolicy, TaskId, bucket};
-use server::{Caller, Reply, ServiceError, deadline, next_page, parse_page_token};
+use server::{Caller, Reply, ServiceError, deadline, fitting, page, parse_page_token};
 use storage::OpenPosition;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -80,11 +80,13 @@ impl RouterService for Router {
         let limit = api::page_limit(request.page_size, 100, 1_000)
             .map_err(|error| ServiceError::violations(vec![error]))?;
         let after = parse_page_token::<OpenPosition>(&request.page_token)?;
-        let (items, last) = self.open_items(&ctx, after, limit).await?;
-        let last = last.map(|position| position.to_string());
+        let items = self.open_items(&ctx, after, limit).await?;
+        let page = page(items, limit, |(position, item)| {
+            (position.to_string(), item)
+        });
         Ok(Response::new(v1::ListOpenItemsResponse {
-            next_page_token: next_page(items.len(), limit, last),
-            items,
+            items: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -148,7 +150,9 @@ impl RouterService for Router {
         let items = self
             .similar(&ctx, text, limit(request.top_k, SIMILAR_DEFAULT)?)
             .await?;
-        Ok(Response::new(v1::FindSimilarItemsResponse { items }))
+        Ok(Response::new(v1::FindSimilarItemsResponse {
+            items: fitting(items),
+        }))
     }
 
     async fn send_feedback(

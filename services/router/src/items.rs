@@ -57,13 +57,13 @@ impl Router {
         Ok(self.give(ctx, item.content.text, Some(id), found))
     }
 
-    /// Open items from `after` on, with what was computed for them ahead, and where the last stands.
+    /// Open items from `after` on, each with where it stands, and with what was computed for it ahead.
     pub(crate) async fn open_items(
         &self,
         ctx: &TenantContext,
         after: Option<OpenPosition>,
         limit: u32,
-    ) -> Result<(Vec<v1::OpenItem>, Option<OpenPosition>), ServiceError> {
+    ) -> Result<Vec<(OpenPosition, v1::OpenItem)>, ServiceError> {
         let view = self.parts.residents.view(ctx).await?;
         let tx = self.parts.store.begin(ctx).await?;
         let items = tx.items().open(after, limit).await?;
@@ -72,17 +72,18 @@ impl Router {
         let mut kept: HashMap<ItemId, PrecomputedAnswer> =
             kept.map(|one| (one.item.clone(), one)).collect();
         drop(tx);
-        let last = items.last().map(|item| OpenPosition {
-            at: item.content.occurred_at,
-            id: item.content.id.clone(),
-        });
         let items = items.into_iter().map(|item| {
+            let position = OpenPosition {
+                at: item.content.occurred_at,
+                id: item.content.id.clone(),
+            };
             let found = kept
                 .remove(&item.content.id)
                 .and_then(|kept| still_good(kept, &item, &view, true));
-            listed(ctx, item, found.map(|found| found.response))
+            let found = found.map(|found| found.response);
+            (position, listed(ctx, item, found))
         });
-        Ok((items.collect(), last))
+        Ok(items.collect())
     }
 }
 

@@ -96,6 +96,7 @@ impl Router {
     pub fn service(self) -> RouterServiceServer<Self> {
         RouterServiceServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
             .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
     }
 }

@@ -105,6 +105,8 @@ async fn assemble(
 ) -> anyhow::Result<Assembled> {
     let wanted = |name: ServiceName| only.is_empty() || only.contains(&name);
     let clock = Clock::system();
+    let usage = parts.store.platform().usage();
+    usage.keep_first_start(clock.now()).await?;
     announce_operator_key(config, parts, &clock).await?;
     let directory = tenants::Directory::new(parts.store.clone());
     let gate = Gatekeeper::new(Arc::new(directory.clone()));

@@ -4,7 +4,7 @@ use api::v1::tenant_service_server::TenantService;
 use api::v1::{self};
 use domain::{ErrorKind, JobKind, Permission, ResourceName, TenantId, TenantState};
 use prost::Message as _;
-use server::{Caller, Reply, ServiceError, next_page, operator, parse_page_token};
+use server::{Caller, Reply, ServiceError, operator, page, parse_page_token};
 use storage::NewJob;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -64,10 +64,12 @@ impl TenantService for Tenants {
             .list_tenants(after, limit, vertical)
             .await;
         let tenants = found.map_err(ServiceError::from)?;
-        let last = tenants.last().map(|tenant| tenant.id.to_string());
+        let page = page(tenants, limit, |tenant| {
+            (tenant.id.to_string(), tenant.into())
+        });
         Ok(Response::new(v1::ListTenantsResponse {
-            next_page_token: next_page(tenants.len(), limit, last),
-            tenants: tenants.into_iter().map(Into::into).collect(),
+            tenants: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -159,10 +161,12 @@ impl TenantService for Tenants {
             .audit_events(tenant.as_ref(), before, limit)
             .await;
         let events = events.map_err(ServiceError::from)?;
-        let last = events.last().map(|event| event.sequence.to_string());
+        let page = page(events, limit, |event| {
+            (event.sequence.to_string(), event.into())
+        });
         Ok(Response::new(v1::ListAuditEventsResponse {
-            next_page_token: next_page(events.len(), limit, last),
-            audit_events: events.into_iter().map(Into::into).collect(),
+            audit_events: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 }

@@ -3,7 +3,7 @@
 use api::v1;
 use domain::{KeyId, Permission, ResourceName, Role, TenantId};
 use rand::RngExt as _;
-use server::{Caller, KeySecret, ServiceError, next_page, operator, parse_page_token};
+use server::{Caller, KeySecret, ServiceError, operator, page, parse_page_token};
 use storage::NewKey;
 
 use crate::Tenants;
@@ -77,10 +77,10 @@ impl Tenants {
             .platform()
             .list_keys(tenant.as_ref(), after, limit)
             .await?;
-        let last = keys.last().map(|key| key.id.to_string());
+        let page = page(keys, limit, |key| (key.id.to_string(), key.into()));
         Ok(v1::ListApiKeysResponse {
-            next_page_token: next_page(keys.len(), limit, last),
-            api_keys: keys.into_iter().map(Into::into).collect(),
+            api_keys: page.entries,
+            next_page_token: page.next_page_token,
         })
     }
 

@@ -155,10 +155,10 @@ pub(crate) struct TierPayload {
     pub seed: u64,
 }
 
-/// A model by its name.
-pub(crate) fn model_name(name: &str) -> Result<ModelName, ServiceError> {
+/// A model by its name, which `field` has.
+pub(crate) fn model_name(field: &str, name: &str) -> Result<ModelName, ServiceError> {
     name.parse()
-        .map_err(|error| ServiceError::name("name", &error))
+        .map_err(|error| ServiceError::name(field, &error))
 }
 
 /// Whose models a parent names.

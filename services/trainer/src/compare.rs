@@ -27,7 +27,10 @@ impl TryFrom<&v1::CompareModelsRequest> for Compare {
     type Error = ServiceError;
 
     fn try_from(request: &v1::CompareModelsRequest) -> Result<Self, ServiceError> {
-        let named = |name: &str| (!name.is_empty()).then(|| model_name(name)).transpose();
+        let named = |field: &str, name: &str| {
+            let given = !name.is_empty();
+            given.then(|| model_name(field, name)).transpose()
+        };
         let task = task(&request.task)?;
         if task != TaskId::experts() {
             let message = "answers are compared of `experts` only; `models show` has what a task's \
@@ -36,8 +39,8 @@ impl TryFrom<&v1::CompareModelsRequest> for Compare {
         }
         Ok(Self {
             task,
-            baseline: named(&request.baseline)?,
-            candidate: named(&request.candidate)?,
+            baseline: named("baseline", &request.baseline)?,
+            candidate: named("candidate", &request.candidate)?,
         })
     }
 }

@@ -6,7 +6,7 @@ use domain::{
     ErrorKind, JobId, JobKind, ModelOwner, Permission, ResourceName, TaskId, TenantContext,
 };
 use prost::Message as _;
-use server::{Caller, Reply, ServiceError, next_page, parse_page_token};
+use server::{Caller, Reply, ServiceError, page, parse_page_token};
 use storage::NewJob;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -63,10 +63,10 @@ impl TrainingService for Training {
         let before = parse_page_token::<JobId>(&request.page_token)?;
         let filters = (request.kind().filter(), request.state().filter());
         let jobs = self.jobs(&scope, before, limit, filters).await?;
-        let last = jobs.last().map(|job| job.id.to_string());
+        let page = page(jobs, limit, |job| (job.id.to_string(), job.into()));
         Ok(Response::new(v1::ListJobsResponse {
-            next_page_token: next_page(jobs.len(), limit, last),
-            jobs: jobs.into_iter().map(Into::into).collect(),
+            jobs: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -117,10 +117,12 @@ impl TrainingService for Training {
             name => Some(task(name)?),
         };
         let models = self.models(&scope, wanted.as_ref(), before, limit).await?;
-        let last = models.last().map(|model| model.name.version.to_string());
+        let page = page(&models, limit, |model| {
+            (model.name.version.to_string(), to_wire(model, false))
+        });
         Ok(Response::new(v1::ListModelsResponse {
-            next_page_token: next_page(models.len(), limit, last),
-            models: models.iter().map(|model| to_wire(model, false)).collect(),
+            models: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -129,7 +131,7 @@ impl TrainingService for Training {
         request: Request<v1::GetModelRequest>,
     ) -> Reply<v1::GetModelResponse> {
         Caller::of(request.extensions())?;
-        let name = model_name(&request.get_ref().name)?;
+        let name = model_name("name", &request.get_ref().name)?;
         let scope = self
             .model_scope(request.extensions(), &name.owner, Permission::ReadContent)
             .await?;
@@ -164,7 +166,7 @@ impl TrainingService for Training {
         request: Request<v1::PromoteModelRequest>,
     ) -> Reply<v1::PromoteModelResponse> {
         Caller::of(request.extensions())?;
-        let name = model_name(&request.get_ref().name)?;
+        let name = model_name("name", &request.get_ref().name)?;
         let scope = self
             .model_scope(request.extensions(), &name.owner, Permission::Administer)
             .await?;
@@ -197,7 +199,7 @@ impl TrainingService for Training {
         request: Request<v1::ReproduceModelRequest>,
     ) -> Reply<v1::ReproduceModelResponse> {
         Caller::of(request.extensions())?;
-        let name = model_name(&request.get_ref().name)?;
+        let name = model_name("name", &request.get_ref().name)?;
         let scope = self
             .model_scope(request.extensions(), &name.owner, Permission::Administer)
             .await?;
@@ -236,14 +238,16 @@ impl TrainingService for Training {
             limit: page_limit(request.page_size)?,
         };
         let found = self.trials(&ctx, &query).await?;
-        let last = found.last().map(|kept| TrialKey {
-            version: kept.version,
-            number: kept.trial.number,
+        let page = page(found, query.limit, |kept| {
+            let key = TrialKey {
+                version: kept.version,
+                number: kept.trial.number,
+            };
+            (key.to_string(), trial_to_wire(&ctx, &query.task, kept))
         });
-        let wire = |kept| trial_to_wire(&ctx, &query.task, kept);
         Ok(Response::new(v1::ListTrialsResponse {
-            next_page_token: next_page(found.len(), query.limit, last.map(|key| key.to_string())),
-            trials: found.into_iter().map(wire).collect(),
+            trials: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -285,11 +289,13 @@ impl TrainingService for Training {
         let tx = self.begin(&ctx).await?;
         let tasks = tx.tasks().list(after.as_ref(), limit).await;
         let tasks = tasks.map_err(ServiceError::from)?;
-        let last = tasks.last().map(|task| task.definition.id.to_string());
-        let wire = |task| v1::Task::of(ctx.tenant(), task);
+        let page = page(tasks, limit, |task| {
+            let id = task.definition.id.to_string();
+            (id, v1::Task::of(ctx.tenant(), task))
+        });
         Ok(Response::new(v1::ListTasksResponse {
-            next_page_token: next_page(tasks.len(), limit, last),
-            tasks: tasks.into_iter().map(wire).collect(),
+            tasks: page.entries,
+            next_page_token: page.next_page_token,
         }))
     }
 

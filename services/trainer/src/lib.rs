@@ -67,6 +67,7 @@ impl Training {
     pub fn service(self) -> TrainingServiceServer<Self> {
         TrainingServiceServer::new(self)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
             .accept_compressed(tonic::codec::CompressionEncoding::Gzip)
             .send_compressed(tonic::codec::CompressionEncoding::Gzip)
     }

@@ -77,7 +77,7 @@ fn source(source: Option<v1::task::Source>, kind: TaskKind) -> Result<TaskSource
     match source.field() {
         Field::Unspecified if kind == TaskKind::Regression => {
             let message = "a REGRESSION reads its numbers from an ATTRIBUTE; name it";
-            Err(ServiceError::invalid("task.source", message))
+            Err(ServiceError::invalid("task.source.field", message))
         }
         Field::Unspecified | Field::Labels => Ok(TaskSource::Labels {
             prefix: source.prefix,

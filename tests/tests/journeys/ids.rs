@@ -133,10 +133,10 @@ async fn ids_have_one_spelling_and_nothing_hidden() {
     assert_eq!(
         reasons,
         [
-            (2, "DUPLICATE_ID", "id"),
-            (3, "INVALID_FIELD", "id"),
-            (4, "INVALID_FIELD", "id"),
-            (5, "TOO_LONG", "id"),
+            (2, "DUPLICATE_ID", "item_id"),
+            (3, "INVALID_FIELD", "item_id"),
+            (4, "INVALID_FIELD", "item_id"),
+            (5, "TOO_LONG", "item_id"),
             (6, "INVALID_FIELD", "experts"),
         ]
     );

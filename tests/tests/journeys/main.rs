@@ -9,6 +9,7 @@
 )]
 
 mod classify;
+mod clients;
 mod crash;
 mod dirty;
 mod drift;
@@ -18,6 +19,7 @@ mod isolation;
 mod labels;
 mod learn;
 mod metering;
+mod metrics;
 mod people;
 mod precomputed;
 mod questionnaire;

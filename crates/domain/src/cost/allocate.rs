@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike as _, Utc};
 use rust_decimal::Decimal;
 
 use super::money::{scaled, split, times};
@@ -11,9 +11,45 @@ use super::{
 };
 use crate::TenantId;
 
+/// How much of a day the platform was there: nothing is paid before its first start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DayShare {
+    seconds: u32,
+}
+
+impl DayShare {
+    const DAY: u32 = 24 * 60 * 60;
+
+    /// That of `day`, for a platform that was there from `since` on; none: always.
+    pub(super) fn of(day: NaiveDate, since: Option<DateTime<Utc>>) -> Self {
+        let seconds = match since {
+            Some(since) if day < since.date_naive() => 0,
+            Some(since) if day == since.date_naive() => {
+                Self::DAY.saturating_sub(since.num_seconds_from_midnight())
+            }
+            _ => Self::DAY,
+        };
+        Self { seconds }
+    }
+
+    /// In seconds.
+    pub(super) fn seconds(self) -> u128 {
+        self.seconds.into()
+    }
+
+    /// The share of what a whole day costs.
+    fn part_of(self, amount: Decimal) -> Result<Decimal, MoneyError> {
+        match self.seconds {
+            Self::DAY => Ok(amount),
+            _ => scaled(amount, self.seconds(), Self::DAY.into()),
+        }
+    }
+}
+
 /// What a day has besides usage.
 pub(super) struct Day<'a> {
     pub(super) day: NaiveDate,
+    pub(super) share: DayShare,
     pub(super) version: &'a PriceVersion,
     /// What all CPU time booked on the day costs.
     pub(super) cpu_cost: Decimal,
@@ -28,25 +64,36 @@ fn failed(what: &str, source: MoneyError) -> CostError {
     }
 }
 
-/// What accrues of a monthly amount on `day`. The days of a month sum exactly to the amount: each
+/// What accrues of a monthly amount on `day`. The whole days of a month sum exactly to the amount: each
 /// is the difference of what has accrued by its end and by its beginning.
-pub(super) fn accrued(monthly: Decimal, day: NaiveDate) -> Result<Decimal, CostError> {
+pub(super) fn accrued(
+    monthly: Decimal,
+    day: NaiveDate,
+    share: DayShare,
+) -> Result<Decimal, CostError> {
     let days = u128::from(Month::of(day).days());
     let by_end_of = |number: u32| {
         scaled(monthly, u128::from(number), days).map_err(|error| failed("a shared cost", error))
     };
-    Ok(by_end_of(day.day())? - by_end_of(day.day() - 1)?)
+    let whole = by_end_of(day.day())? - by_end_of(day.day() - 1)?;
+    let part = share.part_of(whole);
+    part.map_err(|error| failed("a shared cost", error))
 }
 
 /// What machines cost on a day beyond the CPU time that was metered on it. Usage and idle together
 /// are never less than what is paid for the machines.
-pub(super) fn idle(version: &PriceVersion, cpu_cost: Decimal) -> Result<Decimal, CostError> {
+pub(super) fn idle(
+    version: &PriceVersion,
+    share: DayShare,
+    cpu_cost: Decimal,
+) -> Result<Decimal, CostError> {
     let (Some(idle), Some(hour)) = (&version.idle, version.cpu_hour) else {
         return Ok(Decimal::ZERO);
     };
     let cores = scaled(idle.cores, 24, 1);
     let paid = cores
         .and_then(|hours| times(hours, hour))
+        .and_then(|paid| share.part_of(paid))
         .map_err(|error| failed("what machines cost", error))?;
     Ok((paid - cpu_cost).max(Decimal::ZERO))
 }
@@ -56,13 +103,13 @@ impl Day<'_> {
     pub(super) fn lines(&self, sharers: &BTreeSet<&TenantId>) -> Result<Vec<CostLine>, CostError> {
         let mut lines = Vec::new();
         for shared in &self.version.shared {
-            let amount = accrued(shared.monthly, self.day)?;
+            let amount = accrued(shared.monthly, self.day, self.share)?;
             for (tenant, cost) in self.bear(amount, shared.allocation, sharers)? {
                 lines.push(self.line(CostKind::Shared, &shared.name, tenant, cost));
             }
         }
         if let Some(machines) = &self.version.idle {
-            let amount = idle(self.version, self.cpu_cost)?;
+            let amount = idle(self.version, self.share, self.cpu_cost)?;
             for (tenant, cost) in self.bear(amount, machines.allocation, sharers)? {
                 lines.push(self.line(CostKind::Idle, "", tenant, cost));
             }

@@ -82,6 +82,7 @@ pub(super) fn input<'a>(
         book,
         tenants,
         there: None,
+        since: None,
     }
 }
 

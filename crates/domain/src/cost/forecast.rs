@@ -14,7 +14,8 @@ use super::{AMOUNT_DECIMALS, CostError, CostInput, CostKind, Currency, MoneyErro
 
 /// The expected totals of the whole month, of all bearers in their order, and their sum:
 ///
-/// - usage, overhead and idle machines go on as on the average day covered;
+/// - usage, overhead and idle machines go on as on the average day covered, from the first start of the
+///   platform on;
 /// - late usage is not expected again;
 /// - shared costs are those of the whole month by the price book, borne as they were so far.
 pub(super) fn forecast(
@@ -22,8 +23,15 @@ pub(super) fn forecast(
     sums: &BTreeMap<Bearer, Sums>,
     currency: Currency,
 ) -> Result<(Decimal, Vec<Decimal>), CostError> {
-    let covered = days(input.month.first(), input.until).count() as u128;
-    let all = u128::from(input.month.days());
+    let there = |last: NaiveDate| -> u128 {
+        let days = days(input.month.first(), last);
+        days.map(|day| input.share_of(day).seconds()).sum()
+    };
+    let (covered, all) = match (there(input.until), there(input.month.last())) {
+        // Usage from before the first start says nothing of the days to come.
+        (0, _) => (1, 1),
+        spans => spans,
+    };
     let shared = whole_shared(input, sums)?;
     let mut exact = Vec::with_capacity(sums.len());
     for (own, shared) in sums.values().zip(shared) {
@@ -53,7 +61,7 @@ fn whole_shared(
         let shared = input.book.at(day).map(|version| version.shared.as_slice());
         let costs = shared.unwrap_or_default().iter();
         let costs: Vec<Decimal> = costs
-            .map(|cost| accrued(cost.monthly, day))
+            .map(|cost| accrued(cost.monthly, day, input.share_of(day)))
             .collect::<Result<_, _>>()?;
         total(costs)
     };

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::allocate::Day;
+use super::allocate::{Day, DayShare};
 use super::pricing::{PricedUsage, price_usage, total};
 use super::{
     CostError, Currency, Meter, Month, PriceBook, PriceReason, PriceVersion, Service, UsageLine,
@@ -31,6 +31,9 @@ pub struct CostInput<'a> {
     /// From which day to which a tenant was there, for those that were not all the time: they bear
     /// nothing of other days, and what comes or goes later changes nothing of days before.
     pub there: Option<&'a Presence>,
+    /// When the platform was started for the first time: before it nothing is paid for machines and
+    /// shared costs, and on its day they are paid for from then on. None: it was always there.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// The first and the last day of tenants.
@@ -204,6 +207,11 @@ impl CostInput<'_> {
         self.tenants.iter().chain(users).collect()
     }
 
+    /// How much of a day the platform was there.
+    pub(super) fn share_of(&self, day: NaiveDate) -> DayShare {
+        DayShare::of(day, self.since)
+    }
+
     /// Those of `sharers` that were there on a day.
     fn there_on<'b>(
         &self,
@@ -230,6 +238,7 @@ pub(super) fn days(first: NaiveDate, last: NaiveDate) -> impl Iterator<Item = Na
 ///   borne as their allocation says. On a day when nobody used anything, what is allocated by usage
 ///   is unallocated.
 /// - What the paid-for machines cost on a day beyond the CPU time that was metered is idle.
+/// - Before the first start of the platform nothing accrues and nothing is idle.
 /// - The platform's own usage is overhead, and unallocated.
 ///
 /// # Errors
@@ -257,7 +266,8 @@ pub(super) fn lines_of(input: &CostInput<'_>, usage: &[UsageLine]) -> Result<Pri
         // Priced usage comes sorted by day.
         let begin = lines.partition_point(|line| line.day < day);
         let end = lines.partition_point(|line| line.day <= day);
-        others.extend(besides_usage(day, version, &lines[begin..end])?.lines(&on_day)?);
+        let (share, booked) = (input.share_of(day), &lines[begin..end]);
+        others.extend(besides_usage(day, share, version, booked)?.lines(&on_day)?);
     }
     lines.extend(others);
     lines.sort_by(|a, b| {
@@ -274,6 +284,7 @@ pub(super) fn lines_of(input: &CostInput<'_>, usage: &[UsageLine]) -> Result<Pri
 
 fn besides_usage<'a>(
     day: NaiveDate,
+    share: DayShare,
     version: &'a PriceVersion,
     lines: &'a [CostLine],
 ) -> Result<Day<'a>, CostError> {
@@ -290,6 +301,7 @@ fn besides_usage<'a>(
     }
     Ok(Day {
         day,
+        share,
         version,
         cpu_cost,
         direct,

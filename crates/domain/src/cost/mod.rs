@@ -37,6 +37,8 @@ mod value;
 #[cfg(test)]
 mod example_tests;
 #[cfg(test)]
+mod first_start_tests;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod properties_tests;
@@ -54,7 +56,8 @@ pub use meter::{Billed, Meter, MeterKind, Service};
 pub use money::{AMOUNT_DECIMALS, MAX_AMOUNT, MoneyError, split};
 pub use month::Month;
 pub use price_book::{
-    Allocation, IdleCost, MAX_MONTHLY, MAX_PRICE, PriceBook, PriceVersion, SharedCost,
+    Allocation, CurrencyChange, IdleCost, MAX_MONTHLY, MAX_PRICE, PriceBook, PriceVersion,
+    SharedCost,
 };
 pub use price_check::PriceVersionDraft;
 pub use report::{

@@ -130,7 +130,41 @@ impl PriceBook {
     }
 }
 
+/// The currency of amounts that stand outside of the price book, such as budgets, changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurrencyChange {
+    /// What they were set in.
+    pub from: Currency,
+    /// What they are read in.
+    pub to: Currency,
+    /// The first day on which they are.
+    pub on: NaiveDate,
+}
+
 impl PriceBook {
+    /// The first change of currency from `today` on that was not in the book before it; none when amounts
+    /// keep their meaning.
+    #[must_use]
+    pub fn currency_change(&self, before: &Self, today: NaiveDate) -> Option<CurrencyChange> {
+        let versions = self.versions.iter().chain(&before.versions);
+        let mut days: Vec<NaiveDate> = versions.map(|version| version.valid_from).collect();
+        days.retain(|day| *day > today);
+        days.push(today);
+        days.sort_unstable();
+        days.into_iter().find_map(|on| {
+            let (from, to) = (before.currency_on(on)?, self.currency_on(on)?);
+            (from != to).then_some(CurrencyChange { from, to, on })
+        })
+    }
+
+    /// The currency of a day; where it has no prices that of the days before it, else of the first.
+    fn currency_on(&self, day: NaiveDate) -> Option<Currency> {
+        let begun = self.versions.iter().filter(|one| one.valid_from <= day);
+        let newest = begun.max_by_key(|one| one.valid_from);
+        let first = || self.versions.iter().min_by_key(|one| one.valid_from);
+        newest.or_else(first).map(|version| version.currency)
+    }
+
     /// The book with one version more. A version that is valid until further notice and begins
     /// before the new one ends on its eve; nothing else is changed, so [`Self::validate`] still has
     /// to be asked.
@@ -166,6 +200,29 @@ mod tests {
         assert_eq!(hour("2019-12-31"), None);
         // The same again is an overlap, and is told.
         assert!(!book.followed_by(next).validate().is_empty());
+    }
+
+    #[test]
+    fn a_new_currency_is_told_once_and_from_its_first_day_on() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        let today = day("2026-11-21");
+        let before = PriceBook::example();
+        assert_eq!(before.versions[0].currency, Currency::USD);
+        let mut euros = before.versions[0].clone();
+        euros.currency = "EUR".parse().unwrap();
+        let replaced = PriceBook {
+            versions: vec![euros.clone()],
+        };
+        let change = replaced.currency_change(&before, today).unwrap();
+        assert_eq!((change.from, change.on), (Currency::USD, today));
+        euros.valid_from = day("2027-01-01");
+        let turned = before.clone().followed_by(euros);
+        let change = turned.currency_change(&before, today).unwrap();
+        assert_eq!((change.to.code(), change.on), ("EUR", day("2027-01-01")));
+        // Told once: the next edit changes nothing of it.
+        assert_eq!(turned.currency_change(&turned, today), None);
+        assert_eq!(before.currency_change(&before, today), None);
+        assert_eq!(before.currency_change(&PriceBook::default(), today), None);
     }
 
     #[test]

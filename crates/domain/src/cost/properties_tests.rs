@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
@@ -107,6 +107,7 @@ struct World {
     lines: Vec<UsageLine>,
     book: PriceBook,
     tenants: Vec<TenantId>,
+    since: Option<DateTime<Utc>>,
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -117,6 +118,7 @@ fn world() -> impl Strategy<Value = World> {
         lines,
         book,
         tenants: tenants.into_iter().map(tenant).collect(),
+        since: None,
     })
 }
 
@@ -129,6 +131,7 @@ impl World {
             book: &self.book,
             tenants: &self.tenants,
             there: None,
+            since: self.since,
         }
     }
 
@@ -246,6 +249,26 @@ proptest! {
         prop_assert_eq!(report.forecast, report.total);
         for row in rows(&report) {
             prop_assert_eq!(row.forecast, row.total);
+        }
+    }
+
+    #[test]
+    fn nothing_is_paid_before_the_first_start(mut world in world(), hours in 0..800_i64) {
+        let since = day(1).and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(hours);
+        let always = world.report(By::None);
+        world.since = Some(since);
+        let report = world.report(By::Day);
+        prop_assert_eq!(report.total, report.price_book_total);
+        prop_assert!(report.total <= always.total);
+        let forecast: Decimal = rows(&report).map(|row| row.forecast).sum();
+        prop_assert_eq!(forecast, report.forecast);
+        let priced = cost_lines(&world.input()).unwrap();
+        let paid = priced.lines.iter().filter(|line| line.meter.is_none());
+        for line in paid {
+            prop_assert!(line.day >= since.date_naive());
+        }
+        if hours == 0 {
+            prop_assert_eq!(report.total, always.total);
         }
     }
 

@@ -54,8 +54,9 @@ fn day_total(
     let Some(version) = input.book.at(day) else {
         return Ok(whole);
     };
+    let share = input.share_of(day);
     for shared in &version.shared {
-        whole = total([whole, accrued(shared.monthly, day)?])?;
+        whole = total([whole, accrued(shared.monthly, day, share)?])?;
     }
-    total([whole, idle(version, cpu)?])
+    total([whole, idle(version, share, cpu)?])
 }

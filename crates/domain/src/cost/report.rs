@@ -204,7 +204,8 @@ impl BudgetLevel {
 /// The report of a month up to a day, with each row cut by a dimension.
 ///
 /// `previous` is the input of the month before; it is compared over the same number of days. Where
-/// it has another currency, or its currency changes, there is no comparison. `budgets` are amounts
+/// it has another currency, its currency changes, or the platform was first started later than on its
+/// first day, there is no comparison. `budgets` are amounts
 /// a month by tenant; that of nobody is for the whole bill.
 ///
 /// # Errors

@@ -29,19 +29,26 @@ impl Before {
 }
 
 /// The month before up to the same day as `input`, or to its own last day where it is shorter; none
-/// where its amounts are in another currency.
+/// where its amounts are in another currency, or the platform was not there from its first day on.
 pub(super) fn compared(
     input: &CostInput<'_>,
     previous: &CostInput<'_>,
     currency: Currency,
 ) -> Result<Option<Before>, CostError> {
+    let first = previous.month.first();
+    if previous
+        .since
+        .is_some_and(|since| since.date_naive() > first)
+    {
+        return Ok(None);
+    }
     let covered = input
         .until
         .signed_duration_since(input.month.first())
         .num_days();
     let same_day = u64::try_from(covered)
         .ok()
-        .and_then(|covered| previous.month.first().checked_add_days(Days::new(covered)));
+        .and_then(|covered| first.checked_add_days(Days::new(covered)));
     let until = same_day.map_or(previous.until, |day| day.min(previous.until));
     let previous = CostInput { until, ..*previous };
     let priced = match cost_lines(&previous) {

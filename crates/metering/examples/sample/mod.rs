@@ -65,6 +65,7 @@ impl Sample {
             book: &book,
             tenants: &tenants,
             there: None,
+            since: None,
         };
         let last_month = month.previous();
         let before = usage_before(last_month, &tenants);

@@ -110,6 +110,7 @@ pub(super) fn priced() -> Priced {
         book: &book,
         tenants: &[tenant("acme"), tenant("beta"), tenant("quiet")],
         there: None,
+        since: None,
     })
     .unwrap()
 }

@@ -40,6 +40,7 @@ fn report() -> CostReport {
         book: &book,
         tenants: &[],
         there: None,
+        since: None,
     };
     cost_report(&input, By::Day, None, &BTreeMap::new()).unwrap()
 }

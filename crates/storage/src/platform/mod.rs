@@ -16,6 +16,7 @@ mod erase;
 mod forget;
 mod jobs;
 mod keys;
+mod marks;
 mod precomputed;
 mod prices;
 mod queue;

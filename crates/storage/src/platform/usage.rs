@@ -13,14 +13,13 @@ use sea_orm::{
 };
 
 use super::Platform;
+use super::marks::closed_before;
 use crate::Result;
 use crate::convert::{int, micros, parsed, time, to_json};
 use crate::rows::usage_days::{self, number_of};
 use crate::rows::usage_hours::{self, HOUR};
-use crate::rows::{erasures, usage_marks, usage_records};
+use crate::rows::{erasures, usage_records};
 
-/// Days before this one are closed: see [`Usage::close_before`].
-const CLOSED: &str = "closed_before";
 /// Rows of one INSERT, and values of one `IN (…)`.
 const ROWS: usize = 1_000;
 
@@ -220,45 +219,6 @@ impl Usage {
         gone.collect()
     }
 
-    /// Closes all days before `day`: what becomes known of them later is an adjustment, so that
-    /// reports over them stay as they are. Never opens a day again.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "usage.close_before", skip_all)]
-    pub async fn close_before(&self, day: NaiveDate) -> Result<()> {
-        let session = self.platform.session();
-        let db = session.write().await?;
-        if closed_before(db, true).await? < number_of(day) {
-            let row = usage_marks::Model {
-                name: CLOSED.to_owned(),
-                value: number_of(day),
-            };
-            let conflict = OnConflict::column(usage_marks::Column::Name)
-                .update_column(usage_marks::Column::Value)
-                .to_owned();
-            usage_marks::Entity::insert(row.into_active_model())
-                .on_conflict(conflict)
-                .exec_without_returning(db)
-                .await?;
-            session.commit().await?;
-        }
-        Ok(())
-    }
-
-    /// Days before this one are closed; none when no day is.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "usage.closed_before", skip_all)]
-    pub async fn closed_before(&self) -> Result<Option<NaiveDate>> {
-        let session = self.platform.session();
-        let closed = closed_before(session.read().await?, false).await?;
-        (closed > i64::MIN)
-            .then(|| usage_days::day_of("usage_marks.value", closed))
-            .transpose()
-    }
-
     /// Forgets usage that is older than it is kept; returns how many rows of all kinds. An entry that
     /// comes a second time after it was forgotten counts again.
     ///
@@ -324,14 +284,6 @@ fn record_of(entry: &UsageEntry, at: DateTime<Utc>) -> Result<usage_records::Mod
         at: micros(at),
         entry: to_json("usage_records.entry", entry)?,
     })
-}
-
-async fn closed_before(db: &DatabaseTransaction, lock: bool) -> Result<i64> {
-    let mut query = usage_marks::Entity::find_by_id(CLOSED.to_owned());
-    if lock {
-        query = query.lock_exclusive();
-    }
-    Ok(query.one(db).await?.map_or(i64::MIN, |row| row.value))
 }
 
 /// The tenants of entries that are being erased, or are gone.

@@ -1,4 +1,4 @@
-//! The table `usage_marks`: how far the days are closed.
+//! The table `usage_marks`: how far the days are closed, and when the platform was first started.
 
 use sea_orm::entity::prelude::*;
 

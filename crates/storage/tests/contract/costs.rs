@@ -443,3 +443,13 @@ pub async fn tenant_b_cannot_see_usage_of_a(world: World) {
     assert!(lines(&usage, "acme", Meter::OverheadCpu).await.is_empty());
     assert_eq!(lines(&usage, "", Meter::OverheadCpu).await, [(0, None, 5)]);
 }
+
+pub async fn the_first_start_is_kept_once(world: World) {
+    let usage = world.store.platform().usage();
+    assert_eq!(usage.first_start().await.unwrap(), None);
+    usage.keep_first_start(days_ago(3)).await.unwrap();
+    for later_or_earlier in [days_ago(1), days_ago(30)] {
+        usage.keep_first_start(later_or_earlier).await.unwrap();
+        assert_eq!(usage.first_start().await.unwrap(), Some(days_ago(3)));
+    }
+}

@@ -168,8 +168,10 @@ contract![
     costs::verdicts_are_kept_by_month_and_changes_are_told,
     costs::of_an_erased_tenant_only_days_are_kept,
     costs::tenant_b_cannot_see_usage_of_a,
+    costs::the_first_start_is_kept_once,
     erasure::erasure_leaves_nothing_but_a_certificate,
     erasure::erasure_can_be_interrupted,
     erasure::nothing_is_written_while_erasing,
     schema::migrations_go_down_and_up_again,
+    schema::an_older_store_knows_its_first_start,
 ];

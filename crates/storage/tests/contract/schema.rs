@@ -1,10 +1,13 @@
 //! The migrations, up and down.
 
+use chrono::TimeDelta;
+use domain::{KeyId, Role};
 use migrations::Migrator;
 use sea_orm::Database;
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tenantry_storage::NewKey;
 
-use super::world::{World, item, open};
+use super::world::{World, item, now, open};
 
 pub async fn migrations_go_down_and_up_again(world: World) {
     let ctx = world.tenant("acme").await;
@@ -27,4 +30,31 @@ pub async fn migrations_go_down_and_up_again(world: World) {
     };
     let ctx = again.tenant("acme").await;
     assert_eq!(again.ingest(&ctx, vec![item("q", "x")]).await, 1);
+}
+
+/// A store that was used before first starts were kept: its first key tells when.
+pub async fn an_older_store_knows_its_first_start(world: World) {
+    let made = now() - TimeDelta::days(40);
+    let key = NewKey {
+        id: KeyId::parse("first").unwrap(),
+        tenant: None,
+        role: Role::Operator,
+        display_name: String::new(),
+        secret_hash: [7; 32],
+    };
+    let platform = world.store.platform();
+    platform.create_key(key, "system:test", made).await.unwrap();
+    world.store.close().await;
+    let db = Database::connect(world.url.as_str()).await.unwrap();
+    let of_ours = |one: &Box<dyn MigrationTrait>| one.name() == "m20261127_000020_first_start";
+    let newer = Migrator::migrations().iter().rev().position(of_ours);
+    let steps = u32::try_from(newer.unwrap()).unwrap() + 1;
+    Migrator::down(&db, Some(steps)).await.unwrap();
+    Migrator::up(&db, None).await.unwrap();
+    db.close().await.unwrap();
+    let again = open(&world.url).await;
+    let usage = again.platform().usage();
+    // Starting it anew does not change it.
+    usage.keep_first_start(now()).await.unwrap();
+    assert_eq!(usage.first_start().await.unwrap(), Some(made));
 }

@@ -113,7 +113,7 @@ impl Admin {
         match job.state() {
             State::Succeeded => {}
             State::Failed => bail!("{} failed: {}", job.name, job.error),
-            other => bail!("{} ended as {}", job.name, other.as_str_name()),
+            other => bail!("{} ended as {}", job.name, other.short_name()),
         }
         let took = begin.elapsed();
         let model = match job.outcome.get("model") {

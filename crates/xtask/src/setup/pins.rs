@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::{ONNXRUNTIME_VARIABLE, layout};
+use super::{BUF_VARIABLE, ONNXRUNTIME_VARIABLE, layout};
 
 /// A folder to install: the wheels it comes from, and the files taken out of each.
 pub struct Bundle {
@@ -157,6 +157,54 @@ pub fn onnxruntime_bundle(cache: &Path) -> Result<Bundle> {
             files: vec![Pinned {
                 entry,
                 name: layout::ONNXRUNTIME_FILE,
+                size,
+                sha256,
+            }],
+        }],
+    })
+}
+
+/// The release of `buf`, the program that checks the contract.
+pub const BUF_VERSION: &str = "1.75.0";
+/// Its file in the folder of its bundle.
+pub const BUF_FILE: &str = "buf";
+
+/// About 45 MB. Apache-2.0.
+///
+/// # Errors
+/// None is pinned for this platform.
+pub fn buf_bundle(cache: &Path) -> Result<Bundle> {
+    let (platform, size, sha256) = match (env::consts::OS, env::consts::ARCH) {
+        ("linux", "x86_64") => (
+            "manylinux_2_17_x86_64",
+            46_764_192,
+            "fad1e38d6909bbb583a4da81d8c02a01046e2cd663bde7e337dd24277393764b",
+        ),
+        ("linux", "aarch64") => (
+            "manylinux_2_17_aarch64",
+            43_843_744,
+            "00eb190aa82df17f393e05b04889cc60a0b13b3259d336e21a87d5f23ab4fd26",
+        ),
+        ("macos", "aarch64") => (
+            "macosx_11_0_arm64",
+            45_408_338,
+            "f71b009ebd8530b12fd85b060c6c245e15d6e5110ccc8da48d8b6fa71e59330b",
+        ),
+        (os, arch) => bail!(
+            "no buf {BUF_VERSION} is pinned for {os} on {arch}: install it yourself and set \
+             {BUF_VARIABLE} to the program"
+        ),
+    };
+    Ok(Bundle {
+        what: "buf, which checks the contract",
+        folder: cache.join(format!("buf-{BUF_VERSION}")),
+        wheels: vec![Wheel {
+            package: "buf-bin",
+            version: BUF_VERSION,
+            platform: Some(platform),
+            files: vec![Pinned {
+                entry: "buf_bin-1.75.0.data/scripts/buf",
+                name: BUF_FILE,
                 size,
                 sha256,
             }],

@@ -165,7 +165,7 @@ fn is_plain_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pins::{model_bundle, onnxruntime_bundle};
+    use super::super::pins::{buf_bundle, model_bundle, onnxruntime_bundle};
     use super::*;
 
     const HELLO: Pinned = Pinned {
@@ -271,7 +271,8 @@ mod tests {
     fn every_pin_has_a_plain_name_and_a_sum() {
         let model = model_bundle(Path::new("/cache"), &crate::setup::layout::MODELS[0]).unwrap();
         let library = onnxruntime_bundle(Path::new("/cache")).unwrap();
-        for file in model.files().chain(library.files()) {
+        let buf = buf_bundle(Path::new("/cache")).unwrap();
+        for file in model.files().chain(library.files()).chain(buf.files()) {
             assert!(is_plain_name(file.name) && stays_inside(file.entry));
             assert_eq!(file.sha256.len(), 64);
         }

@@ -109,7 +109,8 @@ impl World {
             }),
             validate_only: false,
         };
-        Ok(self.costs.update_prices(request, "ops").await?.revision)
+        let made = self.costs.update_prices(request, "ops").await?;
+        Ok(made.price_book.unwrap().revision)
     }
 
     async fn report(

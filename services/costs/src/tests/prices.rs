@@ -88,15 +88,9 @@ async fn a_change_after_another_revision_is_refused_and_a_repeat_is_answered() {
         }),
         validate_only: true,
     };
-    assert_eq!(
-        world
-            .costs
-            .update_prices(dry, "ops")
-            .await
-            .unwrap()
-            .revision,
-        2
-    );
+    let checked = world.costs.update_prices(dry, "ops").await.unwrap();
+    assert_eq!(checked.price_book.unwrap().revision, 2);
+    assert_eq!(checked.warnings, []);
     assert_eq!(
         world.costs.prices_in_force().await.unwrap().revision,
         1,
@@ -146,6 +140,61 @@ async fn budgets_are_set_shown_and_cleared() {
             set(parent, monthly).await.unwrap_err().kind(),
             kind,
             "{parent} {monthly}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_new_currency_warns_of_budgets_and_values_in_the_old_one() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    let change = |from: &str, validate_only| {
+        let (mut ended, mut francs) = (version(), version());
+        ended.valid_until = "2026-11-30".to_owned();
+        francs.valid_from = from.to_owned();
+        francs.currency = "CHF".to_owned();
+        v1::UpdatePriceBookRequest {
+            price_book: Some(v1::PriceBook {
+                revision: 1,
+                versions: vec![ended, francs],
+                ..Default::default()
+            }),
+            validate_only,
+        }
+    };
+    let warned = async |validate_only| {
+        let request = change("2026-12-01", validate_only);
+        let made = world.costs.update_prices(request, "ops").await.unwrap();
+        made.warnings
+    };
+    // Nothing is set that could mean something else.
+    assert_eq!(warned(true).await, []);
+    for parent in ["tenants/globex", "tenants/-"] {
+        let budget = v1::SetBudgetRequest {
+            parent: parent.to_owned(),
+            monthly: "90".to_owned(),
+        };
+        world.costs.set_budget(budget, "ops").await.unwrap();
+    }
+    world.value_per_accepted("acme", "2.50").await;
+    for validate_only in [true, false] {
+        let warnings = warned(validate_only).await;
+        let reasons: Vec<_> = warnings.iter().map(|one| one.reason.as_str()).collect();
+        assert_eq!(reasons, ["CURRENCY_OF_BUDGETS", "CURRENCY_OF_VALUES"]);
+        let budgets = &warnings[0].message;
+        for part in [
+            "all tenants together",
+            "tenants/globex",
+            "in EUR",
+            "as CHF from 2026-12-01",
+            "SetBudget",
+        ] {
+            assert!(budgets.contains(part), "{budgets}");
+        }
+        let values = &warnings[1].message;
+        assert!(
+            values.contains("tenants/acme") && !values.contains("globex"),
+            "{values}"
         );
     }
 }

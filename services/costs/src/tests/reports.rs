@@ -219,3 +219,37 @@ async fn who_comes_or_goes_changes_nothing_of_the_days_before() {
         ("15.00", "1.00")
     );
 }
+
+#[tokio::test]
+async fn nothing_is_charged_before_the_first_start_and_no_month_compared_with_one_that_never_was() {
+    let world = World::new().await;
+    world.prices(0, vec![version()]).await.unwrap();
+    let usage = world.costs.store.platform().usage();
+    let first = at("2026-11-20T12:00:00Z");
+    usage.keep_first_start(first).await.unwrap();
+    let report = world.report(&Scope::All, "", By::Day).await.unwrap();
+    // 30 a month: half of the 20th and all of the 21st.
+    assert_eq!(report.total, "1.50");
+    assert_eq!(report.price_book_total, report.total);
+    assert_eq!(report.rows[0].parts.len(), 2);
+    assert_eq!(report.previous, None);
+    assert_eq!(report.rows[0].previous_total, None);
+    let before = world
+        .report(&Scope::All, "2026-10", By::None)
+        .await
+        .unwrap();
+    assert_eq!((before.total.as_str(), before.previous), ("0.00", None));
+    // Nor does a file for finance have a row of an earlier day.
+    let format = v1::export_costs_request::Format::FocusCsv;
+    let month = world.costs.month("2026-11").unwrap();
+    let csv = world
+        .costs
+        .export(&Scope::All, month, format)
+        .await
+        .unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    assert!(
+        csv.contains("2026-11-20T00:00:00Z") && !csv.contains("2026-11-19T"),
+        "{csv}"
+    );
+}

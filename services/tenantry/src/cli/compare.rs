@@ -158,7 +158,7 @@ impl From<v1::CompareModelsResponse> for CompareView {
     fn from(answer: v1::CompareModelsResponse) -> Self {
         let outcome = enum_name(
             answer.outcome,
-            v1::compare_models_response::Outcome::as_str_name,
+            v1::compare_models_response::Outcome::short_name,
         );
         let roles = ["baseline", "candidate"];
         let served = roles.into_iter().zip(answer.served);

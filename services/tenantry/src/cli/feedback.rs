@@ -177,7 +177,7 @@ pub async fn run(args: FeedbackArgs, context: &mut Context) -> Result<Exit, CliE
     let answer = answer.map_err(|error| {
         error.when_missing("the request id is in the answer of `tenantry recommend`")
     })?;
-    let verdict = verdict.as_str_name();
+    let verdict = verdict.short_name();
     context.out.one(&FeedbackView {
         request_id,
         verdict,

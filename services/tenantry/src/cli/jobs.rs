@@ -122,8 +122,8 @@ pub struct JobView {
 impl From<v1::Job> for JobView {
     fn from(job: v1::Job) -> Self {
         Self {
-            kind: enum_name(job.kind, v1::job::Kind::as_str_name),
-            state: enum_name(job.state, v1::job::State::as_str_name),
+            kind: enum_name(job.kind, v1::job::Kind::short_name),
+            state: enum_name(job.state, v1::job::State::short_name),
             create_time: time(job.create_time.as_ref()),
             start_time: time(job.start_time.as_ref()),
             end_time: time(job.end_time.as_ref()),

@@ -79,7 +79,7 @@ struct KeyView {
 impl From<v1::ApiKey> for KeyView {
     fn from(key: v1::ApiKey) -> Self {
         Self {
-            role: enum_name(key.role, v1::api_key::Role::as_str_name),
+            role: enum_name(key.role, v1::api_key::Role::short_name),
             create_time: time(key.create_time.as_ref()),
             revoke_time: time(key.revoke_time.as_ref()),
             name: key.name,

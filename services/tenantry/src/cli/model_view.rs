@@ -100,7 +100,7 @@ impl From<v1::Model> for ModelView {
         Self {
             version: last(&model.name).to_owned(),
             tier: tier_name(model.tier),
-            verdict: enum_name(model.verdict, v1::Verdict::as_str_name),
+            verdict: enum_name(model.verdict, v1::Verdict::short_name),
             verdict_reason: filled(model.verdict_reason),
             create_time: time(model.create_time.as_ref()),
             name: model.name,
@@ -378,8 +378,7 @@ impl EvaluationView {
 /// `GLOBAL`, `VERTICAL` or `TENANT`.
 #[must_use]
 pub fn tier_name(tier: i32) -> String {
-    let name = enum_name(tier, v1::Tier::as_str_name);
-    name.strip_prefix("TIER_").unwrap_or(name).to_owned()
+    enum_name(tier, v1::Tier::short_name).to_owned()
 }
 
 fn text_of(fields: Vec<(&str, String)>) -> String {

@@ -132,7 +132,7 @@ impl From<v1::RoutingPolicy> for PolicyView {
     fn from(policy: v1::RoutingPolicy) -> Self {
         let tier = Some(policy.pinned_tier).filter(|tier| *tier != 0);
         Self {
-            mode: policy.mode().as_str_name(),
+            mode: policy.mode().short_name(),
             task: policy.task,
             pinned_tier: tier.map(tier_name),
             pinned_model: filled(policy.pinned_model),

@@ -171,7 +171,7 @@ impl From<v1::Task> for TaskView {
         Self {
             task: last(&task.name).to_owned(),
             display_name: task.display_name,
-            kind: enum_name(task.kind, v1::task::Kind::as_str_name),
+            kind: enum_name(task.kind, v1::task::Kind::short_name),
             source: match source.field() {
                 Field::Attribute => format!("attribute:{}", source.attribute),
                 Field::Area => "area".to_owned(),

@@ -158,7 +158,7 @@ impl From<v1::Tenant> for TenantView {
         let settings = tenant.settings.unwrap_or_default();
         Self {
             tenant: last(&tenant.name).to_owned(),
-            state: enum_name(tenant.state, v1::tenant::State::as_str_name),
+            state: enum_name(tenant.state, v1::tenant::State::short_name),
             share_for_training: settings.share_for_training,
             embedding_model: settings.embedding_model,
             value_per_accepted: filled(settings.value_per_accepted),

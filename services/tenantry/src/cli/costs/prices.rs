@@ -310,11 +310,17 @@ pub async fn set(args: SetArgs, context: &Context) -> Result<(), CliError> {
         validate_only: args.dry_run,
     });
     let answer = client.answer(client.costs().update_price_book(request).await)?;
-    let revision = answer.price_book.unwrap_or_default().revision;
+    let revision = answer.price_book.as_ref().map_or(0, |book| book.revision);
     note(&match args.dry_run {
         true => format!("it can be used; it would become revision {revision}"),
         false => format!("the price book has revision {revision} now"),
     });
+    for warning in answer.warnings {
+        note(&format!(
+            "warning: {} ({})",
+            warning.message, warning.reason
+        ));
+    }
     Ok(())
 }
 

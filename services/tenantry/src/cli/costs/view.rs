@@ -252,7 +252,7 @@ impl BudgetView {
 impl From<v1::TenantValue> for ValueView {
     fn from(value: v1::TenantValue) -> Self {
         let own = value.own_model.map(|own| OwnModelView {
-            verdict: enum_name(own.verdict, v1::model_value::Verdict::as_str_name),
+            verdict: enum_name(own.verdict, v1::model_value::Verdict::short_name),
             lift: own.lift.unwrap_or_default().into(),
             net_low: filled(own.net_low),
             net_mean: own.net_mean,
