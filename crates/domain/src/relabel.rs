@@ -36,7 +36,7 @@ impl Relabelling {
 
     /// The same labels as items have them that say the task's with a prefix.
     #[must_use]
-    fn prefixed(&self, prefix: &str) -> Self {
+    pub fn prefixed(&self, prefix: &str) -> Self {
         let lower = prefix.to_lowercase();
         Self {
             from: self.from.iter().map(|l| format!("{lower}{l}")).collect(),
@@ -263,5 +263,7 @@ mod tests {
         let own = in_items.without_prefix("intent:").unwrap();
         assert_eq!(own.of("Refund"), Some("money back"));
         assert!(in_items.without_prefix("topic:").is_none());
+        let back = own.prefixed("intent:").without_prefix("").unwrap();
+        assert_eq!(back.of("intent:refund"), Some("intent:money back"));
     }
 }

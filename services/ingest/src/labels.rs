@@ -168,10 +168,17 @@ impl Ingest {
     ) -> Result<Vec<(TaskDefinition, Relabelling)>, ServiceError> {
         let tasks = self.begin(ctx).await?.tasks().list(None, TASKS).await?;
         let all = tasks.into_iter().map(|task| task.definition);
-        let of = |task: &TaskDefinition| match (named, &task.source) {
-            // Whoever reads the same place reads the new names.
-            (Some(named), source) if *source == named.source => Some(change.clone()),
-            (None, TaskSource::Labels { prefix }) => change.without_prefix(prefix),
+        // As items have them, where they are labels; other tasks may read them with another prefix.
+        let in_items = match named.map(|task| &task.source) {
+            Some(TaskSource::Labels { prefix }) => Some(change.prefixed(prefix)),
+            Some(_) => None,
+            None => Some(change.clone()),
+        };
+        let of = |task: &TaskDefinition| match (&in_items, &task.source) {
+            (Some(all), TaskSource::Labels { prefix }) => all.without_prefix(prefix),
+            (None, source) if named.is_some_and(|named| named.source == *source) => {
+                Some(change.clone())
+            }
             _ => None,
         };
         let labelled = all.filter(|task| task.kind != TaskKind::Regression);
