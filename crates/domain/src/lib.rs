@@ -19,6 +19,7 @@ mod job;
 mod label_list;
 mod model;
 mod names;
+mod number;
 mod people;
 mod policy;
 mod printable;
@@ -63,6 +64,7 @@ pub use model::{
     Trial,
 };
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
+pub use number::read_number;
 pub use people::{ExpertMerge, MergeState, replaced, restored};
 pub use policy::{RoutingMode, RoutingPolicy};
 pub use printable::{check_name, clean_name, folded};

@@ -34,6 +34,9 @@ pub enum RouteReason {
     /// A better model was meant, but was trained in an embedding space that the tenant has left; it
     /// waits for its retrain.
     SpaceChanged,
+    /// A better model was meant, but the task's labels, source or kind are no longer those that it was
+    /// trained for; it waits for its retrain.
+    TaskChanged,
     /// The tenant's own model costs more than it earns beyond the tier above, and the tenant's policy
     /// wants it only where it is worth it.
     CostNotJustified,
@@ -42,11 +45,12 @@ pub enum RouteReason {
 impl RouteReason {
     /// Reasons of answers that say nothing about how a model does where the routing wants it: it was asked for
     /// by name, or stood in for one that could not answer.
-    pub const NOT_BY_ROUTING: [Self; 4] = [
+    pub const NOT_BY_ROUTING: [Self; 5] = [
         Self::Requested,
         Self::FallbackUnavailable,
         Self::FallbackDeadline,
         Self::SpaceChanged,
+        Self::TaskChanged,
     ];
 
     /// The stable code of the reason.
@@ -65,6 +69,7 @@ impl RouteReason {
             Self::FallbackUnavailable => "FALLBACK_UNAVAILABLE",
             Self::FallbackDeadline => "FALLBACK_DEADLINE",
             Self::SpaceChanged => "SPACE_CHANGED",
+            Self::TaskChanged => "TASK_CHANGED",
             Self::CostNotJustified => "COST_NOT_JUSTIFIED",
         }
     }
@@ -165,18 +170,24 @@ pub struct Route {
 }
 
 impl Route {
-    /// The same route, where the models that `left_behind` picks out were passed over because of the
-    /// space they were trained in: their notes say so, and so does the reason when it was theirs.
+    /// The same route, where models were passed over for what `why` says of them (the tenant left the space
+    /// that they were trained in, the task is not the one that they were trained for): their notes say so,
+    /// and so does the reason when it was theirs.
     #[must_use]
-    pub fn explaining_spaces(mut self, left_behind: impl Fn(&ModelName) -> bool) -> Self {
+    pub fn explaining(mut self, why: impl Fn(&ModelName) -> Option<RouteReason>) -> Self {
         let unavailable = RouteReason::FallbackUnavailable;
-        let because = |note: &FallbackNote| note.reason == unavailable && left_behind(&note.model);
-        if self.reason == unavailable && self.fallbacks.first().is_some_and(because) {
-            self.reason = RouteReason::SpaceChanged;
+        let because = |note: &FallbackNote| {
+            let said = || why(&note.model).unwrap_or(unavailable);
+            (note.reason == unavailable).then(said)
+        };
+        if self.reason == unavailable
+            && let Some(first) = self.fallbacks.first().and_then(because)
+        {
+            self.reason = first;
         }
         for note in &mut self.fallbacks {
-            if because(note) {
-                note.reason = RouteReason::SpaceChanged;
+            if let Some(reason) = because(note) {
+                note.reason = reason;
             }
         }
         self
@@ -270,6 +281,7 @@ pub fn choose_worthy_route(
         | RouteReason::FallbackUnavailable
         | RouteReason::FallbackDeadline
         | RouteReason::SpaceChanged
+        | RouteReason::TaskChanged
         | RouteReason::CostNotJustified => false,
     };
     if because {

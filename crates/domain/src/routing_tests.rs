@@ -319,9 +319,9 @@ fn a_model_of_a_space_that_was_left_is_named_with_that_reason() {
         healthy: false,
         ..candidate(Tier::Vertical, 2, Standing::Champion)
     };
-    let is_left = |name: &ModelName| *name == left.model;
+    let is_left = |name: &ModelName| (*name == left.model).then_some(RouteReason::SpaceChanged);
     let candidates = [unhealthy, damaged.clone()];
-    let route = auto(&candidates, Unproven::default()).explaining_spaces(is_left);
+    let route = auto(&candidates, Unproven::default()).explaining(is_left);
     assert_eq!(route.model, built_in());
     assert_eq!(route.reason, RouteReason::SpaceChanged);
     let reasons: Vec<_> = route.fallbacks.iter().map(|note| note.reason).collect();
@@ -330,14 +330,45 @@ fn a_model_of_a_space_that_was_left_is_named_with_that_reason() {
         [RouteReason::SpaceChanged, RouteReason::FallbackUnavailable]
     );
     // Where another one was meant first, that one's trouble stays the reason.
-    let route = auto(&[damaged], Unproven::default()).explaining_spaces(is_left);
+    let route = auto(&[damaged], Unproven::default()).explaining(is_left);
     assert_eq!(route.reason, RouteReason::FallbackUnavailable);
     // One that serves is left alone.
-    let route = auto(std::slice::from_ref(&left), Unproven::default()).explaining_spaces(is_left);
+    let route = auto(std::slice::from_ref(&left), Unproven::default()).explaining(is_left);
     assert_eq!(
         (route.model, route.reason),
         (left.model.clone(), RouteReason::ProvenBetter)
     );
+}
+
+proptest! {
+    /// Whatever is wrong with which models: one that is out of date is never chosen, and its reason is told
+    /// exactly where it was passed over.
+    #[test]
+    fn what_is_out_of_date_never_serves_and_is_named(
+        troubles in prop::collection::vec((0..3u8, 1..4u64), 1..4)
+    ) {
+        let candidates: Vec<Candidate> = troubles
+            .iter()
+            .zip([Tier::Tenant, Tier::Vertical, Tier::Global])
+            .map(|((trouble, version), tier)| Candidate {
+                healthy: *trouble == 0,
+                ..candidate(tier, *version, Standing::Champion)
+            })
+            .collect();
+        let changed = |name: &ModelName| {
+            let at = candidates.iter().position(|one| one.model == *name);
+            at.filter(|at| troubles[*at].0 == 2).map(|_| RouteReason::TaskChanged)
+        };
+        let route = auto(&candidates, Unproven::default()).explaining(changed);
+        prop_assert_eq!(changed(&route.model), None);
+        for note in &route.fallbacks {
+            let told = note.reason == RouteReason::TaskChanged;
+            prop_assert_eq!(told, changed(&note.model).is_some());
+        }
+        if let Some(first) = route.fallbacks.first() {
+            prop_assert_eq!(route.reason, first.reason);
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::printable::nfc;
-use crate::{FieldViolation, ItemContent, TaskId, clean_name, clean_text, split_labels};
+use crate::{
+    FieldViolation, ItemContent, TaskId, clean_name, clean_text, read_number, split_labels,
+};
 
 /// The most labels that a task lists.
 pub const MAX_TASK_LABELS: usize = 2_000;
@@ -250,13 +252,12 @@ impl TaskDefinition {
     }
 
     /// What the item says is right; none when it says nothing that can be read. For a regression an
-    /// attribute that is no finite number says nothing.
+    /// attribute that is no number, or could be either of two ([`read_number`]), says nothing.
     #[must_use]
     pub fn target(&self, item: &ItemContent) -> Option<Target> {
         match (&self.source, self.kind) {
             (TaskSource::Attribute(name), TaskKind::Regression) => {
-                let value: f64 = item.attributes.get(name)?.parse().ok()?;
-                value.is_finite().then_some(Target::Value(value))
+                read_number(item.attributes.get(name)?).map(Target::Value)
             }
             (_, TaskKind::Regression) => None,
             (TaskSource::Labels { prefix }, _) => {
@@ -275,6 +276,17 @@ impl TaskDefinition {
                 labels(std::iter::once(item.attributes.get(name)?.as_str()))
             }
         }
+    }
+
+    /// The item's value of a regression's attribute, where it cannot be read as a number; a blank one is
+    /// none at all.
+    #[must_use]
+    pub fn unreadable_number<'a>(&self, item: &'a ItemContent) -> Option<&'a str> {
+        let (TaskSource::Attribute(name), TaskKind::Regression) = (&self.source, self.kind) else {
+            return None;
+        };
+        let value = item.attributes.get(name)?.trim();
+        (!value.is_empty() && read_number(value).is_none()).then_some(value)
     }
 
     /// Whether the label is the one of texts that are out of scope; case does not count.
@@ -364,6 +376,17 @@ mod tests {
         };
         assert_eq!(number("points"), Some(Target::Value(3.5)));
         assert_eq!(number("size"), None, "not a number");
+        let unreadable = |name: &str, kind| {
+            let task = task(kind, TaskSource::Attribute(name.into()));
+            task.unreadable_number(&item()).map(str::to_owned)
+        };
+        assert_eq!(
+            unreadable("size", TaskKind::Regression),
+            Some("large".into())
+        );
+        assert_eq!(unreadable("points", TaskKind::Regression), None);
+        assert_eq!(unreadable("missing", TaskKind::Regression), None);
+        assert_eq!(unreadable("size", TaskKind::SingleLabel), None);
     }
 
     #[test]

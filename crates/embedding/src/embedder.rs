@@ -10,7 +10,7 @@ use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
 use crate::files::{ModelFiles, find_onnxruntime};
 use crate::layout::{BaseModel, MODELS};
-use crate::model::{Encoder, MiniLm, environment};
+use crate::model::{Encoder, MiniLm, Truncates, environment};
 use crate::queue::{Embedded, Entry, Lane, Limits, Queue};
 use crate::worker;
 
@@ -44,6 +44,8 @@ struct Shared {
     space: SpaceInfo,
     key: [u8; 32],
     threads: Vec<JoinHandle<()>>,
+    /// None where no model was loaded.
+    truncates: Option<Truncates>,
 }
 
 impl Embedder {
@@ -74,8 +76,10 @@ impl Embedder {
         let mut lanes = vec![Lane::Queries];
         lanes.resize(1 + cores.div_ceil(CORES_PER_SESSION), Lane::All);
         let mut encoders: Vec<(Lane, Box<dyn Encoder>)> = Vec::new();
+        let mut truncates = None;
         for lane in lanes {
             let session = MiniLm::load(&files, &environment, width)?;
+            truncates.get_or_insert_with(|| session.truncates(model.max_tokens));
             encoders.push((lane, Box::new(session)));
         }
         tracing::info!(
@@ -86,7 +90,8 @@ impl Embedder {
             sessions = encoders.len(),
             "embedding model loaded"
         );
-        Self::start(model, config, *files.fingerprint.as_bytes(), encoders)
+        let key = *files.fingerprint.as_bytes();
+        Self::start(model, config, key, encoders, truncates)
     }
 
     fn start(
@@ -94,6 +99,7 @@ impl Embedder {
         config: &EmbeddingConfig,
         key: [u8; 32],
         encoders: Vec<(Lane, Box<dyn Encoder>)>,
+        truncates: Option<Truncates>,
     ) -> Result<Self, EmbeddingError> {
         let queue = Arc::new(Queue::new(Limits {
             queries: config.queue,
@@ -110,6 +116,7 @@ impl Embedder {
             },
             key,
             threads: Vec::new(),
+            truncates,
         };
         for (lane, encoder) in encoders {
             shared.threads.push(worker::spawn(&queue, lane, encoder)?);
@@ -203,6 +210,14 @@ impl Embedder {
         }
         done.sort_by_key(|(index, _)| *index);
         Ok(done.into_iter().map(|(_, embedded)| embedded).collect())
+    }
+
+    /// Whether the model reads only the beginning of a text: its vector says nothing of the rest. Takes up to
+    /// a millisecond of this thread for texts of several thousand characters.
+    #[must_use]
+    pub fn truncates(&self, text: &str) -> bool {
+        let truncates = self.shared.truncates.as_ref();
+        truncates.is_some_and(|truncates| truncates(text))
     }
 
     /// The space of this embedder's vectors.

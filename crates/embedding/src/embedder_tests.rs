@@ -55,8 +55,14 @@ impl Stage {
             seen: seen_sender,
             go: go_receiver,
         });
-        let embedder =
-            Embedder::start(&MODELS[0], &config, [7; 32], vec![(Lane::All, encoder)]).unwrap();
+        let embedder = Embedder::start(
+            &MODELS[0],
+            &config,
+            [7; 32],
+            vec![(Lane::All, encoder)],
+            None,
+        )
+        .unwrap();
         Self { embedder, seen, go }
     }
 
@@ -220,8 +226,8 @@ async fn computing_time_is_shared_out_by_tokens() {
 #[test]
 fn a_content_hash_depends_on_text_and_space() {
     let config = EmbeddingConfig::default();
-    let one = Embedder::start(&MODELS[0], &config, [1; 32], Vec::new()).unwrap();
-    let two = Embedder::start(&MODELS[0], &config, [2; 32], Vec::new()).unwrap();
+    let one = Embedder::start(&MODELS[0], &config, [1; 32], Vec::new(), None).unwrap();
+    let two = Embedder::start(&MODELS[0], &config, [2; 32], Vec::new(), None).unwrap();
     assert_eq!(one.content_hash("text"), one.clone().content_hash("text"));
     assert_ne!(one.content_hash("text"), one.content_hash("Text"));
     assert_ne!(one.content_hash("text"), two.content_hash("text"));

@@ -74,6 +74,9 @@ pub(crate) fn environment(library: &Path) -> Result<Environment, EmbeddingError>
     Ok(environment)
 }
 
+/// Says of a text whether the model reads only its beginning.
+pub(crate) type Truncates = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// A model of the catalogue in one ONNX Runtime session.
 pub(crate) struct MiniLm {
     inner: TextEmbedding,
@@ -121,6 +124,25 @@ impl MiniLm {
             ))),
             Err(_) => Err(broken("it gives no usable vectors".to_owned())),
         }
+    }
+}
+
+impl MiniLm {
+    /// What says of a text whether it is longer than the model's window of `max_tokens`. It tokenizes texts
+    /// that may be: a thirtieth of a millisecond for some hundred characters.
+    pub fn truncates(&self, max_tokens: usize) -> Truncates {
+        let (tokenizer, max_bytes) = (self.inner.tokenizer.clone(), self.max_bytes);
+        Box::new(move |text| {
+            // No token is shorter than a byte, and two are the marks at the ends.
+            if text.len() + 2 <= max_tokens {
+                return false;
+            }
+            let cut = cut(text, max_bytes);
+            cut.len() < text.len()
+                || tokenizer
+                    .encode(cut, true)
+                    .is_ok_and(|encoding| !encoding.get_overflowing().is_empty())
+        })
     }
 }
 

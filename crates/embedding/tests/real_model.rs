@@ -286,3 +286,25 @@ fn scramble(file: &Path) {
 fn empty(file: &Path) {
     fs::write(file, "").unwrap();
 }
+
+#[tokio::test]
+async fn a_text_longer_than_the_window_is_known_to_be_cut() {
+    let sentence = "Keys are rotated once a year by two people. ";
+    assert!(!SHARED.truncates(""));
+    assert!(!SHARED.truncates(&sentence.repeat(20)));
+    assert!(SHARED.truncates(&sentence.repeat(30)));
+    assert!(SHARED.truncates(&"x ".repeat(20_000)));
+    // Words of many bytes: long, and yet not cut.
+    assert!(!SHARED.truncates(&"internationalization ".repeat(40)));
+    // The vector of a cut text is that of its beginning; of one that just fits it is not.
+    let (cut, more) = (
+        sentence.repeat(40),
+        sentence.repeat(40) + "The kitchen is closed.",
+    );
+    assert!(max_difference(&query(&cut).await, &query(&more).await) < 1e-6);
+    let (fits, more) = (
+        sentence.repeat(10),
+        sentence.repeat(10) + "The kitchen is closed.",
+    );
+    assert!(max_difference(&query(&fits).await, &query(&more).await) > 1e-3);
+}

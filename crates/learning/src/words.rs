@@ -6,7 +6,11 @@
 //! document frequency is the tenant's own and is multiplied into the query: no tenant's words weigh
 //! differently because of another's.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 /// Saturation of a word's repeats.
 const K1: f32 = 1.2;
@@ -66,23 +70,86 @@ pub fn inverse_document_frequency(n: usize, df: usize) -> f32 {
 
 /// Calls `sink` with each word: runs of letters and digits, lower-cased, cut at underscores and at
 /// changes of case (`LogCleanerTest` gives `log`, `cleaner`, `test` and `logcleanertest`), without
-/// the words that say nothing.
-fn cut(text: &str, sink: &mut impl FnMut(&str)) {
+/// the words that say nothing. Scripts that put no blanks between words give their pairs of neighbouring
+/// characters (`暗号化` gives `暗号` and `号化`).
+pub(crate) fn cut(text: &str, sink: &mut impl FnMut(&str)) {
     let mut parts: Vec<String> = Vec::new();
     let mut emit = |word: &str| {
         if !STOP.contains(&word) {
             sink(word);
         }
     };
-    for run in text.split(|c: char| !(c.is_alphanumeric() || c == '_')) {
-        parts.clear();
-        for piece in run.split('_').filter(|piece| !piece.is_empty()) {
-            split_case(piece, &mut parts);
+    let text = folded(text);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || is_combining_mark(c);
+    for run in text.split(|c: char| !is_word(c)) {
+        for run in by_script(run) {
+            if run.starts_with(is_unspaced) {
+                pairs(run, &mut emit);
+                continue;
+            }
+            parts.clear();
+            for piece in run.split('_').filter(|piece| !piece.is_empty()) {
+                split_case(piece, &mut parts);
+            }
+            parts.iter().for_each(|part| emit(part));
+            if parts.len() > 1 {
+                emit(&parts.concat());
+            }
         }
-        parts.iter().for_each(|part| emit(part));
-        if parts.len() > 1 {
-            emit(&parts.concat());
-        }
+    }
+}
+
+/// The text as words are compared in it: composed, of one width (`ＺＸ４７` is `ZX47`), without the accents
+/// of Latin, Greek and Cyrillic letters, as the embedding model's tokenizer has it, and with `ss` for `ß`.
+pub(crate) fn folded(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let is_accent = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
+    let plain: String = text.nfkd().filter(|c| !is_accent(c)).nfc().collect();
+    Cow::Owned(plain.replace('ß', "ss"))
+}
+
+/// Whether the character is of a script that puts no blanks between words: Han, Kana, Thai, Lao, Khmer,
+/// Burmese.
+fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{e00}'..='\u{eff}'
+        | '\u{1000}'..='\u{109f}'
+        | '\u{1780}'..='\u{17ff}'
+        | '\u{3005}'..='\u{3007}'
+        | '\u{3040}'..='\u{30ff}'
+        | '\u{31f0}'..='\u{31ff}'
+        | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3134f}')
+}
+
+/// A run cut where scripts without blanks begin and end.
+fn by_script(run: &str) -> impl Iterator<Item = &str> {
+    let mut rest = run;
+    std::iter::from_fn(move || {
+        let own = is_unspaced(rest.chars().next()?);
+        let end = rest.find(|c| is_unspaced(c) != own).unwrap_or(rest.len());
+        let (run, others) = rest.split_at(end);
+        rest = others;
+        Some(run)
+    })
+}
+
+/// Each pair of neighbouring characters; a character that stands alone is a word.
+fn pairs(run: &str, emit: &mut impl FnMut(&str)) {
+    let starts: Vec<usize> = run
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([run.len()])
+        .collect();
+    match starts.len() {
+        0..=2 => emit(run),
+        _ => starts
+            .windows(3)
+            .for_each(|ends| emit(&run[ends[0]..ends[2]])),
     }
 }
 
@@ -171,8 +238,33 @@ mod tests {
             ["http", "server", "httpserver", "v", "2", "v2"]
         );
         assert_eq!(cut_all("snake_case"), ["snake", "case", "snakecase"]);
-        assert_eq!(cut_all("暗号化 ÜBER"), ["暗号化", "über"]);
         assert!(cut_all("— … !").is_empty());
+    }
+
+    #[test]
+    fn scripts_without_blanks_give_pairs() {
+        assert_eq!(
+            cut_all("SAMLの暗号化"),
+            ["saml", "の暗", "暗号", "号化"],
+            "a name in Latin letters stays whole"
+        );
+        assert_eq!(cut_all("水 ガス"), ["水", "ガス"]);
+        assert_eq!(cut_all("ｶﾞｽ"), cut_all("ガス"), "half width");
+        let thai = cut_all("การเข้ารหัส");
+        assert!(
+            thai.contains(&"รห".to_owned()) && thai.len() > 5,
+            "{thai:?}"
+        );
+        assert_eq!(cut_all("हिन्दी में"), ["हिन्दी", "में"], "a mark ends no word");
+        assert_eq!(cut_all("보안 정책"), ["보안", "정책"], "Hangul has blanks");
+    }
+
+    #[test]
+    fn letters_are_compared_without_accents_and_widths() {
+        assert_eq!(cut_all("ÜBER Straße"), ["uber", "strasse"]);
+        assert_eq!(cut_all("Zu\u{308}rich"), cut_all("Zürich"), "decomposed");
+        assert_eq!(cut_all("ＺＸ４７１１"), cut_all("ZX4711"));
+        assert_eq!(cut_all("ﬁrewall"), ["firewall"]);
     }
 
     #[test]

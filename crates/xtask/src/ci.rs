@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::checks::contract::ContractArgs;
+use crate::field::{self, FieldArgs};
 use crate::test::{TestArgs, cargo_has, succeed};
 use crate::workspace::cargo;
 use crate::{checks, licences, test, workspace};
@@ -37,6 +38,9 @@ pub fn run() -> Result<()> {
     let strict = [("RUSTDOCFLAGS", "--deny warnings")];
     phase("docs", || {
         cargo_runs(&root, &["doc", "--workspace", "--no-deps"], &strict)
+    })?;
+    phase("files as customers have them", || {
+        field::run(&FieldArgs::default())
     })?;
     phase("all tests", || test::run(&TestArgs::default()))
 }

@@ -11,6 +11,7 @@ mod ci;
 mod clients;
 mod content;
 mod demo;
+mod field;
 mod latency;
 mod licences;
 mod metrics;
@@ -52,6 +53,8 @@ enum Command {
     Quality(quality::QualityArgs),
     /// Measure how well tasks that tenants define are answered: labels and numbers.
     QualityLabels(quality_labels::QualityLabelsArgs),
+    /// Try files as customers have them, and say what became of each.
+    Field(field::FieldArgs),
     /// Measure what one client waits for, against the embedding alone.
     Bench(bench::BenchArgs),
     /// Check who imports whom, what source files look like, and that no dependency is unused.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Quality(args) => quality::run(&args),
         Command::QualityLabels(args) => quality_labels::run(&args),
+        Command::Field(args) => field::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::CheckImports => checks::run(),
         Command::CheckContract(args) => checks::contract::run(&args),

@@ -17,7 +17,8 @@ use vectors::Hit;
 use crate::Router;
 use crate::classify_commands::{Classify, ClassifyWith};
 use crate::space::left_behind;
-use crate::task_view::{KnownItem, TaskView, load_head};
+use crate::task_models::load_head;
+use crate::task_view::{KnownItem, TaskView};
 use crate::wire::{Times, requested_route, route_to_wire, tier_name, timings};
 
 /// Pieces of evidence shown.
@@ -121,6 +122,7 @@ impl Router {
         .increment(1);
         let mut response = to_wire(ctx, &made, &near);
         response.request_id.clone_from(&request_id);
+        response.truncated = view.asked.embedder.truncates(&command.text);
         response.timings = Some(timings(&times, started.elapsed()));
         self.log_classification(ctx, request_id, command, &made);
         Ok(response)
@@ -228,6 +230,14 @@ impl Question<'_> {
         let mut made = self.simple(SimpleMethod::Knn, route);
         if made.answer.abstain == Some(AbstainReason::LowConfidence) {
             made.answer.abstain = None;
+        }
+        // Nor is anything surer: what is accepted has the confidence that accepting takes.
+        let said = self.near.first().map_or(&[][..], |near| near.labels);
+        let threshold = made.answer.threshold;
+        for label in &mut made.answer.labels {
+            if label.chosen && said.contains(&label.label) {
+                label.confidence = label.confidence.max(threshold);
+            }
         }
         made.method = "correction";
         made
@@ -394,5 +404,6 @@ fn to_wire(ctx: &TenantContext, made: &Made, near: &[Near<'_>]) -> v1::ClassifyR
         timings: None,
         threshold: answer.threshold,
         method: made.method.to_owned(),
+        truncated: false,
     }
 }

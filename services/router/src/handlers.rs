@@ -147,11 +147,12 @@ impl RouterService for Router {
             .enter(&extensions, &request.parent, Permission::Serve)
             .await?;
         let text = question(&request.text)?;
-        let items = self
+        let found = self
             .similar(&ctx, text, limit(request.top_k, SIMILAR_DEFAULT)?)
             .await?;
         Ok(Response::new(v1::FindSimilarItemsResponse {
-            items: fitting(items),
+            items: fitting(found.items),
+            ..found
         }))
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{ExpertId, ItemId};
-use learning::{Corpus, Document, Features, Heads, OnlineHead, Statistics};
+use learning::{Corpus, Document, Features, Heads, OnlineHead, SearchWords, Statistics};
 use ndarray::{Array2, ArrayView1};
 use server::ServiceError;
 
@@ -12,6 +12,8 @@ use server::ServiceError;
 pub(crate) struct History {
     pub corpus: Corpus,
     pub statistics: Statistics,
+    /// Words of all items, whoever answered.
+    pub search: SearchWords,
     pub heads: Heads,
     pub online: OnlineHead,
     /// In the corpus's order.
@@ -37,6 +39,7 @@ impl History {
     pub(crate) fn bytes(&self) -> usize {
         self.corpus.bytes()
             + self.statistics.bytes()
+            + self.search.bytes()
             + self.heads.bytes()
             + self.online.bytes()
             + self.items.len() * 64
@@ -52,6 +55,9 @@ impl History {
         let corpus = Corpus::new(items.iter().map(Document::from), listed)
             .map_err(ServiceError::internal)?;
         let statistics = Statistics::as_of(&corpus, corpus.items().len());
+        let texts = items.iter().map(|item| &item.content);
+        let search =
+            SearchWords::new(texts.map(|one| (one.text.as_str(), !one.experts.is_empty())));
         let heads = Heads::fit(&corpus, vectors.view(), corpus.items().len());
         let online = OnlineHead::fit(&corpus, corpus.items().len());
         let experts: Vec<ResidentExpert> = corpus
@@ -85,6 +91,7 @@ impl History {
         Ok(Self {
             corpus,
             statistics,
+            search,
             heads,
             online,
             experts,

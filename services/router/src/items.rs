@@ -53,6 +53,7 @@ impl Router {
             return Ok(self.give(ctx, command.text, Some(id), computed));
         };
         found.response.recommendations.truncate(asked.top_k);
+        found.response.truncated = view.asked.embedder.truncates(&item.content.text);
         found.response.timings = Some(timings(&Times::default(), started.elapsed()));
         Ok(self.give(ctx, item.content.text, Some(id), found))
     }

@@ -168,6 +168,7 @@ impl Router {
                 recommendations,
                 route: Some(ranked.route),
                 timings: Some(timings(&times, started.elapsed())),
+                truncated: view.asked.embedder.truncates(&command.text),
                 ..Default::default()
             },
             shadow: ranked.shadow,

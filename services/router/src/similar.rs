@@ -1,11 +1,10 @@
-//! Similar items: the nearest by meaning and by words, joined by rank.
+//! Similar items: the nearest by meaning and by words, joined by rank, words by how much they say as well.
 
 use std::collections::HashMap;
 
 use api::v1;
 use domain::cost::Meter;
 use domain::{ResourceName, TenantContext};
-use learning::words;
 use server::{ServiceError, work};
 use vectors::SparseVector;
 
@@ -23,12 +22,11 @@ impl Router {
         ctx: &TenantContext,
         text: String,
         limit: usize,
-    ) -> Result<Vec<v1::SimilarItem>, ServiceError> {
+    ) -> Result<v1::FindSimilarItemsResponse, ServiceError> {
         let parts = &self.parts;
         let mut view = parts.residents.view(ctx).await?;
-        let counts = words::count(&text);
         let (dense, lexical) = loop {
-            let (indices, values) = view.statistics.query_weights(&view.corpus, &counts);
+            let (indices, values) = view.search.query(&view.corpus, &view.statistics, &text);
             let query = SparseVector { indices, values };
             let AskedSpace { space, embedder } = &view.asked;
             let embedded = embedder.embed_query(text.clone()).await?;
@@ -53,10 +51,12 @@ impl Router {
             entry.0 += 1.0 / (FUSION + rank as f64);
             entry.1 = f64::from(hit.score);
         }
+        // Ranks alone would make of one common word as much as of a rare id that stands in one item only.
+        let best = lexical.first().map_or(1.0, |hit| f64::from(hit.score));
         for (rank, hit) in lexical.iter().enumerate() {
             let entry = joined.entry(hit.id).or_default();
-            entry.0 += 1.0 / (FUSION + rank as f64);
             entry.2 = f64::from(hit.score);
+            entry.0 += entry.2 / best.max(1e-9) / (FUSION + rank as f64);
         }
         let mut ranked: Vec<(u64, (f64, f64, f64))> = joined.into_iter().collect();
         ranked.sort_by(|a, b| b.1.0.total_cmp(&a.1.0).then(a.0.cmp(&b.0)));
@@ -71,11 +71,22 @@ impl Router {
             .await?;
         let mut items: HashMap<u64, domain::Item> =
             items.into_iter().map(|item| (item.point, item)).collect();
-        Ok(ranked
+        let found: Vec<v1::SimilarItem> = ranked
             .into_iter()
             // An item that was deleted since it was indexed is not there any more.
             .filter_map(|(point, scores)| Some(to_wire(ctx, items.remove(&point)?, scores)))
-            .collect())
+            .collect();
+        let embedder = view.asked.embedder.clone();
+        // A hundred long texts take a while to tokenize: not on a thread that others wait for.
+        let marked = work::blocking(Meter::ModelCpu, move || {
+            let mut items = found;
+            for item in &mut items {
+                item.truncated = embedder.truncates(&item.text);
+            }
+            let truncated = embedder.truncates(&text);
+            v1::FindSimilarItemsResponse { items, truncated }
+        });
+        marked.await.map_err(ServiceError::internal)
     }
 }
 
@@ -88,5 +99,6 @@ fn to_wire(ctx: &TenantContext, item: domain::Item, scores: (f64, f64, f64)) -> 
         words: scores.2,
         experts: content.experts.into_iter().map(String::from).collect(),
         occur_time: Some(api::timestamp(content.occurred_at)),
+        truncated: false,
     }
 }

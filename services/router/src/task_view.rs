@@ -12,12 +12,16 @@ use domain::{
     normalized,
 };
 use embedding::Embedders;
-use learning::classify::{Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot};
+use learning::classify::{
+    Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot, is_of_task,
+};
 use server::{ServiceError, work};
 use storage::{CorrectionsStamp, Store, TenantTx};
 
-use crate::chain::{Looked, Unusable, built_in, considered, own, unproven};
+use crate::chain::{Unusable, built_in, own, unproven};
+use crate::considered::{Looked, considered};
 use crate::space::AskedSpace;
+use crate::task_models::{TaskModel, has_gone_labels, load_head};
 use crate::tasks::embed_cached;
 
 /// Model versions looked at to tell whether the task was ever judged.
@@ -57,6 +61,8 @@ pub(crate) struct TaskBase {
     pub labels: LabelSet,
     /// By the point that stands for the item in the vector store.
     pub known: HashMap<u64, KnownItem>,
+    /// Known items, by label.
+    counts: Vec<u32>,
     pub keywords: Keywords,
     pub zero_shot: ZeroShot,
     /// The middle one of all values.
@@ -86,16 +92,6 @@ pub(crate) struct ResidentCorrection {
     pub vector: Vec<f32>,
     pub labels: Box<[u16]>,
     pub value: f64,
-}
-
-struct TaskModel {
-    name: ModelName,
-    standing: Standing,
-    /// The space it was trained in, when the tenant has left that: it says nothing about vectors of
-    /// another.
-    left_behind: Option<String>,
-    /// None when the artifact is missing, damaged, or made for something else.
-    head: Option<Head>,
 }
 
 /// What tells a view that is up to date from one that is not.
@@ -233,7 +229,7 @@ impl TaskView {
             .map(|model| Candidate {
                 model: model.name.clone(),
                 standing: model.standing,
-                healthy: model.head.is_some() && model.left_behind.is_none(),
+                healthy: model.head.is_some() && model.outdated().is_none(),
                 // A head needs the text's vector: without time for that it cannot answer.
                 expected: std::time::Duration::from_millis(1),
             })
@@ -241,7 +237,7 @@ impl TaskView {
         let built_in = built_in(&base.task.definition.id);
         let named = |name: &ModelName| base.models.iter().find(|model| model.name == *name);
         let route = choose_route(&base.policy, ask, &candidates, base.unproven, &built_in)
-            .explaining_spaces(|name| named(name).is_some_and(|one| one.left_behind.is_some()));
+            .explaining(|name| named(name).and_then(TaskModel::outdated));
         let head = named(&route.model).and_then(|model| model.head.as_ref());
         (route, head)
     }
@@ -253,6 +249,7 @@ impl TaskView {
             name: &model.name,
             standing: model.standing,
             left_behind: model.left_behind.as_deref(),
+            changed: model.changed,
             usable: model.head.is_some(),
         });
         let built_in = built_in(&base.task.definition.id);
@@ -283,8 +280,12 @@ impl TaskView {
         let label = definition.out_of_scope_label.as_ref();
         let out_of_scope = label.and_then(|label| self.base.labels.number(label));
         let measured = self.base.measured.iter().flat_map(|report| &report.simple);
+        let unjudged = || match method {
+            SimpleMethod::Knn => self.unjudged(),
+            _ => Vec::new(),
+        };
         match measured.into_iter().find(|(name, _)| *name == method) {
-            Some((_, decision)) => decision.clone().with_out_of_scope(out_of_scope),
+            Some((_, decision)) => decision.clone().with_labels(out_of_scope, unjudged()),
             None => Decision::unmeasured(
                 method,
                 definition.kind,
@@ -292,6 +293,16 @@ impl TaskView {
                 definition.target_precision,
             ),
         }
+    }
+
+    /// Labels with fewer than two examples now, ascending.
+    fn unjudged(&self) -> Vec<u16> {
+        let mut counts = self.base.counts.clone();
+        for label in self.corrections.iter().flat_map(|one| &one.labels) {
+            counts[usize::from(*label)] += 1;
+        }
+        let few = |(label, count): (usize, u32)| (count < 2).then_some(label as u16);
+        counts.into_iter().enumerate().filter_map(few).collect()
     }
 }
 
@@ -326,23 +337,32 @@ impl TaskBase {
             let dimensions = asked.space.dimensions;
             let fits = |head: &Head| head.kind() == kind && head.fits(dimensions);
             let space = model.lineage.space;
-            models.push(TaskModel {
+            let made = TaskModel {
+                changed: !is_of_task(&model.lineage.parameters, &task.definition),
                 left_behind: (space != asked.name()).then_some(space),
                 head: loaded.ok().filter(fits),
                 name: model.name,
                 standing,
-            });
+            };
+            models.push((made, model.report));
         }
         let judged = versions
             .iter()
             .find(|model| model.verdict != Verdict::InsufficientData);
-        // How sure a similarity makes is another matter in another space.
-        let here = judged.filter(|model| model.lineage.space == asked.name());
+        // How sure a similarity makes is another matter in another space, and for other labels.
+        let here = judged.filter(|model| {
+            let lineage = &model.lineage;
+            lineage.space == asked.name() && is_of_task(&lineage.parameters, &task.definition)
+        });
         let measured = here.and_then(|model| TaskReport::from_json(&model.report));
         // Thousands of texts are cut into words: not on a thread that others wait for.
         let build = move || {
             let mut base = Self::build(task, &items, &corrected);
-            (base.models, base.policy) = (models, policy);
+            for (model, report) in &mut models {
+                model.changed |= has_gone_labels(report, &base.labels);
+            }
+            base.models = models.into_iter().map(|(model, _)| model).collect();
+            base.policy = policy;
             (base.unproven, base.measured) = (unproven, measured);
             base.whole = whole;
             base
@@ -377,6 +397,10 @@ impl TaskBase {
             .iter()
             .map(|(item, own, _)| (item.content.text.as_str(), own.as_slice()));
         let keywords = Keywords::new(definition, &labels, examples);
+        let mut counts = vec![0; labels.len()];
+        for label in known.iter().flat_map(|(_, own, _)| own) {
+            counts[usize::from(*label)] += 1;
+        }
         let mut values: Vec<f64> = known.iter().map(|(_, _, value)| *value).collect();
         values.extend(corrected.iter().map(value_of));
         values.retain(|value| value.is_finite());
@@ -396,6 +420,7 @@ impl TaskBase {
         Self {
             labels,
             known,
+            counts,
             keywords,
             zero_shot: ZeroShot::default(),
             median: values.get(values.len() / 2).copied(),
@@ -415,24 +440,4 @@ fn value_of(target: &Target) -> f64 {
         Target::Value(value) => *value,
         Target::Labels(_) => f64::NAN,
     }
-}
-
-/// The head in an artifact; one that cannot be used leaves a line in the log.
-pub(crate) async fn load_head(
-    artifacts: &ArtifactStore,
-    path: &str,
-    checksum: &str,
-) -> Result<Head, Unusable> {
-    let bytes = artifacts.get(path, checksum).await.map_err(|error| {
-        tracing::error!(%error, path, "a model cannot be used; a method without training serves");
-        Unusable::of(&error)
-    })?;
-    let head = Head::from_bytes(&bytes);
-    if head.is_none() {
-        tracing::error!(
-            path,
-            "a model has another form; a method without training serves"
-        );
-    }
-    head.ok_or(Unusable { passing: false })
 }

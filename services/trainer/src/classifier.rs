@@ -9,7 +9,8 @@ use domain::{
 };
 use learning::Search;
 use learning::classify::{
-    Example, HeadParameters, LabelSet, TaskInput, TaskModel, TaskTrainError, train_task,
+    Example, HeadParameters, LabelSet, TASK_FINGERPRINT, TaskInput, TaskModel, TaskTrainError,
+    task_fingerprint, train_task,
 };
 use ndarray::Array2;
 use storage::{JobFailure, JobWork, NewModel, Outcome};
@@ -26,6 +27,8 @@ use crate::trainer::{Trainer, retry, search_of, search_outcome, seed_of};
 
 /// Corrections that a training reads, the newest.
 pub(crate) const CORRECTIONS: u32 = 50_000;
+/// Items that a warning names.
+const SHOWN: usize = 5;
 /// Texts embedded between two looks at whether to stop.
 const CHUNK: usize = 256;
 
@@ -105,8 +108,20 @@ impl Trainer {
         taught: &Taught,
         plan: HeadPlan,
     ) -> Result<TaskModel, JobFailure> {
+        let unreadable = unreadable_numbers(&taught.definition, items);
         let material = self.material(ctx, work, items, taught).await?;
-        fit(work, material, plan).await
+        let fitted = fit(work, material, plan).await;
+        let Some(warning) = unreadable else {
+            return fitted;
+        };
+        match fitted {
+            Ok(mut model) => {
+                model.report.warnings.push(warning);
+                Ok(model)
+            }
+            Err(JobFailure::Fail(why)) => Err(JobFailure::Fail(format!("{why}; {warning}"))),
+            Err(other) => Err(other),
+        }
     }
 
     /// The examples of items and all corrections, with their embeddings.
@@ -224,6 +239,10 @@ impl Trainer {
             ("examples".to_owned(), report.examples.to_string()),
             ("kind".to_owned(), format!("{kind:?}")),
             (INPUTS.to_owned(), inputs.clone()),
+            (
+                TASK_FINGERPRINT.to_owned(),
+                task_fingerprint(&taught.definition),
+            ),
         ];
         parameters.extend(model.parameters.iter().flat_map(HeadParameters::parameters));
         if let Some((hash, until)) = describe_corrections(&taught.corrections) {
@@ -277,6 +296,40 @@ impl Trainer {
     }
 }
 
+/// What a person should know of items whose number cannot be read: how many there are, and which.
+fn unreadable_numbers(task: &TaskDefinition, items: &[Item]) -> Option<String> {
+    let mut found = items
+        .iter()
+        .filter_map(|item| Some((&item.content.id, task.unreadable_number(&item.content)?)));
+    let shown: Vec<String> = found
+        .by_ref()
+        .take(SHOWN)
+        .map(|(id, value)| format!("{id} ({:?})", shortened(value)))
+        .collect();
+    let (count, domain::TaskSource::Attribute(name)) = (shown.len() + found.count(), &task.source)
+    else {
+        return None;
+    };
+    (count > 0).then(|| {
+        let others = if count > SHOWN { ", ..." } else { "" };
+        format!(
+            "{count} items have a value of {name:?} that cannot be read as a number and were left out: {}{others}",
+            shown.join(", ")
+        )
+    })
+}
+
+/// The start of a value: enough to see what it is.
+fn shortened(value: &str) -> String {
+    const MOST: usize = 24;
+    let start: String = value.chars().take(MOST).collect();
+    if start.len() < value.len() {
+        start + "..."
+    } else {
+        start
+    }
+}
+
 async fn fit(work: &JobWork, material: Material, plan: HeadPlan) -> Result<TaskModel, JobFailure> {
     let stopped = |error: &TaskTrainError| *error == TaskTrainError::Stopped;
     on_own_thread(work, 0.2..0.9, stopped, move |progress| {
@@ -293,4 +346,67 @@ async fn fit(work: &JobWork, material: Material, plan: HeadPlan) -> Result<TaskM
         train_task(&input, progress)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use domain::{DEFAULT_TARGET_PRECISION, ItemContent, ItemId, TaskId, TaskSource};
+
+    use super::*;
+
+    fn item(at: u64, effort: Option<&str>) -> Item {
+        let attributes = effort.map(|value| ("effort".to_owned(), value.to_owned()));
+        Item {
+            content: ItemContent {
+                id: ItemId::parse(&format!("job-{at}")).unwrap(),
+                text: format!("Paint the fence, part {at}"),
+                answer: None,
+                area: None,
+                labels: Vec::new(),
+                attributes: attributes.into_iter().collect(),
+                experts: Vec::new(),
+                occurred_at: DateTime::UNIX_EPOCH,
+            },
+            revision: 1,
+            change: at,
+            point: at,
+            ingested_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_read_are_counted_and_named() {
+        let task = TaskDefinition {
+            id: TaskId::parse("effort").unwrap(),
+            display_name: String::new(),
+            kind: TaskKind::Regression,
+            source: TaskSource::Attribute("effort".into()),
+            labels: Vec::new(),
+            target_precision: DEFAULT_TARGET_PRECISION,
+            out_of_scope_label: None,
+        };
+        let fine = [
+            item(1, Some("2,5")),
+            item(2, Some("3")),
+            item(3, None),
+            item(4, Some(" ")),
+        ];
+        assert_eq!(unreadable_numbers(&task, &fine), None);
+        let odd: Vec<Item> = (1..8).map(|at| item(at, Some("two days"))).collect();
+        let said = unreadable_numbers(&task, &odd).unwrap();
+        assert!(
+            said.starts_with("7 items have a value of \"effort\""),
+            "{said}"
+        );
+        assert!(
+            said.contains("job-5 (\"two days\")") && !said.contains("job-6"),
+            "{said}"
+        );
+        let labels = TaskDefinition {
+            kind: TaskKind::SingleLabel,
+            ..task
+        };
+        assert_eq!(unreadable_numbers(&labels, &odd), None);
+    }
 }

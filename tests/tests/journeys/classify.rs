@@ -4,6 +4,7 @@ use api::v1;
 use tenantry_tests::{Client, TestServer, row};
 use tonic::Code;
 
+mod changes;
 mod corrections;
 mod kinds;
 mod policies;

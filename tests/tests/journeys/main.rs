@@ -25,5 +25,6 @@ mod precomputed;
 mod questionnaire;
 mod registry;
 mod routing;
+mod similar;
 mod spaces;
 mod tiers;

@@ -4,63 +4,16 @@
 use domain::{AbstainReason, TaskKind};
 use serde::{Deserialize, Serialize};
 
+use super::answer::{Answer, AnswerLabel, Scores};
 use super::logit::{Inputs, Logit, log_odds};
-use super::recipe::{FALSE_ALARMS, MIN_OUT_OF_SCOPE};
+use super::recipe::{FALSE_ALARMS, FAR, LIKELY, MIN_OUT_OF_SCOPE, UNJUDGED};
 use super::simple::SimpleMethod;
+use super::threshold::threshold_for;
 
 /// Labels of an answer beside the chosen ones.
 const SHOWN: usize = 10;
 /// Cases that the prior of a calibration counts for.
 const PRIOR: f64 = 2.0;
-/// No confidence reaches it: the threshold where no part of the held-out rows is precise enough.
-const NEVER: f64 = 1.0;
-
-/// What a method says of a text, before calibration.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Scores {
-    /// For one label shares that add up to one (or are all zero), for several a probability each.
-    pub shares: Vec<f32>,
-    /// How much there was to go on, from 0 to 1: the similarity of the nearest example. Not a number
-    /// where it is not known.
-    pub support: f64,
-}
-
-/// An answer.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Answer {
-    /// The most confident labels, best first.
-    pub labels: Vec<AnswerLabel>,
-    /// The number, where one was asked for.
-    pub value: Option<AnswerValue>,
-    /// Why a person should decide; none when the answer is confident.
-    pub abstain: Option<AbstainReason>,
-    /// The task probably has no label for the text.
-    pub out_of_scope: bool,
-    /// The confidence that the target precision needs.
-    pub threshold: f64,
-}
-
-/// A label of an answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnswerLabel {
-    /// Its number.
-    pub label: u16,
-    /// Calibrated probability that it is right.
-    pub confidence: f64,
-    /// It is the answer, or part of it.
-    pub chosen: bool,
-}
-
-/// A predicted number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AnswerValue {
-    /// The number.
-    pub value: f64,
-    /// Nine of ten true values are expected above this.
-    pub low: f64,
-    /// And below this.
-    pub high: f64,
-}
 
 /// How scores of one method on one task become answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,10 +25,18 @@ pub struct Decision {
     /// Of several labels: those at least this confident are chosen.
     choose: f64,
     scope: Option<Scope>,
-    /// Texts less similar than this to everything known are out of scope, unless confident.
+    /// Texts less similar than this to everything known are out of scope, unless likely right.
     floor: f64,
     /// The support to assume where it is not known.
     typical: f64,
+    /// Nearly all held-out rows in scope had more support; what has less is further from everything known
+    /// than what the confidence was learned on.
+    #[serde(default)]
+    seen: f64,
+    /// Labels with fewer than two examples, ascending: no row that was held out could show that an answer
+    /// with one of them is right.
+    #[serde(default)]
+    unjudged: Vec<u16>,
 }
 
 /// How it is told that a text is out of scope, where a label stands for that.
@@ -129,13 +90,15 @@ impl Decision {
         Self {
             several,
             confidence: Logit {
-                weights: [bias, share, support, 0.0, 0.0],
+                weights: [bias, share, support, FAR, 0.0],
             },
             threshold: target,
             choose: 0.35,
             scope: out_of_scope.map(Scope::new),
             floor,
             typical: 0.7,
+            seen: 0.0,
+            unjudged: Vec::new(),
         }
     }
 
@@ -157,6 +120,7 @@ impl Decision {
                 supports[supports.len() / 100]
             };
         }
+        made.seen = self.least_support(rows);
         match self.several {
             true => made.fit_several(rows, target),
             false => {
@@ -165,6 +129,20 @@ impl Decision {
             }
         }
         made
+    }
+
+    /// The support that all rows in scope but one in fifty have: a few odd rows do not move it.
+    fn least_support(&self, rows: &[Held<'_>]) -> f64 {
+        let outside = self.scope.map(|scope| scope.label);
+        let inside = rows
+            .iter()
+            .filter(|row| !outside.is_some_and(|label| row.right.contains(&label)));
+        let mut supports: Vec<f64> = inside
+            .map(|row| row.scores.support)
+            .filter(|support| support.is_finite())
+            .collect();
+        supports.sort_unstable_by(f64::total_cmp);
+        supports.get(supports.len() / 50).copied().unwrap_or(0.0)
     }
 
     fn fit_one(&mut self, rows: &[Held<'_>], target: f64) {
@@ -182,7 +160,7 @@ impl Decision {
         self.confidence = self.confidence.fit(&weighted, PRIOR);
         let answered = rows.iter().filter_map(|row| {
             let (top, share) = self.top(row.scores)?;
-            let confidence = self.confidence.probability(&self.inputs(share, row.scores));
+            let confidence = self.sureness(top, share, row.scores);
             (!self.is_out_of_scope(row.scores)).then_some((confidence, row.right.contains(&top)))
         });
         self.threshold = threshold_for(target, answered.collect());
@@ -227,13 +205,13 @@ impl Decision {
     fn fit_several(&mut self, rows: &[Held<'_>], target: f64) {
         // Labels that are out of the question are nearly all; they would drown the rest.
         let considered = |share: f32| share > 0.01;
-        let mut cases = Vec::new();
+        let mut said = Vec::new();
         let mut missed = 0_usize;
         for row in rows {
             for (label, &share) in row.scores.shares.iter().enumerate() {
                 if considered(share) {
-                    let right = row.right.contains(&(label as u16));
-                    cases.push((self.inputs(share, row.scores), right, 1.0));
+                    let label = label as u16;
+                    said.push((label, share, row.scores, row.right.contains(&label)));
                 }
             }
             let found = |label: &&u16| {
@@ -244,10 +222,14 @@ impl Decision {
             };
             missed += row.right.iter().filter(|label| !found(label)).count();
         }
-        self.confidence = self.confidence.fit(&cases, PRIOR);
-        let mut judged: Vec<(f64, bool)> = cases
+        let cases: Vec<(Inputs, bool, f64)> = said
             .iter()
-            .map(|(inputs, right, _)| (self.confidence.probability(inputs), *right))
+            .map(|(_, share, scores, right)| (self.inputs(*share, scores), *right, 1.0))
+            .collect();
+        self.confidence = self.confidence.fit(&cases, PRIOR);
+        let mut judged: Vec<(f64, bool)> = said
+            .iter()
+            .map(|(label, share, scores, right)| (self.sureness(*label, *share, scores), *right))
             .collect();
         judged.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         self.choose = best_f1(&judged, missed);
@@ -273,11 +255,11 @@ impl Decision {
             answer.abstain = Some(AbstainReason::NoExamples);
             return;
         };
-        let confidence = self.confidence.probability(&self.inputs(share, scores));
+        let confidence = self.sureness(top, share, scores);
         answer.out_of_scope = match self.scope {
             Some(_) => self.is_out_of_scope(scores),
             // Without an example of what is out of scope, being unlike everything known is the sign.
-            None => scores.support < self.floor && confidence < self.threshold,
+            None => self.is_unlike_all(confidence, scores),
         };
         if answer.out_of_scope {
             answer.abstain = Some(AbstainReason::OutOfScope);
@@ -313,7 +295,7 @@ impl Decision {
             .iter()
             .enumerate()
             .map(|(label, share)| {
-                let confidence = self.confidence.probability(&self.inputs(*share, scores));
+                let confidence = self.sureness(label as u16, *share, scores);
                 AnswerLabel {
                     label: label as u16,
                     confidence,
@@ -332,7 +314,7 @@ impl Decision {
         }
         let chosen = labels.iter().filter(|label| label.chosen).count();
         let best = labels.first().map_or(0.0, |label| label.confidence);
-        if scores.support < self.floor && best < self.threshold {
+        if self.is_unlike_all(best, scores) {
             answer.out_of_scope = true;
             answer.abstain = Some(AbstainReason::OutOfScope);
         } else if chosen == 0 || best < self.threshold {
@@ -367,9 +349,26 @@ impl Decision {
         })
     }
 
+    /// Whether being unlike everything known says that a text is out of scope, though its best label has
+    /// this confidence.
+    fn is_unlike_all(&self, confidence: f64, scores: &Scores) -> bool {
+        scores.support < self.floor && confidence < self.threshold.min(LIKELY)
+    }
+
+    /// The calibrated probability that the label with this share is right.
+    fn sureness(&self, label: u16, share: f32, scores: &Scores) -> f64 {
+        let confidence = self.confidence.probability(&self.inputs(share, scores));
+        match self.unjudged.binary_search(&label) {
+            Ok(_) => confidence.min(UNJUDGED),
+            Err(_) => confidence,
+        }
+    }
+
     fn inputs(&self, share: f32, scores: &Scores) -> Inputs {
         let share = log_odds(f64::from(share));
-        [1.0, share, self.support(scores), 0.0, 0.0]
+        let support = self.support(scores);
+        let beyond = (self.seen - support).max(0.0);
+        [1.0, share, support, beyond, 0.0]
     }
 
     /// What tells that a text is out of scope: how much likelier that is than any label, as a
@@ -393,15 +392,17 @@ impl Decision {
         }
     }
 
-    /// The same, for labels among which what is out of scope has this number; without one nothing is
-    /// out of scope by its label.
+    /// The same, for labels among which what is out of scope has the number `out_of_scope` (without one
+    /// nothing is out of scope by its label), and those of `unjudged`, ascending, have fewer than two
+    /// examples.
     #[must_use]
-    pub fn with_out_of_scope(mut self, label: Option<u16>) -> Self {
+    pub fn with_labels(mut self, out_of_scope: Option<u16>, unjudged: Vec<u16>) -> Self {
         let scope = self.scope;
-        self.scope = label.map(|label| match scope {
+        self.scope = out_of_scope.map(|label| match scope {
             Some(scope) => Scope { label, ..scope },
             None => Scope::new(label),
         });
+        self.unjudged = unjudged;
         self
     }
 
@@ -410,22 +411,6 @@ impl Decision {
     pub fn threshold(&self) -> f64 {
         self.threshold
     }
-}
-
-/// The lowest confidence from which on answers are right as often as `target` asks, judged by
-/// answers with their confidence and whether they were right. One wrong answer more than there were
-/// is assumed, so that a handful of lucky ones prove nothing.
-pub(super) fn threshold_for(target: f64, mut answers: Vec<(f64, bool)>) -> f64 {
-    answers.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut right, mut found) = (0_usize, NEVER);
-    for (at, (confidence, was_right)) in answers.iter().enumerate() {
-        right += usize::from(*was_right);
-        let last_of_its_kind = answers.get(at + 1).is_none_or(|next| next.0 < *confidence);
-        if last_of_its_kind && right as f64 / (at + 2) as f64 >= target {
-            found = *confidence;
-        }
-    }
-    found
 }
 
 /// The best micro F1 that one bar for all labels can give.

@@ -4,7 +4,7 @@
 //! A head learns each label by itself and knows little of rare ones; these say the same of every
 //! label, so how far to believe them is learned once for all (stacking: Wolpert, 1992).
 
-use super::decision::Scores;
+use super::answer::Scores;
 use super::logit::{Inputs, Logit, log_odds};
 use super::recipe::{HEAD_ALONE, POSSIBLE};
 use super::terms::runs;

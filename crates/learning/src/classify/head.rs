@@ -3,7 +3,8 @@
 use domain::TaskKind;
 use serde::{Deserialize, Serialize};
 
-use super::decision::{Answer, AnswerValue, Decision, Scores};
+use super::answer::{Answer, AnswerValue, Scores};
+use super::decision::Decision;
 use super::evidence::{Beside, LabelNames, weigh};
 use super::linear::{Linear, sigmoid, softmax};
 use super::logit::Logit;

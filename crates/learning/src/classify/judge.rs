@@ -3,7 +3,8 @@
 
 use domain::{HeadRules, Verdict, decide_head};
 
-use super::decision::{Answer, Decision, Held, Scores};
+use super::answer::{Answer, Scores};
+use super::decision::{Decision, Held};
 use super::evidence::{Case, LabelNames, learn, weigh};
 use super::logit::Logit;
 use super::measure;
@@ -21,8 +22,17 @@ impl TrainingSet<'_, '_> {
     ) -> (Decision, Option<Logit>, TaskReport) {
         let mix = self.several().then(|| self.mix(&mut held, fold_of));
         let (task, labels) = (self.input.task, self.input.labels);
+        let unjudged = self.unjudged();
         let prior = |method| {
-            Decision::unmeasured(method, task.kind, self.out_of_scope, task.target_precision)
+            let (target, outside) = (task.target_precision, self.out_of_scope);
+            let unmeasured = Decision::unmeasured(method, task.kind, outside, target);
+            match method {
+                // What labels are called, and rules, say as much of a label without examples.
+                SimpleMethod::Keywords | SimpleMethod::ZeroShot => unmeasured,
+                SimpleMethod::Knn | SimpleMethod::Median => {
+                    unmeasured.with_labels(outside, unjudged.clone())
+                }
+            }
         };
         let (decision, answers) = self.decide(&prior(SimpleMethod::Knn), &held.head, fold_of);
         let pairs = self.pairs(&answers);
@@ -82,6 +92,16 @@ impl TrainingSet<'_, '_> {
             simple,
         };
         (decision, mix, report)
+    }
+
+    /// Labels with fewer than two examples: while a row is held out, nothing is known of its label.
+    fn unjudged(&self) -> Vec<u16> {
+        let mut counts = vec![0_u32; self.input.labels.len()];
+        for label in self.truth.iter().flatten() {
+            counts[usize::from(*label)] += 1;
+        }
+        let few = |(label, count): (usize, u32)| (count < 2).then_some(label as u16);
+        counts.into_iter().enumerate().filter_map(few).collect()
     }
 
     /// Learns what to believe beside the head. What the head said becomes what it and that say

@@ -8,9 +8,11 @@
 //! Everything that is a matter of recipe (what the features are, how strongly they are pulled to
 //! zero, how many folds) stands in `recipe.rs`.
 
+mod answer;
 mod artifact;
 mod decision;
 mod evidence;
+mod fingerprint;
 mod folds;
 mod head;
 mod judge;
@@ -28,10 +30,13 @@ mod shape;
 mod simple;
 mod steps;
 mod terms;
+mod threshold;
 mod train;
 
-pub use decision::{Answer, AnswerLabel, AnswerValue, Decision, Scores};
+pub use answer::{Answer, AnswerLabel, AnswerValue, Scores};
+pub use decision::Decision;
 pub use evidence::Beside;
+pub use fingerprint::{TASK_FINGERPRINT, is_of_task, task_fingerprint};
 pub use head::Head;
 pub use labels::LabelSet;
 pub use recipe::HeadParameters;

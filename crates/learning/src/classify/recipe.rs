@@ -182,5 +182,20 @@ pub(super) const FALSE_ALARMS: f64 = 0.003;
 /// Examples out of scope that a rule of their own needs.
 pub(super) const MIN_OUT_OF_SCOPE: usize = 15;
 
+/// Answers whose confidences differ by no more than this, in log-odds, are of about the same confidence.
+pub(super) const CONFIDENCE_STEP: f64 = 0.5;
+/// So many held-out answers the calibrated confidence counts for where it is asked how often answers of that
+/// confidence are right.
+pub(super) const BELIEF: f64 = 20.0;
+/// The odds of being right at the threshold are at least this share of those that the target asks for.
+pub(super) const FLOOR_ODDS: f64 = 0.25;
+/// What being further from everything known than held-out rows were costs, in log-odds for each unit of
+/// similarity: 2 for a tenth.
+pub(super) const FAR: f64 = -20.0;
+/// The most that can be said for a label with fewer than two examples.
+pub(super) const UNJUDGED: f64 = 0.5;
+/// What is unlike everything known is out of scope when it is less likely than this to be right.
+pub(super) const LIKELY: f64 = 0.5;
+
 /// True values inside a predicted interval.
 pub(super) const INTERVAL: f64 = 0.9;

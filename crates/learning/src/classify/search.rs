@@ -8,7 +8,8 @@ use domain::Trial;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::decision::{Held, Scores, reachable_f1};
+use super::answer::Scores;
+use super::decision::{Held, reachable_f1};
 use super::linear::{sigmoid, softmax};
 use super::recipe::HeadParameters;
 use super::train::TrainingSet;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use domain::{Target, TaskDefinition, TaskKind, Trial};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
-use super::decision::Scores;
+use super::answer::Scores;
 use super::folds::folds;
 use super::head::{Head, HeadParts};
 use super::linear::{Fit, Linear, Truth, sigmoid, softmax};
@@ -282,8 +282,15 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             labels.dropped(),
             "labels are more than a task may have; the rarest were left out",
         );
-        warn(once, "labels have a single example; they cannot be judged");
-        warn(labels.len() - seen.len(), "listed labels have no example");
+        warn(
+            once,
+            "labels have a single example; they cannot be judged, so the head is never more than half sure of \
+             them",
+        );
+        warn(
+            labels.len() - seen.len(),
+            "listed labels have no example, so the head is never more than half sure of them",
+        );
         let out_of_scope = task
             .out_of_scope_label
             .as_ref()

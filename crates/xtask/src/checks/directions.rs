@@ -18,7 +18,7 @@ enum Layer {
 }
 
 /// Every package of the workspace. A new one needs a line here, and so a thought about its place.
-const ROOMS: [(&str, Layer); 18] = [
+const ROOMS: [(&str, Layer); 19] = [
     ("tenantry-tests", Layer::Outside),
     ("tenantry-xtask", Layer::Outside),
     ("tenantry", Layer::Whole),
@@ -36,6 +36,7 @@ const ROOMS: [(&str, Layer); 18] = [
     ("tenantry-learning", Layer::Adapter),
     ("tenantry-artifacts", Layer::Adapter),
     ("tenantry-metering", Layer::Adapter),
+    ("tenantry-tables", Layer::Adapter),
     ("tenantry-domain", Layer::Domain),
 ];
 
@@ -46,7 +47,7 @@ const BETWEEN_ADAPTERS: [(&str, &str); 2] = [
 ];
 
 /// Engines by the beginning of their name, and the only packages that may name them.
-const ENGINES: [(&str, &[&str]); 7] = [
+const ENGINES: [(&str, &[&str]); 8] = [
     ("sea-orm", &["tenantry-storage", "tenantry-migrations"]),
     ("sqlx", &["tenantry-storage"]),
     ("qdrant-", &["tenantry-vectors"]),
@@ -54,6 +55,7 @@ const ENGINES: [(&str, &[&str]); 7] = [
     ("fastembed", &["tenantry-embedding"]),
     ("ort", &["tenantry-embedding"]),
     ("object_store", &["tenantry-artifacts"]),
+    ("calamine", &["tenantry-tables"]),
 ];
 
 /// A line for each import that goes the wrong way.

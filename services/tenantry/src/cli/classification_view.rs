@@ -162,6 +162,23 @@ impl Row for ConfusionView {
 }
 
 impl ClassificationView {
+    /// How far confidences may be trusted, and what is answered because of it.
+    fn confidence(&self) -> String {
+        let (error, asked) = (self.calibration_error, self.target_precision * 100.0);
+        let begun =
+            format!("off by {error:.3} on average; asked to be right {asked:.0} % of the time");
+        // No confidence reaches one.
+        if self.threshold >= 1.0 {
+            return format!("{begun}, no answer is sure enough: each is left to a person");
+        }
+        format!(
+            "{begun}, it answers {:.0} % of the texts (from a confidence of {:.3} on) and is right in {:.1} %",
+            self.coverage * 100.0,
+            self.threshold,
+            self.precision * 100.0
+        )
+    }
+
     /// The report for a person: what was gained, how sure it may be, each method, each label.
     #[must_use]
     pub fn words(&self, out: &Output) -> String {
@@ -178,18 +195,7 @@ impl ClassificationView {
         );
         fields.push(("learned from".to_owned(), learned));
         if !self.classes.is_empty() {
-            fields.push((
-                "confidence".to_owned(),
-                format!(
-                    "off by {:.3} on average; asked to be right {:.0} % of the time, it answers {:.0} % \
-                     of the texts (from {:.3} on) and is right in {:.1} %",
-                    self.calibration_error,
-                    self.target_precision * 100.0,
-                    self.coverage * 100.0,
-                    self.threshold,
-                    self.precision * 100.0
-                ),
-            ));
+            fields.push(("confidence".to_owned(), self.confidence()));
         }
         if self.out_of_scope_recall > 0.0 {
             fields.push((

@@ -46,6 +46,7 @@ struct AnswerView {
     abstain_reason: Option<String>,
     out_of_scope: bool,
     threshold: f64,
+    truncated: bool,
     method: String,
     route: RouteView,
     evidence: Vec<EvidenceView>,
@@ -109,6 +110,7 @@ impl AnswerView {
             abstain_reason: filled(answer.abstain_reason),
             out_of_scope: answer.out_of_scope,
             threshold: answer.threshold,
+            truncated: answer.truncated,
             method: answer.method,
             route: answer.route.unwrap_or_default().into(),
             evidence: evidence.collect(),
@@ -144,6 +146,9 @@ impl AnswerView {
             text.push('\n');
         }
         text.push_str(&format!("\nmethod    {}\n", self.method));
+        if self.truncated {
+            text.push_str("beware    the text is longer than the model reads; only its beginning was looked at\n");
+        }
         text.push_str(&format!("route     {}\n", self.route.words()));
         for (place, item) in self.evidence.iter().enumerate() {
             let head = if place == 0 { "evidence" } else { "" };
@@ -228,6 +233,7 @@ mod tests {
             abstained: true,
             abstain_reason: "LOW_CONFIDENCE".into(),
             method: "knn".into(),
+            truncated: true,
             ..Default::default()
         };
         let text = AnswerView::of(answer, "intent", 4.0).words("acme");
@@ -236,6 +242,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("rather not: bug: 20 %"), "{text}");
+        assert!(text.contains("longer than the model reads"), "{text}");
         assert!(
             text.contains("correct-label -t acme intent --request r-1 --label LABEL"),
             "{text}"

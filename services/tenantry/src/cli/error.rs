@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::io;
 
+use tables::FileError;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
-
-use super::import::FileError;
 
 /// Exit codes. Scripts rely on them: they do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

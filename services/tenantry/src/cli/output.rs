@@ -49,6 +49,10 @@ pub struct OutputArgs {
         default_value = "table"
     )]
     pub output: Format,
+    /// With -o csv: for a spreadsheet program. A byte-order mark says that it is UTF-8, and a text
+    /// that would be taken for a formula (=, +, -, @) gets an apostrophe before it
+    #[arg(long, global = true)]
+    pub spreadsheet: bool,
 }
 
 /// Something that has a row in a table.
@@ -59,11 +63,16 @@ pub trait Row: Serialize {
     const WHOLE: &'static [&'static str] = &[];
     /// The cells, as many as there are columns.
     fn cells(&self) -> Vec<String>;
+    /// The cells as CSV has them: whole, where a table shortens them.
+    fn csv_cells(&self) -> Vec<String> {
+        self.cells()
+    }
 }
 
 /// Where results go.
 pub struct Output {
     format: Format,
+    spreadsheet: bool,
     decorated: bool,
     out: Box<dyn Write + Send>,
 }
@@ -77,6 +86,7 @@ impl Output {
         let decorated = io::stdout().is_terminal() && !plain;
         Self {
             format: args.output,
+            spreadsheet: args.spreadsheet,
             decorated,
             out: Box::new(io::stdout()),
         }
@@ -219,14 +229,34 @@ impl Output {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(R::COLUMNS.iter().map(|head| head.replace(' ', "_")))?;
         for row in rows {
-            writer.write_record(row.cells())?;
+            let cells = row.csv_cells();
+            if self.spreadsheet {
+                writer.write_record(cells.into_iter().map(harmless))?;
+            } else {
+                writer.write_record(cells)?;
+            }
         }
         let bytes = writer
             .into_inner()
             .map_err(|error| CliError::from(error.into_error()))?;
+        if self.spreadsheet {
+            self.out.write_all("\u{feff}".as_bytes())?;
+        }
         self.out.write_all(&bytes)?;
         self.out.flush()?;
         Ok(())
+    }
+}
+
+/// A cell that no spreadsheet program takes for a formula (OWASP, CSV Injection). Numbers stay.
+fn harmless(cell: String) -> String {
+    let begins = cell.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}',
+    ]);
+    if begins && cell.parse::<f64>().is_err() {
+        format!("'{cell}")
+    } else {
+        cell
     }
 }
 
@@ -342,6 +372,7 @@ impl Captured {
     pub(crate) fn output(&self, format: Format) -> Output {
         Output {
             format,
+            spreadsheet: false,
             decorated: false,
             out: Box::new(self.clone()),
         }
@@ -435,6 +466,35 @@ mod tests {
     }
 
     #[test]
+    fn a_spreadsheet_runs_no_formula_of_ours() {
+        let cells = [
+            "=HYPERLINK(\"x\")",
+            "@SUM(A1)",
+            "+49 30 1",
+            "-1.5",
+            "- a list",
+            "plain",
+        ];
+        let written = cells.map(|cell| harmless(cell.to_owned()));
+        assert_eq!(
+            written,
+            [
+                "'=HYPERLINK(\"x\")",
+                "'@SUM(A1)",
+                "'+49 30 1",
+                "-1.5",
+                "'- a list",
+                "plain"
+            ]
+        );
+        let captured = Captured::default();
+        let mut output = captured.output(Format::Csv);
+        output.spreadsheet = true;
+        output.list(&ROWS).unwrap();
+        assert!(captured.text().starts_with("\u{feff}name,"));
+    }
+
+    #[test]
     fn a_closed_pipe_is_told_from_an_error() {
         struct Closed;
         impl Write for Closed {
@@ -448,6 +508,7 @@ mod tests {
         for format in [Format::Table, Format::Json, Format::Csv] {
             let mut output = Output {
                 format,
+                spreadsheet: false,
                 decorated: false,
                 out: Box::new(Closed),
             };

@@ -5,17 +5,20 @@ use std::path::Path;
 use api::v1;
 use api::v1::batch_recommend_experts_response::Result as Outcome;
 use serde::Serialize;
-use serde_json::Value;
 use tokio_stream::wrappers::ReceiverStream;
 
+use self::file::{Line, Question, Questionnaire};
 use super::Context;
 use super::client::Client;
 use super::error::{CliError, Exit};
-use super::import::{self, Fields};
+use super::import::args::TableArgs;
 use super::output::{Row, note};
 use super::progress::Progress;
 use super::recommend::RecommendationView;
 use super::route::RouteView;
+
+mod file;
+mod workbook;
 
 /// The server takes so many questions in one stream.
 const QUESTIONS_A_STREAM: usize = 2_000;
@@ -31,25 +34,23 @@ pub struct Asked<'a> {
     pub parent: &'a str,
     /// The questions.
     pub file: &'a Path,
+    /// How the file is read.
+    pub table: &'a TableArgs,
+    /// A workbook to write the answers to.
+    pub out: Option<&'a Path>,
     /// How many experts for each.
     pub top_k: i32,
     /// What makes a canary sticky.
     pub routing_key: &'a str,
 }
 
-/// One question of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Question {
-    id: String,
-    text: String,
-    area: String,
-}
-
-/// One question with its answer, as it is printed.
+/// One row of the questionnaire with its answer, as it is printed.
 #[derive(Debug, Serialize)]
 struct QuestionView {
     id: String,
     text: String,
+    /// The row is the title of a section and no question.
+    heading: bool,
     request_id: Option<String>,
     recommendations: Vec<RecommendationView>,
     route: Option<RouteView>,
@@ -61,6 +62,21 @@ struct QuestionView {
 struct ErrorView {
     reason: String,
     message: String,
+}
+
+impl QuestionView {
+    fn others(&self) -> String {
+        let others = self.recommendations.iter().skip(1);
+        let others: Vec<_> = others.map(|one| one.expert_id.as_str()).collect();
+        others.join(";")
+    }
+
+    fn problem(&self) -> String {
+        let error = self.error.as_ref();
+        error
+            .map(|error| format!("{}: {}", error.reason, error.message))
+            .unwrap_or_default()
+    }
 }
 
 impl Row for QuestionView {
@@ -75,20 +91,15 @@ impl Row for QuestionView {
     ];
     fn cells(&self) -> Vec<String> {
         let first = self.recommendations.first();
-        let others = self.recommendations.iter().skip(1);
-        let others: Vec<_> = others.map(|one| one.expert_id.as_str()).collect();
-        let error = self.error.as_ref();
         vec![
             self.id.clone(),
             first.map(|one| one.expert_id.clone()).unwrap_or_default(),
             first
                 .map(|one| format!("{:.4}", one.probability))
                 .unwrap_or_default(),
-            others.join(";"),
+            self.others(),
             self.request_id.clone().unwrap_or_default(),
-            error
-                .map(|error| format!("{}: {}", error.reason, error.message))
-                .unwrap_or_default(),
+            self.problem(),
             self.text.clone(),
         ]
     }
@@ -99,18 +110,70 @@ impl Row for QuestionView {
 /// # Errors
 /// What the person should be told.
 pub async fn run(asked: Asked<'_>, context: &mut Context) -> Result<Exit, CliError> {
-    let (questions, problem) = read(asked.file)?;
+    workbook::check(asked.out)?;
+    let options = asked.table.options(asked.file)?;
+    let read = file::read(&options)?;
+    asked.table.save(&options.mapping, &read.columns)?;
+    for note_of_file in &read.notes {
+        note(note_of_file);
+    }
     let client = context.client().await?;
     let mut progress = Progress::of_job();
-    let mut views = Vec::with_capacity(questions.len());
+    let questions = read.questions();
+    let mut answers = Vec::with_capacity(questions.len());
     for some in questions.chunks(QUESTIONS_A_STREAM) {
-        ask(&client, asked, some, &mut views, |done| {
+        ask(&client, asked, some, &mut answers, |done| {
             let share = done as f32 / questions.len().max(1) as f32;
             progress.at(share, &format!("answered {done} of {}", questions.len()));
         })
         .await?;
     }
     progress.finish();
+    let views = in_order(&read, answers);
+    if let Some(out) = asked.out {
+        workbook::write(out, asked.file, &read, &views)?;
+    } else {
+        context.out.list(&views)?;
+    }
+    Ok(told(&read, &views))
+}
+
+/// Every line of the file, with its answer where it is a question.
+fn in_order(read: &Questionnaire, answers: Vec<QuestionView>) -> Vec<QuestionView> {
+    let mut answers = answers.into_iter();
+    let lines = read.lines.iter().filter_map(|(_, line)| match line {
+        Line::Question(_) => answers.next(),
+        Line::Heading(title) => Some(without_answer(String::new(), title.clone(), None)),
+        Line::Unasked {
+            id,
+            text,
+            reason,
+            message,
+        } => {
+            let error = ErrorView {
+                reason: (*reason).to_owned(),
+                message: message.clone(),
+            };
+            Some(without_answer(id.clone(), text.clone(), Some(error)))
+        }
+    });
+    lines.collect()
+}
+
+fn without_answer(id: String, text: String, error: Option<ErrorView>) -> QuestionView {
+    QuestionView {
+        id,
+        text,
+        heading: error.is_none(),
+        request_id: None,
+        recommendations: Vec::new(),
+        route: None,
+        error,
+    }
+}
+
+/// Says what came of it; how the program ends.
+fn told(read: &Questionnaire, views: &[QuestionView]) -> Exit {
     let bad = |view: &&QuestionView| view.error.is_some();
     let failed = views.iter().filter(bad).count();
     for view in views.iter().filter(bad).take(TOLD) {
@@ -118,26 +181,25 @@ pub async fn run(asked: Asked<'_>, context: &mut Context) -> Result<Exit, CliErr
             note(&format!("{}: {}", view.id, error.message));
         }
     }
-    if let Some(problem) = &problem {
+    if let Some(problem) = &read.problem {
         note(problem);
     }
+    let asked = views.iter().filter(|view| !view.heading).count();
     note(&format!(
-        "{} questions, {} answered, {failed} without an answer",
-        views.len(),
-        views.len() - failed
+        "{asked} questions, {} answered, {failed} without an answer",
+        asked - failed
     ));
-    context.out.list(&views)?;
-    Ok(match (failed, problem) {
+    match (failed, &read.problem) {
         (0, None) => Exit::Done,
         _ => Exit::RowsRejected,
-    })
+    }
 }
 
 /// Sends questions in one stream and collects the answers, in order.
 async fn ask(
     client: &Client,
     asked: Asked<'_>,
-    questions: &[Question],
+    questions: &[&Question],
     views: &mut Vec<QuestionView>,
     mut answered: impl FnMut(usize),
 ) -> Result<(), CliError> {
@@ -193,6 +255,7 @@ fn view(question: &Question, answer: v1::BatchRecommendExpertsResponse) -> Quest
     let mut view = QuestionView {
         id: question.id.clone(),
         text: question.text.clone(),
+        heading: false,
         request_id: None,
         recommendations: Vec::new(),
         route: None,
@@ -221,103 +284,9 @@ fn view(question: &Question, answer: v1::BatchRecommendExpertsResponse) -> Quest
     view
 }
 
-/// The questions of a file, and what is wrong with the file itself. A row that cannot be read is a
-/// question without words, so that the answers stay beside their rows.
-fn read(path: &Path) -> Result<(Vec<Question>, Option<String>), CliError> {
-    let mut file = import::open(path, None, None)?;
-    let mut questions = Vec::new();
-    while let Some(record) = file.records.next_record() {
-        let number = record.number;
-        let question = match record.fields {
-            Ok(fields) => question_of(&fields, number),
-            Err(issue) => {
-                note(&format!(
-                    "{} {number}: {}",
-                    file.records.unit(),
-                    issue.message
-                ));
-                Question {
-                    id: number.to_string(),
-                    text: String::new(),
-                    area: String::new(),
-                }
-            }
-        };
-        questions.push(question);
-    }
-    if questions.is_empty() {
-        let name = import::source::display_name(path);
-        return Err(CliError::usage(format!("{name} has no questions")));
-    }
-    if questions.iter().all(|one| one.text.is_empty()) {
-        let name = import::source::display_name(path);
-        let message = format!("no row of {name} has a text");
-        return Err(CliError::usage(message).hint("name the column of the questions `text`"));
-    }
-    Ok((questions, file.records.problem()))
-}
-
-/// The question that a row holds; its number in the file names it where it has no id.
-fn question_of(fields: &Fields, number: u64) -> Question {
-    let text = |names: &[&str]| {
-        let found = fields
-            .iter()
-            .find(|(key, _)| names.iter().any(|name| key.eq_ignore_ascii_case(name)));
-        match found {
-            Some((_, Value::String(text))) => text.trim().to_owned(),
-            Some((_, Value::Number(number))) => number.to_string(),
-            _ => String::new(),
-        }
-    };
-    let id = text(&["id"]);
-    Question {
-        id: if id.is_empty() {
-            number.to_string()
-        } else {
-            id
-        },
-        text: text(&["text", "question"]),
-        area: text(&["area"]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn file(name: &str, content: &str) -> (tempfile::TempDir, std::path::PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        (folder, path)
-    }
-
-    #[test]
-    fn csv_and_jsonl_are_read_and_rows_keep_their_places() {
-        let (_csv, path) = file("q.csv", "id,Question,area\n7,Why?,law\n,How?,\n");
-        let (questions, problem) = read(&path).unwrap();
-        let ids: Vec<_> = questions.iter().map(|one| one.id.as_str()).collect();
-        assert_eq!((ids, problem), (vec!["7", "2"], None));
-        assert_eq!(
-            (questions[0].text.as_str(), questions[0].area.as_str()),
-            ("Why?", "law")
-        );
-        let (_jsonl, path) = file("q.jsonl", "{\"text\": \"Why?\"}\nnot json\n");
-        let (questions, _) = read(&path).unwrap();
-        assert_eq!(
-            (questions[0].text.as_str(), questions[1].text.as_str()),
-            ("Why?", "")
-        );
-    }
-
-    #[test]
-    fn a_file_without_questions_is_refused_with_a_hint() {
-        let (_csv, path) = file("q.csv", "id,words\n7,Why?\n");
-        let error = read(&path).unwrap_err();
-        assert!(error.report().contains("`text`"), "{}", error.report());
-        let (_empty, path) = file("q.csv", "id,text\n");
-        assert_eq!(read(&path).unwrap_err().exit, Exit::Usage);
-    }
 
     #[test]
     fn an_error_stands_where_the_answer_would() {

@@ -10,6 +10,7 @@ use super::Context;
 use super::args::{TenantArg, filled, item_id, last};
 use super::client::Client;
 use super::error::{CliError, Exit};
+use super::import::args::TableArgs;
 use super::output::{Row, one_line, short_time, time};
 use super::questionnaire;
 use super::route::RouteView;
@@ -26,7 +27,9 @@ const EVIDENCE_CHARS: usize = 90;
   tenantry recommend -t acme 'Do you log access?' --model baseline:dense-knn
   tenantry recommend -t acme 'Do you log access?' -o json | jq -r '.recommendations[0].expert_id'
   tenantry recommend -t acme --item q-17
-  tenantry recommend -t acme --batch questionnaire.csv -o csv > experts.csv")]
+  tenantry recommend -t acme --batch questionnaire.csv -o csv --spreadsheet > experts.csv
+  tenantry recommend -t acme --batch caiq.xlsx --out caiq-answered.xlsx
+  tenantry recommend -t acme --batch rfp.xlsx --sheet Questions --column text=Requirement -o json")]
 pub struct RecommendArgs {
     /// The question
     #[arg(required_unless_present_any = ["item", "batch"], conflicts_with_all = ["item", "batch"])]
@@ -37,10 +40,16 @@ pub struct RecommendArgs {
     /// With --item: what was computed ahead will do although something has changed since
     #[arg(long, requires = "item", conflicts_with_all = ["question", "batch"])]
     allow_stale: bool,
-    /// A file of questions (JSONL or CSV, `-` for standard input) with the columns text, and where
-    /// known id and area
+    /// A file of questions (XLSX, CSV or JSONL, `-` for standard input), whose columns are known by
+    /// usual names such as Question and ID; see `items ingest --help`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["area", "model", "show_texts"])]
     batch: Option<PathBuf>,
+    /// With --batch: write the answers to this workbook, beside the questions: into a copy of a
+    /// workbook that was read, else into a new one
+    #[arg(long, value_name = "FILE.xlsx", requires = "batch")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    table: TableArgs,
     #[command(flatten)]
     tenant: TenantArg,
     /// How many experts
@@ -316,6 +325,8 @@ pub async fn run(args: RecommendArgs, context: &mut Context) -> Result<Exit, Cli
         let asked = questionnaire::Asked {
             parent: &parent,
             file,
+            table: &args.table,
+            out: args.out.as_deref(),
             top_k: args.top_k,
             routing_key: &args.routing_key,
         };

@@ -62,6 +62,10 @@ impl RouteView {
             "SPACE_CHANGED" => {
                 "the model that was meant waits for its training in the new embedding space"
             }
+            "TASK_CHANGED" => {
+                "the model that was meant was trained before the task's labels, source or kind changed, and \
+                 waits for its retrain"
+            }
             "COST_NOT_JUSTIFIED" => "a model of the tenant's own would cost more than it is worth",
             _ => "the server says so",
         };

@@ -30,6 +30,8 @@ struct SimilarView {
     experts: Vec<String>,
     at: Option<String>,
     text: String,
+    /// By meaning only its beginning was compared.
+    truncated: bool,
 }
 
 impl Row for SimilarView {
@@ -74,6 +76,7 @@ pub async fn run(args: SimilarArgs, context: &mut Context) -> Result<Exit, CliEr
             words: item.words,
             experts: item.experts,
             text: item.text,
+            truncated: item.truncated,
         });
     context.out.list(&items.collect::<Vec<_>>())?;
     Ok(Exit::Done)

@@ -60,10 +60,13 @@ async fn several_labels_and_numbers_are_predicted_too() {
         .into_inner()
         .model
         .unwrap();
-    assert_eq!(
-        model.classification.unwrap().rows,
-        159,
-        "one value is no number"
+    let report = model.classification.unwrap();
+    assert_eq!(report.rows, 159, "one value is no number");
+    let warned = |text: &String| text.starts_with("1 items") && text.contains("q-0 (\"many\")");
+    assert!(
+        report.warnings.iter().any(warned),
+        "it is named: {:?}",
+        report.warnings
     );
     // The head itself, whether it serves or not.
     let answer = ask(&operator, "points", text, &job.outcome["model"]).await;

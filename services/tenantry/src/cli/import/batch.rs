@@ -8,13 +8,17 @@ use std::sync::atomic::Ordering;
 
 use api::v1;
 use prost::Message as _;
+use tables::{RemarkKind, source};
 
-use super::{Checked, ItemFile, ReadOptions, source};
+use super::{Checked, ItemFile, ReadOptions};
 
 /// The most bytes of rows in one message; the server takes 4 MiB.
 pub const MAX_BATCH_BYTES: usize = 2 << 20;
 /// The most rows in one message.
 pub const MAX_BATCH_ROWS: usize = 1_000;
+
+/// So many rows with the same remark are named.
+const REMARKED_ROWS: usize = 20;
 
 /// Rows that are sent together.
 #[derive(Debug, Clone)]
@@ -36,10 +40,23 @@ pub struct ReadEnd {
     pub filtered: u64,
     /// Rows that the reader rejected, by reason.
     pub rejected: BTreeMap<String, u64>,
+    /// Rows that were taken with a remark, by what it is about and its field.
+    pub remarked: BTreeMap<(RemarkKind, String), Remarked>,
     /// What the reader did on its own.
     pub notes: Vec<String>,
     /// What is wrong with the file itself.
     pub problem: Option<String>,
+}
+
+/// Rows with the same remark.
+#[derive(Debug, Clone, Default)]
+pub struct Remarked {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub rows: Vec<u64>,
+    /// What is said of the first one.
+    pub message: String,
 }
 
 /// Batches of a file.
@@ -89,7 +106,14 @@ impl Batches {
                     self.end.filtered += 1;
                     continue;
                 }
-                Checked::Item(row) => row,
+                Checked::Passed => continue,
+                Checked::Item(row, remarks) => {
+                    for remark in remarks {
+                        let remarked = self.end.remarked.entry((remark.kind, remark.field));
+                        remarked.or_default().add(row.line, remark.message);
+                    }
+                    row
+                }
                 Checked::Rejected(row) => {
                     if let Some(v1::ingest_row::Row::Unreadable(bad)) = &row.row {
                         *self.end.rejected.entry(bad.reason.clone()).or_default() += 1;
@@ -99,6 +123,18 @@ impl Batches {
             };
             self.end.rows += 1;
             return Some(row);
+        }
+    }
+}
+
+impl Remarked {
+    fn add(&mut self, row: u64, message: String) {
+        self.count += 1;
+        if self.rows.is_empty() {
+            self.message = message;
+        }
+        if self.rows.len() < REMARKED_ROWS {
+            self.rows.push(row);
         }
     }
 }
@@ -132,14 +168,21 @@ impl Iterator for Batches {
         Some(Batch {
             request,
             last_line,
-            read: self.file.read.load(Ordering::Relaxed),
+            read: self.file.read().load(Ordering::Relaxed),
         })
     }
 }
 
-/// The experts that a batch's items name.
-pub fn experts_of(request: &v1::IngestItemsRequest) -> impl Iterator<Item = &str> {
-    request.rows.iter().flat_map(|row| {
+/// The experts that a batch's items name, but for those of rows that were rejected.
+pub fn experts_of<'a>(
+    request: &'a v1::IngestItemsRequest,
+    rejected: &'a HashSet<u64>,
+) -> impl Iterator<Item = &'a str> {
+    let taken = request
+        .rows
+        .iter()
+        .filter(|row| !rejected.contains(&row.line));
+    taken.flat_map(|row| {
         match &row.row {
             Some(v1::ingest_row::Row::Item(item)) => item.experts.as_slice(),
             _ => &[],
@@ -156,21 +199,15 @@ pub fn experts_of(request: &v1::IngestItemsRequest) -> impl Iterator<Item = &str
 /// # Errors
 /// When the file cannot be read.
 pub fn prefix_of(options: &ReadOptions, most_rows: usize) -> io::Result<String> {
-    let name = slug(&source::display_name(&options.path));
-    if options.path == Path::new("-") || !std::fs::metadata(&options.path)?.is_file() {
+    let name = slug(&source::display_name(&options.table.path));
+    if options.table.path == Path::new("-") || !std::fs::metadata(&options.table.path)?.is_file() {
         let random = uuid::Uuid::new_v4().simple().to_string();
         return Ok(format!("{name}-{}", &random[..12]));
     }
     let mut hasher = blake3::Hasher::new();
-    io::copy(&mut std::fs::File::open(&options.path)?, &mut hasher)?;
-    let changed = std::fs::metadata(&options.path)?.modified()?;
-    let decides = (
-        &options.format,
-        &options.delimiter,
-        &options.rules,
-        &options.at,
-        most_rows,
-    );
+    io::copy(&mut std::fs::File::open(&options.table.path)?, &mut hasher)?;
+    let changed = std::fs::metadata(&options.table.path)?.modified()?;
+    let decides = (&options.table, &options.rules, &options.at, most_rows);
     // The time of change decides the times of rows that bring none.
     hasher.update(format!("{decides:?} {changed:?}").as_bytes());
     Ok(format!("{name}-{}", &hasher.finalize().to_hex()[..12]))

@@ -1,37 +1,29 @@
-//! Reads a file of items: lines to records, records to rows that are sent, bad rows with the reason.
+//! Reads a file of items: records to rows that are sent, bad rows with the reason.
 //!
-//! Memory stays bounded: a line has at most [`source::MAX_LINE_BYTES`], the beginning of the file is
+//! `tables` makes records of whatever file it is. Memory stays bounded: of a text file, the beginning is
 //! held back only as far as the rules need it, and of earlier rows nothing but hashes are kept.
 
+pub mod args;
 pub mod batch;
-mod csv;
-mod gzip;
-mod jsonl;
+mod policies;
 mod profile;
 mod rows;
 mod rules;
-pub mod source;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use domain::RowIssue;
-use serde_json::Value;
+use tables::times::{DayOrder, order_of};
+use tables::{Column, Content, Fields, FileError, ITEMS, OpenFile, Options, Record, Value, source};
 
-use self::csv::CsvRecords;
-use self::jsonl::JsonRecords;
-use self::profile::Profile;
-use self::rules::Rules;
-pub use self::rules::{
-    Checked, ConflictPolicy, DuplicatePolicy, Filter, Require, RowRules, TypePolicy,
+pub use self::policies::{
+    ConflictPolicy, DuplicatePolicy, Filter, OrderTimes, Require, RowRules, TypePolicy,
 };
-use self::source::Source;
-
-/// A row's fields by name.
-pub type Fields = serde_json::Map<String, Value>;
+use self::profile::Profile;
+pub use self::rules::Checked;
+use self::rules::Rules;
 
 /// Fields that have a meaning of their own; any other one becomes an attribute.
 const KNOWN_FIELDS: [&str; 11] = [
@@ -48,6 +40,20 @@ const KNOWN_FIELDS: [&str; 11] = [
     "attributes",
 ];
 
+/// The fields that an exported item always has.
+const EXPORTED_FIELDS: [&str; 8] = [
+    "id",
+    "text",
+    "answer",
+    "area",
+    "labels",
+    "attributes",
+    "experts",
+    "at",
+];
+/// What an export has beside them: not part of the item.
+const HISTORY_FIELDS: [&str; 4] = ["record", "name", "revision", "ingest_time"];
+
 /// The rules about what a file's rows have follow from so many of them.
 const SAMPLE_ROWS: usize = 1_000;
 /// The sample ends here however few rows it has.
@@ -55,151 +61,11 @@ const SAMPLE_BYTES: usize = 16 << 20;
 /// With fewer rows than this a file without the needed columns is still taken row by row.
 const ENOUGH_TO_JUDGE: u64 = 10;
 
-/// Why a file cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct FileError(String);
-
-impl FileError {
-    fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
-    }
-
-    /// The file cannot be opened or read.
-    #[must_use]
-    pub fn open(path: &Path, error: &std::io::Error) -> Self {
-        Self(format!("{} cannot be read: {error}", path.display()))
-    }
-}
-
-/// How a file's rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// One JSON object a line.
-    Jsonl,
-    /// Comma-separated values with a header.
-    Csv,
-}
-
-/// One record of a file, whatever its format.
-pub struct Record {
-    /// JSONL: the line, from 1. CSV: the record after the header, from 1.
-    pub number: u64,
-    /// Its fields, or why it cannot be read.
-    pub fields: Result<Fields, RowIssue>,
-    /// The record as it came.
-    pub raw: Vec<u8>,
-}
-
-/// A source of records.
-pub trait Records: Send {
-    /// The next record; none at the end, or where the file breaks off.
-    fn next_record(&mut self) -> Option<Record>;
-    /// What is wrong with the file itself, once its records are read.
-    fn problem(&self) -> Option<String>;
-    /// What a record's number counts.
-    fn unit(&self) -> &'static str;
-}
-
-/// Records of a file, opened.
-pub struct OpenFile {
-    /// Its records.
-    pub records: Box<dyn Records>,
-    /// Bytes read so far.
-    pub read: Arc<AtomicU64>,
-    /// Its size; none for a pipe.
-    pub size: Option<u64>,
-    changed: Option<std::time::SystemTime>,
-}
-
-/// Opens a file as records: by `format`, else by its name, else by how it begins.
-///
-/// # Errors
-/// When the file cannot be read, or is not a file of rows.
-pub fn open(
-    path: &Path,
-    format: Option<Format>,
-    delimiter: Option<u8>,
-) -> Result<OpenFile, FileError> {
-    let source = Source::open(path)?;
-    let format = format
-        .or_else(|| by_name(path))
-        .unwrap_or_else(|| by_start(&source.start));
-    let named =
-        |error: FileError| FileError::new(format!("{}: {error}", source::display_name(path)));
-    if format == Format::Jsonl {
-        refuse_whole_document(&source.start).map_err(named)?;
-    }
-    let Source {
-        lines,
-        read,
-        size,
-        changed,
-        ..
-    } = source;
-    let records: Box<dyn Records> = match format {
-        Format::Csv => Box::new(CsvRecords::new(lines, delimiter).map_err(named)?),
-        Format::Jsonl => Box::new(JsonRecords::new(lines)),
-    };
-    Ok(OpenFile {
-        records,
-        read,
-        size,
-        changed,
-    })
-}
-
-fn by_name(path: &Path) -> Option<Format> {
-    let name = path.file_name()?.to_str()?.to_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    match name.rsplit_once('.')?.1 {
-        "csv" | "tsv" => Some(Format::Csv),
-        "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
-        _ => None,
-    }
-}
-
-/// Most lines decide, as the first one may be broken.
-fn by_start(start: &[u8]) -> Format {
-    let lines = start
-        .split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii_start);
-    let (json, other): (Vec<_>, Vec<_>) = lines
-        .filter(|line| !line.is_empty())
-        .partition(|line| matches!(line[0], b'{' | b'['));
-    if json.len() >= other.len() {
-        Format::Jsonl
-    } else {
-        Format::Csv
-    }
-}
-
-/// One JSON document over many lines would be a bad row a line; say so once instead.
-fn refuse_whole_document(start: &[u8]) -> Result<(), FileError> {
-    let first = start
-        .trim_ascii_start()
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let first = first.trim_ascii();
-    if matches!(first, b"[" | b"{") || first.starts_with(b"[{") {
-        return Err(FileError::new(
-            "it is one JSON document, and rows are read one object a line; \
-             `jq -c '.[]' FILE` writes a list's objects so",
-        ));
-    }
-    Ok(())
-}
-
 /// How an item file is to be read.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// The file; `-` is standard input.
-    pub path: PathBuf,
-    /// How its rows are written, when its name and content should not decide.
-    pub format: Option<Format>,
-    /// What separates CSV columns, when the header should not decide.
-    pub delimiter: Option<u8>,
+    /// The file, and what is known about how it is written.
+    pub table: Options,
     /// What is asked of each row.
     pub rules: RowRules,
     /// When the newest of rows without a time happened; none: when the file was changed last.
@@ -208,13 +74,10 @@ pub struct ReadOptions {
 
 /// The rows of an item file, checked one after the other.
 pub struct ItemFile {
-    records: Box<dyn Records>,
+    file: OpenFile,
     ahead: VecDeque<Record>,
     rules: Rules,
-    /// Bytes read so far.
-    pub read: Arc<AtomicU64>,
-    /// The file's size; none for a pipe.
-    pub size: Option<u64>,
+    exported: bool,
 }
 
 impl ItemFile {
@@ -223,50 +86,76 @@ impl ItemFile {
     /// # Errors
     /// When the file cannot be read, or when none of its rows has what an item needs.
     pub fn open(options: &ReadOptions) -> Result<Self, FileError> {
-        let mut file = open(&options.path, options.format, options.delimiter)?;
+        let mut file = tables::open(&options.table, &ITEMS)?;
         let mut profile = Profile::default();
         let mut ahead = VecDeque::new();
         let mut bytes = 0;
+        let mut orders = Vec::new();
+        let mut exported = true;
         while ahead.len() < SAMPLE_ROWS && bytes < SAMPLE_BYTES {
-            let Some(record) = file.records.next_record() else {
+            let Some(record) = file.next_record() else {
                 break;
             };
             bytes += record.raw.len();
-            if let Ok(fields) = &record.fields {
+            if let Content::Fields(fields) = &record.content
+                && !is_other_record(fields)
+            {
+                exported &= is_exported(fields);
                 profile.learn(fields);
+                let at = fields.get("at").and_then(Value::scalar);
+                orders.extend(at.and_then(|at| order_of(&at)));
             }
             ahead.push_back(record);
         }
-        refuse_other_content(&options.path, &profile)?;
-        let mut rules = Rules::new(options.rules.clone(), profile, file.records.unit());
-        if options.at.is_some() || !rules.needs("at") {
+        refuse_other_content(options, &profile)?;
+        let mut row_rules = options.rules.clone();
+        row_rules.times.order = one_order(&orders);
+        exported &= profile.rows() > 0;
+        let has_times = profile.filled("at") > 0;
+        let mut rules = Rules::new(row_rules, profile, file.unit(), exported);
+        if options.at.is_some() || !has_times {
             rules.fill_times(order_times(options, &file)?);
+        } else {
+            rules.carry_times(end_time(options, &file));
         }
-        let OpenFile {
-            records,
-            read,
-            size,
-            ..
-        } = file;
         Ok(Self {
-            records,
+            file,
             ahead,
             rules,
-            read,
-            size,
+            exported,
         })
+    }
+
+    /// Bytes read so far.
+    #[must_use]
+    pub fn read(&self) -> Arc<AtomicU64> {
+        self.file.about.read.clone()
+    }
+
+    /// The file's size; none for a pipe.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.file.about.size
+    }
+
+    /// The columns, as they were understood.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.file.columns
     }
 
     /// What is wrong with the file itself, once its rows are read.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        self.records.problem()
+        self.file.problem()
     }
 
     /// What the reader did on its own, in sentences, once its rows are read.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.rules.notes()
+        let mut notes = self.file.notes();
+        notes.extend(self.rules.notes());
+        notes
     }
 }
 
@@ -274,61 +163,93 @@ impl Iterator for ItemFile {
     type Item = Checked;
 
     fn next(&mut self) -> Option<Checked> {
-        let record = self
-            .ahead
-            .pop_front()
-            .or_else(|| self.records.next_record())?;
+        let mut record = self.ahead.pop_front().or_else(|| self.file.next_record())?;
+        if let Content::Fields(fields) = &mut record.content {
+            if is_other_record(fields) {
+                return Some(Checked::Passed);
+            }
+            if !self.exported {
+                return Some(self.rules.check(record));
+            }
+            fields.retain(|name, _| !HISTORY_FIELDS.contains(&name.as_str()));
+        }
         Some(self.rules.check(record))
     }
 }
 
+/// Whether the row is one that `items list` or `tenants export` has written.
+fn is_exported(fields: &Fields) -> bool {
+    let known = |name: &String| {
+        EXPORTED_FIELDS.contains(&name.as_str()) || HISTORY_FIELDS.contains(&name.as_str())
+    };
+    EXPORTED_FIELDS
+        .iter()
+        .all(|name| fields.contains_key(*name))
+        && fields.keys().all(known)
+}
+
+/// Whether the row is an export's record of the tenant or of an expert.
+fn is_other_record(fields: &Fields) -> bool {
+    let other =
+        |value: &Value| matches!(value, Value::Text(kind) if kind == "tenant" || kind == "expert");
+    fields.get("record").is_some_and(other) && !fields.contains_key("text")
+}
+
+/// Which comes first in dates between slashes, where all that show it agree.
+fn one_order(orders: &[DayOrder]) -> Option<DayOrder> {
+    let first = orders.first()?;
+    orders.iter().all(|order| order == first).then_some(*first)
+}
+
 /// A file of something else entirely should not end in the quarantine row by row.
-fn refuse_other_content(path: &Path, profile: &Profile) -> Result<(), FileError> {
-    let missing = ["id", "text"]
-        .into_iter()
-        .find(|field| profile.filled(field) == 0);
-    match missing {
-        Some(field) if profile.rows() >= ENOUGH_TO_JUDGE => Err(FileError::new(format!(
-            "{}: none of the first {} rows has `{field}`; its fields are {}. Name the question's \
-             id `id` and its words `text`",
-            source::display_name(path),
-            profile.rows(),
-            profile.names().join(", ")
-        ))),
-        _ => Ok(()),
+fn refuse_other_content(options: &ReadOptions, profile: &Profile) -> Result<(), FileError> {
+    if profile.filled("text") > 0 || profile.rows() < ENOUGH_TO_JUDGE {
+        return Ok(());
     }
+    Err(FileError::new(format!(
+        "{}: none of the first {} rows has `text`; its fields are {}. Say which one has the \
+         questions: --column text=NAME (and --header-row N where the header is not the first line)",
+        source::display_name(&options.table.path),
+        profile.rows(),
+        profile.names().join(", ")
+    )))
+}
+
+/// When the newest row without a time happened, at the latest.
+fn end_time(options: &ReadOptions, file: &OpenFile) -> DateTime<Utc> {
+    let changed = file.about.changed.map(DateTime::<Utc>::from);
+    let now = Utc::now();
+    options
+        .at
+        .or(changed)
+        .unwrap_or(now)
+        .min(now)
+        .trunc_subsecs(0)
 }
 
 /// The times of rows that bring none: the order of the file.
 ///
 /// A file counts back from the time it was changed last, so that reading it again gives the same
 /// times. A pipe's length is not known, so its rows lie within the day before, a millisecond apart.
-fn order_times(options: &ReadOptions, file: &OpenFile) -> Result<rules::OrderTimes, FileError> {
-    let changed = file.changed.map(DateTime::<Utc>::from);
-    let now = Utc::now();
-    let end = options
-        .at
-        .or(changed)
-        .unwrap_or(now)
-        .min(now)
-        .trunc_subsecs(0);
-    if file.size.is_none() {
+fn order_times(options: &ReadOptions, file: &OpenFile) -> Result<OrderTimes, FileError> {
+    let end = end_time(options, file);
+    if file.about.size.is_none() {
         let first = end - TimeDelta::days(1);
-        return Ok(rules::OrderTimes {
+        return Ok(OrderTimes {
             first,
             step: TimeDelta::milliseconds(1),
         });
     }
-    let mut again = open(&options.path, options.format, options.delimiter)?;
+    let mut again = tables::open(&options.table, &ITEMS)?;
     let mut last = 0;
-    while let Some(record) = again.records.next_record() {
+    while let Some(record) = again.next_record() {
         last = record.number;
     }
     let back = i64::try_from(last)
         .ok()
         .and_then(TimeDelta::try_seconds)
         .unwrap_or_default();
-    Ok(rules::OrderTimes {
+    Ok(OrderTimes {
         first: end - back,
         step: TimeDelta::seconds(1),
     })

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::Fields;
+use tables::{Fields, Value};
 
 /// A JSON value's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +33,10 @@ impl Kind {
     pub fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Null => None,
-            Value::String(_) => Some(Self::Text),
+            Value::Text(_) => Some(Self::Text),
             Value::Number(_) => Some(Self::Number),
-            Value::Bool(_) => Some(Self::Truth),
-            Value::Array(_) => Some(Self::List),
+            Value::Truth(_) => Some(Self::Truth),
+            Value::List(_) => Some(Self::List),
             Value::Object(_) => Some(Self::Object),
         }
     }
@@ -56,18 +54,6 @@ impl Kind {
     }
 }
 
-/// Whether a field says anything.
-#[must_use]
-pub fn is_filled(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(list) => !list.is_empty(),
-        Value::Object(object) => !object.is_empty(),
-        Value::Bool(_) | Value::Number(_) => true,
-    }
-}
-
 /// Counts over the rows that could be read.
 #[derive(Debug, Default)]
 pub struct Profile {
@@ -79,6 +65,31 @@ pub struct Profile {
 struct Column {
     filled: u64,
     kinds: [u64; Kind::ALL.len()],
+    /// Kinds of what its lists hold.
+    elements: [u64; Kind::ALL.len()],
+    /// Values such as `17.0`.
+    floats: u64,
+}
+
+impl Column {
+    fn learn(&mut self, value: &Value) {
+        match value {
+            Value::List(list) => {
+                for kind in list.iter().filter_map(Kind::of) {
+                    self.elements[kind as usize] += 1;
+                }
+            }
+            Value::Text(text) if is_whole_float(text) => self.floats += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Whether the text is a whole number that a table with gaps has made a float of: `17.0`.
+fn is_whole_float(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('.')
+        .is_some_and(|(whole, fraction)| digits(whole) && fraction == "0")
 }
 
 impl Profile {
@@ -86,7 +97,7 @@ impl Profile {
     pub fn learn(&mut self, fields: &Fields) {
         self.rows += 1;
         for (name, value) in fields {
-            let Some(kind) = Kind::of(value).filter(|_| is_filled(value)) else {
+            let Some(kind) = Kind::of(value).filter(|_| value.is_filled()) else {
                 continue;
             };
             if !self.fields.contains_key(name) {
@@ -95,6 +106,7 @@ impl Profile {
             if let Some(column) = self.fields.get_mut(name) {
                 column.filled += 1;
                 column.kinds[kind as usize] += 1;
+                column.learn(value);
             }
         }
     }
@@ -135,6 +147,23 @@ impl Profile {
         Kind::ALL
             .into_iter()
             .find(|kind| column.kinds[*kind as usize] * 10 >= column.filled * 9)
+    }
+
+    /// Whether nine of ten elements of the field's lists are numbers.
+    #[must_use]
+    pub fn lists_numbers(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(|column| {
+            let numbers = column.elements[Kind::Number as usize];
+            numbers > 0 && numbers * 10 >= column.elements.iter().sum::<u64>() * 9
+        })
+    }
+
+    /// Whether every value of the field is a whole number written as a float, as tables with a gap in
+    /// the column are exported.
+    #[must_use]
+    pub fn is_float_column(&self, field: &str) -> bool {
+        let column = self.fields.get(field);
+        column.is_some_and(|column| column.floats > 0 && column.floats == column.filled)
     }
 
     /// The names of the fields that say something somewhere, at most twenty.

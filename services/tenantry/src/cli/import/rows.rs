@@ -1,12 +1,17 @@
 //! Makes an item of a row's fields.
 
-use api::v1;
-use chrono::{DateTime, Utc};
-use domain::{RejectionReason, RowIssue, has_usable_text};
-use serde_json::Value;
+use std::collections::HashMap;
 
-use super::profile::{Kind, Profile, is_filled};
-use super::{Fields, KNOWN_FIELDS};
+use api::v1;
+use domain::{MAX_ATTRIBUTES, RejectionReason, RowIssue, has_usable_text};
+use tables::times::{ReadTime, TimeRules};
+use tables::{Fields, Remark, RemarkKind, Value, cells, value};
+
+use super::KNOWN_FIELDS;
+use super::profile::{Kind, Profile};
+
+/// The most characters of an attribute's value.
+const ATTRIBUTE_CHARS: usize = 4_096;
 
 /// How strictly values are read.
 #[derive(Clone, Copy)]
@@ -15,39 +20,81 @@ pub struct Reading<'a> {
     pub profile: &'a Profile,
     /// Take any scalar for a text, and one text for a list.
     pub loose: bool,
+    /// How times are written.
+    pub times: &'a TimeRules,
+    /// The file is an export: no word stands for nobody or nothing.
+    pub verbatim: bool,
+}
+
+/// A row that can be an item.
+pub struct Read {
+    /// The item; without a time when the row has none.
+    pub item: v1::Item,
+    /// How its time was read.
+    pub time: Option<ReadTime>,
+    /// A field names nobody in words: `N/A`, `TBD`.
+    pub nobody: bool,
+    /// What a person should know.
+    pub remarks: Vec<Remark>,
 }
 
 impl Reading<'_> {
-    /// The item that the fields say; without a time when they have none.
+    /// The item that the fields say.
     ///
     /// # Errors
     /// The first field that has another type, or a time that cannot be read.
-    pub fn item(self, fields: &Fields) -> Result<v1::Item, RowIssue> {
+    pub fn item(self, fields: &Fields) -> Result<Read, RowIssue> {
         let text = self.text(fields, "text")?;
-        if fields.get("text").is_some_and(|value| !value.is_null()) && !has_usable_text(&text) {
-            let message = "`text` has nothing to read in it; write the question's words".to_owned();
-            return Err(issue(RejectionReason::EmptyText, "text", message));
+        if !self.verbatim {
+            refuse_no_words(fields, &text)?;
         }
-        let mut experts = self.list(fields, "experts")?;
+        let mut people = self.list(fields, "experts")?;
         let main = self.text(fields, "expert")?;
-        if !main.is_empty() {
-            experts.insert(0, main);
+        if !main.trim().is_empty() {
+            people.insert(0, main);
         }
-        experts.extend(self.list(fields, "also")?);
+        people.extend(self.list(fields, "also")?);
+        let named = people.len();
         let mut seen = std::collections::HashSet::new();
-        experts.retain(|expert| seen.insert(expert.clone()));
+        people.retain(|one| self.verbatim || !cells::is_nothing(one));
+        let nobody = people.len() < named;
+        people.retain(|one| seen.insert(one.clone()));
         let mut labels = self.list(fields, "labels")?;
-        labels.extend(Some(self.text(fields, "label")?).filter(|label| !label.is_empty()));
-        Ok(v1::Item {
-            item_id: self.text(fields, "id")?,
-            text,
-            answer: self.text(fields, "answer")?,
-            area: self.text(fields, "area")?,
-            labels,
-            attributes: self.attributes(fields)?,
-            experts,
-            occur_time: self.time(fields)?.map(api::timestamp),
-            ..v1::Item::default()
+        labels.push(self.text(fields, "label")?);
+        labels.retain(|label| !label.is_empty() && (self.verbatim || !cells::is_blank(label)));
+        let mut remarks = Vec::new();
+        let time = self.time(fields)?;
+        Ok(Read {
+            item: v1::Item {
+                item_id: self.id(fields)?,
+                text,
+                answer: self.told(&mut remarks, "answer", self.text(fields, "answer")?),
+                area: self.told(&mut remarks, "area", self.text(fields, "area")?),
+                labels,
+                attributes: self.attributes(fields, &mut remarks)?,
+                experts: people,
+                occur_time: time.map(|time| api::timestamp(time.at)),
+                ..v1::Item::default()
+            },
+            time,
+            nobody,
+            remarks,
+        })
+    }
+
+    fn id(self, fields: &Fields) -> Result<String, RowIssue> {
+        let id = self.text(fields, "id")?;
+        if self.verbatim {
+            return Ok(id);
+        }
+        if let Some(error) = cells::error(&id) {
+            let message = format!("`id` is the error {error} of the spreadsheet; write the id");
+            return Err(issue(RejectionReason::InvalidField, "id", message));
+        }
+        Ok(if self.profile.is_float_column("id") {
+            value::number(&id)
+        } else {
+            id
         })
     }
 
@@ -55,34 +102,34 @@ impl Reading<'_> {
         let Some(value) = fields.get(field) else {
             return Ok(String::new());
         };
-        // Where a whole file has numbers for ids, that is its way of writing them.
+        // Where a whole file has numbers there, that is its way of writing them.
         let numbers = self.profile.usual_kind(field) == Some(Kind::Number);
         match value {
             Value::Null => Ok(String::new()),
-            Value::String(text) => Ok(text.clone()),
-            Value::Number(number) if self.loose || numbers => Ok(number.to_string()),
-            Value::Bool(truth) if self.loose => Ok(truth.to_string()),
+            Value::Text(text) => Ok(text.clone()),
+            Value::Number(number) if self.loose || numbers => Ok(number.clone()),
+            Value::Truth(truth) if self.loose => Ok(truth.to_string()),
             other => Err(wrong_type(field, other, "a text")),
         }
     }
 
     fn list(self, fields: &Fields, field: &str) -> Result<Vec<String>, RowIssue> {
+        let numbers = self.loose || self.profile.lists_numbers(field);
         match fields.get(field) {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(values)) => {
+            Some(Value::List(values)) => {
                 let text = |value: &Value| match value {
-                    Value::String(text) => Ok(text.clone()),
-                    Value::Number(number) if self.loose => Ok(number.to_string()),
+                    Value::Text(text) => Ok(text.clone()),
+                    Value::Number(number) if numbers => Ok(number.clone()),
                     other => Err(wrong_type(field, other, "a list of texts")),
                 };
-                values
-                    .iter()
-                    .map(text)
-                    .filter(|t| t.as_ref().map_or(true, |t| !t.is_empty()))
+                let texts = values.iter().map(text);
+                texts
+                    .filter(|t| t.as_ref().map_or(true, |t| !t.trim().is_empty()))
                     .collect()
             }
-            Some(Value::String(text)) if text.is_empty() => Ok(Vec::new()),
-            Some(Value::String(text)) if self.loose => Ok(vec![text.clone()]),
+            Some(Value::Text(text)) if text.trim().is_empty() => Ok(Vec::new()),
+            Some(Value::Text(text)) if self.loose => Ok(vec![text.clone()]),
             Some(other) => Err(wrong_type(field, other, "a list of texts")),
         }
     }
@@ -90,24 +137,25 @@ impl Reading<'_> {
     fn attributes(
         self,
         fields: &Fields,
-    ) -> Result<std::collections::HashMap<String, String>, RowIssue> {
-        let mut attributes = std::collections::HashMap::new();
+        remarks: &mut Vec<Remark>,
+    ) -> Result<HashMap<String, String>, RowIssue> {
+        let mut attributes = HashMap::new();
         match fields.get("attributes") {
             None | Some(Value::Null) => {}
-            Some(Value::Object(object)) => {
-                for (name, value) in object {
-                    match scalar(value) {
-                        Some(text) => drop(attributes.insert(name.clone(), text)),
-                        None if value.is_null() => {}
-                        None => return Err(wrong_type("attributes", value, "texts and numbers")),
-                    }
+            Some(Value::Object(object)) => attributes_of(object, &mut attributes)?,
+            Some(Value::Text(text)) if text.is_empty() => {}
+            // As a table writes them, in one cell.
+            Some(Value::Text(text)) => match tables::jsonl::object(text) {
+                Some(object) => attributes_of(&object, &mut attributes)?,
+                None => {
+                    let wrong = Value::Text(text.clone());
+                    return Err(wrong_type("attributes", &wrong, "an object"));
                 }
-            }
-            Some(Value::String(text)) if text.is_empty() => {}
+            },
             Some(other) => return Err(wrong_type("attributes", other, "an object")),
         }
         for (name, value) in fields {
-            if KNOWN_FIELDS.contains(&name.as_str()) || !is_filled(value) {
+            if KNOWN_FIELDS.contains(&name.as_str()) || !value.is_filled() {
                 continue;
             }
             let usual = self.profile.usual_kind(name);
@@ -116,66 +164,105 @@ impl Reading<'_> {
                 return Err(unusual(name, value, usual));
             }
             // Lists and objects have no place among attributes; the summary says they are left out.
-            if let Some(text) = scalar(value) {
+            let text = value.scalar().map(|text| self.told(remarks, name, text));
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
                 attributes.insert(name.clone(), text);
             }
         }
+        check_attributes(&attributes)?;
         Ok(attributes)
     }
 
-    fn time(self, fields: &Fields) -> Result<Option<DateTime<Utc>>, RowIssue> {
-        match fields.get("at") {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
-            Some(Value::String(text)) => match DateTime::parse_from_rfc3339(text.trim()) {
-                Ok(at) => Ok(Some(at.with_timezone(&Utc))),
-                Err(_) => Err(issue(
-                    RejectionReason::InvalidTime,
-                    "at",
-                    explain_time(text),
-                )),
-            },
-            Some(other) => Err(wrong_type(
-                "at",
-                other,
-                "a text such as \"2024-05-01T09:00:00Z\"",
-            )),
-        }
+    fn time(self, fields: &Fields) -> Result<Option<ReadTime>, RowIssue> {
+        let text = match fields.get("at") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Text(text)) if cells::is_nothing(text) => return Ok(None),
+            Some(Value::Text(text)) => text,
+            Some(Value::Number(number)) if self.times.format.is_some() => number,
+            Some(other) => {
+                let wanted = "a text such as \"2024-05-01T09:00:00Z\"";
+                return Err(wrong_type("at", other, wanted));
+            }
+        };
+        self.times
+            .read(text)
+            .map(Some)
+            .map_err(|why| issue(RejectionReason::InvalidTime, "at", format!("`at` {why}")))
+    }
+
+    /// The text of a cell, or nothing and a remark where it is an error of the spreadsheet.
+    fn told(self, remarks: &mut Vec<Remark>, field: &str, text: String) -> String {
+        let Some(error) = cells::error(&text).filter(|_| !self.verbatim) else {
+            return text;
+        };
+        remarks.push(Remark {
+            kind: RemarkKind::CellError,
+            field: field.to_owned(),
+            message: format!(
+                "`{field}` is the error {error} of the spreadsheet, and taken for empty"
+            ),
+        });
+        String::new()
     }
 }
 
-/// CSV columns that hold several values.
-#[must_use]
-pub fn split_lists(mut fields: Fields) -> Fields {
-    for (name, value) in &mut fields {
-        if matches!(name.as_str(), "text" | "answer") {
-            continue;
-        }
-        let Value::String(text) = &*value else {
-            continue;
-        };
-        *value = if matches!(name.as_str(), "labels" | "also" | "experts") {
-            let parts = text
-                .split([';', '|'])
-                .map(str::trim)
-                .filter(|part| !part.is_empty());
-            Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
-        } else {
-            Value::String(text.trim().to_owned())
-        };
+/// A text without words is no question: empty, an error of the spreadsheet, `N/A`, `TBD`.
+fn refuse_no_words(fields: &Fields, text: &str) -> Result<(), RowIssue> {
+    let said = fields
+        .get("text")
+        .is_some_and(|value| *value != Value::Null);
+    let why = if let Some(error) = cells::error(text) {
+        format!("is the error {error} of the spreadsheet")
+    } else if !has_usable_text(text) {
+        "has nothing to read in it".to_owned()
+    } else if cells::is_nothing(text) && text.trim().chars().any(char::is_alphanumeric) {
+        format!("is {:?}, which is no question", text.trim())
+    } else {
+        return Ok(());
+    };
+    if !said {
+        // Missing: told with the other fields that a row needs.
+        return Ok(());
     }
-    fields
+    let message = format!("`text` {why}; write the question's words");
+    Err(issue(RejectionReason::EmptyText, "text", message))
 }
 
-/// A scalar as text; none for null, lists and objects.
-#[must_use]
-pub fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+fn attributes_of(
+    object: &Fields,
+    attributes: &mut HashMap<String, String>,
+) -> Result<(), RowIssue> {
+    for (name, value) in object {
+        match value.scalar() {
+            Some(text) => drop(attributes.insert(name.clone(), text)),
+            None if *value == Value::Null => {}
+            None => return Err(wrong_type("attributes", value, "texts and numbers")),
+        }
     }
+    Ok(())
+}
+
+/// The server has the same bounds; only here is it known that attributes are columns.
+fn check_attributes(attributes: &HashMap<String, String>) -> Result<(), RowIssue> {
+    if attributes.len() > MAX_ATTRIBUTES {
+        let message = format!(
+            "the row has {} fields beside those with a meaning, and at most {MAX_ATTRIBUTES} are kept \
+             with an item; name the columns to read: --columns id,text,expert",
+            attributes.len()
+        );
+        return Err(issue(RejectionReason::TooMany, "attributes", message));
+    }
+    let long =
+        |text: &String| text.len() > ATTRIBUTE_CHARS && text.chars().count() > ATTRIBUTE_CHARS;
+    let mut longer = attributes.iter().filter(|(_, text)| long(text));
+    let Some(name) = longer.by_ref().map(|(name, _)| name).min() else {
+        return Ok(());
+    };
+    let message = format!(
+        "`{name}` has more than {ATTRIBUTE_CHARS} characters; shorten it, or leave the column out by \
+         naming the others: --columns id,text,expert"
+    );
+    Err(issue(RejectionReason::TooLong, name, message))
 }
 
 /// An issue whose message is a sentence of its own.
@@ -191,13 +278,14 @@ pub fn issue(reason: RejectionReason, field: &str, message: String) -> RowIssue 
 fn wrong_type(field: &str, value: &Value, wanted: &str) -> RowIssue {
     let found = Kind::of(value).map_or("null", Kind::words);
     let hint = match (field, value) {
-        ("expert", Value::Array(_)) => "name the list `experts`, or write one expert",
-        ("also" | "experts" | "labels", Value::String(_)) => "write [\"…\"], or pass --types any",
-        (_, Value::Number(_) | Value::Bool(_)) if field != "at" => {
+        ("expert", Value::List(_)) => "name the list `experts`, or write one expert",
+        ("also" | "experts" | "labels", Value::Text(_)) => "write [\"…\"], or pass --types any",
+        ("at", Value::Number(_)) => "say what it counts: --time-format unix, unix-ms or excel",
+        (_, Value::Number(_) | Value::Truth(_)) if field != "at" => {
             "put it in quotes, or pass --types any"
         }
         ("text", _) => "write the question's words",
-        _ => "mend the row",
+        _ => "correct the row",
     };
     let message = format!("`{field}` is {found} where {wanted} belongs; {hint}");
     issue(RejectionReason::WrongType, field, message)
@@ -211,17 +299,4 @@ fn unusual(field: &str, value: &Value, usual: Kind) -> RowIssue {
          --types any"
     );
     issue(RejectionReason::WrongType, field, message)
-}
-
-fn explain_time(text: &str) -> String {
-    let shown: String = text.chars().take(40).collect();
-    let dated = chrono::NaiveDate::parse_from_str(text.trim().get(..10).unwrap_or(""), "%Y-%m-%d");
-    let remedy = match dated {
-        Ok(date) if text.trim().len() > 10 => {
-            format!("its time zone is missing or it is misspelt; write it like {date}T09:00:00Z")
-        }
-        Ok(date) => format!("the time of day and its zone are missing; write {date}T00:00:00Z"),
-        Err(_) => "write it like 2024-05-01T09:00:00Z".to_owned(),
-    };
-    format!("`at` is {shown:?}, which is not an RFC 3339 time: {remedy}")
 }

@@ -1,28 +1,35 @@
 //! The reader against small cases, and against the malformed files of the project's data.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::Path;
 
 use api::v1;
+use tables::Remark;
+use tables::times::TimeRules;
 
 use super::batch::{Batch, Batches, prefix_of};
 use super::*;
+
+mod malformed;
+mod values;
 
 fn rules() -> RowRules {
     RowRules {
         require: Require::Auto,
         duplicates: DuplicatePolicy::Reject,
-        conflicts: ConflictPolicy::Reject,
+        conflicts: ConflictPolicy::Keep,
         types: TypePolicy::Auto,
         filters: Vec::new(),
+        times: TimeRules::default(),
     }
 }
 
 fn options(path: &Path) -> ReadOptions {
     ReadOptions {
-        path: path.to_owned(),
-        format: None,
-        delimiter: None,
+        table: Options {
+            path: path.to_owned(),
+            ..Options::default()
+        },
         rules: rules(),
         at: None,
     }
@@ -43,6 +50,7 @@ struct Read {
     items: Vec<(u64, v1::Item)>,
     rejected: Vec<(u64, v1::UnreadableRow)>,
     filtered: usize,
+    remarks: Vec<(u64, Remark)>,
     notes: Vec<String>,
     problem: Option<String>,
 }
@@ -52,6 +60,13 @@ impl Read {
         self.rejected
             .iter()
             .map(|(line, row)| (*line, row.reason.as_str()))
+            .collect()
+    }
+
+    fn remarked(&self) -> Vec<(u64, &str)> {
+        self.remarks
+            .iter()
+            .map(|(line, remark)| (*line, remark.kind.code()))
             .collect()
     }
 
@@ -65,11 +80,22 @@ fn read(options: &ReadOptions) -> Read {
     let mut read = Read::default();
     for checked in &mut file {
         match checked {
-            Checked::Item(row) | Checked::Rejected(row) => match row.row.unwrap() {
-                v1::ingest_row::Row::Item(item) => read.items.push((row.line, item)),
-                v1::ingest_row::Row::Unreadable(bad) => read.rejected.push((row.line, bad)),
-            },
+            Checked::Item(row, remarks) => {
+                let v1::ingest_row::Row::Item(item) = row.row.unwrap() else {
+                    panic!("an item is an item");
+                };
+                read.items.push((row.line, item));
+                read.remarks
+                    .extend(remarks.into_iter().map(|remark| (row.line, remark)));
+            }
+            Checked::Rejected(row) => {
+                let v1::ingest_row::Row::Unreadable(bad) = row.row.unwrap() else {
+                    panic!("a rejected row is unreadable to the server");
+                };
+                read.rejected.push((row.line, bad));
+            }
             Checked::Filtered => read.filtered += 1,
+            Checked::Passed => {}
         }
     }
     read.notes = file.notes();
@@ -120,7 +146,7 @@ fn csv_columns_are_read_by_header_and_lists_are_split() {
 }
 
 #[test]
-fn what_nine_rows_of_ten_have_each_row_needs() {
+fn what_nine_rows_of_ten_have_is_remarked_or_asked_for() {
     let mut text: String = (1..=19)
         .map(|i| format!("{{\"id\":\"q{i}\",\"text\":\"question {i}\",\"area\":\"a\"}}\n"))
         .collect();
@@ -128,6 +154,10 @@ fn what_nine_rows_of_ten_have_each_row_needs() {
         "{\"id\":\"q20\",\"text\":\"question 20\"}\n{\"text\":\"no id\",\"area\":\"a\"}\n",
     );
     let (_folder, mut options) = written("a.jsonl", &text);
+    let taken = read(&options);
+    assert_eq!(taken.reasons(), [(21, "MISSING_FIELD")]);
+    assert_eq!(taken.remarked(), [(20, "USUALLY_FILLED")]);
+    options.rules.require = Require::Usual;
     let strict = read(&options);
     assert_eq!(
         strict.reasons(),
@@ -138,12 +168,45 @@ fn what_nine_rows_of_ten_have_each_row_needs() {
         message.contains("95 %") && message.contains("--require id,text"),
         "{message}"
     );
-    options.rules.require = Require::Fields(vec![]);
-    assert_eq!(read(&options).reasons(), [(21, "MISSING_FIELD")]);
+    options.rules.require = Require::Fields(vec!["expert".to_owned()]);
+    assert_eq!(read(&options).items.len(), 0);
 }
 
 #[test]
-fn repeated_ids_and_contradicting_texts_are_rejected_unless_told_otherwise() {
+fn a_row_that_nobody_has_answered_is_an_open_question() {
+    let mut text = "id,text,expert,at\n".to_owned();
+    for i in 1..=18 {
+        text.push_str(&format!("o{i},Matter {i}?,mira,2025-03-01T08:00:00Z\n"));
+    }
+    for (id, nobody) in [
+        ("e", ""),
+        ("n", "N/A"),
+        ("t", "TBD"),
+        ("d", "-"),
+        ("x", "#N/A"),
+    ] {
+        text.push_str(&format!("{id},Open matter {id}?,{nobody},\n"));
+    }
+    let (_folder, options) = written("a.csv", &text);
+    let read = read(&options);
+    assert_eq!(read.reasons(), []);
+    let open = read
+        .items
+        .iter()
+        .filter(|(_, item)| item.experts.is_empty());
+    assert_eq!(open.count(), 5);
+    let last = read.items.last().unwrap().1.occur_time.unwrap();
+    assert_eq!(last.seconds, 1_740_816_000, "the time of the row before");
+    assert!(read.remarked().contains(&(23, "NO_TIME")));
+    assert!(
+        read.notes
+            .iter()
+            .any(|note| note.starts_with("4 rows have a word for nobody"))
+    );
+}
+
+#[test]
+fn repeated_ids_are_rejected_and_repeated_texts_remarked_unless_told_otherwise() {
     let text = r#"{"id":"a","text":"Do you encrypt?","expert":"e1"}
 {"id":"a","text":"Do you log?","expert":"e1"}
 {"id":"b","text":"do you ENCRYPT","expert":"e2"}
@@ -155,6 +218,15 @@ fn repeated_ids_and_contradicting_texts_are_rejected_unless_told_otherwise() {
 {"id":"h","text":"Do you back up?","expert":"e2","at":"2024-05-01T09:00:00Z"}
 "#;
     let (_folder, mut options) = written("a.jsonl", text);
+    let usual = read(&options);
+    assert_eq!(usual.reasons(), [(2, "DUPLICATE_ID")]);
+    let repeated: Vec<_> = usual
+        .remarked()
+        .into_iter()
+        .filter(|r| r.1 == "REPEATED_TEXT")
+        .collect();
+    assert_eq!(repeated, [(3, "REPEATED_TEXT"), (9, "REPEATED_TEXT")]);
+    options.rules.conflicts = ConflictPolicy::Reject;
     let strict = read(&options);
     assert_eq!(
         strict.reasons(),
@@ -175,31 +247,6 @@ fn repeated_ids_and_contradicting_texts_are_rejected_unless_told_otherwise() {
         .map(|batch| batch.request.rows.len())
         .collect();
     assert_eq!(sizes, [1, 8], "a batch takes an id once");
-}
-
-#[test]
-fn types_and_times_say_how_to_mend_them() {
-    let text = r#"{"id":7,"text":"a question"}
-{"id":"b","text":"a question","expert":["e1"]}
-{"id":"c","text":"a question","at":"2024-05-01 09:00"}
-{"id":"d","text":"a question","at":1714546800}
-{"id":"e","text":"a question","also":"e2"}
-{"id":"f","text":"  "}
-"#;
-    let (_folder, mut options) = written("a.jsonl", text);
-    let strict = read(&options);
-    let reasons = [
-        "WRONG_TYPE",
-        "WRONG_TYPE",
-        "INVALID_TIME",
-        "WRONG_TYPE",
-        "WRONG_TYPE",
-        "EMPTY_TEXT",
-    ];
-    assert_eq!(strict.reasons(), (1..=6).zip(reasons).collect::<Vec<_>>());
-    assert!(strict.rejected[2].1.message.contains("time zone"));
-    options.rules.types = TypePolicy::Any;
-    assert_eq!(read(&options).kept(), [1, 5]);
 }
 
 #[test]
@@ -287,16 +334,11 @@ fn files_of_something_else_are_refused_at_once() {
     for (name, text, said) in [
         (
             "a.jsonl",
-            "[\n{\"id\":\"a\"}\n]\n".to_owned(),
-            "one JSON document",
-        ),
-        (
-            "a.jsonl",
-            rows("{\"question\":\"x\"}"),
+            rows("{\"colour\":\"x\"}"),
             "none of the first 12 rows",
         ),
         ("a.csv", "id,text,id\n".to_owned(), "twice"),
-        ("a.xlsx", "PK\u{3}\u{4}x".to_owned(), "save the sheet"),
+        ("a.xlsx", "PK\u{3}\u{4}x".to_owned(), "save it again"),
     ] {
         let (_folder, options) = written(name, &text);
         let error = ItemFile::open(&options).err().unwrap().to_string();
@@ -319,64 +361,21 @@ fn content_decides_where_the_name_does_not() {
     assert_eq!(read(&options).kept(), [2, 3]);
 }
 
-#[derive(serde::Deserialize)]
-struct Expected {
-    file: String,
-    rows: usize,
-    bad_lines: BTreeSet<u64>,
-}
-
-/// The malformed files: exactly the lines that `expected.json` names are rejected.
 #[test]
-fn the_malformed_files_lose_exactly_their_bad_rows() {
-    // The variable may name the server's data folder instead: then the usual place is looked at.
-    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let places = std::env::var_os("TENANTRY_TEST_DATA")
-        .map(PathBuf::from)
-        .into_iter();
-    let mut folders = places.chain([usual]).map(|place| place.join("dirty"));
-    let Some((folder, expected)) = folders.find_map(|folder| {
-        let expected = std::fs::read(folder.join("expected.json")).ok()?;
-        Some((folder, expected))
-    }) else {
-        let said =
-            "SKIPPED: the malformed files were not found; TENANTRY_TEST_DATA names their place";
-        writeln!(std::io::stderr(), "{said}").unwrap();
-        return;
-    };
-    let expected: Vec<Expected> = serde_json::from_slice(&expected).unwrap();
-    assert!(expected.len() > 10);
-    for Expected {
-        file,
-        rows,
-        bad_lines,
-    } in expected
-    {
-        let read = read(&options(&folder.join(&file)));
-        let rejected: BTreeSet<u64> = read.rejected.iter().map(|(line, _)| *line).collect();
-        assert_eq!(rejected, bad_lines, "{file}: {:#?}", read.rejected);
-        for (line, row) in &read.rejected {
-            assert!(
-                row.message.len() > 20 && !row.reason.is_empty(),
-                "{file}:{line}: {row:?}"
-            );
-        }
-        let broken = ["truncated", "crc_error", "trailing_garbage"];
-        let is_broken = broken.iter().any(|name| file.starts_with(name));
-        assert_eq!(
-            read.problem.is_some(),
-            is_broken,
-            "{file}: {:?}",
-            read.problem
-        );
-        let found = read.items.len() + read.rejected.len();
-        if file.starts_with("truncated") {
-            assert!(found > 40 && found < rows, "{file}: {found}");
-        } else {
-            assert!(
-                found + 2 >= rows && found <= rows,
-                "{file}: {found} of {rows} rows"
-            );
-        }
-    }
+fn what_is_exported_is_read_as_it_stands() {
+    let exported = r##"{"record":"tenant","id":"acme"}
+{"record":"expert","id":"None","display_name":"None"}
+{"record":"item","id":"TBD","text":"N/A","answer":"-","area":"#REF!","labels":["nan"],"attributes":{"revision":"3"},"experts":["None"],"at":"2024-05-01T09:00:00Z","name":"tenants/a/items/TBD","revision":2,"ingest_time":"2024-05-01T09:00:00Z"}
+"##;
+    let (_folder, options) = written("a.jsonl", exported);
+    let read = read(&options);
+    assert_eq!(read.reasons(), []);
+    let item = &read.items[0].1;
+    assert_eq!((item.item_id.as_str(), item.text.as_str()), ("TBD", "N/A"));
+    assert_eq!((item.area.as_str(), item.answer.as_str()), ("#REF!", "-"));
+    assert_eq!(
+        (&item.labels[..], &item.experts[..]),
+        (&["nan".to_owned()][..], &["None".to_owned()][..])
+    );
+    assert_eq!(item.attributes.len(), 1);
 }

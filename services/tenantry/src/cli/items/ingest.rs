@@ -5,41 +5,47 @@ use std::time::{Duration, Instant};
 
 use api::v1;
 use chrono::{DateTime, Utc};
+use tables::times::{TimeFormat, TimeRules, zone};
+use tables::{FileError, source};
 
 use super::send::{Event, Sender, reader_thread};
-use super::summary::{DRY_RUN_EXAMPLES, Example, Summary};
+use super::summary::{DRY_RUN_EXAMPLES, Example, FIRST_ROWS, FirstRow, Summary};
 use crate::cli::Context;
 use crate::cli::args::{TenantArg, last};
 use crate::cli::client::Client;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::import::args::TableArgs;
 use crate::cli::import::batch::{Batches, MAX_BATCH_ROWS, prefix_of};
 use crate::cli::import::{
-    ConflictPolicy, DuplicatePolicy, FileError, Filter, Format, ItemFile, ReadOptions, Require,
-    RowRules, TypePolicy, source,
+    ConflictPolicy, DuplicatePolicy, Filter, ItemFile, ReadOptions, Require, RowRules, TypePolicy,
 };
 use crate::cli::output::note;
 use crate::cli::progress::Progress;
 
 /// What `items ingest --help` says after the options.
 pub const HELP: &str =
-    "The file is JSONL or CSV, plain or gzip, UTF-8 or UTF-16 with a mark; - is \
-standard input. Fields of a row:
-  id, text             needed in each row
+    "The file is a workbook (XLSX), CSV or JSONL, plain or gzip, in any usual encoding; - is standard
+input. Columns are known by the field's name or a usual other one (Question Text, Original ID, SME …):
+  text                 the question; needed in each row
+  id                   the question's id; a file without one gets ids made of the texts
   answer, area         texts
   expert               who answered; `also` or `experts` lists more of them
   labels, label        a list, a text
-  at                   when it happened, RFC 3339 (2024-05-01T09:00:00Z)
-  attributes           an object; any other text, number or true/false is an attribute too
-In CSV, `also`, `experts` and `labels` are separated by ; or |.
+  at                   when it happened: any form that can only mean one thing
+  attributes           an object; any other column is an attribute of its name
+In CSV and workbooks, `also`, `experts` and `labels` are separated by ; or |, with quotes around a
+value that has one in it. A row without an expert (empty, N/A, TBD, -) is an open question.
 
 Rows that cannot be taken go to the tenant's quarantine with the reason, and the rest is ingested:
 the code is then 7. Running the same command on the same file again does no harm: what was
-acknowledged is answered as before.
+acknowledged is answered as before. What was guessed is told; --dry-run tells it beforehand.
 
 Examples:
-  tenantry items ingest -t acme questions.jsonl.gz --register-experts
+  tenantry items ingest -t acme questions.xlsx --register-experts
   tenantry items ingest -t acme history.csv --where split=train,valid --wait-indexed
-  tenantry items ingest -t acme history.csv --dry-run          # what would be rejected?
+  tenantry items ingest -t acme history.csv --dry-run          # what would be taken, and how?
+  tenantry items ingest -t acme caiq.xlsx --column text=\"Question Text\" --save-mapping caiq.toml
+  tenantry items ingest -t acme caiq-2.xlsx --mapping caiq.toml
   zstdcat big.jsonl.zst | tenantry items ingest -t acme - --format jsonl";
 
 /// The index is asked so often whether it has caught up.
@@ -69,38 +75,41 @@ pub struct IngestArgs {
     #[arg(long, value_name = "PREFIX")]
     request_prefix: Option<String>,
     #[command(flatten)]
-    reading: ReadingArgs,
+    table: TableArgs,
+    #[command(flatten)]
+    rows: RowArgs,
 }
 
-/// How the file is read.
+/// What is asked of the rows.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Reading")]
-struct ReadingArgs {
-    /// How the rows are written [default: by name and content]
-    #[arg(long)]
-    format: Option<Format>,
-    /// What separates CSV columns [default: the header's , ; or tab]
-    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
-    delimiter: Option<u8>,
+#[command(next_help_heading = "Rows")]
+struct RowArgs {
+    /// How times are written: a form such as '%d/%m/%Y %H:%M', or unix, unix-ms, unix-us, unix-ns,
+    /// excel [default: forms that can only mean one thing]
+    #[arg(long, value_name = "FORM")]
+    time_format: Option<TimeFormat>,
+    /// The zone of times that name none, such as Europe/Berlin [default: UTC, and told]
+    #[arg(long, value_name = "ZONE", value_parser = zone_name)]
+    time_zone: Option<String>,
     /// Keep only rows whose field has one of the values; may be given more than once
     #[arg(long = "where", value_name = "FIELD=V1,V2")]
     filters: Vec<Filter>,
-    /// Fields that each row must have beside id and text: a list, or `auto` for those that nine
-    /// of ten of the first 1,000 rows have
+    /// Fields that each row must have beside text: a list; `usual` for those that nine of ten of the
+    /// first 1,000 rows have; `auto` takes rows without them, and remarks them
     #[arg(long, value_name = "FIELDS", default_value = "auto")]
     require: String,
     /// The same id again in the file: reject the row, or take it as a new revision
     #[arg(long, default_value = "reject")]
     duplicates: DuplicatePolicy,
-    /// The same text under another id with other experts, or at the same moment: reject the row, or
-    /// keep both
-    #[arg(long, default_value = "reject")]
+    /// The same text under another id with other experts, or at the same moment: keep both and
+    /// remark it, or reject the row
+    #[arg(long, default_value = "keep")]
     conflicts: ConflictPolicy,
     /// Types of values: those the file's rows have, or any scalar for a text
     #[arg(long, default_value = "auto")]
     types: TypePolicy,
     /// Rows without a time get the file's order, a second apart, ending at this time: `now` or
-    /// RFC 3339 [default: when the file was changed last, if its rows mostly have no time]
+    /// RFC 3339 [default: when the file was changed last, if none of its rows has a time]
     #[arg(long, value_name = "TIME", value_parser = end_time)]
     at: Option<DateTime<Utc>>,
 }
@@ -116,7 +125,8 @@ pub async fn run(args: IngestArgs, context: &mut Context) -> Result<Exit, CliErr
     } else {
         args.tenant.parent()?
     };
-    let options = args.reading.options(args.file.clone());
+    let options = args.rows.options(args.table.options(&args.file)?)?;
+    let mapping = options.table.mapping.clone();
     let most_rows = usize::from(args.batch).min(MAX_BATCH_ROWS);
     let prefix = match args.request_prefix {
         Some(prefix) => checked_prefix(prefix)?,
@@ -135,7 +145,8 @@ pub async fn run(args: IngestArgs, context: &mut Context) -> Result<Exit, CliErr
         dry_run: args.dry_run,
         ..Summary::default()
     };
-    let size = file.size;
+    args.table.save(&mapping, file.columns())?;
+    let size = file.size();
     let batches = Batches::new(file, parent.clone(), prefix, most_rows);
     if args.dry_run {
         check_only(batches, &mut summary);
@@ -182,32 +193,57 @@ pub async fn run(args: IngestArgs, context: &mut Context) -> Result<Exit, CliErr
     Ok(summary.exit())
 }
 
-impl ReadingArgs {
-    fn options(self, path: PathBuf) -> ReadOptions {
-        let require = if self.require == "auto" {
-            Require::Auto
-        } else {
-            let fields = self
-                .require
-                .split(',')
-                .map(str::trim)
-                .filter(|field| !field.is_empty());
-            Require::Fields(fields.map(str::to_owned).collect())
+impl RowArgs {
+    fn options(self, mut table: tables::Options) -> Result<ReadOptions, CliError> {
+        let require = match self.require.as_str() {
+            "auto" => Require::Auto,
+            "usual" => Require::Usual,
+            list => {
+                let fields = list
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|field| !field.is_empty());
+                Require::Fields(fields.map(str::to_owned).collect())
+            }
         };
-        ReadOptions {
-            path,
-            format: self.format,
-            delimiter: self.delimiter,
+        let mapping = &mut table.mapping;
+        if let Some(format) = &self.time_format {
+            mapping.time_format = Some(format.to_string());
+        }
+        mapping.time_zone = self.time_zone.or(mapping.time_zone.take());
+        let told = |error: String| CliError::usage(error);
+        let times = TimeRules {
+            format: mapping
+                .time_format
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(told)?,
+            zone: mapping
+                .time_zone
+                .as_deref()
+                .map(zone)
+                .transpose()
+                .map_err(told)?,
+            order: None,
+        };
+        Ok(ReadOptions {
+            table,
             rules: RowRules {
                 require,
                 duplicates: self.duplicates,
                 conflicts: self.conflicts,
                 types: self.types,
                 filters: self.filters,
+                times,
             },
             at: self.at,
-        }
+        })
     }
+}
+
+fn zone_name(name: &str) -> Result<String, String> {
+    zone(name).map(|zone| zone.name().to_owned())
 }
 
 impl Summary {
@@ -248,7 +284,13 @@ fn check_only(mut batches: Batches, summary: &mut Summary) {
                     },
                     DRY_RUN_EXAMPLES,
                 ),
-                _ => summary.accepted += 1,
+                Some(v1::ingest_row::Row::Item(item)) => {
+                    summary.accepted += 1;
+                    if summary.first_rows.len() < FIRST_ROWS {
+                        summary.first_rows.push(FirstRow::of(row.line, item));
+                    }
+                }
+                None => {}
             }
         }
     }
@@ -292,16 +334,6 @@ fn checked_prefix(prefix: String) -> Result<String, CliError> {
     domain::RequestId::parse(format!("{prefix}-1234567890"))
         .map_err(|error| CliError::usage(format!("--request-prefix cannot be used: {error}")))?;
     Ok(prefix)
-}
-
-fn delimiter(text: &str) -> Result<u8, String> {
-    match text {
-        "tab" | "\\t" | "\t" => Ok(b'\t'),
-        _ => match text.as_bytes() {
-            [byte] if byte.is_ascii_punctuation() && *byte != b'"' => Ok(*byte),
-            _ => Err("write one character such as ; or |, or `tab`".to_owned()),
-        },
-    }
 }
 
 fn end_time(text: &str) -> Result<DateTime<Utc>, String> {

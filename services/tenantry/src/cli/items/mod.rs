@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use api::v1;
 use serde::Serialize;
+use tables::lists;
+use tables::named::LIST_SEPARATORS;
 
 use super::Context;
 use super::args::{PageArgs, TenantArg, filled};
@@ -131,8 +133,25 @@ impl From<v1::Item> for ItemView {
 
 impl Row for ItemView {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "revision", "area", "experts", "labels", "at", "text", "answer",
+        "id",
+        "revision",
+        "area",
+        "experts",
+        "labels",
+        "at",
+        "text",
+        "answer",
+        "attributes",
     ];
+    fn csv_cells(&self) -> Vec<String> {
+        let list = |values: &[String]| lists::join(values, ';', &LIST_SEPARATORS);
+        let mut cells = self.cells();
+        // `items ingest` reads them again as they are.
+        cells[3] = list(&self.experts);
+        cells[4] = list(&self.labels);
+        cells[5] = self.at.clone().unwrap_or_default();
+        cells
+    }
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.clone(),
@@ -145,6 +164,11 @@ impl Row for ItemView {
             short_time(self.at.as_ref()),
             self.text.clone(),
             self.answer.clone().unwrap_or_default(),
+            match self.attributes.is_empty() {
+                true => String::new(),
+                // Texts by texts are always JSON.
+                false => serde_json::to_string(&self.attributes).unwrap_or_default(),
+            },
         ]
     }
 }
@@ -340,3 +364,6 @@ async fn rejections(
     ));
     Ok(())
 }
+
+#[cfg(test)]
+mod round_trip_tests;

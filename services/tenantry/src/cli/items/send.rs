@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-use super::summary::Summary;
+use super::summary::{RemarkView, Summary};
 use crate::cli::args::PageArgs;
 use crate::cli::client::Client;
 use crate::cli::error::CliError;
@@ -39,6 +39,7 @@ impl Event {
             summary.rows = end.rows;
             summary.filtered = end.filtered;
             summary.notes = end.notes;
+            summary.remarks = end.remarked.into_iter().map(RemarkView::from).collect();
             summary.file_problem = end.problem;
         }
     }
@@ -95,7 +96,8 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Registers experts that rows name and nobody knows, before the rows are sent.
+    /// Registers experts that accepted rows name and nobody knows, once the rows are acknowledged: a
+    /// rejected row leaves nobody behind.
     ///
     /// # Errors
     /// When the experts that are there cannot be listed.
@@ -156,7 +158,7 @@ impl<'a> Sender<'a> {
             let room = self.reading && self.unacknowledged.len() < IN_FLIGHT;
             tokio::select! {
                 answer = answers.message() => match answer? {
-                    Some(answer) => self.acknowledge(answer)?,
+                    Some(answer) => self.acknowledge(answer).await?,
                     None => return Err(Status::unavailable("the server ended the stream").into()),
                 },
                 event = events.recv(), if room => match event {
@@ -189,32 +191,13 @@ impl<'a> Sender<'a> {
                 return Ok(None);
             }
         };
-        if let Some(known) = &mut self.known_experts {
-            let mut new = Vec::new();
-            for id in experts_of(&batch.request) {
-                // A row with an id that no expert can have is rejected by itself.
-                if !known.contains(id) && domain::ExpertId::parse(id).is_ok() {
-                    known.insert(id.to_owned());
-                    let (expert_id, display_name) = (id.to_owned(), id.to_owned());
-                    new.push(v1::Expert {
-                        expert_id,
-                        display_name: Some(display_name),
-                        ..v1::Expert::default()
-                    });
-                }
-            }
-            if !new.is_empty() {
-                self.summary.experts_registered +=
-                    experts::upsert(self.client, self.parent, new).await?;
-            }
-        }
         self.rows_sent += batch.request.rows.len() as u64;
         let request = batch.request.clone();
         self.unacknowledged.push_back(batch);
         Ok(Some(request))
     }
 
-    fn acknowledge(&mut self, answer: v1::IngestItemsResponse) -> Result<(), Stop> {
+    async fn acknowledge(&mut self, answer: v1::IngestItemsResponse) -> Result<(), Stop> {
         let Some(batch) = self.unacknowledged.pop_front() else {
             return Err(Status::internal("an acknowledgement came for no batch").into());
         };
@@ -226,6 +209,7 @@ impl<'a> Sender<'a> {
             return Err(Status::internal(message).into());
         }
         self.failures = 0;
+        self.register(&batch.request, &answer).await?;
         self.summary.acknowledge(answer, batch.last_line);
         let Summary {
             accepted,
@@ -235,6 +219,34 @@ impl<'a> Sender<'a> {
         } = &*self.summary;
         let what = format!("{} stored, {rejected} rejected", accepted + unchanged);
         self.progress.read(batch.read, &what);
+        Ok(())
+    }
+
+    /// Makes known who is named by rows that were taken.
+    async fn register(
+        &mut self,
+        batch: &v1::IngestItemsRequest,
+        answer: &v1::IngestItemsResponse,
+    ) -> Result<(), CliError> {
+        let Some(known) = &mut self.known_experts else {
+            return Ok(());
+        };
+        let rejected: HashSet<u64> = answer.rejected.iter().map(|row| row.line).collect();
+        let mut new = Vec::new();
+        for id in experts_of(batch, &rejected) {
+            if known.insert(id.to_owned()) {
+                let (expert_id, display_name) = (id.to_owned(), id.to_owned());
+                new.push(v1::Expert {
+                    expert_id,
+                    display_name: Some(display_name),
+                    ..v1::Expert::default()
+                });
+            }
+        }
+        if !new.is_empty() {
+            self.summary.experts_registered +=
+                experts::upsert(self.client, self.parent, new).await?;
+        }
         Ok(())
     }
 

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 
 use api::v1;
 use serde::Serialize;
+use tables::RemarkKind;
 
 use crate::cli::error::Exit;
-use crate::cli::output::{Row, pairs};
+use crate::cli::import::batch::Remarked;
+use crate::cli::output::{Row, one_line, pairs};
 
 /// So many rejected rows are shown with the summary.
 pub const EXAMPLES: usize = 5;
 /// So many with a dry run, whose rows are not in any quarantine.
 pub const DRY_RUN_EXAMPLES: usize = 100;
+
+/// So many rows are shown as a dry run would take them.
+pub const FIRST_ROWS: usize = 5;
 
 /// What an ingest came to.
 #[derive(Debug, Default, Serialize)]
@@ -54,8 +59,13 @@ pub struct Summary {
     pub duration_seconds: f64,
     /// What is wrong with the file itself.
     pub file_problem: Option<String>,
-    /// What was done without being asked for.
+    /// What was guessed, and what was done without being asked for.
     pub notes: Vec<String>,
+    /// Rows that were taken, and of which a person should know something.
+    pub remarks: Vec<RemarkView>,
+    /// The first rows as they would be taken; only with --dry-run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub first_rows: Vec<FirstRow>,
     /// The command that shows the rejected rows.
     pub rejections_command: Option<String>,
 }
@@ -71,6 +81,101 @@ pub struct Example {
     pub reason: String,
     /// What to mend.
     pub message: String,
+}
+
+/// Rows with the same remark.
+#[derive(Debug, Clone, Serialize)]
+pub struct RemarkView {
+    /// The stable code.
+    pub reason: &'static str,
+    /// The field, where it is about one.
+    pub field: String,
+    /// How many rows.
+    pub count: u64,
+    /// The first of them.
+    pub rows: Vec<u64>,
+    /// What is said of the first one.
+    pub message: String,
+}
+
+impl From<((RemarkKind, String), Remarked)> for RemarkView {
+    fn from(((kind, field), remarked): ((RemarkKind, String), Remarked)) -> Self {
+        Self {
+            reason: kind.code(),
+            field,
+            count: remarked.count,
+            rows: remarked.rows,
+            message: remarked.message,
+        }
+    }
+}
+
+impl RemarkView {
+    fn words(&self) -> String {
+        let rows: Vec<_> = self.rows.iter().take(5).map(u64::to_string).collect();
+        let more = if self.count > rows.len() as u64 {
+            ", …"
+        } else {
+            ""
+        };
+        let rows = format!("{}{more}", rows.join(", "));
+        match self.count {
+            1 => format!("remark: row {rows}: {}\n", self.message),
+            count => format!("remark: {count} rows ({rows}): {}\n", self.message),
+        }
+    }
+}
+
+/// A row as it would be taken.
+#[derive(Debug, Clone, Serialize)]
+pub struct FirstRow {
+    row: u64,
+    id: String,
+    text: String,
+    answer: String,
+    area: String,
+    labels: Vec<String>,
+    experts: Vec<String>,
+    at: Option<String>,
+    attributes: BTreeMap<String, String>,
+}
+
+impl FirstRow {
+    /// The row at a place of the file.
+    #[must_use]
+    pub fn of(row: u64, item: v1::Item) -> Self {
+        Self {
+            row,
+            id: item.item_id,
+            at: crate::cli::output::time(item.occur_time.as_ref()),
+            text: item.text,
+            answer: item.answer,
+            area: item.area,
+            labels: item.labels,
+            experts: item.experts,
+            attributes: item.attributes.into_iter().collect(),
+        }
+    }
+
+    fn words(&self) -> String {
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let fields = [
+            ("id", self.id.clone()),
+            ("text", self.text.clone()),
+            ("answer", self.answer.clone()),
+            ("area", self.area.clone()),
+            ("experts", self.experts.join("; ")),
+            ("labels", self.labels.join("; ")),
+            ("at", self.at.clone().unwrap_or_default()),
+            ("attributes", attributes.collect::<Vec<_>>().join(", ")),
+        ];
+        let filled = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let shown = filled.map(|(name, value)| (format!("    {name}"), one_line(&value, 100)));
+        format!("  row {} would be taken as\n{}", self.row, pairs(shown))
+    }
 }
 
 impl From<v1::RejectedRow> for Example {
@@ -183,6 +288,12 @@ impl Summary {
         let mut text = pairs(fields.map(|(head, value)| (head.to_owned(), value)));
         for note in &self.notes {
             text.push_str(&format!("note: {note}\n"));
+        }
+        for remark in &self.remarks {
+            text.push_str(&remark.words());
+        }
+        for row in &self.first_rows {
+            text.push_str(&row.words());
         }
         for row in &self.examples {
             let id = if row.id.is_empty() {

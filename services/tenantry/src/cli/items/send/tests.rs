@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use api::v1::ingest_service_server::{IngestService, IngestServiceServer};
 use api::v1::*;
+use tables::times::TimeRules;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Streaming};
 
@@ -21,9 +22,10 @@ use crate::cli::import::{
 struct State {
     /// Batches by name: how many rows, and how often they came.
     batches: BTreeMap<String, (usize, usize)>,
-    /// Experts known when each batch came, and in the end.
+    /// Experts known in the end.
     experts: Vec<String>,
-    unknown_experts: usize,
+    /// Refuse rows that name this expert.
+    refused_expert: Option<&'static str>,
     acknowledged: usize,
     streams: usize,
     /// Break the stream after so many acknowledgements.
@@ -42,11 +44,7 @@ impl Fake {
         if state.refuse_at == Some(state.acknowledged) {
             return Err(Status::invalid_argument("used for other rows"));
         }
-        let known = state.experts.clone();
-        let unknown = experts_of(batch)
-            .filter(|id| !known.iter().any(|known| known == id))
-            .count();
-        state.unknown_experts += unknown;
+        let refused = state.refused_expert;
         let entry = state.batches.entry(batch.request_id.clone()).or_default();
         *entry = (batch.rows.len(), entry.1 + 1);
         if state.break_at.first() == Some(&state.acknowledged) {
@@ -61,7 +59,14 @@ impl Fake {
                 message: bad.message.clone(),
                 ..RejectedRow::default()
             }),
-            ingest_row::Row::Item(_) => None,
+            ingest_row::Row::Item(item) => {
+                let named = item.experts.iter().any(|one| Some(one.as_str()) == refused);
+                named.then(|| RejectedRow {
+                    line: row.line,
+                    reason: "INVALID_FIELD".to_owned(),
+                    ..RejectedRow::default()
+                })
+            }
         });
         let rejected: Vec<_> = bad.collect();
         Ok(IngestItemsResponse {
@@ -201,11 +206,13 @@ fn hundred_rows(folder: &Path) -> Batches {
         conflicts: ConflictPolicy::Reject,
         types: TypePolicy::Auto,
         filters: Vec::new(),
+        times: TimeRules::default(),
     };
     let options = ReadOptions {
-        path,
-        format: None,
-        delimiter: None,
+        table: tables::Options {
+            path,
+            ..tables::Options::default()
+        },
         rules,
         at: None,
     };
@@ -284,14 +291,16 @@ async fn a_refusal_ends_it_and_says_what_is_kept() {
 }
 
 #[tokio::test]
-async fn experts_are_registered_before_the_rows_that_name_them() {
+async fn experts_of_rows_that_were_taken_are_registered() {
     let state = State {
         experts: vec!["e0".to_owned()],
+        refused_expert: Some("e2"),
         ..State::default()
     };
     let (fake, summary, sent) = send(state, true).await;
     sent.unwrap();
     let state = fake.0.lock().unwrap();
-    assert_eq!(state.experts, ["e0", "e1", "e2"]);
-    assert_eq!((state.unknown_experts, summary.experts_registered), (0, 2));
+    assert_eq!(state.experts, ["e0", "e1"]);
+    assert_eq!(summary.experts_registered, 1);
+    assert!(summary.rejected > 20);
 }
