@@ -34,6 +34,7 @@ mod m20261121_000017_tenant_values;
 mod m20261121_000018_feedback_again;
 mod m20261121_000019_space_makers;
 mod m20261127_000020_first_start;
+mod m20261127_000021_people;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000018_feedback_again::Migration),
             Box::new(m20261121_000019_space_makers::Migration),
             Box::new(m20261127_000020_first_start::Migration),
+            Box::new(m20261127_000021_people::Migration),
         ]
     }
 }

@@ -1,8 +1,8 @@
 //! `IngestService`: experts, items, quarantine, datasets.
 
 use domain::{
-    ExpertId, FieldViolation, ItemContent, ItemId, NewExpert, Rejection, RejectionReason,
-    ResourceName, RowIssue, TenantId, ValidationReport,
+    DuplicateGroup, ExpertId, ExpertPatch, FieldViolation, IdError, ItemContent, ItemId, Rejection,
+    RejectionReason, ResourceName, RowIssue, TenantId, ValidationReport,
 };
 
 use crate::{from_timestamp, timestamp, v1};
@@ -11,18 +11,19 @@ impl From<domain::Expert> for v1::Expert {
     fn from(expert: domain::Expert) -> Self {
         Self {
             expert_id: expert.id.into(),
-            display_name: expert.display_name,
-            profile: expert.profile,
-            inactive: !expert.active,
-            unavailable: !expert.available,
+            display_name: Some(expert.display_name),
+            profile: Some(expert.profile),
+            inactive: Some(!expert.active),
+            unavailable: Some(!expert.available),
             update_time: Some(timestamp(expert.updated_at)),
         }
     }
 }
 
-impl TryFrom<v1::Expert> for NewExpert {
+impl TryFrom<v1::Expert> for ExpertPatch {
     type Error = FieldViolation;
 
+    /// What is not in the message is not said.
     fn try_from(expert: v1::Expert) -> Result<Self, FieldViolation> {
         let id = ExpertId::parse(expert.expert_id)
             .map_err(|error| FieldViolation::new("expert_id", error.to_string()))?;
@@ -30,10 +31,39 @@ impl TryFrom<v1::Expert> for NewExpert {
             id,
             display_name: expert.display_name,
             profile: expert.profile,
-            active: !expert.inactive,
-            available: !expert.unavailable,
+            active: expert.inactive.map(|inactive| !inactive),
+            available: expert.unavailable.map(|unavailable| !unavailable),
         }
         .validate()
+    }
+}
+
+/// The fields of an expert that a mask may name.
+const EXPERT_FIELDS: [&str; 4] = ["display_name", "profile", "inactive", "unavailable"];
+
+impl v1::Expert {
+    /// The expert with what a mask names and nothing else: what the mask names and the message leaves
+    /// out is cleared.
+    ///
+    /// # Errors
+    /// The mask names something else.
+    pub fn masked(self, mask: &[String]) -> Result<Self, FieldViolation> {
+        let known = |path: &String| path == "*" || EXPERT_FIELDS.contains(&path.as_str());
+        if let Some(other) = mask.iter().find(|path| !known(path)) {
+            let message = format!(
+                "{other:?} cannot be changed; {} can, or * for all",
+                EXPERT_FIELDS.join(", ")
+            );
+            return Err(FieldViolation::new("update_mask", message));
+        }
+        let named = |field: &str| mask.iter().any(|path| path == "*" || path == field);
+        Ok(Self {
+            display_name: named("display_name").then(|| self.display_name.unwrap_or_default()),
+            profile: named("profile").then(|| self.profile.unwrap_or_default()),
+            inactive: named("inactive").then(|| self.inactive.unwrap_or_default()),
+            unavailable: named("unavailable").then(|| self.unavailable.unwrap_or_default()),
+            ..self
+        })
     }
 }
 
@@ -66,14 +96,13 @@ impl TryFrom<v1::Item> for ItemContent {
         if item.item_id.is_empty() {
             return Err(RowIssue::missing("item_id"));
         }
-        let id = ItemId::parse(item.item_id)
-            .map_err(|e| RowIssue::new(RejectionReason::InvalidField, "item_id", e.to_string()))?;
+        let id = ItemId::parse(item.item_id).map_err(|error| issue("item_id", &error))?;
         let experts = item
             .experts
             .into_iter()
             .map(ExpertId::parse)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| RowIssue::new(RejectionReason::InvalidField, "experts", e.to_string()))?;
+            .map_err(|error| issue("experts", &error))?;
         let at = item
             .occur_time
             .ok_or_else(|| RowIssue::missing("occur_time"))?;
@@ -89,6 +118,36 @@ impl TryFrom<v1::Item> for ItemContent {
             experts,
             occurred_at,
         })
+    }
+}
+
+fn issue(field: &str, error: &IdError) -> RowIssue {
+    let reason = match error {
+        IdError::TooManyBytes { .. } => RejectionReason::TooLong,
+        _ => RejectionReason::InvalidField,
+    };
+    RowIssue::new(reason, field, error.to_string())
+}
+
+impl From<domain::ExpertMerge> for v1::ExpertMerge {
+    fn from(merge: domain::ExpertMerge) -> Self {
+        use v1::expert_merge::State;
+        let state = match merge.state {
+            domain::MergeState::Running => State::Running,
+            domain::MergeState::Done => State::Done,
+            domain::MergeState::Undoing => State::Undoing,
+            domain::MergeState::Undone => State::Undone,
+        };
+        Self {
+            merge_id: merge.id,
+            from_expert_id: merge.from.into(),
+            into_expert_id: merge.into.into(),
+            state: state.into(),
+            items: merge.items,
+            feedback: merge.feedback,
+            renamed: merge.renamed,
+            create_time: Some(timestamp(merge.created_at)),
+        }
     }
 }
 
@@ -131,6 +190,20 @@ impl From<ValidationReport> for v1::ValidationReport {
             repeated_texts: report.repeated_texts,
             top_expert_per_mille: report.top_expert_per_mille,
             warnings: report.warnings,
+            duplicate_texts: report.duplicate_texts,
+            duplicates: report.duplicates.into_iter().map(Into::into).collect(),
+            contradictory_texts: report.contradictory_texts,
+            contradictions: report.contradictions.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<DuplicateGroup> for v1::DuplicateGroup {
+    fn from(group: DuplicateGroup) -> Self {
+        Self {
+            item_ids: group.item_ids,
+            items: group.items,
+            differ_in: group.differ_in,
         }
     }
 }
@@ -150,5 +223,43 @@ impl v1::Dataset {
             validation: Some(dataset.report.into()),
             create_time: Some(timestamp(dataset.created_at)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn away() -> v1::Expert {
+        v1::Expert {
+            expert_id: "Özlem Kaya".into(),
+            unavailable: Some(true),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn what_a_message_leaves_out_is_not_said() {
+        let patch = ExpertPatch::try_from(away()).unwrap();
+        assert_eq!(patch.available, Some(false));
+        assert_eq!(
+            (patch.display_name, patch.profile, patch.active),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_mask_says_what_counts() {
+        let masked = |paths: &[&str]| {
+            let paths: Vec<String> = paths.iter().map(|p| (*p).to_owned()).collect();
+            away().masked(&paths)
+        };
+        let profile = masked(&["profile"]).unwrap();
+        assert_eq!(profile.profile.as_deref(), Some(""), "cleared");
+        assert_eq!(profile.unavailable, None, "not named");
+        let all = masked(&["*"]).unwrap();
+        assert_eq!((all.unavailable, all.inactive), (Some(true), Some(false)));
+        let error = masked(&["expert_id"]).unwrap_err();
+        assert_eq!(error.field, "update_mask");
     }
 }

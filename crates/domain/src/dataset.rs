@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::DuplicateGroup;
+
 /// The number of a dataset inside its tenant, from 1.
 pub type DatasetNumber = u64;
 
@@ -19,6 +21,18 @@ pub struct ValidationReport {
     pub repeated_texts: u64,
     /// The share of the busiest expert, in per mille of the items with an expert.
     pub top_expert_per_mille: u32,
+    /// Texts that more than one item has.
+    #[serde(default)]
+    pub duplicate_texts: u64,
+    /// Some of them with their items, the largest groups first.
+    #[serde(default)]
+    pub duplicates: Vec<DuplicateGroup>,
+    /// Texts whose items have other labels, or no expert in common.
+    #[serde(default)]
+    pub contradictory_texts: u64,
+    /// Some of them with their items, the largest groups first.
+    #[serde(default)]
+    pub contradictions: Vec<DuplicateGroup>,
     /// Sentences for people: what to look at before training on it.
     pub warnings: Vec<String>,
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{ExpertId, ItemId, clean_text, has_usable_text};
+use crate::{
+    ExpertId, ItemId, NAME_MAX_BYTES, check_name, clean_name, clean_text, has_usable_text,
+};
 
 /// The most characters of an item's text, and of its answer.
 pub const ITEM_TEXT_MAX_CHARS: usize = 32_768;
@@ -50,14 +52,10 @@ impl ItemContent {
         self.check_lists()?;
         self.area = self
             .area
-            .map(|area| clean_text(&area))
+            .map(|area| clean_name(&area))
             .filter(|area| !area.is_empty());
-        if self
-            .area
-            .as_ref()
-            .is_some_and(|area| too_long(area, SHORT_TEXT_MAX_CHARS))
-        {
-            return Err(RowIssue::too_long("area", SHORT_TEXT_MAX_CHARS));
+        if let Some(area) = &self.area {
+            named("area", area)?;
         }
         if self.occurred_at > now + chrono::TimeDelta::days(1) {
             let message = format!(
@@ -110,7 +108,7 @@ impl ItemContent {
         self.experts.retain(|expert| seen.insert(expert.clone()));
         self.labels
             .iter_mut()
-            .for_each(|label| *label = clean_text(label));
+            .for_each(|label| *label = clean_name(label));
         self.labels.retain(|label| !label.is_empty());
         self.labels.sort_unstable();
         self.labels.dedup();
@@ -123,12 +121,8 @@ impl ItemContent {
             let message = format!("has {found} entries; at most {most} are kept with one item");
             return Err(RowIssue::new(RejectionReason::TooMany, field, message));
         }
-        if self
-            .labels
-            .iter()
-            .any(|label| too_long(label, SHORT_TEXT_MAX_CHARS))
-        {
-            return Err(RowIssue::too_long("labels", SHORT_TEXT_MAX_CHARS));
+        for label in &self.labels {
+            named("labels", label)?;
         }
         for (key, value) in &mut self.attributes {
             *value = clean_text(value);
@@ -146,6 +140,17 @@ impl ItemContent {
         }
         Ok(())
     }
+}
+
+/// Checks a name that the tenant gives: a label or an area.
+fn named(field: &str, name: &str) -> Result<(), RowIssue> {
+    check_name(name).map_err(|message| {
+        let reason = match name.len() > NAME_MAX_BYTES {
+            true => RejectionReason::TooLong,
+            false => RejectionReason::InvalidField,
+        };
+        RowIssue::new(reason, field, message)
+    })
 }
 
 fn too_long(text: &str, most: usize) -> bool {
@@ -342,6 +347,25 @@ mod tests {
             late.validate(now()).unwrap_err().reason,
             RejectionReason::InvalidTime
         );
+    }
+
+    #[test]
+    fn labels_and_areas_are_names() {
+        let mut named = item("a question");
+        named.area = Some("Zugriff\n(SSO)".into());
+        named.labels = vec!["Pru\u{308}fung".into(), "Pr\u{fc}fung".into(), " ".into()];
+        let kept = named.validate(now()).unwrap();
+        assert_eq!(kept.area.as_deref(), Some("Zugriff (SSO)"));
+        assert_eq!(kept.labels, ["Pr\u{fc}fung"]);
+        let mut long = item("a question");
+        long.labels = vec!["ü".repeat(129)];
+        let issue = long.validate(now()).unwrap_err();
+        assert_eq!(issue.reason, RejectionReason::TooLong);
+        assert!(issue.message.contains("258 bytes"), "{}", issue.message);
+        let mut bell = item("a question");
+        bell.area = Some("a\u{7}b".into());
+        let issue = bell.validate(now()).unwrap_err();
+        assert_eq!(issue.reason, RejectionReason::InvalidField);
     }
 
     #[test]

@@ -7,17 +7,23 @@ mod access;
 mod change;
 pub mod cost;
 mod dataset;
+mod duplicates;
 mod error;
+mod escape;
 mod expert;
 mod feedback;
 mod gate;
 mod ids;
 mod item;
 mod job;
+mod label_list;
 mod model;
 mod names;
 mod number;
+mod people;
 mod policy;
+mod printable;
+mod relabel;
 mod retention;
 mod routing;
 mod score;
@@ -32,23 +38,37 @@ mod text;
 pub use access::{ApiKey, Permission, Role, TenantContext};
 pub use change::Change;
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};
+pub use duplicates::{
+    DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,
+    named_examples,
+};
 pub use error::{ErrorKind, Fault, FieldViolation};
-pub use expert::{EXPERT_PROFILE_MAX_CHARS, Expert, NewExpert};
+pub use escape::{escape_id, unescape_id};
+pub use expert::{
+    EXPERT_PROFILE_MAX_CHARS, Expert, ExpertPatch, MAX_EXPERTS, MAX_NAMED_EXPERTS, NewExpert,
+};
 pub use feedback::{FeedbackVerdict, Said, who_took_it};
 pub use gate::{GateEvidence, GateRules, Verdict, champion_holds, decide};
-pub use ids::{ExpertId, IdError, ItemId, JobId, KeyId, RequestId, TaskId, TenantId, VerticalId};
+pub use ids::{
+    ExpertId, IdError, ItemId, JobId, KeyId, NAME_MAX_BYTES, RequestId, TaskId, TenantId,
+    VerticalId,
+};
 pub use item::{
     ITEM_TEXT_MAX_CHARS, Item, ItemContent, MAX_ATTRIBUTES, MAX_EXPERTS_PER_ITEM, MAX_LABELS,
     Rejection, RejectionReason, RowIssue,
 };
 pub use job::{Job, JobKind, JobProgress, JobState};
+pub use label_list::{join_labels, split_labels};
 pub use model::{
     Alias, INPUTS, Lineage, ModelMetrics, ModelVersion, PROMOTED, ROLLED_BACK, STEPPED_BACK, Tier,
     Trial,
 };
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
 pub use number::read_number;
+pub use people::{ExpertMerge, MergeState, replaced, restored};
 pub use policy::{RoutingMode, RoutingPolicy};
+pub use printable::{check_name, clean_name, folded};
+pub use relabel::Relabelling;
 pub use retention::{ModelRetention, prunable};
 pub use routing::{
     Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,

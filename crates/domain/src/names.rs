@@ -1,10 +1,12 @@
-//! Resource names in the manner of Google AIP-122: `tenants/acme/items/q-17`.
+//! Resource names in the manner of Google AIP-122: `tenants/acme/items/q-17`. Ids that tenants give are
+//! percent-encoded in them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::escape::{escape_id, unescape_id};
 use crate::{DatasetNumber, IdError, ItemId, JobId, KeyId, TaskId, TenantId, Tier, VerticalId};
 
 /// Why a text is not a resource name.
@@ -15,6 +17,12 @@ pub enum NameError {
     Form {
         /// The form that was expected.
         expected: &'static str,
+        /// What was given, cut to 80 characters.
+        found: String,
+    },
+    /// The escapes of an id in the name cannot be read.
+    #[error("{found:?} has a '%' that begins no byte in UTF-8; write '%' as %25 and '/' as %2F")]
+    Escape {
         /// What was given, cut to 80 characters.
         found: String,
     },
@@ -43,8 +51,12 @@ pub enum ResourceName {
 fn form(expected: &'static str, found: &str) -> NameError {
     NameError::Form {
         expected,
-        found: found.chars().take(80).collect(),
+        found: cut(found),
     }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 impl ResourceName {
@@ -59,13 +71,16 @@ impl ResourceName {
         }
     }
 
-    /// Parses `tenants/{tenant}/items/{item}`.
+    /// Parses `tenants/{tenant}/items/{item}`; the item's id is percent-encoded.
     ///
     /// # Errors
     /// [`NameError`] when the text has another form.
     pub fn item(name: &str) -> Result<(TenantId, ItemId), NameError> {
         match name.split('/').collect::<Vec<_>>()[..] {
-            ["tenants", tenant, "items", item] => Ok((tenant.parse()?, item.parse()?)),
+            ["tenants", tenant, "items", item] => {
+                let id = unescape_id(item).ok_or_else(|| NameError::Escape { found: cut(item) })?;
+                Ok((tenant.parse()?, ItemId::parse(id)?))
+            }
             _ => Err(form("tenants/{tenant}/items/{item}", name)),
         }
     }
@@ -125,7 +140,9 @@ impl fmt::Display for ResourceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant(tenant) => write!(f, "tenants/{tenant}"),
-            Self::Item(tenant, item) => write!(f, "tenants/{tenant}/items/{item}"),
+            Self::Item(tenant, item) => {
+                write!(f, "tenants/{tenant}/items/{}", escape_id(item.as_str()))
+            }
             Self::Dataset(tenant, number) => write!(f, "tenants/{tenant}/datasets/{number}"),
             Self::Job(Some(tenant), job) => write!(f, "tenants/{tenant}/jobs/{job}"),
             Self::Job(None, job) => write!(f, "jobs/{job}"),
@@ -276,6 +293,25 @@ mod tests {
             ResourceName::Item(tenant, item).to_string(),
             "tenants/acme/items/q-17"
         );
+    }
+
+    #[test]
+    fn customers_ids_are_escaped() {
+        let tenant: TenantId = "acme".parse().unwrap();
+        for (id, name) in [
+            ("A&A-01.1", "tenants/acme/items/A%26A-01.1"),
+            ("a/b", "tenants/acme/items/a%2Fb"),
+            ("..", "tenants/acme/items/%2E."),
+            ("Prüfung 3", "tenants/acme/items/Pr%C3%BCfung%203"),
+        ] {
+            let item = ItemId::parse(id).unwrap();
+            let made = ResourceName::Item(tenant.clone(), item.clone()).to_string();
+            assert_eq!(made, name);
+            assert_eq!(ResourceName::item(name).unwrap(), (tenant.clone(), item));
+        }
+        let broken = ResourceName::item("tenants/acme/items/100%").unwrap_err();
+        assert!(broken.to_string().contains("%25"), "{broken}");
+        assert!(ResourceName::item("tenants/acme/items/%00").is_err());
     }
 
     #[test]

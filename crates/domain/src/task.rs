@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{FieldViolation, ItemContent, TaskId, clean_text, read_number};
+use crate::printable::nfc;
+use crate::{
+    FieldViolation, ItemContent, TaskId, clean_name, clean_text, read_number, split_labels,
+};
 
 /// The most labels that a task lists.
 pub const MAX_TASK_LABELS: usize = 2_000;
@@ -167,7 +170,7 @@ impl TaskDefinition {
         self.check_labels(&mut note);
         self.out_of_scope_label = self
             .out_of_scope_label
-            .map(|label| clean_text(&label))
+            .map(|label| clean_name(&label))
             .filter(|label| !label.is_empty());
         if self.out_of_scope_label.is_some() && self.kind != TaskKind::SingleLabel {
             note(
@@ -182,6 +185,10 @@ impl TaskDefinition {
     }
 
     fn check_source(&mut self, note: &mut impl FnMut(&str, String)) {
+        if let TaskSource::Labels { prefix } = &mut self.source {
+            // As labels are kept; a blank at its end belongs to it.
+            *prefix = nfc(prefix).into_owned();
+        }
         match &mut self.source {
             TaskSource::Labels { prefix } if too_long(prefix, NAME_MAX_CHARS) => {
                 note(
@@ -218,7 +225,7 @@ impl TaskDefinition {
         }
         let mut seen = std::collections::HashSet::new();
         for (at, label) in self.labels.iter_mut().enumerate() {
-            label.name = clean_text(&label.name);
+            label.name = clean_name(&label.name);
             label.description = clean_text(&label.description);
             for keyword in &mut label.keywords {
                 *keyword = clean_text(keyword);
@@ -262,7 +269,8 @@ impl TaskDefinition {
             }
             (TaskSource::Area, _) => labels(item.area.as_deref().into_iter()),
             (TaskSource::Attribute(name), TaskKind::MultiLabel) => {
-                labels(item.attributes.get(name)?.split(','))
+                let all = split_labels(item.attributes.get(name)?);
+                labels(all.iter().map(String::as_str))
             }
             (TaskSource::Attribute(name), TaskKind::SingleLabel) => {
                 labels(std::iter::once(item.attributes.get(name)?.as_str()))
@@ -332,9 +340,13 @@ mod tests {
             answer: None,
             area: Some("billing".into()),
             labels: vec!["intent:refund".into(), "vip".into()],
-            attributes: [("points", "3.5"), ("size", "large"), ("tags", "a, b,,")]
-                .map(|(k, v)| (k.to_owned(), v.to_owned()))
-                .into(),
+            attributes: [
+                ("points", "3.5"),
+                ("size", "large"),
+                ("tags", "a, \"b, c\",,"),
+            ]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .into(),
             experts: Vec::new(),
             occurred_at: DateTime::UNIX_EPOCH,
         }
@@ -356,7 +368,7 @@ mod tests {
         assert_eq!(labels(TaskSource::Area), some(&["billing"]));
         assert_eq!(
             labels(TaskSource::Attribute("tags".into())),
-            some(&["a", "b"])
+            some(&["a", "b, c"])
         );
         assert_eq!(labels(TaskSource::Attribute("none".into())), None);
         let number = |name: &str| {

@@ -1,5 +1,7 @@
 //! What counts as text, and what is made of it before it is stored.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// Text as it is stored: NUL, which relational stores cannot hold, becomes U+FFFD; white space at
 /// both ends goes.
 #[must_use]
@@ -16,12 +18,19 @@ pub fn has_usable_text(text: &str) -> bool {
         .any(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(c))
 }
 
-/// The text with its case folded and everything but letters and digits made one space: two texts
-/// with the same normal form say the same.
+/// The text with its case folded, letters in one form (NFKC) and everything but letters and digits made
+/// one space: two texts with the same normal form say the same.
 #[must_use]
 pub fn normalized(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    match text.is_ascii() {
+        true => words_of(text.chars(), text.len()),
+        false => words_of(text.nfkc(), text.len()),
+    }
+}
+
+fn words_of(text: impl Iterator<Item = char>, bytes: usize) -> String {
+    let mut out = String::with_capacity(bytes);
+    for c in text {
         if c.is_alphanumeric() {
             out.extend(c.to_lowercase());
         } else if !out.is_empty() && !out.ends_with(' ') {
@@ -67,5 +76,6 @@ mod tests {
             "do you encrypt data"
         );
         assert_eq!(normalized("…"), "");
+        assert_eq!(normalized("Pru\u{308}fung Ａ"), normalized("prüfung a"));
     }
 }

@@ -48,9 +48,10 @@ pub use tenant::{
     AliasEvent, Answer, Answers, AnswersOfModel, Audit, Classification, ClassificationOutcome,
     Classifications, Corrections, CorrectionsStamp, CountedAnswers, Datasets, DeleteOutcome,
     Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs,
-    JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Models, NewAnswer, NewDataset, NewFeedback,
-    NewJob, NewModel, NewRejection, OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote,
-    Rejections, Requests, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch,
-    Spaces, Tasks, TenantTx, TrainingInputs, Trials, UpsertOutcome, Values, VersionOnShelf,
+    JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Merges, Models, Moved, NewAnswer, NewDataset,
+    NewFeedback, NewJob, NewModel, NewRejection, OpenPosition, PrecomputedAnswer,
+    PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten, RoutingPolicies, Shadow,
+    SharedSignal, Signal, Signals, SpaceSwitch, Spaces, TakenBack, Tasks, TenantTx, TrainingInputs,
+    Trials, UpsertOutcome, Values, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -110,10 +110,10 @@ impl Person {
     pub fn to_wire(&self) -> v1::Expert {
         v1::Expert {
             expert_id: self.id.clone(),
-            display_name: self.display_name.clone(),
-            profile: self.profile.clone(),
-            inactive: !self.active,
-            unavailable: !self.available,
+            display_name: Some(self.display_name.clone()),
+            profile: Some(self.profile.clone()),
+            inactive: Some(!self.active),
+            unavailable: Some(!self.available),
             update_time: None,
         }
     }

@@ -49,6 +49,7 @@ impl Ingest {
         }
         let now = self.clock.now();
         let (items, rejected) = sort_rows(batch.rows, now);
+        self.crowds.admit(&tx, &items).await?;
         let rejections = rejected
             .iter()
             .map(|row| row.to_store(request_id.as_str()))

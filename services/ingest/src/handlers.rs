@@ -2,7 +2,10 @@
 
 use api::v1;
 use api::v1::ingest_service_server::IngestService;
-use domain::{ExpertId, FieldViolation, ItemId, JobKind, NewExpert, Permission, ResourceName};
+use domain::{
+    ErrorKind, ExpertId, ExpertPatch, FieldViolation, ItemId, JobKind, MAX_EXPERTS, Permission,
+    ResourceName, clean_name,
+};
 use server::{Caller, Page, PageBuilder, Reply, ServiceError, page, parse_page_token};
 use storage::ItemQuery;
 use tokio_stream::wrappers::ReceiverStream;
@@ -12,7 +15,8 @@ use crate::Ingest;
 use crate::batch::{enqueue_index, item_ids};
 use crate::reconcile::known_space;
 
-const MAX_EXPERTS: usize = 1_000;
+/// Experts of one request.
+const MAX_BATCH: usize = 1_000;
 /// Items that are read at once for a page: some are large, and a page ends by their bytes.
 const ITEMS_AT_ONCE: u32 = 100;
 
@@ -29,11 +33,8 @@ impl IngestService for Ingest {
             .gate
             .enter(&extensions, &request.parent, Permission::WriteContent)
             .await?;
-        let experts = new_experts(request.experts)?;
-        let tx = self.begin(&ctx).await?;
-        let changed = tx.experts().upsert(&experts, self.clock.now()).await;
-        let changed = changed.map_err(ServiceError::from)?;
-        tx.commit().await.map_err(ServiceError::from)?;
+        let experts = patches(request)?;
+        let changed = self.change_experts(&ctx, &experts).await?;
         Ok(Response::new(v1::BatchUpsertExpertsResponse { changed }))
     }
 
@@ -114,7 +115,7 @@ impl IngestService for Ingest {
         let query = ItemQuery {
             after: parse_page_token::<ItemId>(&request.page_token)?,
             limit,
-            area: Some(request.area).filter(|area| !area.is_empty()),
+            area: Some(clean_name(&request.area)).filter(|area| !area.is_empty()),
             expert,
         };
         let page = self.item_page(&ctx, query).await?;
@@ -251,9 +252,147 @@ impl IngestService for Ingest {
             job: Some(job.into()),
         }))
     }
+
+    async fn batch_delete_experts(
+        &self,
+        request: Request<v1::BatchDeleteExpertsRequest>,
+    ) -> Reply<v1::BatchDeleteExpertsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
+        let command = request.try_into()?;
+        Ok(Response::new(self.delete_experts(&ctx, command).await?))
+    }
+
+    async fn rename_expert(
+        &self,
+        request: Request<v1::RenameExpertRequest>,
+    ) -> Reply<v1::RenameExpertResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
+        let command = request.try_into()?;
+        Ok(Response::new(
+            Ingest::rename_expert(self, &ctx, command).await?,
+        ))
+    }
+
+    async fn merge_experts(
+        &self,
+        request: Request<v1::MergeExpertsRequest>,
+    ) -> Reply<v1::MergeExpertsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
+        let command = request.try_into()?;
+        Ok(Response::new(
+            Ingest::merge_experts(self, &ctx, command).await?,
+        ))
+    }
+
+    async fn undo_merge(
+        &self,
+        request: Request<v1::UndoMergeRequest>,
+    ) -> Reply<v1::UndoMergeResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
+        let undone = Ingest::undo_merge(self, &ctx, &request.merge_id).await?;
+        Ok(Response::new(undone))
+    }
+
+    async fn list_merges(
+        &self,
+        request: Request<v1::ListMergesRequest>,
+    ) -> Reply<v1::ListMergesResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::ReadContent)
+            .await?;
+        let limit = page_limit(request.page_size)?;
+        let before = parse_page_token::<u64>(&request.page_token)?;
+        let found = self.begin(&ctx).await?.merges().newest(before, limit).await;
+        let merges = found.map_err(ServiceError::from)?;
+        let page = page(merges, limit, |merge| (merge.id.clone(), merge.into()));
+        Ok(Response::new(v1::ListMergesResponse {
+            merges: page.entries,
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn rename_label(
+        &self,
+        request: Request<v1::RenameLabelRequest>,
+    ) -> Reply<v1::RenameLabelResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
+        let done = self.relabel(&ctx, request.try_into()?).await?;
+        Ok(Response::new(v1::RenameLabelResponse {
+            items: done.items,
+            corrections: done.corrections,
+            tasks: done.tasks,
+            watermark: done.watermark,
+        }))
+    }
+
+    async fn merge_labels(
+        &self,
+        request: Request<v1::MergeLabelsRequest>,
+    ) -> Reply<v1::MergeLabelsResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .gate
+            .enter(&extensions, &request.parent, Permission::Administer)
+            .await?;
+        let done = self.relabel(&ctx, request.try_into()?).await?;
+        Ok(Response::new(v1::MergeLabelsResponse {
+            items: done.items,
+            corrections: done.corrections,
+            tasks: done.tasks,
+            watermark: done.watermark,
+        }))
+    }
 }
 
 impl Ingest {
+    /// Adds and changes experts; all or none.
+    async fn change_experts(
+        &self,
+        ctx: &domain::TenantContext,
+        experts: &[ExpertPatch],
+    ) -> Result<u64, ServiceError> {
+        let tx = self.begin(ctx).await?;
+        let before = tx.experts().count().await?;
+        let changed = tx.experts().change(experts, self.clock.now()).await?;
+        let listed = tx.experts().count().await?;
+        // One who has more from earlier times may still change them.
+        if listed > MAX_EXPERTS.max(before) {
+            let message = format!(
+                "the tenant would list {listed} experts; at most {MAX_EXPERTS} are served. Delete those \
+                 who left, or send only those who answer questions"
+            );
+            return Err(ServiceError::new(
+                ErrorKind::FailedPrecondition,
+                "TOO_MANY_EXPERTS",
+                message,
+            ));
+        }
+        tx.commit().await?;
+        Ok(changed)
+    }
+
     /// A page of items. They are read a few at a time, and no more than the page has room for.
     async fn item_page(
         &self,
@@ -309,19 +448,28 @@ fn page_limit(page_size: i32) -> Result<u32, ServiceError> {
     api::page_limit(page_size, 100, 1_000).map_err(|error| ServiceError::violations(vec![error]))
 }
 
-/// The experts of a request, with every violation at once.
-fn new_experts(experts: Vec<v1::Expert>) -> Result<Vec<NewExpert>, ServiceError> {
-    if experts.len() > MAX_EXPERTS {
+/// What a request says of experts, with every violation at once.
+fn patches(request: v1::BatchUpsertExpertsRequest) -> Result<Vec<ExpertPatch>, ServiceError> {
+    let experts = request.experts;
+    if experts.len() > MAX_BATCH {
         let message = format!(
-            "has {} entries; send at most {MAX_EXPERTS} at a time",
+            "has {} entries; send at most {MAX_BATCH} at a time",
             experts.len()
         );
         return Err(ServiceError::invalid("experts", message));
     }
+    let mask = request.update_mask.map(|mask| mask.paths);
+    let mask = mask.filter(|paths| !paths.is_empty());
     let (mut good, mut violations) = (Vec::with_capacity(experts.len()), Vec::new());
     for (index, expert) in experts.into_iter().enumerate() {
-        match NewExpert::try_from(expert) {
-            Ok(expert) => good.push(expert),
+        let expert = match &mask {
+            Some(paths) => expert
+                .masked(paths)
+                .map_err(|violation| ServiceError::violations(vec![violation]))?,
+            None => expert,
+        };
+        match ExpertPatch::try_from(expert) {
+            Ok(patch) => good.push(patch),
             Err(violation) => violations.push(FieldViolation::new(
                 format!("experts[{index}].{}", violation.field),
                 violation.message,

@@ -2,9 +2,12 @@
 //! ingested findable.
 
 mod batch;
+mod crowd;
 mod datasets;
 mod handlers;
 mod indexer;
+mod labels;
+mod people;
 mod reconcile;
 mod space_index;
 mod stream;
@@ -15,6 +18,8 @@ use domain::TenantContext;
 use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
+
+use crate::crowd::Crowds;
 
 pub use indexer::Indexer;
 pub use reconcile::reconcile;
@@ -34,6 +39,7 @@ pub struct Ingest {
     vectors: Arc<dyn VectorStore>,
     gate: Gatekeeper,
     clock: Clock,
+    crowds: Crowds,
     /// Cancelled at shutdown: streams end after the batch they are at.
     stop: CancellationToken,
 }
@@ -68,6 +74,7 @@ impl Ingest {
             vectors,
             gate,
             clock,
+            crowds: Crowds::default(),
             stop,
         }
     }

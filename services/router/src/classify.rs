@@ -1,13 +1,13 @@
 //! Classifying: the nearest labelled items, the routed head or a method without training, the
-//! answer; and what people say was right.
+//! answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::v1;
 use domain::{
-    AbstainReason, Ask, Correction, ErrorKind, ModelName, ModelOwner, ResourceName, RouteReason,
-    Target, TaskKind, TenantContext, Tier, bucket, normalized,
+    AbstainReason, Ask, ErrorKind, ModelName, ModelOwner, ResourceName, RouteReason, TaskKind,
+    TenantContext, Tier, bucket, normalized,
 };
 use learning::classify::{Answer, AnswerValue, Beside, Head, Scores, SimpleMethod, knn, knn_value};
 use server::ServiceError;
@@ -15,7 +15,7 @@ use storage::{Classification, ClassificationOutcome};
 use vectors::Hit;
 
 use crate::Router;
-use crate::classify_commands::{Classify, ClassifyWith, Correct};
+use crate::classify_commands::{Classify, ClassifyWith};
 use crate::space::left_behind;
 use crate::task_models::load_head;
 use crate::task_view::{KnownItem, TaskView};
@@ -182,43 +182,6 @@ impl Router {
             answered_at: self.parts.clock.now(),
         };
         self.parts.answers.put_classification(ctx.tenant(), answer);
-    }
-
-    /// Keeps what a person said is right, and says whether the answer had been.
-    pub(crate) async fn correct(
-        &self,
-        ctx: &TenantContext,
-        command: Correct,
-    ) -> Result<bool, ServiceError> {
-        let store = &self.parts.store;
-        let view = self.parts.tasks.view(ctx, &command.task).await?;
-        let target = command.target(view.base.task.definition.kind)?;
-        let find = async || {
-            let tx = store.begin(ctx).await?;
-            tx.classifications().get(&command.request_id).await
-        };
-        let mut answer = find().await?;
-        if answer.is_none() {
-            // It may be younger than the last write.
-            self.parts.answers.flush().await?;
-            answer = find().await?;
-        }
-        let answer = answer
-            .filter(|answer| answer.task == command.task)
-            .ok_or_else(|| {
-                ServiceError::not_found(format_args!("the answer {}", command.request_id))
-            })?;
-        let confirmed = confirms(&answer.outcome, &target);
-        let correction = Correction {
-            request_id: command.request_id,
-            text: answer.text,
-            target,
-            given_at: self.parts.clock.now(),
-        };
-        let tx = store.begin(ctx).await?;
-        tx.corrections().put(&command.task, &correction).await?;
-        tx.commit().await?;
-        Ok(confirmed)
     }
 }
 
@@ -406,27 +369,6 @@ fn check_method(method: SimpleMethod, kind: TaskKind) -> Result<(), ServiceError
         false => {
             let message = format!("{} does not answer a task of this kind", method.name());
             Err(ServiceError::invalid("model_override", message))
-        }
-    }
-}
-
-/// Whether what was answered is what is right.
-fn confirms(outcome: &ClassificationOutcome, target: &Target) -> bool {
-    match target {
-        Target::Value(value) => outcome
-            .value
-            .is_some_and(|said| (said - value).abs() < 1e-9),
-        Target::Labels(right) => {
-            let fold = |label: &String| label.to_lowercase();
-            let mut said: Vec<String> = outcome
-                .labels
-                .iter()
-                .map(|(label, _)| fold(label))
-                .collect();
-            let mut right: Vec<String> = right.iter().map(fold).collect();
-            said.sort_unstable();
-            right.sort_unstable();
-            said == right
         }
     }
 }

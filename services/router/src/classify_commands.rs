@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use api::v1;
-use domain::{MAX_LABELS, ModelName, Target, TaskId, TaskKind, clean_text};
+use domain::{MAX_LABELS, ModelName, Target, TaskId, TaskKind, check_name, clean_name};
 use learning::classify::SimpleMethod;
 use server::ServiceError;
 
 use crate::commands::{question, routing_key};
-
-const LABEL_MAX_CHARS: usize = 256;
 
 /// A text to classify.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +41,28 @@ pub(crate) struct Correct {
     value: Option<f64>,
 }
 
+/// A correction that counts no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Withdraw {
+    pub task: TaskId,
+    pub request_id: String,
+}
+
+impl TryFrom<v1::WithdrawCorrectionRequest> for Withdraw {
+    type Error = ServiceError;
+
+    fn try_from(request: v1::WithdrawCorrectionRequest) -> Result<Self, ServiceError> {
+        if request.request_id.is_empty() {
+            let message = "is empty; send the one of the answer that was corrected";
+            return Err(ServiceError::invalid("request_id", message));
+        }
+        Ok(Self {
+            task: task(&request.task)?,
+            request_id: request.request_id,
+        })
+    }
+}
+
 impl TryFrom<v1::ClassifyRequest> for Classify {
     type Error = ServiceError;
 
@@ -65,14 +85,15 @@ impl TryFrom<v1::CorrectLabelRequest> for Correct {
             let message = "is empty; send the answer's";
             return Err(ServiceError::invalid("request_id", message));
         }
-        let mut labels: Vec<String> = request.labels.iter().map(|l| clean_text(l)).collect();
+        let mut labels: Vec<String> = request.labels.iter().map(|l| clean_name(l)).collect();
         labels.sort_unstable();
         labels.dedup();
-        let bad = |label: &String| label.is_empty() || label.chars().count() > LABEL_MAX_CHARS;
-        if labels.len() > MAX_LABELS || labels.iter().any(bad) {
-            let message =
-                format!("at most {MAX_LABELS}, each of 1 to {LABEL_MAX_CHARS} characters");
+        if labels.len() > MAX_LABELS || labels.iter().any(String::is_empty) {
+            let message = format!("at most {MAX_LABELS}, none of them empty");
             return Err(ServiceError::invalid("labels", message));
+        }
+        for label in &labels {
+            check_name(label).map_err(|message| ServiceError::invalid("labels", message))?;
         }
         if request.value.is_some_and(|value| !value.is_finite()) {
             return Err(ServiceError::invalid("value", "is not a number"));

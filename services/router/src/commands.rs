@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use api::v1;
 use domain::{
-    ITEM_TEXT_MAX_CHARS, Item, ItemId, ModelName, ResourceName, TaskId, TenantId, clean_text,
-    has_usable_text,
+    ITEM_TEXT_MAX_CHARS, Item, ItemId, ModelName, ResourceName, TaskId, TenantId, clean_name,
+    clean_text, has_usable_text,
 };
 use learning::Baseline;
 use server::ServiceError;
@@ -48,7 +48,7 @@ impl Recommend {
     ) -> Result<Self, ServiceError> {
         Ok(Self {
             text: question(text)?,
-            area: Some(clean_text(area)).filter(|area| !area.is_empty()),
+            area: Some(clean_name(area)).filter(|area| !area.is_empty()),
             top_k: limit(top_k, DEFAULT_TOP_K)?,
             with: with(model_override)?,
             routing_key: routing_key(key)?,
@@ -89,7 +89,7 @@ impl RecommendItem {
         }
         Ok(Self {
             item,
-            area: Some(clean_text(&request.area)).filter(|area| !area.is_empty()),
+            area: Some(clean_name(&request.area)).filter(|area| !area.is_empty()),
             top_k: limit(request.top_k, DEFAULT_TOP_K)?,
             with: with(&request.model_override)?,
             routing_key: routing_key(&request.routing_key)?,

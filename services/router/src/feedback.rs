@@ -1,6 +1,6 @@
 //! Feedback: what a person did with an answer, joined with the answer, and learned from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use api::v1::{self, send_feedback_request::Verdict};
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use server::ServiceError;
 use storage::{Answer, Feedback as Kept, NewFeedback, NewJob, TenantTx};
 
 use crate::Router;
+use crate::unknown::check_known;
 
 /// The attribute of an item that was made from feedback, with the id of the request.
 const FROM_REQUEST: &str = "from_request";
@@ -91,17 +92,18 @@ impl Router {
         }
         let answer =
             answer.ok_or_else(|| ServiceError::not_found(format_args!("the answer {id}")))?;
-        let meant = feedback.said.reassigned_to.as_ref();
-        let meant = meant.or(feedback.said.expert.as_ref());
+        let tx = store.begin(ctx).await?;
+        let (answer, said) = called_now(&tx, answer, feedback.said).await?;
+        check_experts(&tx, &answer, &said).await?;
+        let meant = said.reassigned_to.as_ref().or(said.expert.as_ref());
         let place = answer
             .experts
             .iter()
             .position(|(expert, _)| Some(expert) == meant);
         let now = self.parts.clock.now();
-        let tx = store.begin(ctx).await?;
         let new = NewFeedback {
             request_id: feedback.request_id.clone(),
-            said: feedback.said.clone(),
+            said,
         };
         tx.feedback().add(new, now).await?;
         let kept = tx.feedback().of_request(id).await?;
@@ -114,6 +116,49 @@ impl Router {
             item: item.map(|item| item.to_string()).unwrap_or_default(),
         })
     }
+}
+
+/// The answer and what was said about it, with the names of today where experts became others since.
+async fn called_now(
+    tx: &TenantTx,
+    mut answer: Answer,
+    mut said: Said,
+) -> Result<(Answer, Said), ServiceError> {
+    let mut named: Vec<ExpertId> = answer.experts.iter().map(|(id, _)| id.clone()).collect();
+    named.extend(said.expert.iter().chain(&said.reassigned_to).cloned());
+    let called = tx.merges().now_called(&named).await?;
+    if called.is_empty() {
+        return Ok((answer, said));
+    }
+    let now = |id: &mut ExpertId| {
+        if let Some(name) = called.get(id) {
+            id.clone_from(name);
+        }
+    };
+    let said_of = said.expert.iter_mut().chain(&mut said.reassigned_to);
+    said_of.for_each(now);
+    answer.experts.iter_mut().for_each(|(id, _)| now(id));
+    let mut seen = HashSet::new();
+    answer.experts.retain(|(id, _)| seen.insert(id.clone()));
+    tx.answers()
+        .set_experts(&answer.request_id, &answer.experts)
+        .await?;
+    Ok((answer, said))
+}
+
+/// Checks that feedback names people whom the tenant knows.
+async fn check_experts(tx: &TenantTx, answer: &Answer, said: &Said) -> Result<(), ServiceError> {
+    let named = [
+        ("expert_id", &said.expert),
+        ("reassigned_to", &said.reassigned_to),
+    ];
+    for (field, expert) in named {
+        let Some(expert) = expert else { continue };
+        if !answer.experts.iter().any(|(known, _)| known == expert) {
+            check_known(tx, field, expert).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the question and who took it an item like any other, so that it counts in the index, in

@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Router;
-use crate::classify_commands::{Classify, Correct};
+use crate::classify_commands::{Classify, Correct, Withdraw};
 use crate::commands::{Recommend, RecommendItem, limit, question, routed_task, routing_key};
 use crate::feedback::Feedback;
 use crate::wire::route_to_wire;
@@ -120,6 +120,20 @@ impl RouterService for Router {
             .await?;
         let confirmed = self.correct(&ctx, Correct::try_from(request)?).await?;
         Ok(Response::new(v1::CorrectLabelResponse { confirmed }))
+    }
+
+    async fn withdraw_correction(
+        &self,
+        request: Request<v1::WithdrawCorrectionRequest>,
+    ) -> Reply<v1::WithdrawCorrectionResponse> {
+        let (_, extensions, request) = request.into_parts();
+        let ctx = self
+            .parts
+            .gate
+            .enter(&extensions, &request.parent, Permission::Serve)
+            .await?;
+        let withdrawn = self.withdraw(&ctx, Withdraw::try_from(request)?).await?;
+        Ok(Response::new(v1::WithdrawCorrectionResponse { withdrawn }))
     }
 
     async fn find_similar_items(

@@ -9,6 +9,7 @@ mod classify;
 mod classify_commands;
 mod commands;
 mod considered;
+mod corrections;
 mod feedback;
 mod give;
 mod handlers;
@@ -26,6 +27,7 @@ mod space;
 mod task_models;
 mod task_view;
 mod tasks;
+mod unknown;
 mod view;
 mod wire;
 

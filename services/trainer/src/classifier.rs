@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use domain::{
     Correction, INPUTS, Item, Lineage, ModelName, ModelOwner, Target, TaskDefinition, TaskKind,
-    TenantContext, normalized,
+    TenantContext, contradicting_targets, normalized,
 };
 use learning::Search;
 use learning::classify::{
@@ -88,9 +88,12 @@ impl Trainer {
             definition,
             corrections,
         };
-        let model = self
+        let mut model = self
             .train_head(ctx, work, &pinned.items, &taught, plan)
             .await?;
+        let contents = pinned.items.iter().map(|item| &item.content);
+        let contradictions = contradicting_targets(&taught.definition, contents);
+        model.report.warnings.extend(contradictions);
         work.progress(0.95, "storing the model");
         self.register_head(ctx, payload, &pinned, (plan.seed, &taught), model)
             .await

@@ -143,7 +143,7 @@ pub(crate) async fn ask(
         .into_inner()
 }
 
-async fn retrain(admin: &Client, task: &str) -> v1::Job {
+pub(crate) async fn retrain(admin: &Client, task: &str) -> v1::Job {
     let request = v1::RetrainRequest {
         parent: "tenants/acme".into(),
         task: task.into(),
@@ -165,7 +165,7 @@ fn chosen(answer: &v1::ClassifyResponse) -> Vec<&str> {
 }
 
 /// Asks until the answer is as wanted: the router hears of changes a moment later.
-async fn eventually(
+pub(crate) async fn eventually(
     client: &Client,
     task: &str,
     text: &str,

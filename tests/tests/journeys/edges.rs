@@ -50,12 +50,13 @@ async fn thin_and_odd_histories_end_in_a_clear_verdict() {
     operator.make_tenant("one-of-three").await;
     let others = ["bob", "eve"].map(|id| v1::Expert {
         expert_id: id.into(),
-        profile: "invoices and payment terms".into(),
+        profile: Some("invoices and payment terms".into()),
         ..Default::default()
     });
     let request = v1::BatchUpsertExpertsRequest {
         parent: "tenants/one-of-three".into(),
         experts: others.into(),
+        update_mask: None,
     };
     let mut ingest = operator.ingest();
     ingest.batch_upsert_experts(request).await.unwrap();
@@ -174,12 +175,13 @@ async fn experts_who_were_renamed_or_left_are_history_only() {
     operator.ingest_rows("acme", "first", rows).await;
     let gone = ["sofia", "li"].map(|id| v1::Expert {
         expert_id: id.into(),
-        inactive: true,
+        inactive: Some(true),
         ..Default::default()
     });
     let request = v1::BatchUpsertExpertsRequest {
         parent: "tenants/acme".into(),
         experts: gone.into(),
+        update_mask: None,
     };
     operator
         .ingest()

@@ -52,6 +52,13 @@ const ROWS: &[Row] = rows! {
     IngestService/ListDatasets, Backend, ListDatasetsRequest { parent: "" };
     IngestService/GetIndexStatus, Backend, GetIndexStatusRequest { parent: "" };
     IngestService/RebuildIndex, TenantAdmin, RebuildIndexRequest { parent: "" };
+    IngestService/BatchDeleteExperts, TenantAdmin, BatchDeleteExpertsRequest { parent: "" };
+    IngestService/RenameExpert, TenantAdmin, RenameExpertRequest { parent: "" };
+    IngestService/MergeExperts, TenantAdmin, MergeExpertsRequest { parent: "" };
+    IngestService/UndoMerge, TenantAdmin, UndoMergeRequest { parent: "" };
+    IngestService/ListMerges, Backend, ListMergesRequest { parent: "" };
+    IngestService/RenameLabel, TenantAdmin, RenameLabelRequest { parent: "" };
+    IngestService/MergeLabels, TenantAdmin, MergeLabelsRequest { parent: "" };
     TrainingService/Retrain, TenantAdmin, RetrainRequest { parent: "" };
     TrainingService/GetJob, Backend, GetJobRequest { name: "/jobs/j1" };
     TrainingService/ListJobs, Backend, ListJobsRequest { parent: "" };
@@ -74,6 +81,7 @@ const ROWS: &[Row] = rows! {
     RouterService/ListOpenItems, Backend, ListOpenItemsRequest { parent: "" };
     RouterService/Classify, Backend, ClassifyRequest { parent: "" };
     RouterService/CorrectLabel, Backend, CorrectLabelRequest { parent: "" };
+    RouterService/WithdrawCorrection, Backend, WithdrawCorrectionRequest { parent: "" };
     RouterService/FindSimilarItems, Backend, FindSimilarItemsRequest { parent: "" };
     RouterService/SendFeedback, Backend, SendFeedbackRequest { parent: "" };
     RouterService/ExplainRoute, Backend, ExplainRouteRequest { parent: "" };

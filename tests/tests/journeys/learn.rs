@@ -100,6 +100,20 @@ async fn who_takes_a_question_is_learned_from_feedback_alone() {
     operator.make_tenant("acme").await;
     operator.ingest_rows("acme", "first", content(60)).await;
     operator.wait_indexed("acme").await;
+    let grace = v1::Expert {
+        expert_id: "grace".into(),
+        ..Default::default()
+    };
+    let request = v1::BatchUpsertExpertsRequest {
+        parent: "tenants/acme".into(),
+        experts: vec![grace],
+        update_mask: None,
+    };
+    operator
+        .ingest()
+        .batch_upsert_experts(request)
+        .await
+        .unwrap();
     let ask = "Which quorum does the Byzantine ledger need?";
     let mut last = v1::SendFeedbackResponse::default();
     let mut request_id = String::new();
@@ -193,12 +207,13 @@ async fn what_is_gone_is_not_in_answers_and_a_rebuild_changes_nothing() {
     // An expert who has left is never recommended.
     let gone = v1::Expert {
         expert_id: "li".into(),
-        inactive: true,
+        inactive: Some(true),
         ..Default::default()
     };
     let request = v1::BatchUpsertExpertsRequest {
         parent: "tenants/acme".into(),
         experts: vec![gone],
+        update_mask: None,
     };
     operator
         .ingest()
@@ -288,7 +303,7 @@ async fn thin_tenants_get_a_clear_outcome() {
     // A profile speaks for an expert who has not answered anything yet.
     let expert = |id: &str, profile: &str| v1::Expert {
         expert_id: id.into(),
-        profile: profile.into(),
+        profile: Some(profile.into()),
         ..Default::default()
     };
     let experts = vec![
@@ -298,6 +313,7 @@ async fn thin_tenants_get_a_clear_outcome() {
     let request = v1::BatchUpsertExpertsRequest {
         parent: "tenants/empty".into(),
         experts,
+        update_mask: None,
     };
     operator
         .ingest()

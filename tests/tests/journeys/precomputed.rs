@@ -35,8 +35,8 @@ async fn fill(client: &Client) {
 fn expert(id: &str, inactive: bool) -> v1::Expert {
     v1::Expert {
         expert_id: id.to_owned(),
-        display_name: id.to_uppercase(),
-        inactive,
+        display_name: Some(id.to_uppercase()),
+        inactive: Some(inactive),
         ..Default::default()
     }
 }
@@ -45,6 +45,7 @@ async fn upsert(client: &Client, experts: Vec<v1::Expert>) {
     let request = v1::BatchUpsertExpertsRequest {
         parent: "tenants/acme".into(),
         experts,
+        update_mask: None,
     };
     client.ingest().batch_upsert_experts(request).await.unwrap();
 }

@@ -43,12 +43,13 @@ async fn cli(server: &TestServer, arguments: &[&str]) -> (serde_json::Value, Opt
 async fn experts(client: &Client, experts: &[(&str, &str)]) {
     let expert = |(id, profile): &(&str, &str)| v1::Expert {
         expert_id: (*id).to_owned(),
-        profile: (*profile).to_owned(),
+        profile: Some((*profile).to_owned()),
         ..Default::default()
     };
     let request = v1::BatchUpsertExpertsRequest {
         parent: "tenants/acme".into(),
         experts: experts.iter().map(expert).collect(),
+        update_mask: None,
     };
     client.ingest().batch_upsert_experts(request).await.unwrap();
 }

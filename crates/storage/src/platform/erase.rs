@@ -17,7 +17,7 @@ use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
 // What was consumed by day stays, as totals: `usage_days` holds ids and numbers, no content.
-const TABLES: [&str; 32] = [
+const TABLES: [&str; 34] = [
     "usage_records",
     "usage_hours",
     "budgets",
@@ -43,6 +43,8 @@ const TABLES: [&str; 32] = [
     "datasets",
     "rejections",
     "item_revisions",
+    "merge_traces",
+    "expert_merges",
     "experts",
     "jobs",
     "job_turns",

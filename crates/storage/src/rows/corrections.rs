@@ -19,6 +19,8 @@ pub(crate) struct Model {
     #[sea_orm(column_type = "JsonBinary")]
     pub target: JsonValue,
     pub given_at: i64,
+    /// When it was taken back; none while it counts.
+    pub withdrawn_at: Option<i64>,
 }
 
 super::tenant_rows!();

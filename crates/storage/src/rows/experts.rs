@@ -18,6 +18,8 @@ pub(crate) struct Model {
     pub active: bool,
     pub available: bool,
     pub updated_at: i64,
+    /// When it was taken off the list; none while it is on it.
+    pub deleted_at: Option<i64>,
 }
 
 super::tenant_rows!();
@@ -30,7 +32,7 @@ impl TryFrom<Model> for Expert {
             id: parsed("experts.expert_id", || ExpertId::parse(row.expert_id))?,
             display_name: row.display_name,
             profile: row.profile,
-            active: row.active,
+            active: row.active && row.deleted_at.is_none(),
             available: row.available,
             updated_at: time("experts.updated_at", row.updated_at)?,
         })

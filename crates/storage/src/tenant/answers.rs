@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFi
 
 use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN};
 use crate::Result;
-use crate::convert::micros;
+use crate::convert::{micros, to_json};
 use crate::rows::answers::{ActiveModel, Column, Entity, Model};
 
 /// The tenant's answers.
@@ -108,6 +108,25 @@ impl Answers<'_> {
             .one(db)
             .await?;
         row.map(Answer::try_from).transpose()
+    }
+
+    /// Has the answer to the request name these experts: what they are called now.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "answers.set_experts", skip_all)]
+    pub async fn set_experts(&self, request_id: &str, experts: &[(ExpertId, f64)]) -> Result<()> {
+        let db = self.tx.session().write_data().await?;
+        self.tx
+            .update::<Entity>()
+            .filter(Column::RequestId.eq(request_id))
+            .col_expr(
+                Column::Experts,
+                to_json("answers.experts", &experts)?.into(),
+            )
+            .exec(db)
+            .await?;
+        Ok(())
     }
 
     /// How many answers the routing had a model give; only those from `since` on, where that is given.

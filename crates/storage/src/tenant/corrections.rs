@@ -1,10 +1,11 @@
 //! What people said is right: labelled examples that came back as feedback.
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Correction, TaskId};
+use domain::{Change, Correction, Target, TaskId};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::{TenantTx, all};
@@ -42,17 +43,95 @@ impl Corrections<'_> {
             text: storable(&correction.text),
             target: to_json("corrections.target", &correction.target)?,
             given_at: micros(correction.given_at),
+            withdrawn_at: None,
         };
         Entity::insert(row.into_active_model())
             .on_conflict(
                 OnConflict::columns([Column::TenantId, Column::Task, Column::RequestId])
-                    .update_columns([Column::Target, Column::GivenAt])
+                    .update_columns([Column::Target, Column::GivenAt, Column::WithdrawnAt])
                     .to_owned(),
             )
             .exec_without_returning(db)
             .await?;
         self.tx.note(Change::Tasks);
         Ok(())
+    }
+
+    /// Takes the correction of an answer back; says whether there was one that counted.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "corrections.withdraw", skip_all)]
+    pub async fn withdraw(
+        &self,
+        task: &TaskId,
+        request_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let db = self.tx.session().write_data().await?;
+        let result = self
+            .tx
+            .update::<Entity>()
+            .filter(Column::Task.eq(task.as_str()))
+            .filter(Column::RequestId.eq(request_id))
+            .filter(Column::WithdrawnAt.is_null())
+            .col_expr(Column::WithdrawnAt, micros(now).into())
+            .exec(db)
+            .await?;
+        if result.rows_affected > 0 {
+            self.tx.note(Change::Tasks);
+        }
+        Ok(result.rows_affected > 0)
+    }
+
+    /// Gives at most `limit` corrections of the task another target where `change` has one, those after
+    /// `after` by request. Says how many it changed, and where the next call begins; none when nothing
+    /// is left.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "corrections.rewrite", skip_all)]
+    pub async fn rewrite(
+        &self,
+        task: &TaskId,
+        after: Option<&str>,
+        limit: u32,
+        change: impl Fn(&Target) -> Option<Target>,
+    ) -> Result<(u64, Option<String>)> {
+        let db = self.tx.session().write_data().await?;
+        let mut query = self
+            .tx
+            .find::<Entity>()
+            .filter(Column::Task.eq(task.as_str()))
+            .order_by_asc(Column::RequestId);
+        if let Some(after) = after {
+            query = query.filter(Column::RequestId.gt(after));
+        }
+        let rows = query.limit(u64::from(limit)).all(db).await?;
+        let full = rows.len() >= limit as usize;
+        let last = rows.last().map(|row| row.request_id.clone());
+        let mut changed = 0;
+        for row in rows {
+            let target = Correction::try_from(row.clone())?.target;
+            let Some(target) = change(&target) else {
+                continue;
+            };
+            self.tx
+                .update::<Entity>()
+                .filter(Column::Task.eq(task.as_str()))
+                .filter(Column::RequestId.eq(row.request_id))
+                .col_expr(
+                    Column::Target,
+                    to_json("corrections.target", &target)?.into(),
+                )
+                .exec(db)
+                .await?;
+            changed += 1;
+        }
+        if changed > 0 {
+            self.tx.note(Change::Tasks);
+        }
+        Ok((changed, last.filter(|_| full)))
     }
 
     /// At most `limit` corrections of the task, newest first.
@@ -66,14 +145,15 @@ impl Corrections<'_> {
             .tx
             .find::<Entity>()
             .filter(Column::Task.eq(task.as_str()))
+            .filter(Column::WithdrawnAt.is_null())
             .order_by_desc(Column::GivenAt)
             .order_by_desc(Column::RequestId)
             .limit(u64::from(limit));
         all(query.all(db).await?)
     }
 
-    /// Those of [`Corrections::newest`] that were given by then: what a training saw, as long as none
-    /// of them was given again since.
+    /// Those of [`Corrections::newest`] that counted then: what a training saw, as long as none of them
+    /// was given again or relabelled since.
     ///
     /// # Errors
     /// The database fails.
@@ -90,6 +170,7 @@ impl Corrections<'_> {
             .find::<Entity>()
             .filter(Column::Task.eq(task.as_str()))
             .filter(Column::GivenAt.lte(micros(until)))
+            .filter(counted_after(until))
             .order_by_desc(Column::GivenAt)
             .order_by_desc(Column::RequestId)
             .limit(u64::from(limit));
@@ -107,6 +188,7 @@ impl Corrections<'_> {
             self.tx
                 .find::<Entity>()
                 .filter(Column::Task.eq(task.as_str()))
+                .filter(Column::WithdrawnAt.is_null())
         };
         let newest: Option<i64> = own()
             .select_only()
@@ -120,4 +202,11 @@ impl Corrections<'_> {
             newest: optional_time("corrections.given_at", newest)?,
         })
     }
+}
+
+/// What was not taken back by then.
+fn counted_after(until: DateTime<Utc>) -> Condition {
+    Condition::any()
+        .add(Column::WithdrawnAt.is_null())
+        .add(Column::WithdrawnAt.gt(micros(until)))
 }

@@ -3,15 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Expert, ExpertId, NewExpert};
+use domain::{Change, Expert, ExpertId, ExpertPatch, NewExpert};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+};
 
 use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN, all, counters};
 use crate::Result;
 use crate::convert::{micros, parsed};
 use crate::rows::experts::{ActiveModel, Column, Entity, Model};
-use crate::rows::tenant_counters;
+use crate::rows::{TenantRows, tenant_counters};
 
 /// The tenant's experts.
 #[derive(Debug, Clone, Copy)]
@@ -25,40 +28,117 @@ impl Experts<'_> {
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
-    #[tracing::instrument(level = "debug", name = "experts.upsert", skip_all)]
     pub async fn upsert(&self, experts: &[NewExpert], now: DateTime<Utc>) -> Result<u64> {
-        if experts.is_empty() {
+        let all: Vec<ExpertPatch> = experts.iter().cloned().map(Into::into).collect();
+        self.change(&all, now).await
+    }
+
+    /// Adds experts and changes what is said of those who are listed; returns how many were new or
+    /// changed. What is said of one expert twice is taken in order.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "experts.change", skip_all)]
+    pub async fn change(&self, patches: &[ExpertPatch], now: DateTime<Utc>) -> Result<u64> {
+        if patches.is_empty() {
             return Ok(0);
         }
         // Two that write the same experts in another order would wait for each other forever.
         counters::lock(self.tx, tenant_counters::Column::ItemChange).await?;
-        let by_id: HashMap<&str, &NewExpert> = experts.iter().map(|e| (e.id.as_str(), e)).collect();
-        let ids: Vec<&str> = by_id.keys().copied().collect();
-        let mut known: HashMap<String, Model> = HashMap::with_capacity(ids.len());
+        let ids: HashSet<&str> = patches.iter().map(|patch| patch.id.as_str()).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let mut listed: HashMap<String, NewExpert> = HashMap::with_capacity(ids.len());
         for row in self.rows(&ids).await? {
-            known.insert(row.expert_id.clone(), row);
+            // One who comes back after a deletion is new.
+            if row.deleted_at.is_none() {
+                listed.insert(row.expert_id.clone(), Expert::try_from(row)?.into());
+            }
         }
-        let changed: Vec<ActiveModel> = by_id
-            .into_values()
-            .filter(|new| {
-                known
-                    .get(new.id.as_str())
-                    .is_none_or(|row| !says_the_same(row, new))
-            })
-            .map(|new| self.row(new, now).into_active_model())
+        let mut after: HashMap<&str, NewExpert> = HashMap::with_capacity(ids.len());
+        for patch in patches {
+            let id = patch.id.as_str();
+            let before = after.get(id).or_else(|| listed.get(id));
+            let expert = patch.onto(before);
+            after.insert(id, expert);
+        }
+        let changed: Vec<Model> = after
+            .iter()
+            .filter(|(id, expert)| listed.get(**id) != Some(*expert))
+            .map(|(_, expert)| self.row(expert, now))
             .collect();
         let count = changed.len();
+        self.put(changed).await?;
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    /// Takes experts off the list: of each only the id stays, as one who has left. Says how many were
+    /// listed.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "experts.delete", skip_all)]
+    pub async fn delete(&self, ids: &[ExpertId], now: DateTime<Utc>) -> Result<u64> {
+        counters::lock(self.tx, tenant_counters::Column::ItemChange).await?;
         let db = self.tx.session().write_data().await?;
-        for rows in changed.chunks(ROWS_PER_INSERT) {
-            Entity::insert_many(rows.to_vec())
+        let mut deleted = 0;
+        for ids in ids.chunks(VALUES_PER_IN) {
+            let result = self
+                .tx
+                .update::<Entity>()
+                .filter(Column::ExpertId.is_in(ids.iter().map(ExpertId::as_str)))
+                .filter(Column::DeletedAt.is_null())
+                .col_expr(Column::DisplayName, "".into())
+                .col_expr(Column::Profile, "".into())
+                .col_expr(Column::Active, false.into())
+                .col_expr(Column::Available, false.into())
+                .col_expr(Column::UpdatedAt, micros(now).into())
+                .col_expr(Column::DeletedAt, micros(now).into())
+                .exec(db)
+                .await?;
+            deleted += result.rows_affected;
+        }
+        if deleted > 0 {
+            self.tx.note(Change::Experts);
+        }
+        Ok(deleted)
+    }
+
+    /// Forgets experts, those that were deleted too: for ids that no item names any more.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "experts.forget", skip_all)]
+    pub async fn forget(&self, ids: &[ExpertId]) -> Result<()> {
+        let db = self.tx.session().write_data().await?;
+        for ids in ids.chunks(VALUES_PER_IN) {
+            Entity::delete_many()
+                .filter(Entity::TENANT.eq(self.tx.id()))
+                .filter(Column::ExpertId.is_in(ids.iter().map(ExpertId::as_str)))
+                .exec(db)
+                .await?;
+        }
+        self.tx.note(Change::Experts);
+        Ok(())
+    }
+
+    /// Writes rows, each in the place of one with its id.
+    pub(super) async fn put(&self, rows: Vec<Model>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let db = self.tx.session().write_data().await?;
+        for rows in rows.chunks(ROWS_PER_INSERT) {
+            let rows: Vec<ActiveModel> = rows
+                .iter()
+                .map(|row| row.clone().into_active_model())
+                .collect();
+            Entity::insert_many(rows)
                 .on_conflict(replace())
                 .exec_without_returning(db)
                 .await?;
         }
-        if count > 0 {
-            self.tx.note(Change::Experts);
-        }
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        self.tx.note(Change::Experts);
+        Ok(())
     }
 
     /// The expert.
@@ -72,6 +152,7 @@ impl Experts<'_> {
             .tx
             .find::<Entity>()
             .filter(Column::ExpertId.eq(id.as_str()))
+            .filter(Column::DeletedAt.is_null())
             .one(db)
             .await?;
         row.map(Expert::try_from).transpose()
@@ -84,14 +165,25 @@ impl Experts<'_> {
     #[tracing::instrument(level = "debug", name = "experts.list", skip_all)]
     pub async fn list(&self, after: Option<&ExpertId>, limit: u32) -> Result<Vec<Expert>> {
         let db = self.tx.session().read().await?;
-        let mut query = self.tx.find::<Entity>().order_by_asc(Column::ExpertId);
+        let mut query = self.listed().order_by_asc(Column::ExpertId);
         if let Some(after) = after {
             query = query.filter(Column::ExpertId.gt(after.as_str()));
         }
         all(query.limit(u64::from(limit)).all(db).await?)
     }
 
-    /// All experts, by id.
+    /// How many experts are listed.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "experts.count", skip_all)]
+    pub async fn count(&self) -> Result<u64> {
+        let db = self.tx.session().read().await?;
+        Ok(self.listed().count(db).await?)
+    }
+
+    /// All experts, by id; those who were deleted among them as ones who have left, because items may
+    /// name them.
     ///
     /// # Errors
     /// The database fails.
@@ -121,6 +213,7 @@ impl Experts<'_> {
                 .select_only()
                 .column(Column::ExpertId)
                 .filter(Column::ExpertId.is_in(ids.iter().map(ExpertId::as_str)))
+                .filter(Column::DeletedAt.is_null())
                 .into_tuple()
                 .all(db)
                 .await?;
@@ -129,6 +222,10 @@ impl Experts<'_> {
             }
         }
         Ok(known)
+    }
+
+    fn listed(&self) -> Select<Entity> {
+        self.tx.find::<Entity>().filter(Column::DeletedAt.is_null())
     }
 
     async fn rows(&self, ids: &[&str]) -> Result<Vec<Model>> {
@@ -156,15 +253,9 @@ impl Experts<'_> {
             active: expert.active,
             available: expert.available,
             updated_at: micros(now),
+            deleted_at: None,
         }
     }
-}
-
-fn says_the_same(row: &Model, new: &NewExpert) -> bool {
-    row.display_name == new.display_name
-        && row.profile == new.profile
-        && row.active == new.active
-        && row.available == new.available
 }
 
 fn replace() -> OnConflict {
@@ -175,6 +266,7 @@ fn replace() -> OnConflict {
             Column::Active,
             Column::Available,
             Column::UpdatedAt,
+            Column::DeletedAt,
         ])
         .to_owned()
 }

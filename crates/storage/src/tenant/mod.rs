@@ -21,6 +21,7 @@ mod index_state;
 mod inputs;
 mod items;
 mod jobs;
+mod merges;
 mod models;
 mod precomputed;
 pub(crate) mod prune;
@@ -45,8 +46,11 @@ pub use experts::Experts;
 pub use feedback::{Feedback, FeedbackLog, NewFeedback};
 pub use index_state::IndexState;
 pub use inputs::TrainingInputs;
-pub use items::{DeleteOutcome, ItemChange, ItemQuery, Items, OpenPosition, UpsertOutcome};
+pub use items::{
+    DeleteOutcome, ItemChange, ItemQuery, Items, OpenPosition, Rewritten, UpsertOutcome,
+};
 pub use jobs::{Jobs, NewJob};
+pub use merges::{Merges, Moved, TakenBack};
 pub use models::{AliasEvent, Models, NewModel};
 pub use precomputed::{PrecomputedAnswer, PrecomputedAnswers};
 pub use prune::{PruneNote, VersionOnShelf};
@@ -90,6 +94,12 @@ impl TenantTx {
     #[must_use]
     pub fn experts(&self) -> Experts<'_> {
         Experts { tx: self }
+    }
+
+    /// Experts who became others.
+    #[must_use]
+    pub fn merges(&self) -> Merges<'_> {
+        Merges { tx: self }
     }
 
     /// The tenant's content.

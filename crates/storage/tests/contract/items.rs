@@ -37,6 +37,55 @@ pub async fn an_item_round_trips(world: World) {
     assert_eq!((outcome.accepted, outcome.unchanged), (0, 1));
 }
 
+pub async fn ids_are_the_tenants_own(world: World) {
+    let acme = world.tenant("acme").await;
+    let ids = [
+        "A&A-01.1",
+        "a/b",
+        "..",
+        "% 100",
+        "Prüfung 3",
+        "設問",
+        "' OR 1=1 --",
+        "[\"x\"]",
+    ];
+    let items = ids.map(|id| ItemContent {
+        experts: vec![expert_id(&format!("{id} \\ of")), expert_id("e1")],
+        ..item(id, id)
+    });
+    world.ingest(&acme, items.to_vec()).await;
+    let tx = world.tx(&acme).await;
+    for id in ids {
+        let found = tx.items().get(&item_id(id)).await.unwrap().unwrap();
+        assert_eq!(found.content.id.as_str(), id);
+        let query = ItemQuery {
+            limit: 9,
+            expert: Some(expert_id(&format!("{id} \\ of"))),
+            ..ItemQuery::default()
+        };
+        let answered = tx.items().list(query).await.unwrap();
+        assert_eq!(answered.len(), 1, "{id}");
+        assert_eq!(answered[0].content.id.as_str(), id);
+    }
+    // Page by page, each once.
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let query = ItemQuery {
+            after,
+            limit: 3,
+            ..ItemQuery::default()
+        };
+        let page = tx.items().list(query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.content.id.clone());
+        seen.extend(page.into_iter().map(|item| item.content.id.to_string()));
+    }
+    seen.sort_unstable();
+    let mut all = ids.map(str::to_owned).to_vec();
+    all.sort_unstable();
+    assert_eq!(seen, all);
+}
+
 pub async fn a_changed_item_gets_a_revision_and_keeps_its_point(world: World) {
     let acme = world.tenant("acme").await;
     world

@@ -20,6 +20,7 @@ mod experts;
 mod items;
 mod jobs;
 mod models;
+mod people;
 mod postgres;
 mod precomputed;
 mod queue;
@@ -74,7 +75,15 @@ contract![
     experts::upsert_counts_what_changed,
     experts::experts_are_listed_in_pages,
     experts::tenant_b_cannot_see_experts_of_a,
+    people::a_patch_changes_what_it_names,
+    people::a_deleted_expert_is_one_who_left_and_may_come_back,
+    people::a_merge_moves_history_and_is_taken_back,
+    people::a_renamed_expert_keeps_everything,
+    people::an_interrupted_merge_goes_on_and_keeps_others_out,
+    people::labels_are_rewritten_some_at_a_time,
+    people::tenant_b_cannot_see_merges_of_a,
     items::an_item_round_trips,
+    items::ids_are_the_tenants_own,
     items::a_changed_item_gets_a_revision_and_keeps_its_point,
     items::a_deleted_item_is_gone_and_can_come_back,
     items::a_watermark_names_a_state_of_all_items,
@@ -125,6 +134,7 @@ contract![
     routing::tenant_b_cannot_see_policies_of_a,
     tasks::a_task_is_made_changed_listed_and_deleted,
     tasks::corrections_join_what_was_answered,
+    tasks::a_withdrawn_correction_counts_no_more,
     tasks::tenant_b_cannot_see_tasks_of_a,
     jobs::a_job_is_enqueued_found_and_listed,
     jobs::one_job_waits_under_a_key,

@@ -173,6 +173,58 @@ pub async fn corrections_join_what_was_answered(world: World) {
     tx.commit().await.unwrap();
 }
 
+pub async fn a_withdrawn_correction_counts_no_more(world: World) {
+    let acme = world.tenant("acme").await;
+    let id = TaskId::parse("intent").unwrap();
+    let tx = world.tx(&acme).await;
+    for (request, label, at) in [("r-1", "refund", 0), ("r-2", "Refund", 1), ("r-3", "b", 2)] {
+        let given = correction(request, label, at);
+        tx.corrections().put(&id, &given).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let mut heard = world.store.changes().subscribe();
+    let tx = world.tx(&acme).await;
+    let corrections = tx.corrections();
+    assert!(corrections.withdraw(&id, "r-3", later(9)).await.unwrap());
+    assert!(!corrections.withdraw(&id, "r-3", later(9)).await.unwrap());
+    assert!(!corrections.withdraw(&id, "r-9", later(9)).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(heard.try_recv().unwrap(), Change::Tasks(tenant_id("acme")));
+    let tx = world.tx(&acme).await;
+    let corrections = tx.corrections();
+    let newest = corrections.newest(&id, 9).await.unwrap();
+    assert_eq!(newest.len(), 2);
+    let stamp = corrections.stamp(&id).await.unwrap();
+    assert_eq!((stamp.count, stamp.newest), (2, Some(later(1))));
+    // What a training saw before it was withdrawn is there to train the same again.
+    let then = corrections.newest_until(&id, later(5), 9).await.unwrap();
+    assert_eq!(then.len(), 3);
+    // Given again, it counts again.
+    let again = correction("r-3", "c", 20);
+    corrections.put(&id, &again).await.unwrap();
+    assert_eq!(corrections.stamp(&id).await.unwrap().count, 3);
+
+    // Labels of corrections get another name, some at a time.
+    let change = domain::Relabelling::new(&["refund".to_owned()], "money back".to_owned());
+    let (mut after, mut changed) = (None, 0);
+    loop {
+        let of = |target: &Target| change.of_target(target);
+        let (some, next) = corrections
+            .rewrite(&id, after.as_deref(), 2, of)
+            .await
+            .unwrap();
+        changed += some;
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(changed, 2);
+    let newest = corrections.newest(&id, 9).await.unwrap();
+    let renamed = Target::Labels(vec!["money back".to_owned()]);
+    assert_eq!(newest.iter().filter(|one| one.target == renamed).count(), 2);
+}
+
 pub async fn tenant_b_cannot_see_tasks_of_a(world: World) {
     let (a, b) = (world.tenant("a").await, world.tenant("b").await);
     let id = TaskId::parse("intent").unwrap();

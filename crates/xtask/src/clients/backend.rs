@@ -160,6 +160,7 @@ impl Backend {
             let request = v1::BatchUpsertExpertsRequest {
                 parent: self.parent.clone(),
                 experts: part.iter().map(Person::to_wire).collect(),
+                update_mask: None,
             };
             let answer = self.ingest.clone().batch_upsert_experts(request).await;
             answer.map_err(refused("BatchUpsertExperts"))?;

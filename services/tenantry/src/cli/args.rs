@@ -1,5 +1,7 @@
 //! Pieces of the command line that many commands share: tenant, pages, names of things.
 
+use domain::{ResourceName, escape_id, unescape_id};
+
 use super::error::CliError;
 
 /// Which tenant is meant.
@@ -22,11 +24,18 @@ impl TenantArg {
         })
     }
 
-    /// The name of a thing that was given as `short` or by its whole name.
+    /// The name of a thing that was given as `short` or by its whole name. An item's id may have any
+    /// character, a `/` too: only what is an item's whole name is taken for one.
     ///
     /// # Errors
     /// When it is short and no tenant was given.
     pub fn name_of(&self, short: &str, collection: &str) -> Result<String, CliError> {
+        if collection == "items" {
+            return match ResourceName::item(short) {
+                Ok(_) => Ok(short.to_owned()),
+                Err(_) => Ok(format!("{}/items/{}", self.parent()?, escape_id(short))),
+            };
+        }
         if short.contains('/') {
             return Ok(short.to_owned());
         }
@@ -89,6 +98,12 @@ pub fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
+/// The id of an item's name, as the tenant wrote it.
+#[must_use]
+pub fn item_id(name: &str) -> String {
+    unescape_id(last(name)).unwrap_or_else(|| last(name).to_owned())
+}
+
 /// The tenant's id of a resource name.
 #[must_use]
 pub fn tenant_of(name: &str) -> &str {
@@ -125,6 +140,14 @@ mod tests {
             acme.name_of("tenants/b/items/1", "items").unwrap(),
             "tenants/b/items/1"
         );
+        for (id, name) in [
+            ("A&A-01.1", "tenants/acme/items/A%26A-01.1"),
+            ("tenants/a", "tenants/acme/items/tenants%2Fa"),
+            ("100 %", "tenants/acme/items/100%20%25"),
+        ] {
+            assert_eq!(acme.name_of(id, "items").unwrap(), name);
+            assert_eq!(item_id(name), id);
+        }
         assert!(TenantArg { tenant: None }.name_of("q-1", "items").is_err());
         assert_eq!(tenant_name("tenants/acme"), "tenants/acme");
         assert_eq!(

@@ -6,7 +6,7 @@ use api::v1;
 use serde::Serialize;
 
 use super::Context;
-use super::args::{TenantArg, filled, last};
+use super::args::{TenantArg, filled, item_id, last};
 use super::error::{CliError, Exit};
 use super::output::{Row, one_line, time};
 use super::route::RouteView;
@@ -152,7 +152,7 @@ impl AnswerView {
         text.push_str(&format!("route     {}\n", self.route.words()));
         for (place, item) in self.evidence.iter().enumerate() {
             let head = if place == 0 { "evidence" } else { "" };
-            let near = format!("{}, similarity {:.2}", last(&item.item), item.similarity);
+            let near = format!("{}, similarity {:.2}", item_id(&item.item), item.similarity);
             text.push_str(&format!("{head:8}  {near}\n"));
         }
         text.push_str(&format!(

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Context;
 use super::args::{PageArgs, TenantArg, last};
 use super::error::{CliError, Exit};
-use super::output::{Row, short_time, time};
+use super::output::{Row, pairs, short_time, time};
 
 /// Pin and look at datasets.
 #[derive(Debug, clap::Subcommand)]
@@ -56,7 +56,44 @@ struct ValidationView {
     thin_experts: u64,
     repeated_texts: u64,
     top_expert_per_mille: u32,
+    duplicate_texts: u64,
+    duplicates: Vec<GroupView>,
+    contradictory_texts: u64,
+    contradictions: Vec<GroupView>,
     warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupView {
+    item_ids: Vec<String>,
+    items: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differ_in: Vec<String>,
+}
+
+impl From<v1::DuplicateGroup> for GroupView {
+    fn from(group: v1::DuplicateGroup) -> Self {
+        Self {
+            item_ids: group.item_ids,
+            items: group.items,
+            differ_in: group.differ_in,
+        }
+    }
+}
+
+impl GroupView {
+    /// The group on a line of its own.
+    fn line(&self) -> String {
+        let mut line = format!("  {}", self.item_ids.join(", "));
+        let more = self.items.saturating_sub(self.item_ids.len() as u64);
+        if more > 0 {
+            line += &format!(" and {more} more");
+        }
+        if !self.differ_in.is_empty() {
+            line += &format!(": other {}", self.differ_in.join(" and "));
+        }
+        line
+    }
 }
 
 impl From<v1::Dataset> for DatasetView {
@@ -77,6 +114,10 @@ impl From<v1::Dataset> for DatasetView {
                 thin_experts: report.thin_experts,
                 repeated_texts: report.repeated_texts,
                 top_expert_per_mille: report.top_expert_per_mille,
+                duplicate_texts: report.duplicate_texts,
+                duplicates: report.duplicates.into_iter().map(Into::into).collect(),
+                contradictory_texts: report.contradictory_texts,
+                contradictions: report.contradictions.into_iter().map(Into::into).collect(),
                 warnings: report.warnings,
             },
             create_time: time(dataset.create_time.as_ref()),
@@ -92,6 +133,7 @@ impl DatasetView {
             (report.unknown_experts, "unknown experts"),
             (report.thin_experts, "thin experts"),
             (report.repeated_texts, "repeated texts"),
+            (report.contradictory_texts, "contradictory texts"),
         ];
         let counted = counts.into_iter().filter(|(count, _)| *count > 0);
         let mut findings: Vec<String> = counted
@@ -103,6 +145,30 @@ impl DatasetView {
         } else {
             findings.join("; ")
         }
+    }
+}
+
+impl DatasetView {
+    /// The dataset in words, with the ids of its duplicates and contradictions.
+    fn words(&self) -> String {
+        let heads = Self::COLUMNS.iter().map(|head| (*head).to_owned());
+        let mut text = pairs(
+            heads
+                .zip(self.cells())
+                .filter(|(_, value)| !value.is_empty()),
+        );
+        let report = &self.validation;
+        let lists = [
+            ("texts that contradict themselves", &report.contradictions),
+            ("texts that several items have", &report.duplicates),
+        ];
+        for (head, groups) in lists.into_iter().filter(|(_, groups)| !groups.is_empty()) {
+            text += &format!("\n{head}, the most frequent first\n");
+            for group in groups {
+                text += &pairs(std::iter::once((group.line(), String::new())));
+            }
+        }
+        text
     }
 }
 
@@ -177,7 +243,8 @@ pub async fn run(command: DatasetsCommand, context: &mut Context) -> Result<Exit
             let answer = client.answer(client.ingest().get_dataset(request).await);
             let answer = answer
                 .map_err(|e| e.when_missing("`tenantry datasets list` shows those there are"))?;
-            out.one(&DatasetView::from(answer.dataset.unwrap_or_default()))?;
+            let view = DatasetView::from(answer.dataset.unwrap_or_default());
+            out.document(&view, std::slice::from_ref(&view), |_| view.words())?;
         }
     }
     Ok(Exit::Done)

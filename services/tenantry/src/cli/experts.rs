@@ -1,4 +1,4 @@
-//! `tenantry experts`: the people who can answer.
+//! `tenantry experts`: the people who can answer. How they change is in `people`.
 
 mod import;
 
@@ -13,11 +13,12 @@ use super::client::Client;
 use super::error::{CliError, Exit};
 use super::import::args::TableArgs;
 use super::output::{Row, short_time, time};
+use super::people::{self, PeopleCommand};
 
 /// The server takes 1,000 experts in one message; fewer keep the message small with long profiles.
 const BATCH: usize = 250;
 
-/// Import and list experts.
+/// Import, list, rename, merge and delete experts.
 #[derive(Debug, clap::Subcommand)]
 pub enum ExpertsCommand {
     /// Create or change experts from a file
@@ -41,6 +42,8 @@ pub enum ExpertsCommand {
         #[command(flatten)]
         page: PageArgs,
     },
+    #[command(flatten)]
+    People(PeopleCommand),
 }
 
 /// An expert as it is printed; `experts import` reads the same fields.
@@ -57,12 +60,12 @@ pub struct ExpertView {
 impl From<v1::Expert> for ExpertView {
     fn from(expert: v1::Expert) -> Self {
         Self {
-            active: !expert.inactive,
-            available: !expert.unavailable,
+            active: !expert.inactive.unwrap_or_default(),
+            available: !expert.unavailable.unwrap_or_default(),
             update_time: time(expert.update_time.as_ref()),
             id: expert.expert_id,
-            display_name: expert.display_name,
-            profile: expert.profile,
+            display_name: expert.display_name.unwrap_or_default(),
+            profile: expert.profile.unwrap_or_default(),
         }
     }
 }
@@ -115,6 +118,7 @@ pub async fn run(command: ExpertsCommand, context: &mut Context) -> Result<Exit,
             )?;
             Ok(Exit::Done)
         }
+        ExpertsCommand::People(command) => people::run(command, context).await,
     }
 }
 
@@ -140,7 +144,8 @@ pub async fn list(
     .await
 }
 
-/// Creates or changes experts; how many were new or changed.
+/// Creates or changes experts, of those who are there only what is said of them; how many were new or
+/// changed.
 ///
 /// # Errors
 /// When the server refuses.
@@ -154,6 +159,7 @@ pub async fn upsert(
         let request = v1::BatchUpsertExpertsRequest {
             parent: parent.to_owned(),
             experts: some.to_vec(),
+            update_mask: None,
         };
         let answer = client
             .ingest()

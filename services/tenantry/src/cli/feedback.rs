@@ -15,7 +15,8 @@ use super::output::Row;
   tenantry feedback -t acme --request r-1 --accepted anna
   tenantry feedback -t acme --request r-1 --rejected bob
   tenantry feedback -t acme --request r-1 --rejected bob --reassigned-to anna
-  tenantry feedback correct-label -t acme intent --request r-1 --label refund")]
+  tenantry feedback correct-label -t acme intent --request r-1 --label refund
+  tenantry feedback withdraw-correction -t acme intent --request r-1")]
 #[command(subcommand_negates_reqs = true)]
 #[group(id = "verdict", required = true, multiple = true,
         args = ["accepted", "rejected", "reassigned_to"])]
@@ -46,6 +47,41 @@ enum FeedbackCommand {
   tenantry feedback correct-label -t acme intent --request r-1 --label refund
   tenantry feedback correct-label -t acme effort --request r-2 --value 3")]
     CorrectLabel(CorrectArgs),
+    /// Take a correction back: it counts no more
+    #[command(after_help = "Example:
+  tenantry feedback withdraw-correction -t acme intent --request r-1")]
+    WithdrawCorrection(WithdrawArgs),
+}
+
+/// Options of `feedback withdraw-correction`.
+#[derive(Debug, clap::Args)]
+pub struct WithdrawArgs {
+    #[command(flatten)]
+    tenant: TenantArg,
+    /// The task's id
+    task: String,
+    /// The request id of the answer that was corrected
+    #[arg(long, value_name = "ID")]
+    request: String,
+}
+
+#[derive(Debug, Serialize)]
+struct WithdrawnView {
+    request_id: String,
+    task: String,
+    /// There was a correction.
+    withdrawn: bool,
+}
+
+impl Row for WithdrawnView {
+    const COLUMNS: &'static [&'static str] = &["request", "task", "withdrawn"];
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.request_id.clone(),
+            self.task.clone(),
+            self.withdrawn.to_string(),
+        ]
+    }
 }
 
 /// Options of `feedback correct-label`.
@@ -114,8 +150,10 @@ impl Row for FeedbackView {
 /// # Errors
 /// What the person should be told.
 pub async fn run(args: FeedbackArgs, context: &mut Context) -> Result<Exit, CliError> {
-    if let Some(FeedbackCommand::CorrectLabel(args)) = args.command {
-        return correct(args, context).await;
+    match args.command {
+        Some(FeedbackCommand::CorrectLabel(args)) => return correct(args, context).await,
+        Some(FeedbackCommand::WithdrawCorrection(args)) => return withdraw(args, context).await,
+        None => {}
     }
     // clap has asked for it.
     let request_id = args.request.unwrap_or_default();
@@ -167,6 +205,24 @@ async fn correct(args: CorrectArgs, context: &mut Context) -> Result<Exit, CliEr
         request_id: args.request,
         task: args.task,
         confirmed: answer.confirmed,
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn withdraw(args: WithdrawArgs, context: &mut Context) -> Result<Exit, CliError> {
+    let client = context.client().await?;
+    let request = client.timed(v1::WithdrawCorrectionRequest {
+        parent: args.tenant.parent()?,
+        task: args.task.clone(),
+        request_id: args.request.clone(),
+    });
+    let answer = client.answer(client.router().withdraw_correction(request).await);
+    let answer = answer
+        .map_err(|error| error.when_missing("`tenantry tasks list` shows those there are"))?;
+    context.out.one(&WithdrawnView {
+        request_id: args.request,
+        task: args.task,
+        withdrawn: answer.withdrawn,
     })?;
     Ok(Exit::Done)
 }

@@ -21,9 +21,11 @@ mod index;
 mod items;
 mod jobs;
 mod keys;
+mod labels;
 mod model_view;
 mod models;
 mod output;
+mod people;
 mod progress;
 mod questionnaire;
 mod recommend;
@@ -82,12 +84,15 @@ pub enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Import and list experts
+    /// Import, list, rename, merge and delete experts
     #[command(subcommand)]
     Experts(experts::ExpertsCommand),
     /// Ingest, look at and delete items; see rejected rows
     #[command(subcommand)]
     Items(items::ItemsCommand),
+    /// Rename and merge labels
+    #[command(subcommand)]
+    Labels(labels::LabelsCommand),
     /// Pin and look at datasets
     #[command(subcommand)]
     Datasets(datasets::DatasetsCommand),
@@ -213,6 +218,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<Exit, CliEr
         Command::Keys(command) => keys::run(command, context).await,
         Command::Experts(command) => experts::run(command, context).await,
         Command::Items(command) => items::run(command, context).await,
+        Command::Labels(command) => labels::run(command, context).await,
         Command::Datasets(command) => datasets::run(command, context).await,
         Command::Models(command) => models::run(command, context).await,
         Command::Recommend(args) => recommend::run(args, context).await,

@@ -7,7 +7,7 @@ use api::v1;
 use serde::Serialize;
 
 use super::Context;
-use super::args::{TenantArg, filled, last};
+use super::args::{TenantArg, filled, item_id, last};
 use super::client::Client;
 use super::error::{CliError, Exit};
 use super::import::args::TableArgs;
@@ -244,7 +244,7 @@ impl RecommendationView {
     }
 
     fn evidence_ids(&self) -> String {
-        let ids = self.evidence.iter().map(|item| last(&item.item));
+        let ids = self.evidence.iter().map(|item| item_id(&item.item));
         ids.collect::<Vec<_>>().join(";")
     }
 }
@@ -256,7 +256,7 @@ impl EvidenceView {
         } else {
             format!("similarity {:.2}", self.similarity)
         };
-        let mut said = format!("{}, {near}", last(&self.item));
+        let mut said = format!("{}, {near}", item_id(&self.item));
         let at = short_time(self.at.as_ref());
         if let Some(day) = at.get(..10) {
             said.push_str(&format!(", {day}"));

@@ -4,7 +4,7 @@ use api::v1;
 use serde::Serialize;
 
 use super::Context;
-use super::args::{TenantArg, last};
+use super::args::{TenantArg, item_id};
 use super::error::{CliError, Exit};
 use super::output::{Row, short_time, time};
 
@@ -39,7 +39,7 @@ impl Row for SimilarView {
         &["item", "similarity", "words", "experts", "at", "text"];
     fn cells(&self) -> Vec<String> {
         vec![
-            last(&self.item).to_owned(),
+            item_id(&self.item),
             format!("{:.3}", self.similarity),
             format!("{:.2}", self.words),
             self.experts.join(";"),

@@ -8,9 +8,11 @@ use crate::rows::item_revisions::{Column, Entity};
 
 mod open;
 mod read;
+mod rewrite;
 mod write;
 
 pub use open::OpenPosition;
+pub use rewrite::Rewritten;
 
 /// The tenant's items.
 ///

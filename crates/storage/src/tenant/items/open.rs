@@ -115,10 +115,10 @@ mod tests {
     fn positions_round_trip_as_text() {
         let position = OpenPosition {
             at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(),
-            id: ItemId::parse("q-17").unwrap(),
+            id: ItemId::parse("A/B 17").unwrap(),
         };
         assert_eq!(position.to_string().parse(), Ok(position));
-        for text in ["", "12", "x/q", "1/", "1/a b"] {
+        for text in ["", "12", "x/q", "1/", "1/a\u{7}b"] {
             assert!(text.parse::<OpenPosition>().is_err(), "{text}");
         }
     }

@@ -1,16 +1,18 @@
 //! Reading items, as they are now and as they were.
 
+use std::collections::HashSet;
+
 use domain::{ExpertId, Item, ItemId};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, JsonValue, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::super::{VALUES_PER_IN, all, counters};
 use super::{ItemChange, ItemQuery, Items};
 use crate::Result;
-use crate::convert::{count, int, parsed};
+use crate::convert::{count, from_json, int, parsed};
 use crate::rows::item_revisions::{Column, Entity, Model};
 use crate::rows::tenant_counters;
 
@@ -115,6 +117,28 @@ impl Items<'_> {
     pub async fn count(&self) -> Result<u64> {
         let db = self.tx.session().read().await?;
         Ok(self.current().count(db).await?)
+    }
+
+    /// Everyone whom an item that is there now names.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.experts_named", skip_all)]
+    pub async fn experts_named(&self) -> Result<HashSet<ExpertId>> {
+        let db = self.tx.session().read().await?;
+        let lists: Vec<JsonValue> = self
+            .current()
+            .select_only()
+            .column(Column::Experts)
+            .distinct()
+            .into_tuple()
+            .all(db)
+            .await?;
+        let mut named = HashSet::new();
+        for list in lists {
+            named.extend(from_json::<Vec<ExpertId>>("item_revisions.experts", list)?);
+        }
+        Ok(named)
     }
 
     /// The points of all items that are there now, by point.

@@ -155,7 +155,7 @@ fn tell(view: &ImportView, unit: &str) {
     }
 }
 
-/// The expert that a row describes, or what is wrong with the row.
+/// What a row says of an expert, or what is wrong with the row. What it has no field for is not said.
 fn expert_of(fields: &Fields) -> Result<v1::Expert, String> {
     let text = |name: &str| -> Result<Option<String>, String> {
         // What our own files are called from before: any case, and `expert_id`.
@@ -185,15 +185,15 @@ fn expert_of(fields: &Fields) -> Result<v1::Expert, String> {
     domain::ExpertId::parse(expert_id.as_str())
         .map_err(|error| format!("`id` cannot be used: {error}"))?;
     let expert = v1::Expert {
-        profile: text("profile")?.unwrap_or_default(),
-        inactive: !truth(fields, "active")?.unwrap_or(true),
-        unavailable: !truth(fields, "available")?.unwrap_or(true),
-        display_name: display_name.unwrap_or_else(|| expert_id.clone()),
+        profile: text("profile")?,
+        inactive: truth(fields, "active")?.map(|active| !active),
+        unavailable: truth(fields, "available")?.map(|available| !available),
+        display_name,
         expert_id,
         update_time: None,
     };
     // One bad expert would make the server refuse all those sent with it.
-    domain::NewExpert::try_from(expert.clone()).map_err(|violation| violation.to_string())?;
+    domain::ExpertPatch::try_from(expert.clone()).map_err(|violation| violation.to_string())?;
     Ok(expert)
 }
 
@@ -230,12 +230,18 @@ mod tests {
     fn a_row_becomes_an_expert() {
         let anna = expert(r#"{"expert_id": "anna", "name": "Anna", "active": "no"}"#).unwrap();
         assert_eq!(
-            (anna.expert_id.as_str(), anna.display_name.as_str()),
-            ("anna", "Anna")
+            (anna.expert_id.as_str(), anna.display_name.as_deref()),
+            ("anna", Some("Anna"))
         );
-        assert!(anna.inactive && !anna.unavailable);
-        assert_eq!(expert(r#"{"id": "e1"}"#).unwrap().display_name, "e1");
+        assert_eq!((anna.inactive, anna.unavailable), (Some(true), None));
         assert_eq!(expert(r#"{"id": 7}"#).unwrap().expert_id, "7");
+    }
+
+    #[test]
+    fn what_a_row_has_no_field_for_is_not_said() {
+        let away = expert(r#"{"id": "e1", "available": "no"}"#).unwrap();
+        assert_eq!((away.display_name, away.profile), (None, None));
+        assert_eq!((away.inactive, away.unavailable), (None, Some(true)));
     }
 
     #[test]

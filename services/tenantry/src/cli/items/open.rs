@@ -3,7 +3,7 @@
 use api::v1;
 use serde::Serialize;
 
-use super::super::args::{PageArgs, filled, last};
+use super::super::args::{PageArgs, filled, item_id};
 use super::super::client::Client;
 use super::super::error::CliError;
 use super::super::output::{Row, short_time, time};
@@ -35,7 +35,7 @@ impl From<v1::OpenItem> for OpenItemView {
             probability: one.probability,
         });
         Self {
-            id: last(&item.name).to_owned(),
+            id: item_id(&item.name),
             text: item.text,
             area: filled(item.area),
             at: time(item.occur_time.as_ref()),

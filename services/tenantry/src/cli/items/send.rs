@@ -238,7 +238,7 @@ impl<'a> Sender<'a> {
                 let (expert_id, display_name) = (id.to_owned(), id.to_owned());
                 new.push(v1::Expert {
                     expert_id,
-                    display_name,
+                    display_name: Some(display_name),
                     ..v1::Expert::default()
                 });
             }

@@ -160,6 +160,13 @@ impl IngestService for Fake {
         list_datasets(ListDatasetsRequest) -> ListDatasetsResponse,
         get_index_status(GetIndexStatusRequest) -> GetIndexStatusResponse,
         rebuild_index(RebuildIndexRequest) -> RebuildIndexResponse,
+        batch_delete_experts(BatchDeleteExpertsRequest) -> BatchDeleteExpertsResponse,
+        rename_expert(RenameExpertRequest) -> RenameExpertResponse,
+        merge_experts(MergeExpertsRequest) -> MergeExpertsResponse,
+        undo_merge(UndoMergeRequest) -> UndoMergeResponse,
+        list_merges(ListMergesRequest) -> ListMergesResponse,
+        rename_label(RenameLabelRequest) -> RenameLabelResponse,
+        merge_labels(MergeLabelsRequest) -> MergeLabelsResponse,
     }
 }
 
