@@ -30,19 +30,20 @@ impl Costs {
         let valued = self.all_tenants().await?.into_iter();
         let valued = valued.filter(|tenant| tenant.settings.value_per_accepted.is_some());
         let valued = valued.map(|tenant| name(tenant.id));
+        let (budgets, valued): (Vec<_>, Vec<_>) = (budgets.collect(), valued.collect());
         let warnings = [
             warning(
                 "CURRENCY_OF_BUDGETS",
                 "the budget",
                 "SetBudget",
-                budgets.collect(),
+                &budgets,
                 change,
             ),
             warning(
                 "CURRENCY_OF_VALUES",
                 "`settings.value_per_accepted`",
                 "UpdateTenant",
-                valued.collect(),
+                &valued,
                 change,
             ),
         ];
@@ -59,7 +60,7 @@ fn warning(
     reason: &str,
     what: &str,
     remedy: &str,
-    whose: Vec<String>,
+    whose: &[String],
     change: CurrencyChange,
 ) -> Option<v1::PriceBookWarning> {
     if whose.is_empty() {
