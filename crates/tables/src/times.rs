@@ -3,11 +3,15 @@
 //! A form that can only mean one thing is read. Where it could mean two, the file decides, if it has
 //! a date that only one of them can be; else nothing is guessed, and the person is told how to say it.
 
+mod forms;
+
 use chrono::format::{Parsed, StrftimeItems, parse};
 use chrono::{
     DateTime, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Utc,
 };
 use chrono_tz::Tz;
+
+use self::forms::{slashed, usual};
 
 /// How the times of a file are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -240,166 +244,6 @@ fn excel(text: &str) -> Result<Local, String> {
     Ok(Local::Open(at))
 }
 
-/// Forms that mean one thing.
-fn usual(text: &str) -> Option<Local> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Some(Local::Fixed(at));
-    }
-    if let Ok(at) = DateTime::parse_from_rfc2822(text) {
-        return Some(Local::Fixed(at));
-    }
-    let (text, zone) = split_zone(text);
-    let local = local(text)?;
-    Some(match zone {
-        Some(offset) => Local::Fixed(offset.from_local_datetime(&local).single()?),
-        None => Local::Open(local),
-    })
-}
-
-/// A zone at the end that says its offset, and the text before it: `Z`, `UTC`, `+01`, `+0100`,
-/// `+01:00`, ` +0000 UTC` of Go, `[Europe/Berlin]` of Java after an offset.
-fn split_zone(text: &str) -> (&str, Option<FixedOffset>) {
-    let text = match text.split_once('[') {
-        Some((before, zone)) if zone.ends_with(']') => before.trim_end(),
-        _ => text,
-    };
-    let utc = FixedOffset::east_opt(0);
-    let without = ["UTC", "GMT", "Z", "z"].into_iter().find_map(|zone| {
-        let before = text.strip_suffix(zone)?;
-        before
-            .ends_with(|c: char| c.is_ascii_digit() || c == ' ')
-            .then(|| before.trim_end())
-    });
-    let (text, named) = without.map_or((text, None), |before| (before, utc));
-    // A sign behind a time of day: dates have hyphens of their own.
-    let Some(sign) = text
-        .rfind(['+', '-', '\u{2212}'])
-        .filter(|at| text[..*at].contains(':'))
-    else {
-        return (text, named);
-    };
-    let width = text[sign..].chars().next().map_or(1, char::len_utf8);
-    let digits = text[sign + width..].replace(':', "");
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return (text, named);
-    }
-    let (hours, minutes) = match digits.len() {
-        2 => (digits.parse::<i32>(), Ok(0)),
-        4 => (digits[..2].parse(), digits[2..].parse::<i32>()),
-        _ => return (text, named),
-    };
-    let (Ok(hours), Ok(minutes)) = (hours, minutes) else {
-        return (text, named);
-    };
-    let seconds = hours * 3_600 + minutes * 60;
-    let east = if text[sign..].starts_with('+') {
-        seconds
-    } else {
-        -seconds
-    };
-    match FixedOffset::east_opt(east) {
-        Some(offset) => (text[..sign].trim_end(), Some(offset)),
-        None => (text, named),
-    }
-}
-
-/// A date with or without a time of day, without a zone.
-fn local(text: &str) -> Option<NaiveDateTime> {
-    const DATES: [&str; 11] = [
-        "%Y-%m-%d",
-        "%Y/%m/%d",
-        "%Y.%m.%d",
-        "%Y%m%d",
-        "%d.%m.%Y",
-        "%d-%b-%Y",
-        "%d %b %Y",
-        "%d %B %Y",
-        "%b %d, %Y",
-        "%B %d, %Y",
-        "%a %b %d %Y",
-    ];
-    // `Sat Mar 01 09:00:00 2025`: the year comes behind the time of day.
-    if let Ok(at) = NaiveDateTime::parse_from_str(text, "%a %b %d %H:%M:%S %Y") {
-        return Some(at);
-    }
-    if let Ok(at) = NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S") {
-        return Some(at);
-    }
-    DATES.into_iter().find_map(|format| {
-        let (day, rest) = NaiveDate::parse_and_remainder(text, format).ok()?;
-        // A year of two digits is no year.
-        (chrono::Datelike::year(&day) >= 1_000).then_some(())?;
-        Some(day.and_time(time_of_day(rest)?))
-    })
-}
-
-/// What follows a date: nothing, or a time of day behind `T`, a blank or a comma.
-fn time_of_day(rest: &str) -> Option<NaiveTime> {
-    if rest.is_empty() {
-        return Some(NaiveTime::MIN);
-    }
-    let time = rest.strip_prefix(['T', 't', ' ', ','])?.trim();
-    let time = time
-        .strip_suffix("Uhr")
-        .unwrap_or(time)
-        .trim_end()
-        .replace(',', ".");
-    const TIMES: [&str; 6] = [
-        "%H:%M:%S%.f",
-        "%H:%M",
-        "%H.%M.%S%.f",
-        "%I:%M:%S%.f %p",
-        "%I:%M %p",
-        "%I:%M%p",
-    ];
-    TIMES
-        .into_iter()
-        .find_map(|format| NaiveTime::parse_from_str(&time, format).ok())
-}
-
-/// A date between slashes, or hyphens with the year at the end.
-struct Slashed {
-    first: u32,
-    second: u32,
-    year: i32,
-    time: NaiveTime,
-}
-
-impl Slashed {
-    fn certain(&self) -> Option<DayOrder> {
-        match (self.first, self.second) {
-            (13..=31, 1..=12) => Some(DayOrder::DayFirst),
-            (1..=12, 13..=31) => Some(DayOrder::MonthFirst),
-            // The same day either way.
-            (1..=12, second) if second == self.first => Some(DayOrder::DayFirst),
-            _ => None,
-        }
-    }
-
-    fn ambiguous(&self) -> bool {
-        self.certain().is_none()
-    }
-}
-
-fn slashed(text: &str) -> Option<Slashed> {
-    let separator = if text.contains('/') { '/' } else { '-' };
-    let mut parts = text.splitn(3, separator);
-    let (first, second, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    let year = rest.get(..4)?;
-    let numbers = [first, second]
-        .iter()
-        .all(|part| matches!(part.len(), 1 | 2));
-    if !numbers || !year.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some(Slashed {
-        first: first.parse().ok()?,
-        second: second.parse().ok()?,
-        year: year.parse().ok()?,
-        time: time_of_day(&rest[4..])?,
-    })
-}
-
 fn not_a_time(text: &str) -> String {
     let shown: String = text.chars().take(40).collect();
     let number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -456,6 +300,8 @@ mod tests {
             ("March 1, 2025", "2025-03-01T00:00:00 local"),
             ("1 Mar 2025 9:05 PM", "2025-03-01T21:05:00 local"),
             ("Sat Mar 01 09:00:00 2025", "2025-03-01T09:00:00 local"),
+            ("Sat Mar 01 09:00:00 UTC 2025", "2025-03-01T09:00:00"),
+            ("01-MAR-2025 09:00:00", "2025-03-01T09:00:00 local"),
             ("25/12/2024", "2024-12-25T00:00:00 local"),
             ("12/25/2024 9:00:00 PM", "2024-12-25T21:00:00 local"),
         ] {

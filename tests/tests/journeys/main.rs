@@ -14,6 +14,7 @@ mod crash;
 mod dirty;
 mod drift;
 mod edges;
+mod files;
 mod ids;
 mod isolation;
 mod labels;

@@ -176,7 +176,12 @@ impl Reading<'_> {
     fn time(self, fields: &Fields) -> Result<Option<ReadTime>, RowIssue> {
         let text = match fields.get("at") {
             None | Some(Value::Null) => return Ok(None),
-            Some(Value::Text(text)) if cells::is_nothing(text) => return Ok(None),
+            // MySQL writes zeros where there is no time.
+            Some(Value::Text(text))
+                if cells::is_nothing(text) || text.starts_with("0000-00-00") =>
+            {
+                return Ok(None);
+            }
             Some(Value::Text(text)) => text,
             Some(Value::Number(number)) if self.times.format.is_some() => number,
             Some(other) => {
