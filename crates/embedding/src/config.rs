@@ -70,8 +70,7 @@ impl EmbeddingConfig {
 
     /// Where the files of a model are looked for. None: no home folder is known.
     pub(crate) fn folder_of(&self, model: &BaseModel) -> Option<PathBuf> {
-        // Entries that read texts in another way share the default's files.
-        let default = model.folder == MODELS[0].folder;
+        let default = model.name == MODELS[0].name;
         let named = self.model_dirs.get(model.name);
         let named = named.or(self.model_dir.as_ref().filter(|_| default));
         let installed = || default_cache_dir().map(|cache| model_dir_in(&cache, model));

@@ -79,7 +79,7 @@ impl Embedder {
         let mut truncates = None;
         for lane in lanes {
             let session = MiniLm::load(&files, &environment, width)?;
-            truncates.get_or_insert_with(|| session.truncates());
+            truncates.get_or_insert_with(|| session.truncates(model.max_tokens));
             encoders.push((lane, Box::new(session)));
         }
         tracing::info!(
@@ -104,7 +104,7 @@ impl Embedder {
         let queue = Arc::new(Queue::new(Limits {
             queries: config.queue,
             max_batch_tokens: config.max_batch_tokens,
-            max_tokens: model.max_tokens * model.windows,
+            max_tokens: model.max_tokens,
         }));
         let mut shared = Shared {
             queue: Arc::clone(&queue),

@@ -40,11 +40,6 @@ impl ModelFiles {
         let mut hash = blake3::Hasher::new();
         hash.update(SCHEME.as_bytes());
         hash.update(&(model.max_tokens as u64).to_le_bytes());
-        // One window is how spaces were made before there were more.
-        if model.windows > 1 {
-            hash.update(b"windows");
-            hash.update(&(model.windows as u64).to_le_bytes());
-        }
         let mut read = |name: &str| -> Result<Vec<u8>, EmbeddingError> {
             let path = folder.join(name);
             let bytes = fs::read(&path).map_err(|error| match error.kind() {

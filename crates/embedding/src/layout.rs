@@ -39,17 +39,14 @@ pub struct BaseModel {
     pub token_output: &'static str,
     /// Length of its vectors.
     pub dimensions: usize,
-    /// Tokens of one window, the two marks at the ends included. Another limit makes other vectors, so it
-    /// needs an entry of its own.
+    /// Texts are cut to this many tokens, the two marks at the ends included. Another limit makes other
+    /// vectors, so it needs an entry of its own.
     pub max_tokens: usize,
-    /// Windows that a text is read in, from its beginning; what follows is cut. The vector of a text of
-    /// several is their mean, weighted by tokens.
-    pub windows: usize,
 }
 
 /// The catalogue. The first one is the default, which every server has; the others are loaded when a
 /// tenant needs them. Each reads the vocabulary of BERT (uncased) and is pooled by the mean.
-pub const MODELS: [BaseModel; 3] = [
+pub const MODELS: [BaseModel; 2] = [
     BaseModel {
         name: "minilm-l6-v2-int8",
         title: "all-MiniLM-L6-v2 as int8 ONNX",
@@ -57,7 +54,6 @@ pub const MODELS: [BaseModel; 3] = [
         token_output: "last_hidden_state",
         dimensions: 384,
         max_tokens: 256,
-        windows: 1,
     },
     BaseModel {
         name: "paraphrase-minilm-l3",
@@ -67,17 +63,6 @@ pub const MODELS: [BaseModel; 3] = [
         token_output: "onnx::Shape_422",
         dimensions: 384,
         max_tokens: 256,
-        windows: 1,
-    },
-    // The files of the default one.
-    BaseModel {
-        name: "minilm-l6-v2-int8-long",
-        title: "all-MiniLM-L6-v2 as int8 ONNX, long texts read in eight windows",
-        folder: "minilm-l6-v2-int8-1",
-        token_output: "last_hidden_state",
-        dimensions: 384,
-        max_tokens: 256,
-        windows: 8,
     },
 ];
 

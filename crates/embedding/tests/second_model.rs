@@ -72,8 +72,7 @@ async fn what_is_not_there_is_said_with_what_to_do() {
         .model_dirs
         .insert(second.to_owned(), folder.path().to_owned());
     let embedders = Embedders::open(&config).unwrap();
-    // The long reading of the default's files needs nothing more.
-    assert_eq!(embedders.installed().await, [first, MODELS[2].name]);
+    assert_eq!(embedders.installed().await, [first]);
     let missing = embedders.get(second).await.unwrap_err();
     assert!(matches!(missing, EmbeddingError::NotInstalled { model } if model == second));
     assert_eq!(missing.kind(), ErrorKind::FailedPrecondition);
@@ -88,29 +87,4 @@ async fn what_is_not_there_is_said_with_what_to_do() {
     );
     // The others go on.
     assert_eq!(vector(embedders.default_model(), "text").await.len(), 384);
-}
-
-#[tokio::test]
-async fn a_long_text_is_read_to_its_end_where_a_tenant_wants_that() {
-    let embedders = Embedders::open(&config()).unwrap();
-    let long = embedders.get(MODELS[2].name).await.unwrap();
-    let first = embedders.default_model();
-    assert_ne!(long.space().fingerprint, first.space().fingerprint);
-    // What fits one window is the same in both.
-    let short = "Are keys kept in a hardware module?";
-    let same = cosine(&vector(&long, short).await, &vector(first, short).await);
-    assert!(same > 0.999, "{same}");
-    // The end of a text counts.
-    let begun = "The canteen serves lunch from eleven to two. ".repeat(60);
-    let whole = format!(
-        "{begun}{}",
-        "Keys are kept in a hardware module. ".repeat(30)
-    );
-    let (cut, read) = (vector(first, &whole).await, vector(&long, &whole).await);
-    let asked = vector(first, short).await;
-    assert!(cosine(&asked, &read) > cosine(&asked, &cut) + 0.1);
-    assert!(first.truncates(&whole) && !long.truncates(&whole));
-    assert!(long.truncates(&whole.repeat(6)));
-    let tokens = long.embed_query(whole).await.unwrap().tokens as usize;
-    assert!(tokens > 2 * MODELS[2].max_tokens, "{tokens}");
 }

@@ -359,7 +359,7 @@ mod tests {
         let attributes = effort.map(|value| ("effort".to_owned(), value.to_owned()));
         Item {
             content: ItemContent {
-                id: ItemId::parse(&format!("job-{at}")).unwrap(),
+                id: ItemId::parse(format!("job-{at}")).unwrap(),
                 text: format!("Paint the fence, part {at}"),
                 answer: None,
                 area: None,

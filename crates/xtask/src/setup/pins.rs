@@ -39,7 +39,7 @@ pub struct Pinned {
 /// None is pinned for it.
 pub fn model_bundle(cache: &Path, model: &layout::BaseModel) -> Result<Bundle> {
     let graph = match model.name {
-        "minilm-l6-v2-int8" | "minilm-l6-v2-int8-long" => minilm_l6(),
+        "minilm-l6-v2-int8" => minilm_l6(),
         "paraphrase-minilm-l3" => paraphrase_l3(),
         other => bail!("no files are pinned for the embedding model {other}"),
     };
