@@ -37,7 +37,7 @@ pub struct FieldArgs {
 /// # Errors
 /// When the server cannot be started, a case cannot be read, or one does not hold.
 pub fn run(args: &FieldArgs) -> Result<()> {
-    let prepared = platform::prepare(Build::Dev)?;
+    let prepared = platform::prepare(Build::Everything)?;
     let folder = args
         .cases
         .clone()

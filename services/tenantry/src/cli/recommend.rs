@@ -80,6 +80,8 @@ struct AnswerView {
     timings: TimingsView,
     precompute_time: Option<String>,
     stale: bool,
+    /// The question is longer than the model reads: its end did not count by its meaning.
+    truncated: bool,
 }
 
 /// One expert, as it is printed.
@@ -133,6 +135,7 @@ impl AnswerView {
             timings: TimingsView::of(answer.timings.unwrap_or_default(), round_trip_ms),
             precompute_time: time(answer.precompute_time.as_ref()),
             stale: answer.stale,
+            truncated: answer.truncated,
         }
     }
 
@@ -152,6 +155,11 @@ impl AnswerView {
                 false => "",
             };
             text.push_str(&format!("computed  before it was asked, at {at}{since}\n"));
+        }
+        if self.truncated {
+            text.push_str(
+                "cut       the question is longer than the model reads; its end did not count\n",
+            );
         }
         let first = self
             .recommendations

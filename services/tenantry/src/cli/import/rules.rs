@@ -111,12 +111,6 @@ impl Rules {
         }
     }
 
-    /// Whether each row must have the field.
-    #[must_use]
-    pub fn needs(&self, field: &str) -> bool {
-        self.required.contains(field)
-    }
-
     /// Gives rows without a time their place in the file's order instead of rejecting them.
     pub fn fill_times(&mut self, times: OrderTimes) {
         self.required.remove("at");
