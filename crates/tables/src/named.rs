@@ -194,9 +194,8 @@ impl NamedRows {
     }
 
     /// Whether the row is the header once more: as it was, or with the title of the section that it
-    /// begins in place of one name.
+    /// begins in place of one name. Columns that somebody has added have no name in it.
     fn repeated_header(&self, cells: &[Value]) -> Option<Repeated> {
-        let named = self.header.iter().filter(|name| !name.is_empty()).count();
         let (mut same, mut other) = (0, Vec::new());
         for (place, cell) in cells.iter().enumerate() {
             let Some(text) = cell.scalar().filter(|text| !text.trim().is_empty()) else {
@@ -210,8 +209,8 @@ impl NamedRows {
             }
         }
         match &other[..] {
-            [] if same == named && same > 1 => Some(Repeated::Whole),
-            [(place, title)] if same + 1 == named && same > 1 && self.is_no_question(*place) => {
+            [] if same > 1 => Some(Repeated::Whole),
+            [(place, title)] if same > 1 && self.is_no_question(*place) => {
                 Some(Repeated::Section(title.trim().to_owned()))
             }
             _ => None,

@@ -80,6 +80,19 @@ fn hold(prepared: &Prepared, server: &ServerProcess, case: &Case, tenant: &str) 
     };
     let made = cli.run(&["tenants", "create", tenant, "--vertical", "field"])?;
     ensure!(made.status.success(), "no tenant: {}", said(&made));
+    // Somebody to be recommended, also where the case names nobody.
+    let history = prepared.root.join("tests/field/history.jsonl");
+    let history = history.display().to_string();
+    let args = [
+        "items",
+        "ingest",
+        "-t",
+        tenant,
+        &history,
+        "--register-experts",
+    ];
+    let known = cli.run(&args)?;
+    ensure!(known.status.success(), "no history: {}", said(&known));
     for run in &case.runs {
         check(&cli, run, tenant).with_context(|| format!("tenantry {}", run.args.join(" ")))?;
     }

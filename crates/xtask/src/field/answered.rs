@@ -7,7 +7,13 @@ use tables::{Content, ITEMS, Mapping, Options, Value};
 
 const EXPERT: &str = "Recommended expert";
 /// What the answers are written under.
-const ADDED: [&str; 5] = [EXPERT, "Probability", "Other experts", "Request", "Problem"];
+const ADDED: [&str; 5] = [
+    EXPERT,
+    "Probability",
+    "Other recommendations",
+    "Request",
+    "Problem",
+];
 
 /// Checks that `wanted` questions have an expert, and that a workbook's own cells are what they were.
 ///

@@ -1,9 +1,14 @@
 //! Makes a case's workbook of its CSV files.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook as Book, Worksheet};
+use tables::csv::CsvGrid;
+use tables::grid::Grid as _;
+use tables::lines::Lines;
 
 use super::case::{Sheet, Workbook};
 
@@ -22,20 +27,21 @@ pub fn make(folder: &Path, wanted: &Workbook) -> Result<()> {
 
 fn fill(page: &mut Worksheet, folder: &Path, sheet: &Sheet) -> Result<()> {
     page.set_name(&sheet.name)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_path(folder.join(&sheet.csv))?;
+    let file = File::open(folder.join(&sheet.csv))?;
+    let lines = Lines::new(Box::new(BufReader::new(file)));
+    let mut grid = CsvGrid::new(lines, &[], Some(b','))?;
     let date = Format::new().set_num_format("yyyy-mm-dd");
     let dates: Vec<u16> = sheet.dates.iter().map(|letters| column(letters)).collect();
     let mut texts = std::collections::BTreeMap::new();
-    for record in reader.records() {
-        let record = record?;
-        // Blank lines are rows of a sheet, and the reader passes over them.
-        let line = record.position().map_or(1, csv::Position::line);
-        let row = u32::try_from(line - 1)?;
-        for (place, cell) in (0_u16..).zip(record.iter()) {
-            let day = ExcelDateTime::parse_from_str(cell).ok();
+    while let Some(record) = grid.next_row() {
+        // Blank lines are rows of a sheet.
+        let row = u32::try_from(record.line - 1)?;
+        let cells = record
+            .cells
+            .map_err(|issue| anyhow::anyhow!(issue.message))?;
+        for (place, cell) in (0_u16..).zip(&cells) {
+            let cell = cell.scalar().unwrap_or_default();
+            let day = ExcelDateTime::parse_from_str(&cell).ok();
             if cell.is_empty() {
                 continue;
             } else if let Some(day) = day.filter(|_| dates.contains(&place)) {
@@ -43,9 +49,9 @@ fn fill(page: &mut Worksheet, folder: &Path, sheet: &Sheet) -> Result<()> {
             } else if let Some(number) = cell.parse::<f64>().ok().filter(|_| sheet.numbers) {
                 page.write_number(row, place, number)?;
             } else {
-                page.write_string(row, place, cell)?;
+                page.write_string(row, place, &cell)?;
             }
-            texts.insert((row, place), cell.to_owned());
+            texts.insert((row, place), cell);
         }
     }
     for region in &sheet.merged {

@@ -15,7 +15,7 @@ use crate::cli::output::note;
 const HEADS: [&str; 5] = [
     "Recommended expert",
     "Probability",
-    "Other experts",
+    "Other recommendations",
     "Request",
     "Problem",
 ];
