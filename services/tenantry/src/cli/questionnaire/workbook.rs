@@ -16,7 +16,7 @@ const HEADS: [&str; 5] = [
     "Recommended expert",
     "Probability",
     "Other recommendations",
-    "Request",
+    "Request ID",
     "Problem",
 ];
 
@@ -126,4 +126,16 @@ fn answer_cells(view: &QuestionView) -> Vec<Cell> {
         Cell::Text(view.request_id.clone().unwrap_or_default()),
         Cell::Text(view.problem()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_head_of_ours_is_taken_for_a_field_when_the_workbook_is_read_again() {
+        for head in HEADS {
+            assert!(!tables::ITEMS.knows(head), "{head}");
+        }
+    }
 }
