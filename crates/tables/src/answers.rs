@@ -139,10 +139,11 @@ fn attribute_where(
     loop {
         match reader.read_event().map_err(failed)? {
             Event::Eof => return Ok(None),
-            Event::Start(tag) | Event::Empty(tag) if tag.local_name().as_ref() == element => {
-                if attribute(&tag, key)?.as_deref() == Some(value) {
-                    return attribute(&tag, wanted);
-                }
+            Event::Start(tag) | Event::Empty(tag)
+                if tag.local_name().as_ref() == element
+                    && attribute(&tag, key)?.as_deref() == Some(value) =>
+            {
+                return attribute(&tag, wanted);
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Rows of a workbook's sheet, read by calamine, within bounds: an archive is small when it is packed
 //! and may be anything when it is not.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{Cursor, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -87,9 +88,7 @@ fn check_archive(bytes: &[u8]) -> Result<(), FileError> {
     if archive.len() > MAX_FILES {
         return Err(damaged(format!("it has {} files inside", archive.len())));
     }
-    let names = archive
-        .file_names()
-        .map(|name| name.map(|name| name.into_owned()));
+    let names = archive.file_names().map(|name| name.map(Cow::into_owned));
     let names: Vec<String> = names.collect::<Result<_, _>>().map_err(damaged)?;
     if !names.iter().any(|name| name == "xl/workbook.xml") {
         return Err(FileError::new(
