@@ -28,6 +28,7 @@ short_names!(
     v1::compare_models_response::Outcome,
     v1::export_costs_request::Format,
     v1::get_cost_report_request::By,
+    v1::expert_merge::State,
     v1::job::Kind,
     v1::job::State,
     v1::list_usage_request::Period,

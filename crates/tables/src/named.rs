@@ -172,7 +172,10 @@ impl NamedRows {
                 }
                 None => {}
             }
-            if let Some(title) = self.headings.title(&row) {
+            // A row by another delimiter is one cell, too, and no title.
+            let misread = cells.len() < self.header.len()
+                && self.grid.explain_width(cells, self.header.len()).is_some();
+            if !misread && let Some(title) = self.headings.title(&row) {
                 return Some(self.heading(number, title, row.raw));
             }
         }

@@ -87,6 +87,20 @@ fn missing_and_extra_last_cells() {
 }
 
 #[test]
+fn a_row_by_another_delimiter_is_told_and_no_title() {
+    let mut table = "id,text,label\n".to_owned();
+    (1..9).for_each(|i| table.push_str(&format!("q{i},Who does matter {i},x\n")));
+    table.push_str("q9;Who does the last matter;x\n");
+    let found = read(&table);
+    assert_eq!((found.titles.len(), found.bad.len()), (0, 1));
+    assert!(
+        found.bad[0].1.contains("separated by ';'"),
+        "{:?}",
+        found.bad
+    );
+}
+
+#[test]
 fn one_column_needs_no_quotes() {
     let read = read("Question\nWhy, how, and when?\n\"Who, \"\"exactly\"\"?\"\n");
     assert_eq!(
