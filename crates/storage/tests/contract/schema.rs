@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::{KeyId, Role};
 use migrations::Migrator;
 use sea_orm::Database;
-use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use sea_orm_migration::MigratorTrait;
 use tenantry_storage::NewKey;
 
 use super::world::{World, item, now, open};
@@ -46,8 +46,9 @@ pub async fn an_older_store_knows_its_first_start(world: World) {
     platform.create_key(key, "system:test", made).await.unwrap();
     world.store.close().await;
     let db = Database::connect(world.url.as_str()).await.unwrap();
-    let of_ours = |one: &Box<dyn MigrationTrait>| one.name() == "m20261127_000020_first_start";
-    let newer = Migrator::migrations().iter().rev().position(of_ours);
+    let migrations = Migrator::migrations();
+    let mut newest_first = migrations.iter().rev().map(|one| one.name().to_owned());
+    let newer = newest_first.position(|name| name == "m20261127_000020_first_start");
     let steps = u32::try_from(newer.unwrap()).unwrap() + 1;
     Migrator::down(&db, Some(steps)).await.unwrap();
     Migrator::up(&db, None).await.unwrap();
