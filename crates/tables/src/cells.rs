@@ -28,7 +28,7 @@ const ERRORS: [&str; 24] = [
     "#NOMBRE!",
 ];
 
-/// Words that stand where nobody and nothing is known, in lower case.
+/// Words that stand where nobody and nothing is known, in any case.
 const NOTHING: [&str; 22] = [
     "nan",
     "n/a",
@@ -73,7 +73,8 @@ pub fn is_nothing(cell: &str) -> bool {
     let dashes = cell
         .chars()
         .all(|c| matches!(c, '-' | '–' | '—' | '_' | '.' | '/'));
-    dashes || error(cell).is_some() || NOTHING.contains(&cell.to_lowercase().as_str())
+    let word = |nothing: &&str| nothing.eq_ignore_ascii_case(cell);
+    dashes || error(cell).is_some() || NOTHING.iter().any(word)
 }
 
 /// Whether the cell says nothing where labels are expected: as [`is_nothing`], but words that may be

@@ -216,8 +216,20 @@ impl Splitter {
     /// Takes a line with its line end; true when the record goes on with the next line.
     pub(crate) fn feed(&mut self, line: &[u8]) -> Result<bool, &'static str> {
         let body = without_end(line);
-        for byte in body {
-            self.take(*byte)?;
+        let mut rest = body;
+        while let Some(byte) = rest.first() {
+            // What means nothing where the splitter stands is taken in one go.
+            let run = match self.at {
+                At::Quoted => memchr::memchr(b'"', rest).unwrap_or(rest.len()),
+                At::Plain => memchr::memchr(self.delimiter, rest).unwrap_or(rest.len()),
+                At::FieldStart | At::Quote => 0,
+            };
+            self.field.extend_from_slice(&rest[..run]);
+            rest = &rest[run..];
+            if run == 0 {
+                self.take(*byte)?;
+                rest = &rest[1..];
+            }
         }
         if matches!(self.at, At::Quoted) {
             self.field.extend_from_slice(&line[body.len()..]);

@@ -9,6 +9,8 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 const CHUNK: usize = 64 << 10;
 /// Files with fewer UTF-8 characters than one in so many odd bytes are of another encoding.
 const CHANCE: u64 = 20;
+/// After so many UTF-8 characters further ones are not counted, as long as nothing else comes.
+const ENOUGH: u64 = 10_000;
 /// Fewer odd characters than this say too little for a rare encoding: the usual one is taken.
 const TELLING: u64 = 40;
 
@@ -100,7 +102,7 @@ struct Counts {
 impl Counts {
     fn count(&mut self, bytes: &[u8], last: bool) {
         self.bytes += bytes.len();
-        if !bytes.is_ascii() {
+        if !bytes.is_ascii() && (self.utf8 < ENOUGH || std::str::from_utf8(bytes).is_err()) {
             for part in bytes.utf8_chunks() {
                 self.utf8 += telling(part.valid());
                 self.odd += u64::from(!part.invalid().is_empty());

@@ -58,6 +58,9 @@ impl Headings {
     /// The title that the row is; none of any other row.
     pub(crate) fn title(&self, row: &GridRow) -> Option<String> {
         let text = self.text.filter(|_| self.wide)?;
+        if row.filled().nth(2).is_some() {
+            return None;
+        }
         let filled: Vec<(usize, String)> = row
             .filled()
             .filter_map(|(place, cell)| Some((place, cell.scalar()?)))

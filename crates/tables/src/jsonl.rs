@@ -88,26 +88,29 @@ fn records_of(number: u64, line: Vec<u8>) -> Vec<Record> {
         return Vec::new();
     }
     match objects(text) {
+        Ok(mut objects) if objects.len() == 1 => {
+            let content = Content::Fields(objects.remove(0));
+            vec![Record {
+                number,
+                content,
+                raw: line,
+                remarks: Vec::new(),
+            }]
+        }
         Ok(objects) => {
-            let several = objects.len() > 1;
-            objects
-                .into_iter()
-                .map(|fields| Record {
-                    number,
-                    content: Content::Fields(fields),
-                    raw: line.clone(),
-                    remarks: several
-                        .then(|| Remark {
-                            kind: RemarkKind::SeveralOnALine,
-                            field: String::new(),
-                            message:
-                                "more than one object stands on the line; each is read as a row"
-                                    .to_owned(),
-                        })
-                        .into_iter()
-                        .collect(),
-                })
-                .collect()
+            let several = Remark {
+                kind: RemarkKind::SeveralOnALine,
+                field: String::new(),
+                message: "more than one object stands on the line; each is read as a row"
+                    .to_owned(),
+            };
+            let record = |fields| Record {
+                number,
+                content: Content::Fields(fields),
+                raw: line.clone(),
+                remarks: vec![several.clone()],
+            };
+            objects.into_iter().map(record).collect()
         }
         Err(issue) => vec![Record::bad(number, issue, line)],
     }

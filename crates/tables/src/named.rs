@@ -25,6 +25,7 @@ pub struct NamedRows {
     ahead: VecDeque<GridRow>,
     schema: &'static Schema,
     columns: Vec<Column>,
+    /// The header's cells, without blanks around them.
     header: Vec<String>,
     /// The header's number, which rows are counted from.
     first: u64,
@@ -98,7 +99,7 @@ impl NamedRows {
             ahead,
             schema,
             columns,
-            header: names.iter().map(|name| plain(name)).collect(),
+            header: names.iter().map(|name| name.trim().to_owned()).collect(),
             first: number,
             header_line: line,
             headings: Headings::default(),
@@ -199,22 +200,24 @@ impl NamedRows {
     /// Whether the row is the header once more: as it was, or with the title of the section that it
     /// begins in place of one name. Columns that somebody has added have no name in it.
     fn repeated_header(&self, cells: &[Value]) -> Option<Repeated> {
-        let (mut same, mut other) = (0, Vec::new());
+        let (mut same, mut other) = (0, None);
         for (place, cell) in cells.iter().enumerate() {
-            let Some(text) = cell.scalar().filter(|text| !text.trim().is_empty()) else {
+            let Value::Text(text) = cell else {
                 continue;
             };
-            let name = self.header.get(place);
-            if name.is_some_and(|name| !name.is_empty() && *name == plain(&text)) {
+            let text = text.trim();
+            let name = self.header.get(place).filter(|name| !name.is_empty());
+            if name.is_some_and(|name| name.eq_ignore_ascii_case(text)) {
                 same += 1;
-            } else {
-                other.push((place, text));
+            } else if !text.is_empty() && other.replace((place, text)).is_some() {
+                // Two cells of its own: a row like any other.
+                return None;
             }
         }
-        match &other[..] {
-            [] if same > 1 => Some(Repeated::Whole),
-            [(place, title)] if same > 1 && self.is_no_question(*place) => {
-                Some(Repeated::Section(title.trim().to_owned()))
+        match other {
+            None if same > 1 => Some(Repeated::Whole),
+            Some((place, title)) if same > 1 && self.is_no_question(place) => {
+                Some(Repeated::Section(title.to_owned()))
             }
             _ => None,
         }
