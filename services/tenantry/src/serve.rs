@@ -54,6 +54,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         metrics: Some(metrics.address),
     };
     let assembled = assemble(&config, &parts, &args.only).await?;
+    // Whoever reads the addresses may stop this process at once.
+    let asked_to_stop = shutdown_signal();
     if let Some(file) = &args.address_file {
         write_addresses(file, &bound)?;
     }
@@ -61,7 +63,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let drain = Duration::from_secs(config.server.drain_seconds);
     let background = assembled.background.clone();
     let stop = async move {
-        shutdown_signal().await;
+        asked_to_stop.await;
         tracing::info!("stopping: what is in flight is finished first");
         // Streams and watchers end after the batch they are at; workers give their jobs back.
         background.stop_token().cancel();
