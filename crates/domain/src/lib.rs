@@ -71,8 +71,8 @@ pub use printable::{check_name, clean_name, folded};
 pub use relabel::Relabelling;
 pub use retention::{ModelRetention, prunable};
 pub use routing::{
-    Ask, Candidate, FallbackNote, Route, RouteReason, Standing, Unproven, bucket, choose_route,
-    choose_worthy_route,
+    Candidate, FallbackNote, ModelHealth, ModelRole, NoChampionReason, Route, RouteReason,
+    RouteRequest, bucket, choose_route,
 };
 pub use score::{Comparison, DOUBT, LiveScore, Tally};
 pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};

@@ -1,7 +1,6 @@
 //! The routing decision: which model answers one request, and why.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use crate::cost::ValueVerdict;
 use crate::{ModelName, RoutingMode, RoutingPolicy, Tier};
@@ -53,6 +52,18 @@ impl RouteReason {
         Self::TaskChanged,
     ];
 
+    /// The model was chosen by what evaluations said of the tenant's models.
+    fn is_by_evidence(self) -> bool {
+        matches!(
+            self,
+            Self::ProvenBetter
+                | Self::NotEnoughData
+                | Self::NotProven
+                | Self::RolledBack
+                | Self::SteppedBack
+        )
+    }
+
     /// The stable code of the reason.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -77,13 +88,38 @@ impl RouteReason {
 
 /// What a model is in its tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Standing {
-    /// Kept, but no alias points at it.
-    Kept,
+pub enum ModelRole {
+    /// Stored, but no alias points at it.
+    Unaliased,
     /// Tried against the champion.
     Challenger,
     /// Passed its gate, or was promoted by an administrator.
     Champion,
+}
+
+/// Whether a model can answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModelHealth {
+    /// It is resident and sound.
+    Ready,
+    /// Its artifact is missing or damaged.
+    Unavailable,
+    /// It was trained in an embedding space that the tenant has left.
+    StaleSpace,
+    /// It was trained for other labels, another source or another kind of its task.
+    StaleTask,
+}
+
+impl ModelHealth {
+    /// Why a model of this health is passed over; none when it can answer.
+    fn obstacle(self) -> Option<RouteReason> {
+        match self {
+            Self::Ready => None,
+            Self::Unavailable => Some(RouteReason::FallbackUnavailable),
+            Self::StaleSpace => Some(RouteReason::SpaceChanged),
+            Self::StaleTask => Some(RouteReason::TaskChanged),
+        }
+    }
 }
 
 /// A model that could serve, with what is known of it.
@@ -92,20 +128,24 @@ pub struct Candidate {
     /// The model.
     pub model: ModelName,
     /// What it is in its tier.
-    pub standing: Standing,
-    /// It is resident and sound.
-    pub healthy: bool,
-    /// How long an answer with it is expected to take.
-    pub expected: Duration,
+    pub role: ModelRole,
+    /// Whether it can answer.
+    pub health: ModelHealth,
+}
+
+impl Candidate {
+    fn is_own_champion(&self) -> bool {
+        self.role == ModelRole::Champion && self.model.tier() == Tier::Tenant
+    }
 }
 
 /// Why no model of the tenant's own is its champion, when none is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Unproven {
-    /// No version was weighed on enough data.
+pub enum NoChampionReason {
+    /// No version was evaluated on enough data.
     #[default]
     NotEnoughData,
-    /// The newest version that was weighed did not pass.
+    /// The newest version that was evaluated did not pass.
     NotProven,
     /// An administrator took the champion back.
     RolledBack,
@@ -113,7 +153,7 @@ pub enum Unproven {
     SteppedBack,
 }
 
-impl Unproven {
+impl NoChampionReason {
     fn reason(self) -> RouteReason {
         match self {
             Self::NotEnoughData => RouteReason::NotEnoughData,
@@ -124,13 +164,16 @@ impl Unproven {
     }
 }
 
-/// What is known of one request.
+/// What is known of one request and of its tenant when the model is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ask {
+pub struct RouteRequest {
     /// From 0 to 99, always the same for the same key: see [`bucket`].
     pub bucket: u8,
-    /// Time until the caller's deadline, where there is one.
-    pub remaining: Option<Duration>,
+    /// The embedding did not come before the caller's deadline: every model but the built-in one needs
+    /// it.
+    pub embedding_late: bool,
+    /// Whether the tenant's own model earns what it costs, where that was judged.
+    pub own_model: Option<ValueVerdict>,
 }
 
 /// The bucket of a key, from 0 to 99: the same on every machine and in every version.
@@ -169,153 +212,113 @@ pub struct Route {
     pub shadow: Option<ModelName>,
 }
 
-impl Route {
-    /// The same route, where models were passed over for what `why` says of them (the tenant left the space
-    /// that they were trained in, the task is not the one that they were trained for): their notes say so,
-    /// and so does the reason when it was theirs.
-    #[must_use]
-    pub fn explaining(mut self, why: impl Fn(&ModelName) -> Option<RouteReason>) -> Self {
-        let unavailable = RouteReason::FallbackUnavailable;
-        let because = |note: &FallbackNote| {
-            let said = || why(&note.model).unwrap_or(unavailable);
-            (note.reason == unavailable).then(said)
-        };
-        if self.reason == unavailable
-            && let Some(first) = self.fallbacks.first().and_then(because)
-        {
-            self.reason = first;
-        }
-        for note in &mut self.fallbacks {
-            if let Some(reason) = because(note) {
-                note.reason = reason;
-            }
-        }
-        self
-    }
-}
-
-/// Chooses the model for a request.
+/// Chooses the model for a request: the whole decision, which nobody changes afterwards.
 ///
 /// `candidates` are the models of this tenant's own chain only (tenant, its vertical, global), any
-/// order; `unproven` says why the tenant has no champion, when it has none; `built_in` is the global
-/// model that ships with the code and cannot be missing, so there is always an answer.
+/// order; `no_champion` says why the tenant has no champion, when it has none; `built_in` is the global
+/// model that ships with the code and cannot be missing, so there is always an answer. It alone
+/// answers without an embedding.
+///
+/// Where the policy wants the tenant's own champion only while it is worth what it costs, and it is
+/// not, it is no candidate. A pin names a model on purpose, and a canary is how one learns whether
+/// things have changed: neither is touched.
 #[must_use]
 pub fn choose_route(
     policy: &RoutingPolicy,
-    ask: Ask,
+    request: RouteRequest,
     candidates: &[Candidate],
-    unproven: Unproven,
+    no_champion: NoChampionReason,
     built_in: &ModelName,
 ) -> Route {
     if policy.kill_switch {
-        return last_resort(built_in, RouteReason::KillSwitch, Vec::new());
+        return Route {
+            model: built_in.clone(),
+            reason: RouteReason::KillSwitch,
+            fallbacks: Vec::new(),
+            shadow: None,
+        };
     }
+    let costly = withholds_own_model(policy, request);
+    let is_allowed = |one: &&Candidate| !(costly && one.is_own_champion());
+    let allowed: Vec<&Candidate> = candidates.iter().filter(is_allowed).collect();
     let mut fallbacks = Vec::new();
-    for (candidate, reason) in wanted(&policy.mode, ask, candidates) {
-        let Some(trouble) = trouble(candidate, ask) else {
-            let reason = match fallbacks.first() {
-                Some(FallbackNote { reason, .. }) => *reason,
-                None => refine(reason, candidate, &policy.mode, unproven),
-            };
-            return Route {
-                shadow: shadow(&policy.mode, ask, candidates, &candidate.model),
-                model: candidate.model.clone(),
-                reason,
-                fallbacks,
-            };
+    let mut chosen = None;
+    for (candidate, reason) in preferences(&policy.mode, request, &allowed) {
+        let Some(reason) = obstacle(candidate, request) else {
+            chosen = Some((candidate, reason));
+            break;
         };
         fallbacks.push(FallbackNote {
             model: candidate.model.clone(),
-            reason: trouble,
+            reason,
         });
     }
-    let reason = match (fallbacks.first(), &policy.mode) {
-        (Some(note), _) => note.reason,
-        (None, RoutingMode::PinnedTier(Tier::Global)) => RouteReason::Pinned,
-        (None, RoutingMode::PinnedVersion(name)) if name == built_in => RouteReason::Pinned,
-        // The version is gone: pruned, or never there.
-        (None, RoutingMode::PinnedVersion(_)) => RouteReason::FallbackUnavailable,
-        (None, _) => unproven.reason(),
+    let model = chosen.map_or(built_in, |(candidate, _)| &candidate.model);
+    let reason = match fallbacks.first() {
+        // The built-in model may be the one that was meant, but it has to do without the embedding.
+        _ if request.embedding_late => RouteReason::FallbackDeadline,
+        Some(note) => note.reason,
+        None => {
+            let reason = match chosen {
+                Some((candidate, reason)) => refine(reason, candidate, &policy.mode, no_champion),
+                None => reason_of_built_in(&policy.mode, built_in, no_champion),
+            };
+            let withheld = allowed.len() < candidates.len();
+            match withheld && reason.is_by_evidence() {
+                true => RouteReason::CostNotJustified,
+                false => reason,
+            }
+        }
     };
-    let mut route = last_resort(built_in, reason, fallbacks);
-    route.shadow = shadow(&policy.mode, ask, candidates, built_in);
-    route
+    Route {
+        shadow: shadow(&policy.mode, request, &allowed, model),
+        model: model.clone(),
+        reason,
+        fallbacks,
+    }
 }
 
-/// [`choose_route`] for a tenant whose own model was judged by what it earns and costs.
-///
-/// Where the policy wants it only if it is worth it, and it is not, the tenant's champion is no
-/// candidate. Who names a tier or a version means it, and a canary is how one learns whether things
-/// have changed: neither is touched.
-#[must_use]
-pub fn choose_worthy_route(
-    policy: &RoutingPolicy,
-    ask: Ask,
-    candidates: &[Candidate],
-    unproven: Unproven,
-    built_in: &ModelName,
-    own_model: Option<ValueVerdict>,
-) -> Route {
+/// Whether the tenant's own champion is no candidate, for what it costs.
+fn withholds_own_model(policy: &RoutingPolicy, request: RouteRequest) -> bool {
     let pinned = matches!(
         policy.mode,
         RoutingMode::PinnedTier(_) | RoutingMode::PinnedVersion(_)
     );
-    let costly = policy.only_if_worth_it && own_model == Some(ValueVerdict::NotWorthIt);
-    if pinned || !costly {
-        return choose_route(policy, ask, candidates, unproven, built_in);
-    }
-    let own =
-        |one: &Candidate| one.standing == Standing::Champion && one.model.tier() == Tier::Tenant;
-    let others: Vec<Candidate> = candidates.iter().filter(|one| !own(one)).cloned().collect();
-    let mut route = choose_route(policy, ask, &others, unproven, built_in);
-    let because = match route.reason {
-        RouteReason::ProvenBetter
-        | RouteReason::NotEnoughData
-        | RouteReason::NotProven
-        | RouteReason::RolledBack
-        | RouteReason::SteppedBack => others.len() < candidates.len(),
-        RouteReason::Pinned
-        | RouteReason::Requested
-        | RouteReason::Canary
-        | RouteReason::KillSwitch
-        | RouteReason::FallbackUnavailable
-        | RouteReason::FallbackDeadline
-        | RouteReason::SpaceChanged
-        | RouteReason::TaskChanged
-        | RouteReason::CostNotJustified => false,
-    };
-    if because {
-        route.reason = RouteReason::CostNotJustified;
-    }
-    route
+    !pinned && policy.only_if_worth_it && request.own_model == Some(ValueVerdict::NotWorthIt)
 }
 
-fn last_resort(model: &ModelName, reason: RouteReason, fallbacks: Vec<FallbackNote>) -> Route {
-    Route {
-        model: model.clone(),
-        reason,
-        fallbacks,
-        shadow: None,
+/// Why the built-in model serves where the mode wants no other one.
+fn reason_of_built_in(
+    mode: &RoutingMode,
+    built_in: &ModelName,
+    no_champion: NoChampionReason,
+) -> RouteReason {
+    match mode {
+        RoutingMode::PinnedTier(Tier::Global) => RouteReason::Pinned,
+        RoutingMode::PinnedVersion(name) if name == built_in => RouteReason::Pinned,
+        // The version was pruned, or never there.
+        RoutingMode::PinnedVersion(_) => RouteReason::FallbackUnavailable,
+        _ => no_champion.reason(),
     }
 }
 
 /// The candidates that the mode wants, the first choice first, and the reason that each would have.
-fn wanted<'a>(
+fn preferences<'a>(
     mode: &RoutingMode,
-    ask: Ask,
-    candidates: &'a [Candidate],
+    request: RouteRequest,
+    candidates: &[&'a Candidate],
 ) -> Vec<(&'a Candidate, RouteReason)> {
     let mut chain: Vec<_> = candidates
         .iter()
-        .filter(|candidate| candidate.standing == Standing::Champion)
-        .map(|candidate| (candidate, RouteReason::ProvenBetter))
+        .filter(|candidate| candidate.role == ModelRole::Champion)
+        .map(|candidate| (*candidate, RouteReason::ProvenBetter))
         .collect();
     // The most specific tier first; of one tier the newest version.
     chain.sort_by_key(|(c, _)| Reverse((c.model.tier(), c.model.version)));
     match mode {
         RoutingMode::Auto | RoutingMode::Shadow => {}
         RoutingMode::Canary { percent } => {
-            if ask.bucket < *percent
+            if request.bucket < *percent
                 && let Some(challenger) = challenger(candidates)
             {
                 chain.insert(0, (challenger, RouteReason::Canary));
@@ -325,8 +328,8 @@ fn wanted<'a>(
             chain.retain(|(candidate, _)| candidate.model.tier() <= *tier);
             let of_tier = candidates.iter().filter(|c| c.model.tier() == *tier);
             // Proven or not: the champion when there is one, else the newest.
-            if let Some(pinned) = of_tier.max_by_key(|c| {
-                let champion = c.standing == Standing::Champion;
+            if let Some(&pinned) = of_tier.max_by_key(|c| {
+                let champion = c.role == ModelRole::Champion;
                 (champion, c.model.version)
             }) {
                 chain.retain(|(candidate, _)| candidate.model != pinned.model);
@@ -335,7 +338,7 @@ fn wanted<'a>(
         }
         RoutingMode::PinnedVersion(name) => {
             chain.retain(|(c, _)| c.model.tier() <= name.tier() && c.model != *name);
-            if let Some(pinned) = candidates.iter().find(|c| c.model == *name) {
+            if let Some(&pinned) = candidates.iter().find(|c| c.model == *name) {
                 chain.insert(0, (pinned, RouteReason::Pinned));
             }
         }
@@ -348,7 +351,7 @@ fn refine(
     reason: RouteReason,
     candidate: &Candidate,
     mode: &RoutingMode,
-    unproven: Unproven,
+    no_champion: NoChampionReason,
 ) -> RouteReason {
     match (reason, mode) {
         (RouteReason::ProvenBetter, RoutingMode::PinnedVersion(_)) => {
@@ -361,40 +364,40 @@ fn refine(
             RouteReason::FallbackUnavailable
         }
         (RouteReason::ProvenBetter, _) if candidate.model.tier() == Tier::Global => {
-            unproven.reason()
+            no_champion.reason()
         }
         (reason, _) => reason,
     }
 }
 
-fn trouble(candidate: &Candidate, ask: Ask) -> Option<RouteReason> {
-    let late = ask.remaining.is_some_and(|left| candidate.expected > left);
-    match candidate {
-        Candidate { healthy: false, .. } => Some(RouteReason::FallbackUnavailable),
-        _ if late => Some(RouteReason::FallbackDeadline),
-        _ => None,
-    }
+/// Why a candidate cannot answer this request; none when it can.
+fn obstacle(candidate: &Candidate, request: RouteRequest) -> Option<RouteReason> {
+    let late = request
+        .embedding_late
+        .then_some(RouteReason::FallbackDeadline);
+    candidate.health.obstacle().or(late)
 }
 
 /// The newest challenger of the most specific tier.
-fn challenger(candidates: &[Candidate]) -> Option<&Candidate> {
+fn challenger<'a>(candidates: &[&'a Candidate]) -> Option<&'a Candidate> {
     candidates
         .iter()
-        .filter(|candidate| candidate.standing == Standing::Challenger)
+        .copied()
+        .filter(|candidate| candidate.role == ModelRole::Challenger)
         .max_by_key(|c| (c.model.tier(), c.model.version))
 }
 
 fn shadow(
     mode: &RoutingMode,
-    ask: Ask,
-    candidates: &[Candidate],
+    request: RouteRequest,
+    candidates: &[&Candidate],
     serving: &ModelName,
 ) -> Option<ModelName> {
     let RoutingMode::Shadow = mode else {
         return None;
     };
     challenger(candidates)
-        .filter(|one| trouble(one, ask).is_none() && one.model != *serving)
+        .filter(|one| obstacle(one, request).is_none() && one.model != *serving)
         .map(|one| one.model.clone())
 }
 

@@ -1,14 +1,12 @@
 //! The models that may answer a tenant's requests: its own, its vertical's, the global one.
 
-use std::time::Duration;
-
 use artifacts::{ArtifactError, ArtifactStore};
 use chrono::{DateTime, Utc};
 use domain::cost::ValueVerdict;
 use domain::{
-    Alias, Ask, Candidate, ErrorKind, Fault as _, ModelName, ModelOwner, ModelVersion, ROLLED_BACK,
-    Route, RouteReason, RoutingMode, RoutingPolicy, STEPPED_BACK, Standing, TaskId, TenantContext,
-    Tier, Unproven, Verdict, VerticalId, choose_worthy_route,
+    Alias, Candidate, ErrorKind, Fault as _, ModelHealth, ModelName, ModelOwner, ModelRole,
+    ModelVersion, NoChampionReason, ROLLED_BACK, Route, RouteRequest, RoutingMode, RoutingPolicy,
+    STEPPED_BACK, TaskId, TenantContext, Tier, Verdict, VerticalId, choose_route,
 };
 use learning::{Ranker, global_ranker};
 use server::ServiceError;
@@ -22,7 +20,7 @@ const VERSIONS: u32 = 20;
 /// What of a tenant's chain is resident.
 pub(crate) struct Chain {
     policy: RoutingPolicy,
-    unproven: Unproven,
+    no_champion: NoChampionReason,
     /// Whether the tenant's own model is worth what it costs.
     worth: Option<ValueVerdict>,
     models: Vec<ChainModel>,
@@ -51,7 +49,7 @@ pub(crate) struct Unusable {
 
 struct ChainModel {
     name: ModelName,
-    standing: Standing,
+    role: ModelRole,
     /// The space it was trained in, when that is one that the tenant has left.
     left_behind: Option<String>,
     /// None when the artifact is missing or damaged.
@@ -76,9 +74,9 @@ pub(crate) struct TierChampions {
 /// The tenant's own part of a chain, as the store has it.
 pub(crate) struct OwnChain {
     policy: RoutingPolicy,
-    unproven: Unproven,
+    no_champion: NoChampionReason,
     worth: Option<ValueVerdict>,
-    models: Vec<(ModelVersion, Standing)>,
+    models: Vec<(ModelVersion, ModelRole)>,
 }
 
 impl TierChampions {
@@ -105,7 +103,7 @@ impl OwnChain {
         let versions = tx.models().list(Some(&task), None, VERSIONS).await?;
         Ok(Self {
             models: own(tx, &task, &versions, &policy).await?,
-            unproven: unproven(tx, &task, &versions).await?,
+            no_champion: no_champion(tx, &task, &versions).await?,
             worth: worth(tx).await?,
             policy,
         })
@@ -150,7 +148,7 @@ impl Chain {
     ) -> Result<Self, ServiceError> {
         let OwnChain {
             policy,
-            unproven,
+            no_champion,
             worth,
             models: mut wanted,
         } = own;
@@ -159,7 +157,7 @@ impl Chain {
         }
         let mut models = Vec::with_capacity(wanted.len());
         let mut whole = true;
-        for (model, standing) in wanted {
+        for (model, role) in wanted {
             let own = model.name.tier() == Tier::Tenant;
             let elsewhere = own && model.lineage.space != space;
             let loaded = load_ranker(artifacts, &model.artifact_path, &model.checksum).await;
@@ -168,12 +166,12 @@ impl Chain {
                 left_behind: elsewhere.then_some(model.lineage.space),
                 ranker: loaded.ok(),
                 name: model.name,
-                standing,
+                role,
             });
         }
         Ok(Self {
             policy,
-            unproven,
+            no_champion,
             worth,
             models,
             whole,
@@ -186,25 +184,27 @@ impl Chain {
     }
 
     /// The model for one request, and why.
-    pub(crate) fn choose(&self, ask: Ask) -> Chosen<'_> {
+    pub(crate) fn choose(&self, request: RouteRequest) -> Chosen<'_> {
         let candidates: Vec<Candidate> = self
             .models
             .iter()
             .map(|model| Candidate {
                 model: model.name.clone(),
-                standing: model.standing,
-                healthy: model.ranker.is_some() && model.left_behind.is_none(),
-                // All of them need the question's embedding: when that is late, so are they.
-                expected: Duration::from_nanos(1),
+                role: model.role,
+                health: match (&model.left_behind, &model.ranker) {
+                    (Some(_), _) => ModelHealth::StaleSpace,
+                    (None, Some(_)) => ModelHealth::Ready,
+                    (None, None) => ModelHealth::Unavailable,
+                },
             })
             .collect();
         let built_in = built_in(&TaskId::experts());
-        let (policy, unproven) = (&self.policy, self.unproven);
-        let route = choose_worthy_route(policy, ask, &candidates, unproven, &built_in, self.worth)
-            .explaining(|name| {
-                self.is_left_behind(name)
-                    .then_some(RouteReason::SpaceChanged)
-            });
+        let request = RouteRequest {
+            own_model: self.worth,
+            ..request
+        };
+        let (policy, no_champion) = (&self.policy, self.no_champion);
+        let route = choose_route(policy, request, &candidates, no_champion, &built_in);
         let ranker = match self.ranker(&route.model) {
             Some((_, ranker)) => ranker,
             None => global_ranker(),
@@ -217,11 +217,6 @@ impl Chain {
         }
     }
 
-    fn is_left_behind(&self, name: &ModelName) -> bool {
-        let left = |model: &ChainModel| model.name == *name && model.left_behind.is_some();
-        self.models.iter().any(left)
-    }
-
     fn ranker(&self, name: &ModelName) -> Option<(&ModelName, &Ranker)> {
         let found = self.models.iter().find(|model| model.name == *name)?;
         Some((&found.name, found.ranker.as_ref()?))
@@ -231,13 +226,19 @@ impl Chain {
     pub(crate) fn considered(&self) -> Vec<String> {
         let models = self.models.iter().map(|model| Looked {
             name: &model.name,
-            standing: model.standing,
+            role: model.role,
             left_behind: model.left_behind.as_deref(),
             changed: false,
             usable: model.ranker.is_some(),
         });
         let built_in = built_in(&TaskId::experts());
-        considered(&self.policy, models, self.worth, self.unproven, &built_in)
+        considered(
+            &self.policy,
+            models,
+            self.worth,
+            self.no_champion,
+            &built_in,
+        )
     }
 }
 
@@ -247,7 +248,7 @@ pub(crate) async fn own(
     task: &TaskId,
     versions: &[ModelVersion],
     policy: &RoutingPolicy,
-) -> Result<Vec<(ModelVersion, Standing)>, ServiceError> {
+) -> Result<Vec<(ModelVersion, ModelRole)>, ServiceError> {
     let models = tx.models();
     let champion = models.alias(task, Alias::Champion).await?;
     let challenger = models.alias(task, Alias::Challenger).await?;
@@ -256,11 +257,11 @@ pub(crate) async fn own(
         RoutingMode::PinnedTier(Tier::Tenant) => versions.first().map(|m| m.name.version),
         _ => None,
     };
-    let mut wanted: Vec<(ModelVersion, Standing)> = Vec::new();
-    for (version, standing) in [
-        (champion, Standing::Champion),
-        (challenger, Standing::Challenger),
-        (pinned, Standing::Kept),
+    let mut wanted: Vec<(ModelVersion, ModelRole)> = Vec::new();
+    for (version, role) in [
+        (champion, ModelRole::Champion),
+        (challenger, ModelRole::Challenger),
+        (pinned, ModelRole::Unaliased),
     ] {
         let Some(version) = version else { continue };
         if wanted
@@ -270,7 +271,7 @@ pub(crate) async fn own(
             continue;
         }
         if let Some(model) = models.get(task, version).await? {
-            wanted.push((model, standing));
+            wanted.push((model, role));
         }
     }
     Ok(wanted)
@@ -282,7 +283,7 @@ async fn of_tier(
     owner: &ModelOwner,
     champion: Option<u64>,
     policy: &RoutingPolicy,
-) -> Result<Vec<(ModelVersion, Standing)>, ServiceError> {
+) -> Result<Vec<(ModelVersion, ModelRole)>, ServiceError> {
     let name = |version| ModelName {
         owner: owner.clone(),
         task: TaskId::experts(),
@@ -299,13 +300,16 @@ async fn of_tier(
         _ => None,
     };
     let mut wanted = Vec::new();
-    for (name, standing) in [(champion, Standing::Champion), (pinned, Standing::Kept)] {
+    for (name, role) in [
+        (champion, ModelRole::Champion),
+        (pinned, ModelRole::Unaliased),
+    ] {
         let Some(name) = name else { continue };
-        let known = |(model, _): &(ModelVersion, Standing)| model.name == name;
+        let known = |(model, _): &(ModelVersion, ModelRole)| model.name == name;
         if !wanted.iter().any(known)
             && let Some(model) = tiers.get(&name).await?
         {
-            wanted.push((model, standing));
+            wanted.push((model, role));
         }
     }
     Ok(wanted)
@@ -318,11 +322,11 @@ async fn worth(tx: &TenantTx) -> Result<Option<ValueVerdict>, ServiceError> {
 }
 
 /// Why the tenant has no champion, if it has none.
-pub(crate) async fn unproven(
+pub(crate) async fn no_champion(
     tx: &TenantTx,
     task: &TaskId,
     versions: &[ModelVersion],
-) -> Result<Unproven, ServiceError> {
+) -> Result<NoChampionReason, ServiceError> {
     let events = tx.models().events(task, Some(Alias::Champion), 1).await?;
     let newest = versions.first().map(|model| model.created_at);
     let last = events.first();
@@ -331,16 +335,16 @@ pub(crate) async fn unproven(
         last.filter(|event| event.to.is_none() && newest.is_none_or(|made| made <= event.at));
     if let Some(event) = gone {
         if event.reason.starts_with(ROLLED_BACK) {
-            return Ok(Unproven::RolledBack);
+            return Ok(NoChampionReason::RolledBack);
         }
         if event.reason.starts_with(STEPPED_BACK) {
-            return Ok(Unproven::SteppedBack);
+            return Ok(NoChampionReason::SteppedBack);
         }
     }
     let judged = |model: &ModelVersion| model.verdict != Verdict::InsufficientData;
     Ok(match versions.iter().any(judged) {
-        true => Unproven::NotProven,
-        false => Unproven::NotEnoughData,
+        true => NoChampionReason::NotProven,
+        false => NoChampionReason::NotEnoughData,
     })
 }
 

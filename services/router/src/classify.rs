@@ -2,11 +2,11 @@
 //! answer.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use api::v1;
 use domain::{
-    AbstainReason, Ask, ErrorKind, ModelName, ModelOwner, ResourceName, RouteReason, TaskKind,
+    AbstainReason, ErrorKind, ModelName, ModelOwner, ResourceName, RouteRequest, TaskKind,
     TenantContext, Tier, bucket, normalized,
 };
 use learning::classify::{Answer, AnswerValue, Beside, Head, Scores, SimpleMethod, knn, knn_value};
@@ -92,7 +92,6 @@ impl Router {
             text: &command.text,
             vector: &vector,
             near: &near,
-            late,
         };
         let made = match (&command.with, asked) {
             (ClassifyWith::Model(name), Some(head)) => {
@@ -103,13 +102,13 @@ impl Router {
                 let name = format!("baseline:{}", method.name());
                 question.simple(*method, requested_route(&name, Tier::Tenant))
             }
-            _ => question.routed(Ask {
+            _ => question.routed(RouteRequest {
                 bucket: bucket(
                     ctx.tenant().as_str(),
                     command.key.as_deref().unwrap_or(&command.text),
                 ),
-                // What is left to do takes microseconds: only a late embedding counts.
-                remaining: late.then_some(Duration::ZERO),
+                embedding_late: late,
+                ..RouteRequest::default()
             }),
         };
         times.ranking = ranking.elapsed();
@@ -191,20 +190,15 @@ struct Question<'a> {
     text: &'a str,
     vector: &'a [f32],
     near: &'a [Near<'a>],
-    /// The embedding did not come in time: there is no vector, and nothing near.
-    late: bool,
 }
 
 impl Question<'_> {
-    fn routed(&self, ask: Ask) -> Made {
-        let (mut route, head) = self.view.route(ask);
-        if self.late {
-            if route.reason != RouteReason::KillSwitch {
-                route.reason = RouteReason::FallbackDeadline;
-            }
-            return self.without_vector(route_to_wire(&route));
-        }
+    fn routed(&self, request: RouteRequest) -> Made {
+        let (route, head) = self.view.route(request);
         let route = route_to_wire(&route);
+        if request.embedding_late {
+            return self.without_vector(route);
+        }
         if self.near.first().is_some_and(|near| near.said) {
             return self.corrected(route);
         }

@@ -1,12 +1,12 @@
 //! What routing looks at, in words: for who asks why an answer came from where it did.
 
 use domain::cost::ValueVerdict;
-use domain::{ModelName, RoutingMode, RoutingPolicy, Standing, Tier, Unproven};
+use domain::{ModelName, ModelRole, NoChampionReason, RoutingMode, RoutingPolicy, Tier};
 
 /// What there is to say of a model that routing looks at.
 pub(crate) struct Looked<'a> {
     pub name: &'a ModelName,
-    pub standing: Standing,
+    pub role: ModelRole,
     /// The space it was trained in, when the tenant has left that.
     pub left_behind: Option<&'a str>,
     /// Its task has been changed since it was trained.
@@ -19,18 +19,18 @@ pub(crate) fn considered<'a>(
     policy: &RoutingPolicy,
     models: impl Iterator<Item = Looked<'a>>,
     worth: Option<ValueVerdict>,
-    unproven: Unproven,
+    no_champion: NoChampionReason,
     built_in: &ModelName,
 ) -> Vec<String> {
     let mut all = vec![format!("policy: {}", in_words(policy))];
     let mut has_own = false;
     for model in models {
         let name = model.name;
-        has_own |= model.standing == Standing::Champion && name.tier() == Tier::Tenant;
-        let standing = match model.standing {
-            Standing::Champion => "champion",
-            Standing::Challenger => "challenger",
-            Standing::Kept => "kept, no alias points at it",
+        has_own |= model.role == ModelRole::Champion && name.tier() == Tier::Tenant;
+        let role = match model.role {
+            ModelRole::Champion => "champion",
+            ModelRole::Challenger => "challenger",
+            ModelRole::Unaliased => "kept, no alias points at it",
         };
         let health = match (model.left_behind, model.usable) {
             _ if model.changed => {
@@ -41,26 +41,28 @@ pub(crate) fn considered<'a>(
             (None, true) => "healthy".to_owned(),
             (None, false) => "its artifact cannot be used".to_owned(),
         };
-        all.push(format!("{name}: {standing}, {health}"));
+        all.push(format!("{name}: {role}, {health}"));
     }
     if let Some(worth) = worth.filter(|_| policy.only_if_worth_it) {
         let verdict = worth.as_str();
         all.push(format!("what the own model earns and costs: {verdict}"));
     }
     if !has_own {
-        let why = why(unproven);
+        let why = why(no_champion);
         all.push(format!("no champion of the tenant's own: {why}"));
     }
     all.push(format!("{built_in}: ships with the code, always there"));
     all
 }
 
-fn why(unproven: Unproven) -> &'static str {
-    match unproven {
-        Unproven::NotEnoughData => "no version has been judged on enough data",
-        Unproven::NotProven => "the last version was not proven better",
-        Unproven::RolledBack => "an administrator rolled back",
-        Unproven::SteppedBack => "it fell behind the tier above, and the router stepped back",
+fn why(no_champion: NoChampionReason) -> &'static str {
+    match no_champion {
+        NoChampionReason::NotEnoughData => "no version has been judged on enough data",
+        NoChampionReason::NotProven => "the last version was not proven better",
+        NoChampionReason::RolledBack => "an administrator rolled back",
+        NoChampionReason::SteppedBack => {
+            "it fell behind the tier above, and the router stepped back"
+        }
     }
 }
 

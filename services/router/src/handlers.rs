@@ -2,7 +2,7 @@
 
 use api::v1;
 use api::v1::router_service_server::RouterService;
-use domain::{Ask, Permission, RoutingPolicy, TaskId, bucket};
+use domain::{Permission, RouteRequest, RoutingPolicy, TaskId, bucket};
 use server::{Caller, Reply, ServiceError, deadline, fitting, page, parse_page_token};
 use storage::OpenPosition;
 use tokio_stream::wrappers::ReceiverStream;
@@ -184,16 +184,16 @@ impl RouterService for Router {
             .await?;
         let task = routed_task("task", &request.task)?;
         let key = routing_key(&request.routing_key)?;
-        let ask = Ask {
+        let route = RouteRequest {
             bucket: bucket(ctx.tenant().as_str(), key.as_deref().unwrap_or_default()),
-            remaining: None,
+            ..RouteRequest::default()
         };
         let (route, considered) = if task == TaskId::experts() {
             let view = self.parts.residents.view(&ctx).await?;
-            (view.chain.choose(ask).route, view.chain.considered())
+            (view.chain.choose(route).route, view.chain.considered())
         } else {
             let view = self.parts.tasks.view(&ctx, &task).await?;
-            (view.route(ask).0, view.considered())
+            (view.route(route).0, view.considered())
         };
         Ok(Response::new(v1::ExplainRouteResponse {
             route: Some(route_to_wire(&route)),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use api::v1;
 use domain::cost::Meter;
-use domain::{Ask, RouteReason, TenantContext, Tier, bucket};
+use domain::{RouteRequest, TenantContext, Tier, bucket};
 use embedding::Embedded;
 use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
 use ndarray::ArrayView1;
@@ -132,15 +132,15 @@ impl Router {
         });
         let ranked = match &command.with {
             With::Route => {
-                let ask = Ask {
+                let request = RouteRequest {
                     bucket: bucket(
                         ctx.tenant().as_str(),
                         command.routing_key.as_deref().unwrap_or(&command.text),
                     ),
-                    // What is left to do takes microseconds: only a late embedding counts.
-                    remaining: found.late.then_some(Duration::ZERO),
+                    embedding_late: found.late,
+                    ..RouteRequest::default()
                 };
-                work::timed(Meter::ModelCpu, || question.routed(&view.chain, ask))
+                work::timed(Meter::ModelCpu, || question.routed(&view.chain, request))
             }
             With::Model(name) => {
                 let ranker = ranker_of(&self.parts.store, &self.parts.artifacts, ctx, name).await?;
@@ -285,14 +285,8 @@ struct Retrieved {
 
 impl Question<'_> {
     /// With the model that the tenant's chain chooses for the request.
-    fn routed(&self, chain: &Chain, ask: Ask) -> Ranked {
-        let chosen = chain.choose(ask);
-        let mut route = chosen.route;
-        if ask.remaining.is_some() && route.reason != RouteReason::KillSwitch {
-            // The model that was meant may be the one that serves, but it has to do without the
-            // embedding.
-            route.reason = RouteReason::FallbackDeadline;
-        }
+    fn routed(&self, chain: &Chain, request: RouteRequest) -> Ranked {
+        let chosen = chain.choose(request);
         let shadow = chosen.shadow.map(|(name, ranker)| {
             let scored = ranker.rank(&self.features, &self.view.candidates);
             let experts = scored
@@ -305,7 +299,7 @@ impl Question<'_> {
         });
         Ranked {
             shadow,
-            ..self.with(chosen.ranker.clone(), route_to_wire(&route))
+            ..self.with(chosen.ranker.clone(), route_to_wire(&chosen.route))
         }
     }
 

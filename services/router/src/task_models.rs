@@ -1,7 +1,7 @@
 //! The heads of a task that may answer, and what keeps one from it.
 
 use artifacts::ArtifactStore;
-use domain::{ModelName, RouteReason, Standing};
+use domain::{ModelHealth, ModelName, ModelRole};
 use learning::classify::{Head, LabelSet, TaskReport};
 
 use crate::chain::Unusable;
@@ -9,7 +9,7 @@ use crate::chain::Unusable;
 /// A head that the policy may want.
 pub(crate) struct TaskModel {
     pub name: ModelName,
-    pub standing: Standing,
+    pub role: ModelRole,
     /// The space it was trained in, when the tenant has left that: it says nothing about vectors of
     /// another.
     pub left_behind: Option<String>,
@@ -20,15 +20,16 @@ pub(crate) struct TaskModel {
 }
 
 impl TaskModel {
-    /// Why it may not answer though its artifact can be used.
-    pub(crate) fn outdated(&self) -> Option<RouteReason> {
+    /// Whether it can answer.
+    pub(crate) fn health(&self) -> ModelHealth {
         match self {
-            Self { changed: true, .. } => Some(RouteReason::TaskChanged),
+            Self { changed: true, .. } => ModelHealth::StaleTask,
             Self {
                 left_behind: Some(_),
                 ..
-            } => Some(RouteReason::SpaceChanged),
-            _ => None,
+            } => ModelHealth::StaleSpace,
+            Self { head: None, .. } => ModelHealth::Unavailable,
+            _ => ModelHealth::Ready,
         }
     }
 }

@@ -7,9 +7,9 @@ use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::Meter;
 use domain::{
-    Alias, Ask, Candidate, ItemId, ModelName, ResourceName, Route, RoutingMode, RoutingPolicy,
-    Standing, Target, Task, TaskId, TaskKind, TenantContext, Unproven, Verdict, choose_route,
-    normalized,
+    Alias, Candidate, ItemId, ModelName, ModelRole, NoChampionReason, ResourceName, Route,
+    RouteRequest, RoutingMode, RoutingPolicy, Target, Task, TaskId, TaskKind, TenantContext,
+    Verdict, choose_route, normalized,
 };
 use embedding::Embedders;
 use learning::classify::{
@@ -18,7 +18,7 @@ use learning::classify::{
 use server::{ServiceError, work};
 use storage::{CorrectionsStamp, Store, TenantTx};
 
-use crate::chain::{Unusable, built_in, own, unproven};
+use crate::chain::{Unusable, built_in, no_champion, own};
 use crate::considered::{Looked, considered};
 use crate::space::AskedSpace;
 use crate::task_models::{TaskModel, has_gone_labels, load_head};
@@ -70,7 +70,7 @@ pub(crate) struct TaskBase {
     /// The models that the policy may want.
     models: Vec<TaskModel>,
     policy: RoutingPolicy,
-    unproven: Unproven,
+    no_champion: NoChampionReason,
     /// The best method without training, where it was measured, and how it was calibrated.
     measured: Option<TaskReport>,
     /// No artifact was out of reach when it was read.
@@ -221,23 +221,26 @@ impl TaskView {
     }
 
     /// The model that serves, why, and its head; without one a method without training answers.
-    pub(crate) fn route(&self, ask: Ask) -> (Route, Option<&Head>) {
+    pub(crate) fn route(&self, request: RouteRequest) -> (Route, Option<&Head>) {
         let base = &self.base;
         let candidates: Vec<Candidate> = base
             .models
             .iter()
             .map(|model| Candidate {
                 model: model.name.clone(),
-                standing: model.standing,
-                healthy: model.head.is_some() && model.outdated().is_none(),
-                // A head needs the text's vector: without time for that it cannot answer.
-                expected: std::time::Duration::from_millis(1),
+                role: model.role,
+                health: model.health(),
             })
             .collect();
         let built_in = built_in(&base.task.definition.id);
         let named = |name: &ModelName| base.models.iter().find(|model| model.name == *name);
-        let route = choose_route(&base.policy, ask, &candidates, base.unproven, &built_in)
-            .explaining(|name| named(name).and_then(TaskModel::outdated));
+        let route = choose_route(
+            &base.policy,
+            request,
+            &candidates,
+            base.no_champion,
+            &built_in,
+        );
         let head = named(&route.model).and_then(|model| model.head.as_ref());
         (route, head)
     }
@@ -247,13 +250,13 @@ impl TaskView {
         let base = &self.base;
         let models = base.models.iter().map(|model| Looked {
             name: &model.name,
-            standing: model.standing,
+            role: model.role,
             left_behind: model.left_behind.as_deref(),
             changed: model.changed,
             usable: model.head.is_some(),
         });
         let built_in = built_in(&base.task.definition.id);
-        considered(&base.policy, models, None, base.unproven, &built_in)
+        considered(&base.policy, models, None, base.no_champion, &built_in)
     }
 
     /// The method that answers where no head does: the one that did best when it was measured, else
@@ -325,13 +328,13 @@ impl TaskBase {
         let mut wanted = own(&tx, id, &versions, &policy).await?;
         // Heads are large: one that cannot be chosen stays where it is.
         let tried = policy.mode != RoutingMode::Auto;
-        wanted.retain(|(_, standing)| tried || *standing != Standing::Challenger);
-        let unproven = unproven(&tx, id, &versions).await?;
+        wanted.retain(|(_, role)| tried || *role != ModelRole::Challenger);
+        let no_champion = no_champion(&tx, id, &versions).await?;
         drop(tx);
         let kind = task.definition.kind;
         let mut models = Vec::with_capacity(wanted.len());
         let mut whole = true;
-        for (model, standing) in wanted {
+        for (model, role) in wanted {
             let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum).await;
             whole &= !matches!(loaded, Err(Unusable { passing: true }));
             let dimensions = asked.space.dimensions;
@@ -342,7 +345,7 @@ impl TaskBase {
                 left_behind: (space != asked.name()).then_some(space),
                 head: loaded.ok().filter(fits),
                 name: model.name,
-                standing,
+                role,
             };
             models.push((made, model.report));
         }
@@ -363,7 +366,7 @@ impl TaskBase {
             }
             base.models = models.into_iter().map(|(model, _)| model).collect();
             base.policy = policy;
-            (base.unproven, base.measured) = (unproven, measured);
+            (base.no_champion, base.measured) = (no_champion, measured);
             base.whole = whole;
             base
         };
@@ -426,7 +429,7 @@ impl TaskBase {
             median: values.get(values.len() / 2).copied(),
             models: Vec::new(),
             policy: RoutingPolicy::default(),
-            unproven: Unproven::default(),
+            no_champion: NoChampionReason::default(),
             measured: None,
             whole: true,
             task,
