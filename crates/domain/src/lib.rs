@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+mod clock;
 pub mod cost;
 mod dataset;
 mod duplicates;
@@ -37,6 +38,7 @@ mod text;
 
 pub use access::{ApiKey, Permission, Role, TenantContext};
 pub use change::Change;
+pub use clock::Clock;
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};
 pub use duplicates::{
     DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,

@@ -22,7 +22,8 @@ mod tests;
 use std::sync::Arc;
 
 use api::v1::cost_service_server::CostServiceServer;
-use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
+use domain::Clock;
+use server::{Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 use tokio::sync::Semaphore;
 

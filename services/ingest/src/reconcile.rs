@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use domain::{JobKind, Tenant, TenantContext, TenantState};
+use domain::{Clock, JobKind, Tenant, TenantContext, TenantState};
 use embedding::Embedders;
-use server::{Clock, ServiceError};
+use server::ServiceError;
 use storage::{NewJob, Store};
 use vectors::{Space, VectorError, VectorStore};
 

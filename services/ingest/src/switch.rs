@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ErrorKind, JobKind, SpaceState, TaskId, TenantContext};
+use domain::{Clock, ErrorKind, JobKind, SpaceState, TaskId, TenantContext};
 use embedding::Embedders;
-use server::Clock;
 use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, SpaceSwitch, Store, TenantTx};
 use vectors::{Space, VectorError, VectorStore};
 

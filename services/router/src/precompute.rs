@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use domain::{Change, Item, ItemId, JobKind, TenantContext, TenantId};
 use embedding::{Embedded, Embedder};
+use metering::usage;
 use prost::Message as _;
-use server::{ServiceError, work};
+use server::ServiceError;
 use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, PrecomputedAnswer};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -262,7 +263,7 @@ impl Precomputer {
             .unzip();
         let computed = embedder.embed_passages(texts).await?;
         for one in &computed {
-            work::embedded(one.tokens, one.cpu);
+            usage::embedded(one.tokens, one.cpu);
         }
         known.extend(
             missing

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use artifacts::ResidentCache;
 use domain::{Change, ErrorKind, TaskId, TenantContext, TenantId};
-use server::{ServiceError, work};
+use metering::usage;
+use server::ServiceError;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +50,7 @@ impl ResidentTasks {
             let load = TaskView::load(&this.sources, &ctx, &task, None);
             this.views.get_or_load(&key, load).await
         };
-        let loaded = tokio::spawn(work::carried(load)).await;
+        let loaded = tokio::spawn(usage::in_current_scope(load)).await;
         loaded.map_err(ServiceError::internal)?.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own.
             let reason = match shared.kind() {
@@ -213,7 +214,7 @@ pub(crate) async fn embed_cached(
             _ => embedder.embed_passages(texts).await?,
         };
         for one in &embedded {
-            work::embedded(one.tokens, one.cpu);
+            usage::embedded(one.tokens, one.cpu);
         }
         let computed: Vec<_> = new
             .into_iter()

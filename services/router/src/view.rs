@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use domain::cost::Meter;
 use domain::{TenantContext, VerticalId};
 use embedding::Embedders;
-use server::{ServiceError, work};
+use metering::usage;
+use server::ServiceError;
 use storage::{Store, TenantTx};
 
 use crate::chain::{Chain, ChainStamp, OwnChain, TierChampions};
@@ -154,7 +155,7 @@ async fn history(
     let known = tx.embeddings().get(asked.name(), &hashes).await?;
     drop(tx);
     let dimensions = asked.space.dimensions;
-    work::blocking(Meter::ModelCpu, move || {
+    usage::blocking(Meter::ModelCpu, move || {
         let vectors = rows(&hashes, &known, dimensions);
         History::build(&items, &listed, &vectors)
     })

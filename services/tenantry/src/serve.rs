@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use domain::Clock;
+use metering::UsageRecorder;
 use server::config::Config;
-use server::work::WorkBook;
 use server::{
-    AuthLayer, Background, BoundAddresses, Clock, Gatekeeper, MeterLayer, Server, init_logs,
-    init_metrics, shutdown_signal,
+    AuthLayer, Background, BoundAddresses, Gatekeeper, MeterLayer, Server, init_logs, init_metrics,
+    shutdown_signal,
 };
 use storage::{JobRunner, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
@@ -96,7 +97,7 @@ struct Assembled {
     auth: AuthLayer,
     meter: MeterLayer,
     background: Background,
-    book: WorkBook,
+    book: UsageRecorder,
 }
 
 /// Makes the services that were asked for, and starts what works beside them.
@@ -106,7 +107,7 @@ async fn assemble(
     only: &[ServiceName],
 ) -> anyhow::Result<Assembled> {
     let wanted = |name: ServiceName| only.is_empty() || only.contains(&name);
-    let clock = Clock::system();
+    let clock = server::system_clock();
     let usage = parts.store.platform().usage();
     usage.keep_first_start(clock.now()).await?;
     announce_operator_key(config, parts, &clock).await?;

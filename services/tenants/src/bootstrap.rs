@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use domain::Role;
+use domain::{Clock, Role};
 use rand::RngExt as _;
-use server::{Clock, KeySecret, ServiceError};
+use server::{KeySecret, ServiceError};
 use storage::{NewKey, Store};
 
 use crate::keys::new_key_id;

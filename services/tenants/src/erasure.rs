@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::JobKind;
-use server::Clock;
+use domain::{Clock, JobKind};
 use storage::{JobFailure, JobRunner, JobWork, Outcome, Store};
 use vectors::{Space, VectorError, VectorStore};
 

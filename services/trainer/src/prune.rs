@@ -7,10 +7,9 @@ use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    Alias, JobKind, ModelName, ModelOwner, ModelRetention, RoutingMode, TaskId, TenantContext,
-    prunable,
+    Alias, Clock, JobKind, ModelName, ModelOwner, ModelRetention, RoutingMode, TaskId,
+    TenantContext, prunable,
 };
-use server::Clock;
 use server::config::RetentionSection;
 use storage::{
     JobFailure, JobRunner, JobWork, NewJob, Outcome, PruneNote, Store, TenantTx, TierMove,

@@ -2,9 +2,11 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, Verdict};
+use domain::{
+    Clock, JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, Verdict,
+};
 use learning::{GLOBAL_RANKER, Ranker, Signal, TierKind, TierModel, global_ranker, train_tier};
-use server::{Clock, work};
+use metering::usage;
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
 
 use crate::above::{Above, above, read};
@@ -87,13 +89,13 @@ struct Given {
 /// What the training costs is the tenants' by how much each of them gives. It is marked as the tier's:
 /// it says nothing about what a tenant's own model costs.
 fn share_costs(owner: &ModelOwner, tenants: &[(String, Signal)]) {
-    let Some(work) = work::at_hand() else { return };
-    work::done_by("", owner.tier());
+    let Some(work) = usage::current() else { return };
+    usage::served_by("", owner.tier());
     let shares = tenants.iter().filter_map(|(tenant, signal)| {
         let questions = signal.queries().len() as u64;
         Some((TenantId::parse(tenant.as_str()).ok()?, questions))
     });
-    work.share(shares.collect());
+    work.split_between(shares.collect());
 }
 
 fn kind_of(owner: &ModelOwner) -> Option<TierKind> {

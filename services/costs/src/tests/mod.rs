@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::cost::{By, Meter, Service, UsageEntry};
 use domain::{
-    ErrorKind, ExpertId, FeedbackVerdict, Said, TenantContext, TenantId, TenantSettings,
+    Clock, ErrorKind, ExpertId, FeedbackVerdict, Said, TenantContext, TenantId, TenantSettings,
     TenantState, Tier, VerticalId,
 };
-use server::{Clock, Gatekeeper, ServiceError, TenantDirectory};
+use server::{Gatekeeper, ServiceError, TenantDirectory};
 use storage::{Answer, NewFeedback, NewTenant, StorageConfig, Store};
 use tempfile::TempDir;
 
