@@ -24,6 +24,7 @@ mod number;
 mod people;
 mod policy;
 mod printable;
+mod recommendation;
 mod relabel;
 mod retention;
 mod routing;
@@ -70,6 +71,7 @@ pub use number::read_number;
 pub use people::{ExpertMerge, MergeState, replaced, restored};
 pub use policy::{RoutingMode, RoutingPolicy};
 pub use printable::{check_name, clean_name, folded};
+pub use recommendation::{Evidence, FeatureContribution, RankedExpert, Recommended, ServedBy};
 pub use relabel::Relabelling;
 pub use retention::{ModelRetention, prunable};
 pub use routing::{

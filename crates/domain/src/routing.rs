@@ -2,11 +2,14 @@
 
 use std::cmp::Reverse;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cost::ValueVerdict;
 use crate::{ModelName, RoutingMode, RoutingPolicy, Tier};
 
 /// Why a model was chosen; stable codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RouteReason {
     /// The model passed its gate against the tier above, or an administrator promoted it.
     ProvenBetter,
@@ -191,7 +194,7 @@ pub fn bucket(tenant: &str, key: &str) -> u8 {
 }
 
 /// A model that was meant but could not be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FallbackNote {
     /// The model that was meant.
     pub model: ModelName,
@@ -200,7 +203,7 @@ pub struct FallbackNote {
 }
 
 /// The choice of one model for one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The chosen model.
     pub model: ModelName,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Alias, Clock, JobKind, TaskId, TenantContext};
 use embedding::Embedders;
+use encoding::Encoder;
 use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, Store};
 use vectors::VectorStore;
 
-use crate::space_index::{Role, SpaceIndex, Written, retry, space_of};
+use crate::space_index::{Role, SpaceIndex, Written, retry};
 
 /// Indexes tenants' items.
 pub struct Indexer {
@@ -70,14 +71,14 @@ impl Indexer {
         let embedder = self.embedders.get(&active).await;
         // It may be installed again: the index is derived and can always be made later.
         let embedder = embedder.map_err(|error| JobFailure::Retry(error.to_string()))?;
-        let space = space_of(&embedder);
-        self.vectors.ensure_space(&space).await.map_err(retry)?;
+        let encoder = Encoder::new(self.store.clone(), embedder);
+        let ensured = self.vectors.ensure_space(encoder.space()).await;
+        ensured.map_err(retry)?;
         Ok(SpaceIndex {
             store: &self.store,
             vectors: self.vectors.as_ref(),
             ctx,
-            embedder,
-            space,
+            encoder,
             role: Role::Active,
         })
     }

@@ -6,12 +6,11 @@
 
 use std::ops::Range;
 
-use domain::{ErrorKind, ItemId, TenantContext};
-use embedding::Embedder;
+use domain::{ErrorKind, TenantContext};
+use encoding::{Encoder, Lane};
 use learning::words;
-use metering::usage;
 use storage::{ItemChange, JobFailure, JobWork, Store, TenantTx};
-use vectors::{Point, Space, SparseVector, VectorStore};
+use vectors::{Point, SparseVector, VectorStore};
 
 /// Items embedded and upserted at a time.
 const CHUNK: u32 = 256;
@@ -23,8 +22,7 @@ pub(crate) struct SpaceIndex<'a> {
     pub store: &'a Store,
     pub vectors: &'a dyn VectorStore,
     pub ctx: &'a TenantContext,
-    pub embedder: Embedder,
-    pub space: Space,
+    pub encoder: Encoder,
     /// What the space has to be to the tenant for the writing to go on.
     pub role: Role,
 }
@@ -53,20 +51,11 @@ pub(crate) fn retry(error: impl std::fmt::Display) -> JobFailure {
     JobFailure::Retry("a part that indexing needs did not answer".to_owned())
 }
 
-/// The space that `embedder` makes vectors of.
-pub(crate) fn space_of(embedder: &Embedder) -> Space {
-    let info = embedder.space();
-    Space {
-        name: info.name.to_owned(),
-        dimensions: info.dimensions,
-    }
-}
-
 impl SpaceIndex<'_> {
     /// Indexes all changes that the space has not seen, and makes it again where points are missing.
     pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Written, JobFailure> {
         let tx = self.begin().await?;
-        let seen = tx.index().watermark(&self.space.name).await;
+        let seen = tx.index().watermark(self.encoder.name()).await;
         let seen = seen.map_err(retry)?;
         let target = tx.items().watermark().await.map_err(retry)?;
         drop(tx);
@@ -76,7 +65,7 @@ impl SpaceIndex<'_> {
         }
         tracing::warn!(
             tenant = %self.ctx.tenant(),
-            space = self.space.name,
+            space = self.encoder.name(),
             "the index has lost points; it is made again"
         );
         self.rebuild(work).await
@@ -85,11 +74,14 @@ impl SpaceIndex<'_> {
     /// Whether each item has its point, as far as counting tells; an index that newer changes have
     /// overtaken in the meantime counts as whole, since the next job looks again.
     async fn is_whole(&self) -> Result<bool, JobFailure> {
-        let points = self.vectors.count(&self.space, self.ctx.tenant()).await;
+        let points = self
+            .vectors
+            .count(self.encoder.space(), self.ctx.tenant())
+            .await;
         let points = points.map_err(retry)?;
         let tx = self.begin().await?;
         let items = tx.items().count().await.map_err(retry)?;
-        let seen = tx.index().watermark(&self.space.name).await;
+        let seen = tx.index().watermark(self.encoder.name()).await;
         let committed = tx.items().watermark().await.map_err(retry)?;
         Ok(points == items || seen.map_err(retry)? < committed)
     }
@@ -110,15 +102,18 @@ impl SpaceIndex<'_> {
         let mut wanted: Vec<u64> = points.into_iter().map(|(point, _)| point).collect();
         wanted.sort_unstable();
         let (vectors, tenant) = (self.vectors, self.ctx.tenant());
-        let found = vectors.list_ids(&self.space, tenant).await.map_err(retry)?;
+        let found = vectors
+            .list_ids(self.encoder.space(), tenant)
+            .await
+            .map_err(retry)?;
         let stray: Vec<u64> = found
             .into_iter()
             .filter(|id| wanted.binary_search(id).is_err())
             .collect();
         if !stray.is_empty() {
-            let deleted = vectors.delete(&self.space, tenant, stray).await;
+            let deleted = vectors.delete(self.encoder.space(), tenant, stray).await;
             deleted.map_err(retry)?;
-            vectors.flush(&self.space).await.map_err(retry)?;
+            vectors.flush(self.encoder.space()).await.map_err(retry)?;
         }
         Ok(written)
     }
@@ -144,7 +139,10 @@ impl SpaceIndex<'_> {
             };
             indexed += changes.len() as u64;
             self.index(changes, None).await?;
-            self.vectors.flush(&self.space).await.map_err(retry)?;
+            self.vectors
+                .flush(self.encoder.space())
+                .await
+                .map_err(retry)?;
             self.advance(last).await?;
             seen = last;
             let whole = span.end.saturating_sub(span.start).max(1) as f32;
@@ -156,7 +154,7 @@ impl SpaceIndex<'_> {
     /// Takes in the last few changes inside `tx`, which keeps writers waiting. False when there are too
     /// many for that.
     pub(crate) async fn last_step(&self, tx: &TenantTx) -> Result<bool, JobFailure> {
-        let seen = tx.index().watermark(&self.space.name).await;
+        let seen = tx.index().watermark(self.encoder.name()).await;
         let committed = tx.items().watermark().await.map_err(retry)?;
         let limit = LAST_STEP as u32 + 1;
         let changes = tx.items().changed_since(seen.map_err(retry)?, limit).await;
@@ -166,9 +164,15 @@ impl SpaceIndex<'_> {
         }
         if !changes.is_empty() {
             self.index(changes, Some(tx)).await?;
-            self.vectors.flush(&self.space).await.map_err(retry)?;
+            self.vectors
+                .flush(self.encoder.space())
+                .await
+                .map_err(retry)?;
         }
-        let advanced = tx.index().set_watermark(&self.space.name, committed).await;
+        let advanced = tx
+            .index()
+            .set_watermark(self.encoder.name(), committed)
+            .await;
         advanced.map_err(retry)?;
         Ok(true)
     }
@@ -182,15 +186,15 @@ impl SpaceIndex<'_> {
             Role::Active => tx.spaces().active().await?,
             Role::Wanted => tx.spaces().wanted().await?,
         };
-        Ok(named == self.space.name)
+        Ok(named == self.encoder.name())
     }
 
     /// Never goes back: while a rebuild writes old items again, newer ones stay indexed.
     async fn advance(&self, to: u64) -> Result<(), JobFailure> {
         let advanced = async {
             let tx = self.store.begin(self.ctx).await?;
-            if tx.index().watermark(&self.space.name).await? < to {
-                tx.index().set_watermark(&self.space.name, to).await?;
+            if tx.index().watermark(self.encoder.name()).await? < to {
+                tx.index().set_watermark(self.encoder.name(), to).await?;
                 tx.commit().await?;
             }
             Ok(())
@@ -214,10 +218,13 @@ impl SpaceIndex<'_> {
     pub(crate) async fn remove_all(&self) -> Result<u64, JobFailure> {
         let removed = self
             .vectors
-            .delete_tenant(&self.space, self.ctx.tenant())
+            .delete_tenant(self.encoder.space(), self.ctx.tenant())
             .await
             .map_err(retry)?;
-        self.vectors.flush(&self.space).await.map_err(retry)?;
+        self.vectors
+            .flush(self.encoder.space())
+            .await
+            .map_err(retry)?;
         Ok(removed)
     }
 
@@ -227,27 +234,31 @@ impl SpaceIndex<'_> {
         changes: Vec<ItemChange>,
         inside: Option<&TenantTx>,
     ) -> Result<(), JobFailure> {
-        let mut gone = Vec::new();
-        let mut texts: Vec<(u64, ItemId, String)> = Vec::new();
+        let mut deleted = Vec::new();
+        let mut texts: Vec<(u64, String)> = Vec::new();
         for change in changes {
             match change.item {
-                Some(item) => texts.push((change.point, change.id, item.content.text)),
-                None => gone.push(change.point),
+                Some(item) => texts.push((change.point, item.content.text)),
+                None => deleted.push(change.point),
             }
         }
-        let tenant = self.ctx.tenant();
-        if !gone.is_empty() {
-            let deleted = self.vectors.delete(&self.space, tenant, gone).await;
-            deleted.map_err(retry)?;
+        let (space, tenant) = (self.encoder.space(), self.ctx.tenant());
+        if !deleted.is_empty() {
+            let done = self.vectors.delete(space, tenant, deleted).await;
+            done.map_err(retry)?;
         }
         if texts.is_empty() {
             return Ok(());
         }
-        let vectors = self.embed(&texts, inside).await?;
+        let read: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+        let vectors = match inside {
+            Some(tx) => self.encoder.encode_in(tx, &read).await,
+            None => self.encoder.encode(self.ctx, &read, Lane::Passage).await,
+        };
         let points = texts
             .iter()
-            .zip(vectors)
-            .map(|((point, _, text), dense)| {
+            .zip(vectors.map_err(retry)?)
+            .map(|((point, text), dense)| {
                 let weights = words::document_weights(&words::count(text));
                 let (indices, values) = weights.into_iter().unzip();
                 Point {
@@ -257,80 +268,7 @@ impl SpaceIndex<'_> {
                 }
             })
             .collect();
-        let upserted = self.vectors.upsert(&self.space, tenant, points).await;
+        let upserted = self.vectors.upsert(space, tenant, points).await;
         upserted.map_err(retry)
-    }
-
-    /// The embeddings of texts: from the cache, or computed and put there.
-    async fn embed(
-        &self,
-        texts: &[(u64, ItemId, String)],
-        inside: Option<&TenantTx>,
-    ) -> Result<Vec<Vec<f32>>, JobFailure> {
-        let hashes: Vec<[u8; 32]> = texts
-            .iter()
-            .map(|(_, _, text)| self.embedder.content_hash(text))
-            .collect();
-        // None is kept open over an embedding, but where writers wait for it anyhow.
-        let mut known = match inside {
-            Some(tx) => tx.embeddings().get(&self.space.name, &hashes).await,
-            None => {
-                let tx = self.begin().await?;
-                tx.embeddings().get(&self.space.name, &hashes).await
-            }
-        }
-        .map_err(retry)?;
-        let mut missing: Vec<([u8; 32], String)> = Vec::new();
-        for (hash, (_, _, text)) in hashes.iter().zip(texts) {
-            if !known.contains_key(hash) && !missing.iter().any(|(other, _)| other == hash) {
-                missing.push((*hash, text.clone()));
-            }
-        }
-        if !missing.is_empty() {
-            let (new_hashes, new_texts): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
-            let embedded = match inside {
-                // Writers wait: ahead of all passages.
-                Some(_) => self
-                    .embedder
-                    .embed_queries(new_texts)
-                    .await
-                    .into_iter()
-                    .collect(),
-                None => self.embedder.embed_passages(new_texts).await,
-            };
-            let embedded = embedded.map_err(retry)?;
-            for one in &embedded {
-                usage::embedded(one.tokens, one.cpu);
-            }
-            let computed: Vec<([u8; 32], Vec<f32>)> = new_hashes
-                .into_iter()
-                .zip(embedded.into_iter().map(|one| one.vector))
-                .collect();
-            match inside {
-                Some(tx) => {
-                    tx.embeddings()
-                        .put(&self.space.name, computed.clone())
-                        .await
-                }
-                None => {
-                    let tx = self.begin().await?;
-                    let cache = tx.embeddings();
-                    let put = cache.put(&self.space.name, computed.clone()).await;
-                    put.map_err(retry)?;
-                    tx.commit().await
-                }
-            }
-            .map_err(retry)?;
-            known.extend(computed);
-        }
-        hashes
-            .iter()
-            .map(|hash| {
-                known
-                    .get(hash)
-                    .cloned()
-                    .ok_or_else(|| retry("an embedding is missing"))
-            })
-            .collect()
     }
 }

@@ -13,10 +13,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Clock, ErrorKind, JobKind, SpaceState, TaskId, TenantContext};
 use embedding::Embedders;
+use encoding::Encoder;
 use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, SpaceSwitch, Store, TenantTx};
 use vectors::{Space, VectorError, VectorStore};
 
-use crate::space_index::{Role, SpaceIndex, Written, retry, space_of};
+use crate::space_index::{Role, SpaceIndex, Written, retry};
 
 /// Cached vectors of a space that are forgotten in one transaction.
 const FORGOTTEN_AT_A_TIME: u64 = 2_000;
@@ -87,11 +88,12 @@ impl SpaceSwitcher {
                 _ => retry(error),
             }
         })?;
-        let space = space_of(&embedder);
-        self.vectors.ensure_space(&space).await.map_err(retry)?;
+        let made_by = embedder.space().fingerprint.clone();
+        let encoder = Encoder::new(self.store.clone(), embedder);
+        let ensured = self.vectors.ensure_space(encoder.space()).await;
+        ensured.map_err(retry)?;
         // Its files may have been installed, or changed, since the start.
-        let made_by = &embedder.space().fingerprint;
-        let claimed = self.store.platform().claim_space(wanted, made_by).await;
+        let claimed = self.store.platform().claim_space(wanted, &made_by).await;
         if claimed.map_err(retry)?.is_some() {
             return Err(JobFailure::Fail(format!(
                 "the files of {wanted} are not those that other tenants' vectors were made with: an operator \
@@ -106,8 +108,7 @@ impl SpaceSwitcher {
             store: &self.store,
             vectors: self.vectors.as_ref(),
             ctx,
-            embedder,
-            space,
+            encoder,
             role: Role::Wanted,
         };
         let mut items = 0;
@@ -137,7 +138,9 @@ impl SpaceSwitcher {
         if !index.last_step(&tx).await? {
             return Ok(SpaceSwitch::Behind);
         }
-        self.finish(ctx, tx, &index.space.name).await.map_err(retry)
+        self.finish(ctx, tx, index.encoder.name())
+            .await
+            .map_err(retry)
     }
 
     async fn finish(

@@ -9,9 +9,10 @@ use domain::{
     Alias, DOUBT, Item, LiveScore, ModelVersion, STEPPED_BACK, Tally, TaskId, TenantContext,
 };
 use learning::{Ranker, Retriever, TrainError, score_since};
+use registry::load::load_ranker;
+use registry::resolve::{ParentRanker, trained_until};
 use storage::{JobFailure, JobWork, NewJob, Outcome, TenantTx};
 
-use crate::above::{Above, above, read};
 use crate::arithmetic::on_own_thread;
 use crate::trainer::{Trainer, retry};
 
@@ -40,7 +41,7 @@ impl Trainer {
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
-        let above = above(&self.store, &self.artifacts, Some(&tenant.vertical))
+        let above = ParentRanker::read(&self.store, &self.artifacts, Some(&tenant.vertical))
             .await
             .map_err(retry)?;
         let mut checked = self.checked(&ctx, &task, &above).await.map_err(retry)?;
@@ -69,7 +70,7 @@ impl Trainer {
             .unwrap_or(corpus.items().len())
             .max(corpus.items().len().saturating_sub(MOST_QUESTIONS));
         let rankers: Vec<Ranker> = checked.iter().map(|one| one.ranker.clone()).collect();
-        let other = above.ranker.clone();
+        let other = above.stored.ranker.clone();
         let ranks = on_own_thread(
             work,
             0.3..0.9,
@@ -92,8 +93,8 @@ impl Trainer {
         &self,
         ctx: &TenantContext,
         task: &TaskId,
-        above: &Above,
-    ) -> storage::Result<Vec<Checked>> {
+        above: &ParentRanker,
+    ) -> registry::Result<Vec<Checked>> {
         let tx = self.store.begin(ctx).await?;
         let mut checked = Vec::new();
         for alias in [Alias::Champion, Alias::Challenger] {
@@ -107,7 +108,7 @@ impl Trainer {
             if model.lineage.space != self.embedder.space().name {
                 continue;
             }
-            let Some((ranker, _)) = read(&self.artifacts, &model).await else {
+            let Ok(stored) = load_ranker(&self.artifacts, &model).await else {
                 continue;
             };
             let against = above.name.to_string();
@@ -126,7 +127,7 @@ impl Trainer {
             checked.push(Checked {
                 alias,
                 model,
-                ranker,
+                ranker: stored.ranker,
                 score,
             });
         }
@@ -139,7 +140,7 @@ impl Trainer {
         ctx: &TenantContext,
         task: &TaskId,
         checked: &[Checked],
-        above: &Above,
+        above: &ParentRanker,
     ) -> Result<Outcome, JobFailure> {
         let tx = self.store.begin(ctx).await.map_err(retry)?;
         let mut outcome = Vec::new();
@@ -169,7 +170,7 @@ impl Trainer {
         ctx: &TenantContext,
         tx: &TenantTx,
         one: &Checked,
-        above: &Above,
+        above: &ParentRanker,
     ) -> Result<bool, JobFailure> {
         let (task, now) = (&one.model.name.task, self.clock.now());
         let models = tx.models();
@@ -228,16 +229,6 @@ fn add(
         one.score.covered_until = seen.map_or(until, |seen| seen.max(until));
         one.score.updated_at = now;
     }
-}
-
-/// When the items that a version learned from were known: what is ingested or answered later is new to
-/// it, whenever it happened.
-pub(crate) async fn trained_until(
-    tx: &TenantTx,
-    model: &ModelVersion,
-) -> storage::Result<DateTime<Utc>> {
-    let dataset = tx.datasets().get(model.lineage.dataset).await?;
-    Ok(dataset.map_or(model.created_at, |dataset| dataset.created_at))
 }
 
 fn said(what: &str) -> Outcome {

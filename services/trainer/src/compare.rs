@@ -6,11 +6,11 @@ use domain::{
     Alias, Comparison, DOUBT, Estimate, ExpertId, ModelName, ModelOwner, RouteReason, RunningMean,
     TaskId, TenantContext, who_took_it,
 };
+use registry::resolve::{TierChampions, builtin_model};
 use server::ServiceError;
 use storage::JudgedAnswer;
 
 use crate::Training;
-use crate::above::{serving_above, shipped};
 use crate::commands::{model_name, task};
 
 /// Pieces of feedback that a comparison looks at, the newest.
@@ -165,9 +165,8 @@ impl Training {
         let platform = self.store.platform();
         let tenant = platform.get_tenant(ctx.tenant()).await?;
         let vertical = tenant.map(|tenant| tenant.vertical);
-        let serving = serving_above(&platform.tiers(), vertical.as_ref(), task).await?;
-        let serving = serving.into_iter().next();
-        Ok(serving.unwrap_or_else(|| shipped(task.clone())))
+        let above = TierChampions::read(&platform.tiers(), vertical.as_ref(), task).await?;
+        Ok(above.names().next().unwrap_or_else(|| builtin_model(task)))
     }
 }
 

@@ -5,9 +5,9 @@
 use chrono::{DateTime, Utc};
 use domain::{Correction, Expert, ExpertId, TaskDefinition};
 use learning::Ranker;
+use registry::load::StoredRanker;
+use registry::resolve::ParentRanker;
 use serde::{Deserialize, Serialize};
-
-use crate::above::{Above, parse};
 
 /// The parameter with the hash of the corrections that a head was trained on.
 pub(crate) const CORRECTIONS_HASH: &str = "corrections_hash";
@@ -33,7 +33,7 @@ pub(crate) enum Inputs {
 
 impl Inputs {
     /// Of a ranker: the tenant's experts now, and the model above it.
-    pub(crate) fn of_ranker(experts: &[Expert], above: &Above) -> Self {
+    pub(crate) fn of_ranker(experts: &[Expert], parent: &ParentRanker) -> Self {
         let mut experts: Vec<_> = experts
             .iter()
             .map(|expert| (expert.id.clone(), expert.profile.clone()))
@@ -42,7 +42,7 @@ impl Inputs {
         experts.sort_unstable();
         Self::Experts {
             experts,
-            parent: above.artifact.clone(),
+            parent: parent.stored.artifact.clone(),
         }
     }
 
@@ -74,7 +74,8 @@ impl Inputs {
             available: true,
             updated_at: DateTime::UNIX_EPOCH,
         };
-        Some((experts.into_iter().map(expert).collect(), parse(&parent)?))
+        let parent = StoredRanker::parse(parent)?.ranker;
+        Some((experts.into_iter().map(expert).collect(), parent))
     }
 }
 
@@ -98,8 +99,8 @@ pub(crate) fn describe_corrections(corrections: &[Correction]) -> Option<(String
 
 #[cfg(test)]
 mod tests {
-    use domain::{ModelName, Target};
-    use learning::{GLOBAL_RANKER, global_ranker};
+    use domain::Target;
+    use learning::global_ranker;
 
     use super::*;
 
@@ -114,27 +115,18 @@ mod tests {
         }
     }
 
-    fn above() -> Above {
-        Above {
-            name: "global/models/experts/versions/0"
-                .parse::<ModelName>()
-                .unwrap(),
-            ranker: global_ranker().clone(),
-            artifact: GLOBAL_RANKER.to_owned(),
-        }
-    }
-
     #[test]
     fn inputs_come_back_as_they_were_in_one_order() {
         let (bob, ada) = (expert("bob", "law"), expert("ada", "keys"));
-        let inputs = Inputs::of_ranker(&[bob.clone(), ada.clone()], &above());
+        let parent = ParentRanker::builtin();
+        let inputs = Inputs::of_ranker(&[bob.clone(), ada.clone()], &parent);
         let (text, hash) = inputs.to_text();
-        assert_eq!(Inputs::of_ranker(&[ada, bob], &above()).to_text().1, hash);
+        assert_eq!(Inputs::of_ranker(&[ada, bob], &parent).to_text().1, hash);
         let read = Inputs::from_text(&text, &hash).unwrap();
-        let (experts, parent) = read.ranker().unwrap();
+        let (experts, ranker) = read.ranker().unwrap();
         assert_eq!(experts[0].id.as_str(), "ada");
         assert_eq!(experts[1].profile, "law");
-        assert_eq!(&parent, global_ranker());
+        assert_eq!(&ranker, global_ranker());
         assert!(Inputs::from_text(&text.replace("law", "lie"), &hash).is_none());
     }
 

@@ -1,6 +1,5 @@
 //! `TrainingService`: jobs, the registry of models, and the trainer that makes them.
 
-mod above;
 mod aliases;
 mod arithmetic;
 mod check;

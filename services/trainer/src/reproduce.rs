@@ -3,9 +3,9 @@
 use domain::{Correction, INPUTS, ModelName, ModelOwner, ModelVersion, TaskId, TenantContext};
 use learning::classify::HeadParameters;
 use learning::{Ranker, RankerRecipe, describe};
+use registry::load::StoredRanker;
 use storage::{JobFailure, JobWork, Outcome};
 
-use crate::above::parse;
 use crate::classifier::{CORRECTIONS, HeadPlan, Taught};
 use crate::commands::ReproducePayload;
 use crate::dataset::{self, Pinned};
@@ -313,7 +313,9 @@ fn compare(
 
 /// How far two rankers' weights lie apart; none when these are none.
 fn distance(stored: &[u8], made: &[u8]) -> Option<f64> {
-    let ranker = |bytes: &[u8]| -> Option<Ranker> { parse(std::str::from_utf8(bytes).ok()?) };
+    let ranker = |bytes: &[u8]| -> Option<Ranker> {
+        Some(StoredRanker::parse(String::from_utf8(bytes.to_vec()).ok()?)?.ranker)
+    };
     let (stored, made) = (ranker(stored)?, ranker(made)?);
     let pairs = stored.weights().zip(made.weights());
     let distances = pairs.map(|((_, a), (_, b))| (a - b).abs());

@@ -2,14 +2,12 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{
-    Clock, JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, Verdict,
-};
-use learning::{GLOBAL_RANKER, Ranker, Signal, TierKind, TierModel, global_ranker, train_tier};
+use domain::{Clock, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId, Verdict};
+use learning::{Signal, TierKind, TierModel, train_tier};
 use metering::usage;
+use registry::resolve::ParentRanker;
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
 
-use crate::above::{Above, above, read};
 use crate::commands::TierPayload;
 use crate::inputs::PARENT_CHECKSUM;
 use crate::prune;
@@ -59,12 +57,12 @@ impl JobRunner for TierTrainer {
             )));
         }
         // A vertical's ranker takes the place of the global one; a global one of the one before it.
-        let incumbent = above(&self.store, &self.artifacts, None)
+        let incumbent = ParentRanker::read(&self.store, &self.artifacts, None)
             .await
             .map_err(retry)?;
         work.progress(0.5, "fitting and judging on left-out tenants");
         let seed = seed_of(payload.seed);
-        let ranker = incumbent.ranker.clone();
+        let ranker = incumbent.stored.ranker.clone();
         let counts = (tenants.len(), questions(&tenants));
         share_costs(&owner, &tenants);
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
@@ -133,7 +131,8 @@ impl TierTrainer {
             return Ok(Err(Gap::LineageUnreadable));
         }
         let checksum = lineage.parameter(PARENT_CHECKSUM).unwrap_or_default();
-        let Some(incumbent) = self.parent(&parent, checksum).await? else {
+        let found = ParentRanker::of_lineage(&self.store, &self.artifacts, &parent, checksum).await;
+        let Some(parent) = found.map_err(retry)? else {
             return Ok(Err(Gap::ParentMissing));
         };
         let Given { tenants, hash } = self.collect(work, &name.owner, &name.task).await?;
@@ -142,25 +141,9 @@ impl TierTrainer {
         }
         work.progress(0.5, "fitting");
         let seed = lineage.seed;
-        let fit = move || train_tier(kind, &tenants, &incumbent, seed);
+        let fit = move || train_tier(kind, &tenants, &parent.stored.ranker, seed);
         let made = yielding(fit).await.map_err(retry)?;
         Ok(Ok(serde_json::to_vec(&made.ranker).map_err(retry)?))
-    }
-
-    /// The ranker that a version was made from, when it is still the same.
-    async fn parent(&self, name: &ModelName, checksum: &str) -> Result<Option<Ranker>, JobFailure> {
-        if name.version == 0 {
-            let same = artifacts::checksum(GLOBAL_RANKER.as_bytes()) == checksum;
-            return Ok(same.then(|| global_ranker().clone()));
-        }
-        let found = self.store.platform().tiers().get(name).await;
-        let Some(model) = found.map_err(retry)? else {
-            return Ok(None);
-        };
-        let found = read(&self.artifacts, &model).await;
-        Ok(found
-            .filter(|_| model.checksum == checksum)
-            .map(|(ranker, _)| ranker))
     }
 
     /// What the tenants of a tier give now.
@@ -225,9 +208,8 @@ impl TierTrainer {
         seed: u64,
         (tenants, questions): (usize, usize),
         dataset_hash: String,
-        parent: &Above,
+        parent: &ParentRanker,
     ) -> Lineage {
-        let checksum = artifacts::checksum(parent.artifact.as_bytes());
         Lineage {
             dataset: 0,
             dataset_hash,
@@ -237,7 +219,7 @@ impl TierTrainer {
             parameters: vec![
                 ("tenants".to_owned(), tenants.to_string()),
                 ("questions".to_owned(), questions.to_string()),
-                (PARENT_CHECKSUM.to_owned(), checksum),
+                (PARENT_CHECKSUM.to_owned(), parent.checksum()),
             ],
             parent: Some(parent.name.to_string()),
         }

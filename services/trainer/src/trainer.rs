@@ -4,8 +4,7 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{
-    Alias, Clock, ErrorKind, Expert, Fault as _, INPUTS, Item, JobKind, Lineage, ModelName,
-    ModelOwner, ModelVersion, TaskId, TenantContext,
+    Clock, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext,
 };
 use embedding::Embedder;
 use learning::{
@@ -14,12 +13,12 @@ use learning::{
 };
 use metering::usage;
 use ndarray::Array2;
+use registry::resolve::{ChampionRanker, ParentRanker};
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
 
-use crate::above::{Above, above, parse};
 use crate::aliases::{Weighed, move_aliases};
 use crate::arithmetic::on_own_thread;
-use crate::check::{labelled, trained_until};
+use crate::check::labelled;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
 use crate::inputs::{Inputs, PARENT_CHECKSUM};
@@ -83,10 +82,10 @@ impl Trainer {
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
         let vertical = Some(&tenant.vertical);
-        let above = above(&self.store, &self.artifacts, vertical)
+        let parent = ParentRanker::read(&self.store, &self.artifacts, vertical)
             .await
             .map_err(retry)?;
-        let inputs = Inputs::of_ranker(&pinned.experts, &above);
+        let inputs = Inputs::of_ranker(&pinned.experts, &parent);
         let plan = Plan {
             seed: seed_of(payload.seed),
             recipe: RankerRecipe::default(),
@@ -96,14 +95,17 @@ impl Trainer {
             .clone()
             .ranker()
             .ok_or_else(|| retry("the ranker above cannot be read"))?;
-        let standing = self.standing(&ctx, &payload.task).await?;
-        let rankers = (incumbent, standing.as_ref());
+        let space = self.embedder.space().name;
+        let champion = ChampionRanker::read(&self.store, &self.artifacts, &ctx, space)
+            .await
+            .map_err(retry)?;
+        let rankers = (incumbent, champion.as_ref());
         let model = self
             .train(&ctx, work, &pinned.items, &experts, rankers, plan)
             .await?;
         work.progress(0.95, "storing the model");
         let made = Made {
-            lineage: self.lineage(&pinned, plan.seed, &above, &model, &inputs),
+            lineage: self.lineage(&pinned, plan.seed, &parent, &model, &inputs),
             inputs,
             signal: match tenant.settings.share_for_training {
                 true => Some(self.keep_signal(&ctx, &payload, &pinned, &model).await?),
@@ -139,15 +141,6 @@ pub(crate) struct Plan {
     pub search: Option<Search>,
 }
 
-/// The version that serves.
-#[derive(Clone)]
-pub(crate) struct Standing {
-    name: String,
-    ranker: Ranker,
-    /// What was ingested later was not known to it.
-    known_until: chrono::DateTime<chrono::Utc>,
-}
-
 /// The seed that is meant by one in a request.
 pub(crate) fn seed_of(asked: u64) -> u64 {
     match asked {
@@ -175,19 +168,20 @@ async fn fit(
     corpus: Corpus,
     vectors: Array2<f32>,
     incumbent: Ranker,
-    standing: Option<(Standing, Vec<bool>)>,
+    champion: Option<(ChampionRanker, Vec<bool>)>,
     plan: Plan,
 ) -> Result<TenantModel, JobFailure> {
     let stopped = |error: &TrainError| *error == TrainError::Stopped;
     on_own_thread(work, 0.3..0.9, stopped, move |progress| {
+        let name = champion.as_ref().map(|(one, _)| one.name.to_string());
         let settings = TrainSettings {
             seed: plan.seed,
             incumbent: &incumbent,
             rules: None,
             recipe: plan.recipe,
             search: plan.search,
-            champion: standing.as_ref().map(|(one, knew)| Champion {
-                name: &one.name,
+            champion: champion.as_ref().map(|(one, knew)| Champion {
+                name: name.as_deref().unwrap_or_default(),
                 ranker: &one.ranker,
                 knew,
             }),
@@ -206,51 +200,15 @@ impl Trainer {
         work: &JobWork,
         items: &[Item],
         experts: &[Expert],
-        (incumbent, standing): (Ranker, Option<&Standing>),
+        (incumbent, champion): (Ranker, Option<&ChampionRanker>),
         plan: Plan,
     ) -> Result<TenantModel, JobFailure> {
         let (corpus, vectors) = self.load(ctx, work, items, experts).await?;
-        let standing = standing.map(|one| {
+        let champion = champion.map(|one| {
             let knew = labelled(items).map(|item| item.ingested_at <= one.known_until);
             (one.clone(), knew.collect())
         });
-        fit(work, corpus, vectors, incumbent, standing, plan).await
-    }
-
-    /// The version that serves, for the candidate to be held against. None where none does, or its file
-    /// cannot be read, or it is of a space that the tenant has left.
-    async fn standing(
-        &self,
-        ctx: &TenantContext,
-        task: &TaskId,
-    ) -> Result<Option<Standing>, JobFailure> {
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let serving = tx.models().alias(task, Alias::Champion).await;
-        let Some(version) = serving.map_err(retry)? else {
-            return Ok(None);
-        };
-        let model = tx.models().get(task, version).await.map_err(retry)?;
-        let here = |model: &ModelVersion| model.lineage.space == self.embedder.space().name;
-        let Some(model) = model.filter(here) else {
-            return Ok(None);
-        };
-        let known_until = trained_until(&tx, &model).await.map_err(retry)?;
-        drop(tx);
-        let found = self
-            .artifacts
-            .get(&model.artifact_path, &model.checksum)
-            .await;
-        let bytes = match found {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::Unavailable => return Err(retry(error)),
-            Err(_) => return Ok(None),
-        };
-        let ranker = std::str::from_utf8(&bytes).ok().and_then(parse);
-        Ok(ranker.map(|ranker| Standing {
-            name: model.name.to_string(),
-            ranker,
-            known_until,
-        }))
+        fit(work, corpus, vectors, incumbent, champion, plan).await
     }
 
     /// The corpus of items, and one embedding a row: from the cache where the index has put it.
@@ -429,14 +387,13 @@ impl Trainer {
         &self,
         pinned: &Pinned,
         seed: u64,
-        above: &Above,
+        parent: &ParentRanker,
         model: &TenantModel,
         inputs: &Inputs,
     ) -> Lineage {
         let mut parameters = model.recipe.parameters();
-        let parent = artifacts::checksum(above.artifact.as_bytes());
         parameters.push((INPUTS.to_owned(), inputs.to_text().1));
-        parameters.push((PARENT_CHECKSUM.to_owned(), parent));
+        parameters.push((PARENT_CHECKSUM.to_owned(), parent.checksum()));
         Lineage {
             dataset: pinned.dataset.number,
             dataset_hash: pinned.dataset.content_hash.clone(),
@@ -444,7 +401,7 @@ impl Trainer {
             seed,
             space: self.embedder.space().name.to_owned(),
             parameters,
-            parent: Some(above.name.to_string()),
+            parent: Some(parent.name.to_string()),
         }
     }
 }

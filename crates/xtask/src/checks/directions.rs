@@ -1,4 +1,4 @@
-//! Who may import whom: services above adapters above domain, and each engine behind one adapter.
+//! Who may import whom: services above use cases above adapters above domain, and each engine behind one adapter.
 
 use crate::workspace::{Dependency, Package};
 
@@ -11,6 +11,8 @@ enum Layer {
     Whole,
     /// One service.
     Service,
+    /// Logic that needs several adapters and serves several services.
+    UseCase,
     /// One engine, or what services share.
     Adapter,
     /// Pure.
@@ -18,7 +20,7 @@ enum Layer {
 }
 
 /// Every package of the workspace. A new one needs a line here, and so a thought about its place.
-const ROOMS: [(&str, Layer); 19] = [
+const ROOMS: [(&str, Layer); 21] = [
     ("tenantry-tests", Layer::Outside),
     ("tenantry-xtask", Layer::Outside),
     ("tenantry", Layer::Whole),
@@ -27,6 +29,8 @@ const ROOMS: [(&str, Layer); 19] = [
     ("tenantry-trainer", Layer::Service),
     ("tenantry-router", Layer::Service),
     ("tenantry-costs", Layer::Service),
+    ("tenantry-encoding", Layer::UseCase),
+    ("tenantry-registry", Layer::UseCase),
     ("tenantry-api", Layer::Adapter),
     ("tenantry-server", Layer::Adapter),
     ("tenantry-storage", Layer::Adapter),
@@ -40,8 +44,8 @@ const ROOMS: [(&str, Layer); 19] = [
     ("tenantry-domain", Layer::Domain),
 ];
 
-/// Adapters that may import another one: the store its schema, the shared server code the contract and
-/// the usage recorder.
+/// Packages that may import another one of their layer: the store its schema, the shared server code
+/// the contract and the usage recorder.
 const BETWEEN_ADAPTERS: [(&str, &str); 3] = [
     ("tenantry-storage", "tenantry-migrations"),
     ("tenantry-server", "tenantry-api"),
@@ -96,8 +100,9 @@ fn judge(package: &Package, layer: Layer, named: &Dependency) -> Option<String> 
 fn may_import(from: Layer, to: Layer) -> bool {
     match from {
         Layer::Outside => to != Layer::Outside,
-        Layer::Whole => matches!(to, Layer::Service | Layer::Adapter | Layer::Domain),
-        Layer::Service => matches!(to, Layer::Adapter | Layer::Domain),
+        Layer::Whole => !matches!(to, Layer::Outside | Layer::Whole),
+        Layer::Service => matches!(to, Layer::UseCase | Layer::Adapter | Layer::Domain),
+        Layer::UseCase => matches!(to, Layer::Adapter | Layer::Domain),
         Layer::Adapter => to == Layer::Domain,
         Layer::Domain => false,
     }
@@ -149,6 +154,11 @@ mod tests {
                 "tenantry-router",
                 &["tenantry-vectors", "tenantry-api", "tonic"],
             ),
+            ("tenantry-trainer", &["tenantry-registry"]),
+            (
+                "tenantry-registry",
+                &["tenantry-storage", "tenantry-artifacts", "tenantry-domain"],
+            ),
             (
                 "tenantry-storage",
                 &["tenantry-domain", "tenantry-migrations", "sea-orm"],
@@ -171,6 +181,8 @@ mod tests {
             ("tenantry-router", "tenantry-ingest"),
             ("tenantry-router", "tenantry"),
             ("tenantry-vectors", "tenantry-embedding"),
+            ("tenantry-storage", "tenantry-registry"),
+            ("tenantry-registry", "tenantry-trainer"),
             ("tenantry-migrations", "tenantry-storage"),
             ("tenantry-domain", "tenantry-api"),
             ("tenantry", "tenantry-xtask"),

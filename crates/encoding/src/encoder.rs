@@ -1,0 +1,333 @@
+//! The encoder of one embedding space, and where encoders come from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{TenantContext, TenantId};
+use embedding::{Embedded, Embedder, Embedders};
+use metering::usage;
+use ndarray::{Array2, ArrayView1};
+use storage::{Store, TenantTx};
+use vectors::Space;
+
+use crate::query_cache::QueryCache;
+use crate::{EncodingError, Result};
+
+/// So many missing texts go ahead of everybody's stored texts in [`Lane::QueryIfFew`]: names of labels
+/// are that few.
+const FEW: usize = 256;
+/// Texts of one step of [`Encoder::matrix`].
+const CHUNK: usize = 256;
+
+type Hash = [u8; 32];
+
+/// Where texts wait for the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Somebody waits: ahead of all passages.
+    Query,
+    /// In bulk, whenever no query waits.
+    Passage,
+    /// Somebody waits, but may have to embed thousands of texts: [`Lane::Query`] for a few of them,
+    /// [`Lane::Passage`] for more.
+    QueryIfFew,
+}
+
+/// Makes an [`Encoder`] for each embedding space. Clones share the models and the cached questions.
+#[derive(Clone)]
+pub struct Encoders {
+    store: Store,
+    embedders: Embedders,
+    queries: QueryCache,
+}
+
+impl Encoders {
+    /// With the models of `embedders` and the caches of `store`.
+    #[must_use]
+    pub fn new(store: Store, embedders: Embedders) -> Self {
+        Self {
+            store,
+            embedders,
+            queries: QueryCache::new(),
+        }
+    }
+
+    /// The encoder of the tenant's active space. Its model is loaded where it was not yet.
+    ///
+    /// # Errors
+    /// The model cannot be used on this server, with the remedy; the database fails.
+    pub async fn active(&self, tx: &TenantTx) -> Result<Encoder> {
+        let embedder = self.embedders.get(&tx.spaces().active().await?).await?;
+        Ok(Encoder::with_queries(
+            self.store.clone(),
+            embedder,
+            self.queries.clone(),
+        ))
+    }
+}
+
+/// Turns texts into vectors of one space.
+#[derive(Clone)]
+pub struct Encoder {
+    store: Store,
+    embedder: Embedder,
+    space: Space,
+    queries: QueryCache,
+}
+
+/// The vector of a question, and where its time went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncodedQuery {
+    /// The vector.
+    pub vector: Vec<f32>,
+    /// How long it waited for the model.
+    pub queued: Duration,
+    /// How long the model computed.
+    pub computed: Duration,
+}
+
+impl EncodedQuery {
+    /// A vector that was there already.
+    #[must_use]
+    pub fn cached(vector: Vec<f32>) -> Self {
+        Self {
+            vector,
+            queued: Duration::ZERO,
+            computed: Duration::ZERO,
+        }
+    }
+}
+
+impl From<Embedded> for EncodedQuery {
+    fn from(embedded: Embedded) -> Self {
+        Self {
+            vector: embedded.vector,
+            queued: embedded.queued,
+            computed: embedded.computed,
+        }
+    }
+}
+
+impl Encoder {
+    /// The encoder of the space that `embedder` makes vectors of.
+    #[must_use]
+    pub fn new(store: Store, embedder: Embedder) -> Self {
+        Self::with_queries(store, embedder, QueryCache::new())
+    }
+
+    fn with_queries(store: Store, embedder: Embedder, queries: QueryCache) -> Self {
+        let info = embedder.space();
+        Self {
+            space: Space {
+                name: info.name.to_owned(),
+                dimensions: info.dimensions,
+            },
+            store,
+            embedder,
+            queries,
+        }
+    }
+
+    /// Where its vectors are stored and searched.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// The name of the space, as models have it in their lineage.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.space.name
+    }
+
+    /// Whether the model reads only the beginning of a text. Takes up to a millisecond of this thread
+    /// for texts of several thousand characters.
+    #[must_use]
+    pub fn truncates(&self, text: &str) -> bool {
+        self.embedder.truncates(text)
+    }
+
+    /// The vectors of texts that the tenant has stored, in their order: from the tenant's cache, or
+    /// computed and put there. No transaction is open while the model computes.
+    ///
+    /// # Errors
+    /// The model or the database fails.
+    pub async fn encode(
+        &self,
+        ctx: &TenantContext,
+        texts: &[&str],
+        lane: Lane,
+    ) -> Result<Vec<Vec<f32>>> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let hashes = self.hashes(texts);
+        let tx = self.store.begin(ctx).await?;
+        let mut known = tx.embeddings().get(self.name(), &hashes).await?;
+        drop(tx);
+        let computed = self.compute(missing(texts, &hashes, &known), lane).await?;
+        if !computed.is_empty() {
+            let tx = self.store.begin(ctx).await?;
+            tx.embeddings().put(self.name(), computed.clone()).await?;
+            tx.commit().await?;
+            known.extend(computed);
+        }
+        in_order(&hashes, &known)
+    }
+
+    /// [`Encoder::encode`] inside of a transaction that others wait for: ahead of all passages.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn encode_in(&self, tx: &TenantTx, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        let hashes = self.hashes(texts);
+        let mut known = tx.embeddings().get(self.name(), &hashes).await?;
+        let missing = missing(texts, &hashes, &known);
+        let computed = self.compute(missing, Lane::Query).await?;
+        if !computed.is_empty() {
+            tx.embeddings().put(self.name(), computed.clone()).await?;
+            known.extend(computed);
+        }
+        in_order(&hashes, &known)
+    }
+
+    /// [`Encoder::encode`] for any number of texts, in steps, as one row each. `proceed` is asked before
+    /// each step, with the share that is done; when it declines, the answer is none.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn matrix(
+        &self,
+        ctx: &TenantContext,
+        texts: &[&str],
+        lane: Lane,
+        mut proceed: impl FnMut(f32) -> bool + Send,
+    ) -> Result<Option<Array2<f32>>> {
+        let dimensions = self.space.dimensions;
+        let mut rows = Vec::with_capacity(texts.len() * dimensions);
+        for (done, chunk) in texts.chunks(CHUNK).enumerate() {
+            if !proceed((done * CHUNK) as f32 / texts.len() as f32) {
+                return Ok(None);
+            }
+            rows.extend(self.encode(ctx, chunk, lane).await?.into_iter().flatten());
+        }
+        let rows = Array2::from_shape_vec((texts.len(), dimensions), rows);
+        rows.map(Some).map_err(|_| EncodingError::Missing)
+    }
+
+    /// What the tenant's cache has of texts, as one row each; zeros for those that the index has not
+    /// come to yet.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn cached(&self, tx: &TenantTx, texts: &[&str]) -> Result<Array2<f32>> {
+        let hashes = self.hashes(texts);
+        let known = tx.embeddings().get(self.name(), &hashes).await?;
+        let dimensions = self.space.dimensions;
+        let mut rows = Array2::zeros((hashes.len(), dimensions));
+        for (mut row, hash) in rows.outer_iter_mut().zip(&hashes) {
+            if let Some(vector) = known.get(hash).filter(|one| one.len() == dimensions) {
+                row.assign(&ArrayView1::from(vector));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The vector of a question that somebody waits for: from memory, where the tenant asked it a
+    /// moment ago.
+    ///
+    /// # Errors
+    /// The model is overloaded or fails.
+    pub async fn query(&self, tenant: &TenantId, text: &str) -> Result<EncodedQuery> {
+        let hash = self.embedder.content_hash(text);
+        if let Some(vector) = self.queries.get(tenant, hash) {
+            return Ok(EncodedQuery::cached(vector.to_vec()));
+        }
+        let embedded = self.embedder.embed_query(text.to_owned()).await?;
+        Ok(self.remember(tenant, hash, embedded))
+    }
+
+    /// [`Encoder::query`] for many questions, in few runs of the model. Each has an outcome of its own.
+    pub async fn queries(&self, tenant: &TenantId, texts: &[&str]) -> Vec<Result<EncodedQuery>> {
+        let cached: Vec<(Hash, Option<Arc<[f32]>>)> = texts
+            .iter()
+            .map(|text| {
+                let hash = self.embedder.content_hash(text);
+                (hash, self.queries.get(tenant, hash))
+            })
+            .collect();
+        let unknown = texts.iter().zip(&cached);
+        let unknown = unknown.filter(|(_, (_, vector))| vector.is_none());
+        let unknown = unknown.map(|(text, _)| (*text).to_owned()).collect();
+        let mut computed = self.embedder.embed_queries(unknown).await.into_iter();
+        let encoded = cached.into_iter().map(|(hash, cached)| match cached {
+            Some(vector) => Ok(EncodedQuery::cached(vector.to_vec())),
+            None => {
+                let embedded = computed.next().ok_or(EncodingError::Missing)??;
+                Ok(self.remember(tenant, hash, embedded))
+            }
+        });
+        encoded.collect()
+    }
+
+    fn remember(&self, tenant: &TenantId, hash: Hash, embedded: Embedded) -> EncodedQuery {
+        usage::embedded(embedded.tokens, embedded.cpu);
+        self.queries
+            .put(tenant, hash, embedded.vector.as_slice().into());
+        embedded.into()
+    }
+
+    fn hashes(&self, texts: &[&str]) -> Vec<Hash> {
+        let hash = |text: &&str| self.embedder.content_hash(text);
+        texts.iter().map(hash).collect()
+    }
+
+    async fn compute(&self, missing: Missing, lane: Lane) -> Result<Vec<(Hash, Vec<f32>)>> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (hashes, texts): (Vec<Hash>, Vec<String>) = missing.into_iter().unzip();
+        let is_query = match lane {
+            Lane::Query => true,
+            Lane::Passage => false,
+            Lane::QueryIfFew => texts.len() <= FEW,
+        };
+        let embedded: Vec<Embedded> = if is_query {
+            let embedded = self.embedder.embed_queries(texts).await;
+            embedded
+                .into_iter()
+                .collect::<std::result::Result<_, _>>()?
+        } else {
+            self.embedder.embed_passages(texts).await?
+        };
+        for one in &embedded {
+            usage::embedded(one.tokens, one.cpu);
+        }
+        let vectors = embedded.into_iter().map(|one| one.vector);
+        Ok(hashes.into_iter().zip(vectors).collect())
+    }
+}
+
+/// Texts without a vector, each once.
+type Missing = Vec<(Hash, String)>;
+
+fn missing(texts: &[&str], hashes: &[Hash], known: &HashMap<Hash, Vec<f32>>) -> Missing {
+    let mut seen = std::collections::HashSet::new();
+    hashes
+        .iter()
+        .zip(texts)
+        .filter(|(hash, _)| !known.contains_key(*hash) && seen.insert(**hash))
+        .map(|(hash, text)| (*hash, (*text).to_owned()))
+        .collect()
+}
+
+fn in_order(hashes: &[Hash], known: &HashMap<Hash, Vec<f32>>) -> Result<Vec<Vec<f32>>> {
+    let found = hashes.iter().map(|hash| known.get(hash).cloned());
+    let found: Option<_> = found.collect();
+    found.ok_or(EncodingError::Missing)
+}
+
+#[cfg(test)]
+#[path = "encoder_tests.rs"]
+mod tests;
