@@ -1,36 +1,12 @@
 //! Messages about tasks to commands: the only place where they are validated.
 
-use std::time::Duration;
-
 use api::v1;
-use domain::{MAX_LABELS, ModelName, Target, TaskId, TaskKind, check_name, clean_name};
+use domain::{MAX_LABELS, Target, TaskId, TaskKind, check_name, clean_name};
 use learning::classify::SimpleMethod;
 use server::ServiceError;
+use serving::tasks::{HeadChoice, TaskQuery};
 
 use crate::commands::{question, routing_key};
-
-/// A text to classify.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Classify {
-    pub task: TaskId,
-    pub text: String,
-    /// What makes a canary sticky; none takes the text.
-    pub key: Option<String>,
-    pub with: ClassifyWith,
-    /// How long the caller waits for the answer, where it says so. What is asked for by name is waited for.
-    pub deadline: Option<Duration>,
-}
-
-/// What is to answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ClassifyWith {
-    /// The routed model.
-    Route,
-    /// This model, to compare.
-    Model(ModelName),
-    /// This method, to compare.
-    Simple(SimpleMethod),
-}
 
 /// What would have been right.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,18 +39,15 @@ impl TryFrom<v1::WithdrawCorrectionRequest> for Withdraw {
     }
 }
 
-impl TryFrom<v1::ClassifyRequest> for Classify {
-    type Error = ServiceError;
-
-    fn try_from(request: v1::ClassifyRequest) -> Result<Self, ServiceError> {
-        Ok(Self {
-            task: task(&request.task)?,
-            text: question(&request.text)?,
-            key: routing_key(&request.routing_key)?,
-            with: with(&request.model_override)?,
-            deadline: None,
-        })
-    }
+/// Reads a request for a text's labels or number; it waits without a deadline.
+pub(crate) fn task_query(request: &v1::ClassifyRequest) -> Result<TaskQuery, ServiceError> {
+    Ok(TaskQuery {
+        task: task(&request.task)?,
+        text: question(&request.text)?,
+        routing_key: routing_key(&request.routing_key)?,
+        choice: choice(&request.model_override)?,
+        deadline: None,
+    })
 }
 
 impl TryFrom<v1::CorrectLabelRequest> for Correct {
@@ -135,14 +108,14 @@ fn task(id: &str) -> Result<TaskId, ServiceError> {
     Ok(task)
 }
 
-fn with(name: &str) -> Result<ClassifyWith, ServiceError> {
+fn choice(name: &str) -> Result<HeadChoice, ServiceError> {
     if name.is_empty() {
-        return Ok(ClassifyWith::Route);
+        return Ok(HeadChoice::Routed);
     }
     if let Some(method) = name.strip_prefix("baseline:") {
         let names = SimpleMethod::ALL.map(SimpleMethod::name);
         return SimpleMethod::parse(method)
-            .map(ClassifyWith::Simple)
+            .map(HeadChoice::Baseline)
             .ok_or_else(|| {
                 let message = format!("knows the baselines {}", names.join(", "));
                 ServiceError::invalid("model_override", message)
@@ -151,15 +124,15 @@ fn with(name: &str) -> Result<ClassifyWith, ServiceError> {
     let model = name
         .parse()
         .map_err(|error| ServiceError::name("model_override", &error))?;
-    Ok(ClassifyWith::Model(model))
+    Ok(HeadChoice::Model(model))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ask(task: &str, text: &str, with: &str) -> Result<Classify, ServiceError> {
-        Classify::try_from(v1::ClassifyRequest {
+    fn ask(task: &str, text: &str, with: &str) -> Result<TaskQuery, ServiceError> {
+        task_query(&v1::ClassifyRequest {
             task: task.into(),
             text: text.into(),
             model_override: with.into(),

@@ -8,15 +8,15 @@ use crate::Router;
 use crate::classify_commands::{Correct, Withdraw};
 
 impl Router {
-    /// Keeps what a person said is right, and says whether the answer had been.
+    /// Records what a person says is right, and answers whether the answer had been.
     pub(crate) async fn correct(
         &self,
         ctx: &TenantContext,
         command: Correct,
     ) -> Result<bool, ServiceError> {
         let store = &self.parts.store;
-        let view = self.parts.tasks.view(ctx, &command.task).await?;
-        let target = command.target(view.base.task.definition.kind)?;
+        let kind = self.parts.tasks.kind(ctx, &command.task).await?;
+        let target = command.target(kind)?;
         let find = async || {
             let tx = store.begin(ctx).await?;
             tx.classifications().get(&command.request_id).await
@@ -68,7 +68,7 @@ impl Router {
         }
         tx.commit().await?;
         if withdrawn {
-            self.parts.tasks.renew(ctx.tenant(), &task).await;
+            self.parts.tasks.renew(ctx, &task).await;
         }
         Ok(withdrawn)
     }
@@ -92,5 +92,37 @@ fn confirms(outcome: &ClassificationOutcome, target: &Target) -> bool {
             right.sort_unstable();
             said == right
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(labels: &[&str]) -> ClassificationOutcome {
+        ClassificationOutcome {
+            labels: labels.iter().map(|one| ((*one).to_owned(), 0.5)).collect(),
+            value: None,
+            abstained: false,
+        }
+    }
+
+    #[test]
+    fn an_answer_is_confirmed_by_the_same_labels_in_any_order_and_case() {
+        let right = Target::Labels(vec!["Billing".to_owned(), "legal".to_owned()]);
+        assert!(confirms(&labels(&["Legal", "billing"]), &right));
+        assert!(!confirms(&labels(&["billing"]), &right));
+        assert!(!confirms(&labels(&[]), &right));
+    }
+
+    #[test]
+    fn a_number_is_confirmed_by_the_same_number() {
+        let said = |value| ClassificationOutcome {
+            value,
+            ..labels(&[])
+        };
+        assert!(confirms(&said(Some(2.0)), &Target::Value(2.0)));
+        assert!(!confirms(&said(Some(2.5)), &Target::Value(2.0)));
+        assert!(!confirms(&said(None), &Target::Value(2.0)));
     }
 }

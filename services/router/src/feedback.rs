@@ -9,10 +9,10 @@ use domain::{
     who_took_it,
 };
 use server::ServiceError;
-use storage::{Answer, Feedback as Kept, NewFeedback, NewJob, TenantTx};
+use storage::{Answer, Feedback as Recorded, NewFeedback, NewJob, TenantTx};
 
 use crate::Router;
-use crate::unknown::check_known;
+use crate::unknown_expert::check_known;
 
 /// The attribute of an item that was made from feedback, with the id of the request.
 const FROM_REQUEST: &str = "from_request";
@@ -75,9 +75,9 @@ fn check(said: &Said) -> Result<(), ServiceError> {
 }
 
 impl Router {
-    /// Keeps the feedback, has the tenant's models learn from it, and answers with the place of the
+    /// Records the feedback, has the tenant's models learn from it, and answers with the place of the
     /// expert it is about: the one who took the question, or who was refused.
-    pub(crate) async fn keep_feedback(
+    pub(crate) async fn record_feedback(
         &self,
         ctx: &TenantContext,
         feedback: Feedback,
@@ -93,7 +93,7 @@ impl Router {
         let answer =
             answer.ok_or_else(|| ServiceError::not_found(format_args!("the answer {id}")))?;
         let tx = store.begin(ctx).await?;
-        let (answer, said) = called_now(&tx, answer, feedback.said).await?;
+        let (answer, said) = current_names(&tx, answer, feedback.said).await?;
         check_experts(&tx, &answer, &said).await?;
         let meant = said.reassigned_to.as_ref().or(said.expert.as_ref());
         let place = answer
@@ -106,8 +106,8 @@ impl Router {
             said,
         };
         tx.feedback().add(new, now).await?;
-        let kept = tx.feedback().of_request(id).await?;
-        let item = learn(&tx, &answer, &kept, now).await?;
+        let recorded = tx.feedback().of_request(id).await?;
+        let item = learn(&tx, &answer, &recorded, now).await?;
         tx.commit().await?;
         let item = item.map(|item| ResourceName::Item(ctx.tenant().clone(), item));
         Ok(v1::SendFeedbackResponse {
@@ -119,7 +119,7 @@ impl Router {
 }
 
 /// The answer and what was said about it, with the names of today where experts became others since.
-async fn called_now(
+async fn current_names(
     tx: &TenantTx,
     mut answer: Answer,
     mut said: Said,
@@ -168,12 +168,14 @@ async fn check_experts(tx: &TenantTx, answer: &Answer, said: &Said) -> Result<()
 async fn learn(
     tx: &TenantTx,
     answer: &Answer,
-    kept: &[Kept],
+    recorded: &[Recorded],
     now: DateTime<Utc>,
 ) -> Result<Option<ItemId>, ServiceError> {
-    let takers = who_took_it(kept.iter().map(|one| &one.said));
+    let takers = who_took_it(recorded.iter().map(|one| &one.said));
     let taken = !takers.is_empty();
-    let earlier = kept.split_last().map_or(&[][..], |(_, earlier)| earlier);
+    let earlier = recorded
+        .split_last()
+        .map_or(&[][..], |(_, earlier)| earlier);
     let before = who_took_it(earlier.iter().map(|one| &one.said));
     let made = format!("answer-{}", answer.request_id);
     let id = match &answer.item {
@@ -220,5 +222,70 @@ fn question(id: &ItemId, answer: &Answer) -> ItemContent {
         attributes: BTreeMap::from([(FROM_REQUEST.to_owned(), answer.request_id.clone())]),
         experts: Vec::new(),
         occurred_at: answer.answered_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(verdict: Verdict, expert: &str, to: &str) -> Result<Feedback, ServiceError> {
+        Feedback::try_from(v1::SendFeedbackRequest {
+            request_id: "r-1".to_owned(),
+            verdict: verdict.into(),
+            expert_id: expert.to_owned(),
+            reassigned_to: to.to_owned(),
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn each_verdict_names_whom_it_is_about() {
+        let accepted = read(Verdict::Accepted, "sofia", "").unwrap();
+        assert_eq!(accepted.said.verdict, FeedbackVerdict::Accepted);
+        assert_eq!(accepted.said.expert.unwrap().as_str(), "sofia");
+        let taken = read(Verdict::Reassigned, "", "omar").unwrap();
+        assert_eq!(taken.said.reassigned_to.unwrap().as_str(), "omar");
+        assert!(read(Verdict::Reassigned, "sofia", "omar").is_ok());
+        for (verdict, expert, to, field) in [
+            (Verdict::Unspecified, "sofia", "", "verdict"),
+            (Verdict::Accepted, "", "", "expert_id"),
+            (Verdict::Rejected, "", "", "expert_id"),
+            (Verdict::Accepted, "sofia", "omar", "reassigned_to"),
+            (Verdict::Reassigned, "sofia", "", "reassigned_to"),
+        ] {
+            let error = read(verdict, expert, to).err().unwrap();
+            let expected = format!("the request cannot be accepted: {field}:");
+            assert!(
+                error.message().starts_with(&expected),
+                "{}",
+                error.message()
+            );
+        }
+        let nobody = Feedback::try_from(v1::SendFeedbackRequest {
+            verdict: Verdict::Accepted.into(),
+            expert_id: "sofia".to_owned(),
+            ..Default::default()
+        });
+        assert!(nobody.err().unwrap().message().contains("request_id"));
+    }
+
+    #[test]
+    fn a_question_becomes_an_item_that_nobody_has_answered() {
+        let answer = Answer {
+            request_id: "r-1".to_owned(),
+            text: "Why?".to_owned(),
+            item: None,
+            model: String::new(),
+            tier: domain::Tier::Global,
+            reason: String::new(),
+            shadow: None,
+            experts: Vec::new(),
+            answered_at: DateTime::UNIX_EPOCH,
+        };
+        let id = ItemId::parse("answer-r-1").unwrap();
+        let content = question(&id, &answer);
+        assert_eq!(content.attributes[FROM_REQUEST], "r-1");
+        assert!(content.experts.is_empty() && content.occurred_at == DateTime::UNIX_EPOCH);
     }
 }

@@ -2,17 +2,19 @@
 
 use api::v1;
 use api::v1::router_service_server::RouterService;
-use domain::{Permission, RouteRequest, RoutingPolicy, TaskId, bucket};
+use domain::{Permission, RoutingPolicy, TaskId};
 use server::{Caller, Reply, ServiceError, deadline, fitting, page, parse_page_token};
+use serving::experts::{ExpertQuery, ItemQuery};
+use serving::tasks::TaskQuery;
 use storage::OpenPosition;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Router;
-use crate::classify_commands::{Classify, Correct, Withdraw};
-use crate::commands::{Recommend, RecommendItem, limit, question, routed_task, routing_key};
+use crate::classify_commands::{Correct, Withdraw, task_query};
+use crate::commands::{expert_query, item_query, limit, question, routed_task, routing_key};
+use crate::convert::{route_to_wire, similar_to_wire};
 use crate::feedback::Feedback;
-use crate::wire::route_to_wire;
 
 const SIMILAR_DEFAULT: usize = 10;
 
@@ -37,19 +39,13 @@ impl RouterService for Router {
             .await?;
         let deadline = deadline(&metadata);
         let answer = if request.item.is_empty() {
-            let command = Recommend::try_from(&request)?;
-            let command = Recommend {
-                deadline,
-                ..command
-            };
-            self.recommend(&ctx, command).await?
+            let query = expert_query(&request)?;
+            let query = ExpertQuery { deadline, ..query };
+            self.recommend(&ctx, query).await?
         } else {
-            let command = RecommendItem::parse(ctx.tenant(), &request)?;
-            let command = RecommendItem {
-                deadline,
-                ..command
-            };
-            self.recommend_item(&ctx, command).await?
+            let query = item_query(ctx.tenant(), &request)?;
+            let query = ItemQuery { deadline, ..query };
+            self.recommend_item(&ctx, query).await?
         };
         Ok(Response::new(answer))
     }
@@ -101,11 +97,11 @@ impl RouterService for Router {
             .gate
             .enter(&extensions, &request.parent, permission)
             .await?;
-        let command = Classify {
+        let query = TaskQuery {
             deadline: deadline(&metadata),
-            ..Classify::try_from(request)?
+            ..task_query(&request)?
         };
-        Ok(Response::new(Router::classify(self, &ctx, command).await?))
+        Ok(Response::new(Router::classify(self, &ctx, query).await?))
     }
 
     async fn correct_label(
@@ -147,9 +143,9 @@ impl RouterService for Router {
             .enter(&extensions, &request.parent, Permission::Serve)
             .await?;
         let text = question(&request.text)?;
-        let found = self
-            .similar(&ctx, text, limit(request.top_k, SIMILAR_DEFAULT)?)
-            .await?;
+        let limit = limit(request.top_k, SIMILAR_DEFAULT)?;
+        let found = self.parts.experts.similar(&ctx, text, limit).await?;
+        let found = similar_to_wire(&ctx, found);
         Ok(Response::new(v1::FindSimilarItemsResponse {
             items: fitting(found.items),
             ..found
@@ -167,7 +163,7 @@ impl RouterService for Router {
             .enter(&extensions, &request.parent, Permission::Serve)
             .await?;
         let kept = self
-            .keep_feedback(&ctx, Feedback::try_from(request)?)
+            .record_feedback(&ctx, Feedback::try_from(request)?)
             .await?;
         Ok(Response::new(kept))
     }
@@ -184,17 +180,13 @@ impl RouterService for Router {
             .await?;
         let task = routed_task("task", &request.task)?;
         let key = routing_key(&request.routing_key)?;
-        let route = RouteRequest {
-            bucket: bucket(ctx.tenant().as_str(), key.as_deref().unwrap_or_default()),
-            ..RouteRequest::default()
-        };
-        let (route, considered) = if task == TaskId::experts() {
-            let view = self.parts.residents.view(&ctx).await?;
-            (view.chain.choose(route).route, view.chain.considered())
+        let key = key.unwrap_or_default();
+        let explained = if task == TaskId::experts() {
+            self.parts.experts.explain_route(&ctx, &key).await
         } else {
-            let view = self.parts.tasks.view(&ctx, &task).await?;
-            (view.route(route).0, view.considered())
+            self.parts.tasks.explain_route(&ctx, &task, &key).await
         };
+        let (route, considered) = explained.map_err(ServiceError::from)?;
         Ok(Response::new(v1::ExplainRouteResponse {
             route: Some(route_to_wire(&route)),
             considered,

@@ -1,54 +1,34 @@
-//! `RouterService`: chooses a model for each request and answers with it.
-//!
-//! The hot path touches no database: a tenant's history is resident as a view, refreshed in the
-//! background after each change.
+//! `RouterService`: handlers, commands and conversions over [`serving`], which chooses a model for each
+//! request and answers with it; the answer log, and the feedback that joins it.
 
-mod answers;
-mod chain;
-mod classify;
+mod admission;
+mod answer_log;
 mod classify_commands;
 mod commands;
-mod considered;
+mod convert;
 mod corrections;
 mod feedback;
-mod give;
 mod handlers;
-mod history;
-mod items;
-mod places;
 mod policy;
 mod precompute;
 mod questionnaire;
-mod questions;
-mod recommend;
-mod residents;
-mod similar;
-mod space;
-mod task_models;
-mod task_view;
-mod tasks;
-mod unknown;
-mod view;
-mod wire;
+mod respond;
+mod unknown_expert;
 
 use std::sync::Arc;
 
 use api::v1::router_service_server::RouterServiceServer;
-use artifacts::ArtifactStore;
 use domain::Clock;
 use server::{Gatekeeper, MAX_MESSAGE_BYTES};
+use serving::experts::Experts;
+use serving::tasks::Tasks;
 use storage::Store;
 use tokio_util::sync::CancellationToken;
-use vectors::VectorStore;
 
-use crate::places::Places;
-use crate::questions::Questions;
+use crate::admission::AdmissionLimits;
 
-pub use answers::AnswerLog;
+pub use answer_log::AnswerLog;
 pub use precompute::{PrecomputeSettings, Precomputer};
-pub use residents::Residents;
-pub use task_view::TaskSources;
-pub use tasks::ResidentTasks;
 
 /// The full name of the service, for the health service.
 pub const SERVICE_NAME: &str = "tenantry.v1.RouterService";
@@ -57,23 +37,18 @@ pub const SERVICE_NAME: &str = "tenantry.v1.RouterService";
 #[derive(Clone)]
 pub struct Router {
     pub(crate) parts: Arc<RouterParts>,
-    pub(crate) questions: Questions,
-    pub(crate) places: Places,
+    pub(crate) limits: AdmissionLimits,
 }
 
 /// What makes a [`Router`].
 pub struct RouterParts {
     /// The relational store.
     pub store: Store,
-    /// The vector store.
-    pub vectors: Arc<dyn VectorStore>,
-    /// The model files.
-    pub artifacts: ArtifactStore,
-    /// The tenants that are resident.
-    pub residents: Residents,
-    /// The tasks that are resident.
-    pub tasks: ResidentTasks,
-    /// Where answers are kept for feedback to join.
+    /// Recommends experts.
+    pub experts: Experts,
+    /// Classifies texts.
+    pub tasks: Tasks,
+    /// Where answers are logged for feedback to join.
     pub answers: AnswerLog,
     /// The gate that handlers pass.
     pub gate: Gatekeeper,
@@ -89,8 +64,7 @@ impl Router {
     pub fn new(parts: RouterParts) -> Self {
         Self {
             parts: Arc::new(parts),
-            questions: Questions::new(),
-            places: Places::new(),
+            limits: AdmissionLimits::new(),
         }
     }
 

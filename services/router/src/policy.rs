@@ -2,11 +2,11 @@
 
 use api::v1;
 use domain::{ResourceName, RoutingMode, RoutingPolicy, TaskId, TenantContext};
+use registry::resolve::{builtin_model, model_of_chain};
 use server::ServiceError;
 use storage::KeptPolicy;
 
 use crate::Router;
-use crate::chain::{built_in, find};
 
 impl Router {
     /// The policy of a task; `AUTO` when none was set.
@@ -39,10 +39,9 @@ impl Router {
             .map_err(|violation| ServiceError::violations(vec![violation]))?;
         self.check_task(ctx, task).await?;
         if let RoutingMode::PinnedVersion(name) = &policy.mode
-            && *name != built_in(task)
-            && find(&self.parts.store, ctx, name).await?.is_none()
+            && *name != builtin_model(task)
         {
-            return Err(ServiceError::not_found(name));
+            model_of_chain(&self.parts.store, ctx, name).await?;
         }
         let tx = self.parts.store.begin(ctx).await?;
         let kept = tx
@@ -52,9 +51,9 @@ impl Router {
         tx.commit().await?;
         // Whoever asks this process next is routed by the new policy: a kill switch must not wait.
         if *task == TaskId::experts() {
-            self.parts.residents.renew(ctx).await;
+            self.parts.experts.renew(ctx).await;
         } else {
-            self.parts.tasks.renew(ctx.tenant(), task).await;
+            self.parts.tasks.renew(ctx, task).await;
         }
         Ok(to_wire(task, &kept))
     }

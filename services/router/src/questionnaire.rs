@@ -11,20 +11,17 @@ use api::v1;
 use api::v1::batch_recommend_experts_response::Result as Outcome;
 use domain::cost::Meter;
 use domain::{ErrorKind, Permission, ResourceName, TenantContext};
-use embedding::Embedded;
 use futures::{Stream, StreamExt as _};
 use metering::usage;
 use server::{Caller, ServiceError};
+use serving::experts::{ExpertAnswer, ExpertQuery, ExpertsView, QueryVector};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use crate::Router;
-use crate::commands::Recommend;
-use crate::places::StreamPlace;
-use crate::recommend::{PATIENCE, Vector};
-use crate::view::{SharedView, TenantView};
-use crate::wire::tier_of;
+use crate::admission::StreamPermit;
+use crate::commands::questionnaire_query;
 
 /// Questions of one stream.
 const MAX_QUESTIONS: usize = 2_000;
@@ -45,17 +42,17 @@ type Answer = Result<v1::BatchRecommendExpertsResponse, Status>;
 struct Call {
     parent: String,
     ctx: TenantContext,
-    view: SharedView,
+    view: Arc<ExpertsView>,
     /// When it began, and how long the caller waits for all of it.
     started: Instant,
     deadline: Option<Duration>,
-    _place: StreamPlace,
+    _permit: StreamPermit,
 }
 
 /// A question that can be answered.
 struct Prepared {
-    command: Recommend,
-    vector: Vector,
+    query: ExpertQuery,
+    vector: QueryVector,
     started: Instant,
 }
 
@@ -128,7 +125,7 @@ impl Router {
                 .await?;
             // One view serves the whole call, unless the tenant leaves its embedding space (what is left is
             // dropped after a while) or throws its kill switch.
-            if let Some(newer) = self.parts.residents.moved_on(&call.ctx, &call.view).await {
+            if let Some(newer) = self.parts.experts.moved_on(&call.ctx, &call.view).await {
                 call.view = newer;
             }
             if !self.answer_chunk(call, first, chunk, sender).await? {
@@ -152,8 +149,8 @@ impl Router {
             .enter_tenant(caller, &tenant, Permission::Serve)
             .await?;
         Ok(Call {
-            _place: self.places.stream(&tenant)?,
-            view: self.parts.residents.view(&ctx).await?,
+            _permit: self.limits.stream(&tenant)?,
+            view: self.parts.experts.view(&ctx).await?,
             parent: parent.to_owned(),
             ctx,
             started,
@@ -174,15 +171,15 @@ impl Router {
             let message = "must be the same for a whole stream";
             return Err(ServiceError::invalid("parent", message));
         }
-        let (ids, parsed): (Vec<String>, Vec<Result<Recommend, ServiceError>>) = chunk
+        let (ids, parsed): (Vec<String>, Vec<Result<ExpertQuery, ServiceError>>) = chunk
             .into_iter()
             .map(|one| {
                 let left = call.remaining();
-                let command = command(&one).map(|command| Recommend {
+                let query = query(&one).map(|query| ExpertQuery {
                     deadline: left,
-                    ..command
+                    ..query
                 });
-                (short(one.correlation_id), command)
+                (short(one.correlation_id), query)
             })
             .unzip();
         let prepared = self.prepare(call, parsed).await?;
@@ -190,14 +187,14 @@ impl Router {
             .map(|question| self.answer_one(call, question))
             .buffered(ABREAST)
             .zip(futures::stream::iter((first..).zip(ids)));
-        while let Some((outcome, (index, correlation_id))) = answers.next().await {
-            if let Outcome::Answer(answer) = &outcome {
-                // Again: other questions were answered meanwhile.
-                if let Some(route) = &answer.route {
-                    usage::served_by(&route.model, tier_of(route));
+        while let Some((answered, (index, correlation_id))) = answers.next().await {
+            let outcome = match answered {
+                Ok((text, answer)) => {
+                    usage::add(Meter::Requests, 1);
+                    Outcome::Answer(self.respond(&call.ctx, text, None, answer))
                 }
-                usage::add(Meter::Requests, 1);
-            }
+                Err(error) => Outcome::Error(explained(error)),
+            };
             // Before it leaves: what was answered is counted, whatever comes after.
             usage::flush();
             let answer = v1::BatchRecommendExpertsResponse {
@@ -216,91 +213,45 @@ impl Router {
     async fn prepare(
         &self,
         call: &Call,
-        parsed: Vec<Result<Recommend, ServiceError>>,
+        parsed: Vec<Result<ExpertQuery, ServiceError>>,
     ) -> Result<Vec<Result<Prepared, ServiceError>>, ServiceError> {
         let started = Instant::now();
         let texts: Vec<&str> = parsed
             .iter()
-            .filter_map(|command| Some(command.as_ref().ok()?.text.as_str()))
+            .filter_map(|query| Some(query.as_ref().ok()?.text.as_str()))
             .collect();
-        let _places = self.places.questions(texts.len()).await?;
-        let embedded = self.embed_together(&call.ctx, &call.view, &texts);
-        let vectors = match call.remaining() {
-            Some(left) => tokio::time::timeout(left.mul_f64(PATIENCE), embedded)
-                .await
-                .unwrap_or_else(|_| texts.iter().map(|_| Ok(Vector::Late)).collect()),
-            None => embedded.await,
-        };
-        let mut vectors = vectors.into_iter();
-        let mut with_vector = |command: Recommend| {
-            let vector = vectors.next().unwrap_or(Ok(Vector::Late))?;
+        let _permit = self.limits.questions(texts.len()).await?;
+        let experts = &self.parts.experts;
+        let vectors = experts.query_vectors(&call.ctx, &call.view, &texts, call.remaining());
+        let mut vectors = vectors.await.into_iter();
+        let mut with_vector = |query: ExpertQuery| {
+            let vector = vectors.next().unwrap_or(Ok(QueryVector::Late))?;
             Ok(Prepared {
-                command,
+                query,
                 vector,
                 started,
             })
         };
         Ok(parsed
             .into_iter()
-            .map(|command| command.and_then(&mut with_vector))
+            .map(|query| query.and_then(&mut with_vector))
             .collect())
     }
 
-    /// The vectors of texts: remembered, or computed in few runs of the model.
-    async fn embed_together(
+    async fn answer_one(
         &self,
-        ctx: &TenantContext,
-        view: &TenantView,
-        texts: &[&str],
-    ) -> Vec<Result<Vector, ServiceError>> {
-        let embedder = &view.asked.embedder;
-        let remembered: Vec<_> = texts
-            .iter()
-            .map(|text| {
-                let hash = embedder.content_hash(text);
-                (hash, self.questions.get(ctx.tenant(), hash))
-            })
-            .collect();
-        let unknown = texts.iter().zip(&remembered);
-        let unknown = unknown.filter(|(_, (_, vector))| vector.is_none());
-        let unknown: Vec<String> = unknown.map(|(text, _)| (*text).to_owned()).collect();
-        let mut computed = embedder.embed_queries(unknown).await.into_iter();
-        let vector = |(hash, remembered): ([u8; 32], Option<Arc<[f32]>>)| {
-            if let Some(vector) = remembered {
-                return Ok(Vector::Known(Embedded {
-                    vector: vector.to_vec(),
-                    tokens: 0,
-                    queued: Duration::ZERO,
-                    computed: Duration::ZERO,
-                    cpu: Duration::ZERO,
-                }));
-            }
-            let missing = || ServiceError::internal("a question has no vector");
-            let embedded = computed.next().ok_or_else(missing)??;
-            usage::embedded(embedded.tokens, embedded.cpu);
-            self.questions
-                .put(ctx.tenant(), hash, embedded.vector.as_slice().into());
-            Ok(Vector::Known(embedded))
-        };
-        remembered.into_iter().map(vector).collect()
-    }
-
-    async fn answer_one(&self, call: &Call, question: Result<Prepared, ServiceError>) -> Outcome {
-        let answered = async {
-            let Prepared {
-                command,
-                vector,
-                started,
-            } = question?;
-            let computed = self
-                .compute(&call.ctx, &call.view, &command, vector, started)
-                .await?;
-            Ok(self.give(&call.ctx, command.text, None, computed))
-        };
-        match answered.await {
-            Ok(answer) => Outcome::Answer(answer),
-            Err(error) => Outcome::Error(explained(error)),
-        }
+        call: &Call,
+        question: Result<Prepared, ServiceError>,
+    ) -> Result<(String, ExpertAnswer), ServiceError> {
+        let Prepared {
+            query,
+            vector,
+            started,
+        } = question?;
+        let experts = &self.parts.experts;
+        let asked = (vector, started);
+        let answer = experts.answer(&call.ctx, &call.view, &query, asked).await?;
+        Ok((query.text, answer))
     }
 }
 
@@ -312,12 +263,12 @@ impl Call {
     }
 }
 
-fn command(one: &Question) -> Result<Recommend, ServiceError> {
+fn query(one: &Question) -> Result<ExpertQuery, ServiceError> {
     if one.correlation_id.len() > MAX_CORRELATION_BYTES {
         let message = format!("is longer than {MAX_CORRELATION_BYTES} bytes; send an id");
         return Err(ServiceError::invalid("correlation_id", message));
     }
-    Recommend::parse(&one.text, &one.area, one.top_k, "", &one.routing_key)
+    questionnaire_query(one)
 }
 
 /// The id as it comes back: one that is refused as too long is cut.
@@ -375,11 +326,11 @@ mod tests {
     fn a_bad_question_is_explained_by_field_and_code() {
         let long = "ä".repeat(MAX_CORRELATION_BYTES);
         for one in [question("a", " "), question(&long, "Why?")] {
-            let error = explained(command(&one).unwrap_err());
+            let error = explained(query(&one).unwrap_err());
             assert_eq!(error.reason, "INVALID_FIELD");
             assert!(error.message.contains(": "), "{}", error.message);
         }
-        assert!(command(&question("a", "Why?")).is_ok());
+        assert!(query(&question("a", "Why?")).is_ok());
         assert_eq!(short(long).len(), MAX_CORRELATION_BYTES);
         assert_eq!(short("é".repeat(128) + "é").len(), MAX_CORRELATION_BYTES);
     }

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::Clock;
+use encoding::Encoders;
 use metering::UsageRecorder;
 use server::config::Config;
 use server::{
     AuthLayer, Background, BoundAddresses, Gatekeeper, MeterLayer, Server, init_logs, init_metrics,
     shutdown_signal,
 };
+use serving::experts::{Experts, ExpertsParts};
+use serving::tasks::{Tasks, TasksParts};
 use storage::{JobRunner, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
@@ -261,46 +264,52 @@ impl Assembled {
     }
 
     fn add_router(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
-        let residents = router::Residents::new(
-            parts.store.clone(),
-            parts.artifacts.clone(),
-            parts.embedders.clone(),
-            config.router.resident_bytes,
-            self.book.clone(),
-        );
+        let encoders = Encoders::new(parts.store.clone(), parts.embedders.clone());
+        let experts = Experts::new(ExpertsParts {
+            store: parts.store.clone(),
+            vectors: parts.vectors.clone(),
+            artifacts: parts.artifacts.clone(),
+            encoders: encoders.clone(),
+            recorder: self.book.clone(),
+            clock: clock.clone(),
+            max_bytes: config.router.resident_bytes,
+        });
         let every = Duration::from_secs(config.router.refresh_seconds);
-        let fresh = residents.clone();
-        self.background.spawn(|stop| fresh.keep_fresh(every, stop));
-        let metered = residents.clone();
-        self.background.spawn(|stop| metered.keep_book(stop));
-        let tasks = router::ResidentTasks::new(
-            router::TaskSources {
-                store: parts.store.clone(),
-                artifacts: parts.artifacts.clone(),
-                embedders: parts.embedders.clone(),
-            },
+        let refreshed = experts.clone();
+        self.background
+            .spawn(|stop| refreshed.refresh_loop(every, stop));
+        let sampled = experts.clone();
+        self.background
+            .spawn(|stop| sampled.sample_memory_loop(stop));
+        let tasks = Tasks::new(TasksParts {
+            store: parts.store.clone(),
+            vectors: parts.vectors.clone(),
+            artifacts: parts.artifacts.clone(),
+            encoders,
+            recorder: self.book.clone(),
             // Beside the tenants, and smaller than they are.
-            config.router.resident_bytes / 2,
-        );
-        let fresh = tasks.clone();
-        self.background.spawn(|stop| fresh.keep_fresh(every, stop));
+            max_bytes: config.router.resident_bytes / 2,
+        });
+        let refreshed = tasks.clone();
+        self.background
+            .spawn(|stop| refreshed.refresh_loop(every, stop));
         let (answers, writer) =
             router::AnswerLog::new(parts.store.clone(), self.background.stop_token());
         self.background.spawn(|_| writer);
         let service = router::Router::new(router::RouterParts {
             store: parts.store.clone(),
-            vectors: parts.vectors.clone(),
-            artifacts: parts.artifacts.clone(),
-            residents,
+            experts: experts.clone(),
             tasks,
             answers,
             gate: gate.clone(),
             clock: clock.clone(),
             stop: self.background.stop_token(),
         });
-        // Here and not with the trainer: the router has the tenant's view and the way to an answer.
+        // Here and not with the trainer: here is what is resident.
         let precomputer = router::Precomputer::new(
-            service.clone(),
+            experts,
+            parts.store.clone(),
+            clock.clone(),
             router::PrecomputeSettings {
                 items: config.router.precompute_items,
                 gather: Duration::from_secs(config.router.precompute_seconds),

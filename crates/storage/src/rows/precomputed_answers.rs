@@ -1,6 +1,6 @@
 //! The table `precomputed_answers`: what was answered before anybody asked.
 
-use domain::ItemId;
+use domain::{ItemId, Recommended};
 use sea_orm::{JsonValue, entity::prelude::*};
 
 use crate::convert::{from_json, micros, parsed, small_count, small_int, time, to_json};
@@ -15,7 +15,9 @@ pub(crate) struct Model {
     pub item_id: String,
     pub revision: i32,
     pub stamp: String,
-    pub answer: Vec<u8>,
+    pub form: i32,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub answer: JsonValue,
     pub shadow_model: Option<String>,
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub shadow_experts: Option<JsonValue>,
@@ -38,7 +40,8 @@ impl Model {
             item_id: answer.item.into(),
             revision: small_int(answer.revision),
             stamp: answer.stamp,
-            answer: answer.answer,
+            form: small_int(Recommended::FORM),
+            answer: to_json("precomputed_answers.answer", &answer.answer)?,
             shadow_model,
             shadow_experts,
             computed_at: micros(answer.computed_at),
@@ -61,7 +64,7 @@ impl TryFrom<Model> for PrecomputedAnswer {
             item: parsed("precomputed_answers.item_id", || ItemId::parse(row.item_id))?,
             revision: small_count(row.revision),
             stamp: row.stamp,
-            answer: row.answer,
+            answer: from_json("precomputed_answers.answer", row.answer)?,
             shadow,
             computed_at: time("precomputed_answers.computed_at", row.computed_at)?,
         })

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::ItemId;
+use domain::{ItemId, Recommended};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
 use super::{TenantTx, VALUES_PER_IN, all};
-use crate::convert::{parsed, small_count};
+use crate::convert::{parsed, small_count, small_int};
 use crate::rows::precomputed_answers::{ActiveModel, Column, Entity, Model};
 use crate::{Result, Shadow};
 
@@ -22,7 +22,7 @@ pub struct PrecomputedAnswers<'a> {
 }
 
 /// One answer, with what tells whether it still holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PrecomputedAnswer {
     /// The item that it answers.
     pub item: ItemId,
@@ -30,8 +30,8 @@ pub struct PrecomputedAnswer {
     pub revision: u32,
     /// What it was made from, as who made it tells that apart.
     pub stamp: String,
-    /// The answer, encoded by who made it.
-    pub answer: Vec<u8>,
+    /// The answer.
+    pub answer: Recommended,
     /// What another model would have answered, where the tenant's policy asks for it.
     pub shadow: Option<Shadow>,
     /// When it was made.
@@ -39,7 +39,7 @@ pub struct PrecomputedAnswer {
 }
 
 impl PrecomputedAnswers<'_> {
-    /// Keeps answers, in the place of earlier ones of the same items.
+    /// Stores answers, in the place of earlier ones of the same items.
     ///
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
@@ -63,6 +63,7 @@ impl PrecomputedAnswers<'_> {
                         .update_columns([
                             Column::Revision,
                             Column::Stamp,
+                            Column::Form,
                             Column::Answer,
                             Column::ShadowModel,
                             Column::ShadowExperts,
@@ -76,7 +77,7 @@ impl PrecomputedAnswers<'_> {
         Ok(())
     }
 
-    /// The answer of an item.
+    /// The answer of an item, where it is of a form that this build reads.
     ///
     /// # Errors
     /// The database fails.
@@ -87,12 +88,13 @@ impl PrecomputedAnswers<'_> {
             .tx
             .find::<Entity>()
             .filter(Column::ItemId.eq(item.as_str()))
+            .filter(readable())
             .one(db)
             .await?;
         row.map(PrecomputedAnswer::try_from).transpose()
     }
 
-    /// The answers of those `items` that have one.
+    /// The answers of those `items` that have one, of a form that this build reads.
     ///
     /// # Errors
     /// The database fails.
@@ -102,13 +104,13 @@ impl PrecomputedAnswers<'_> {
         let mut rows = Vec::with_capacity(items.len());
         for items in items.chunks(VALUES_PER_IN) {
             let items = items.iter().map(ItemId::as_str);
-            let query = self.tx.find::<Entity>();
+            let query = self.tx.find::<Entity>().filter(readable());
             rows.extend(query.filter(Column::ItemId.is_in(items)).all(db).await?);
         }
         all(rows)
     }
 
-    /// Revision and stamp of each answer, without the answers.
+    /// Revision and stamp of each answer, of whatever form, without the answers.
     ///
     /// # Errors
     /// The database fails.
@@ -150,4 +152,8 @@ impl PrecomputedAnswers<'_> {
         }
         Ok(deleted)
     }
+}
+
+fn readable() -> sea_orm::sea_query::SimpleExpr {
+    Column::Form.eq(small_int(Recommended::FORM))
 }

@@ -1,7 +1,7 @@
 //! Items that nobody has answered yet, and the answers that were computed for them ahead.
 
 use chrono::TimeDelta;
-use domain::ItemContent;
+use domain::{ItemContent, Recommended, ServedBy};
 use tenantry_storage::{OpenPosition, PrecomputedAnswer, Shadow, TenantTx};
 
 use super::world::{World, expert_id, item, item_id, later, now, tenant_id};
@@ -20,9 +20,16 @@ fn answer(id: &str, stamp: &str) -> PrecomputedAnswer {
         item: item_id(id),
         revision: 1,
         stamp: stamp.to_owned(),
-        answer: vec![0, 255, 7],
+        answer: recommended("popular"),
         shadow: None,
         computed_at: now(),
+    }
+}
+
+fn recommended(baseline: &str) -> Recommended {
+    Recommended {
+        served_by: ServedBy::Baseline(baseline.to_owned()),
+        experts: Vec::new(),
     }
 }
 
@@ -84,7 +91,7 @@ pub async fn answers_are_kept_replaced_and_deleted(world: World) {
         .unwrap();
     let newer = PrecomputedAnswer {
         revision: 2,
-        answer: vec![1],
+        answer: recommended("recent"),
         shadow: Some(Shadow {
             model: "tenants/acme/models/experts/versions/2".to_owned(),
             experts: vec![expert_id("e2")],

@@ -14,20 +14,20 @@ const STREAMS_OF_A_TENANT: usize = 4;
 /// no more than these.
 const QUESTIONS: usize = 64;
 
-/// The places for questionnaires and their questions. Clones share them.
+/// How many questionnaires, and questions of them, are admitted. Clones share the limits.
 #[derive(Clone)]
-pub(crate) struct Places {
+pub(crate) struct AdmissionLimits {
     streams: Arc<Mutex<HashMap<TenantId, usize>>>,
     questions: Arc<Semaphore>,
 }
 
-/// A tenant's place for one questionnaire; given back when dropped.
-pub(crate) struct StreamPlace {
+/// The admission of one questionnaire of a tenant; it ends when this is dropped.
+pub(crate) struct StreamPermit {
     streams: Arc<Mutex<HashMap<TenantId, usize>>>,
     tenant: TenantId,
 }
 
-impl Places {
+impl AdmissionLimits {
     pub(crate) fn new() -> Self {
         Self {
             streams: Arc::default(),
@@ -35,11 +35,11 @@ impl Places {
         }
     }
 
-    /// A place for one more questionnaire of the tenant.
+    /// Admits one more questionnaire of the tenant.
     ///
     /// # Errors
     /// `TOO_MANY_STREAMS` when the tenant has as many under way as it may.
-    pub(crate) fn stream(&self, tenant: &TenantId) -> Result<StreamPlace, ServiceError> {
+    pub(crate) fn stream(&self, tenant: &TenantId) -> Result<StreamPermit, ServiceError> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = streams.entry(tenant.clone()).or_default();
         if *under_way >= STREAMS_OF_A_TENANT {
@@ -55,24 +55,24 @@ impl Places {
             .retry_after(Duration::from_secs(1)));
         }
         *under_way += 1;
-        Ok(StreamPlace {
+        Ok(StreamPermit {
             streams: Arc::clone(&self.streams),
             tenant: tenant.clone(),
         })
     }
 
-    /// Waits for the places of so many questions, in the order of those who wait.
+    /// Waits until so many questions are admitted, in the order of those who wait.
     pub(crate) async fn questions(
         &self,
         count: usize,
     ) -> Result<OwnedSemaphorePermit, ServiceError> {
         let count = u32::try_from(count.min(QUESTIONS)).map_err(ServiceError::internal)?;
-        let places = Arc::clone(&self.questions).acquire_many_owned(count);
-        places.await.map_err(ServiceError::internal)
+        let permits = Arc::clone(&self.questions).acquire_many_owned(count);
+        permits.await.map_err(ServiceError::internal)
     }
 }
 
-impl Drop for StreamPlace {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(under_way) = streams.get_mut(&self.tenant) {
@@ -89,29 +89,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_has_its_places_and_gives_them_back() {
-        let places = Places::new();
+    fn a_tenant_has_so_many_streams_and_frees_them() {
+        let limits = AdmissionLimits::new();
         let (a, b) = (TenantId::parse("a").unwrap(), TenantId::parse("b").unwrap());
         let mut taken: Vec<_> = (0..STREAMS_OF_A_TENANT)
-            .map(|_| places.stream(&a).unwrap())
+            .map(|_| limits.stream(&a).unwrap())
             .collect();
-        let refused = places.stream(&a).err().unwrap();
+        let refused = limits.stream(&a).err().unwrap();
         assert_eq!(
             (refused.kind(), refused.reason()),
             (ErrorKind::ResourceExhausted, "TOO_MANY_STREAMS")
         );
-        assert!(places.stream(&b).is_ok(), "another tenant has its own");
+        assert!(limits.stream(&b).is_ok(), "another tenant has its own");
         taken.pop();
-        assert!(places.stream(&a).is_ok());
+        assert!(limits.stream(&a).is_ok());
         drop(taken);
-        assert!(places.streams.lock().unwrap().is_empty());
+        assert!(limits.streams.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
-    async fn questions_wait_for_their_places() {
-        let places = Places::new();
-        let all = places.questions(QUESTIONS * 2).await.unwrap();
-        let mut next = Box::pin(places.questions(1));
+    async fn questions_wait_until_others_are_embedded() {
+        let limits = AdmissionLimits::new();
+        let all = limits.questions(QUESTIONS * 2).await.unwrap();
+        let mut next = Box::pin(limits.questions(1));
         assert!(futures::poll!(&mut next).is_pending());
         drop(all);
         assert!(next.await.is_ok());

@@ -1,42 +1,42 @@
-//! A tenant's history as the router keeps it: what features look at.
-
-use std::collections::HashMap;
+//! A tenant's history as it is resident: items and experts as numbers, which features look at.
 
 use chrono::{DateTime, Utc};
 use domain::{ExpertId, ItemId};
 use learning::{Corpus, Document, Features, Heads, OnlineHead, SearchWords, Statistics};
-use ndarray::{Array2, ArrayView1};
-use server::ServiceError;
+use ndarray::Array2;
+use vectors::Hit;
+
+use crate::Result;
 
 /// Items and experts of one tenant, as numbers.
-pub(crate) struct History {
-    pub corpus: Corpus,
-    pub statistics: Statistics,
+pub struct ExpertCorpus {
+    pub(super) corpus: Corpus,
+    pub(super) statistics: Statistics,
     /// Words of all items, whoever answered.
-    pub search: SearchWords,
-    pub heads: Heads,
-    pub online: OnlineHead,
+    pub(super) search: SearchWords,
+    pub(super) heads: Heads,
+    pub(super) online: OnlineHead,
     /// In the corpus's order.
-    pub experts: Vec<ResidentExpert>,
+    pub(super) experts: Vec<ResidentExpert>,
     /// In the corpus's order.
-    pub items: Vec<ResidentItem>,
+    pub(super) items: Vec<ResidentItem>,
     /// Experts that may be recommended now, by position.
-    pub candidates: Vec<u16>,
+    pub(super) candidates: Vec<u16>,
 }
 
-pub(crate) struct ResidentExpert {
+pub(super) struct ResidentExpert {
     pub id: ExpertId,
     pub display_name: String,
 }
 
-pub(crate) struct ResidentItem {
+pub(super) struct ResidentItem {
     pub id: ItemId,
     pub occurred_at: DateTime<Utc>,
 }
 
-impl History {
+impl ExpertCorpus {
     /// Bytes it takes, about.
-    pub(crate) fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.corpus.bytes()
             + self.statistics.bytes()
             + self.search.bytes()
@@ -47,13 +47,12 @@ impl History {
 
     /// Makes it from the store's rows; `vectors` has one row for each item with an expert. Takes some
     /// hundred milliseconds for thousands of items: not on a thread that others wait for.
-    pub(crate) fn build(
+    pub(super) fn build(
         items: &[domain::Item],
         listed: &[domain::Expert],
         vectors: &Array2<f32>,
-    ) -> Result<Self, ServiceError> {
-        let corpus = Corpus::new(items.iter().map(Document::from), listed)
-            .map_err(ServiceError::internal)?;
+    ) -> Result<Self> {
+        let corpus = Corpus::new(items.iter().map(Document::from), listed)?;
         let statistics = Statistics::as_of(&corpus, corpus.items().len());
         let texts = items.iter().map(|item| &item.content);
         let search =
@@ -99,19 +98,24 @@ impl History {
             candidates,
         })
     }
-}
 
-/// One row a hash: its embedding, or zeros while it has none.
-pub(crate) fn rows(
-    hashes: &[[u8; 32]],
-    known: &HashMap<[u8; 32], Vec<f32>>,
-    dimensions: usize,
-) -> Array2<f32> {
-    let mut rows = Array2::zeros((hashes.len(), dimensions));
-    for (mut row, hash) in rows.outer_iter_mut().zip(hashes) {
-        if let Some(vector) = known.get(hash).filter(|vector| vector.len() == dimensions) {
-            row.assign(&ArrayView1::from(vector));
-        }
+    /// Makes what the keyword rules need, which reads all words of all items. Once is enough.
+    pub(super) fn make_keyword_rules(&self) {
+        self.statistics.make_rules(&self.corpus);
     }
-    rows
+
+    /// Whether the expert may be recommended now.
+    pub(super) fn is_candidate(&self, id: &ExpertId) -> bool {
+        let mut candidates = self.candidates.iter();
+        candidates.any(|&at| self.experts[usize::from(at)].id == *id)
+    }
+
+    /// Hits as positions in the corpus; an item that is indexed but not in the corpus yet is passed
+    /// over.
+    pub(super) fn positions(&self, hits: &[Hit]) -> Vec<(u32, f32)> {
+        hits.iter()
+            // Positions fit: see `Corpus::new`.
+            .filter_map(|hit| Some((self.corpus.position(hit.id)? as u32, hit.score)))
+            .collect()
+    }
 }

@@ -125,3 +125,101 @@ async fn write(store: &Store, tenant: &TenantId, group: Group) -> storage::Resul
     tx.classifications().add(group.classifications).await?;
     tx.commit().await
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use domain::{ExpertId, TaskId, TenantSettings, Tier, VerticalId};
+    use storage::{ClassificationOutcome, NewTenant, StorageConfig};
+
+    use super::*;
+
+    async fn store(folder: &tempfile::TempDir) -> (Store, TenantContext) {
+        let config = StorageConfig {
+            url: format!("sqlite://{}", folder.path().join("store.db").display()),
+            max_connections: 4,
+        };
+        let store = Store::open(&config).await.unwrap();
+        let id = TenantId::parse("acme").unwrap();
+        let tenant = NewTenant {
+            id: id.clone(),
+            display_name: String::new(),
+            vertical: VerticalId::parse("software").unwrap(),
+            settings: TenantSettings::default(),
+        };
+        let now = DateTime::UNIX_EPOCH;
+        let platform = store.platform();
+        platform.create_tenant(tenant, "ops", now).await.unwrap();
+        (store, TenantContext::for_background_work(&id, "test"))
+    }
+
+    fn answer(request_id: &str) -> NewAnswer {
+        NewAnswer {
+            request_id: request_id.to_owned(),
+            text: "Why?".to_owned(),
+            model: "global/models/experts/versions/0".to_owned(),
+            tier: Tier::Global,
+            reason: "NOT_ENOUGH_DATA".to_owned(),
+            shadow: None,
+            experts: vec![(ExpertId::parse("sofia").unwrap(), 1.5)],
+            answered_at: DateTime::UNIX_EPOCH,
+            item: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_put_before_a_flush_can_be_read_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, ctx) = store(&folder).await;
+        let stop = CancellationToken::new();
+        let (log, writer) = AnswerLog::new(store.clone(), stop.clone());
+        let writing = tokio::spawn(writer);
+        log.put(ctx.tenant(), answer("a"));
+        log.put_classification(
+            ctx.tenant(),
+            Classification {
+                request_id: "c".to_owned(),
+                task: TaskId::parse("intent").unwrap(),
+                text: "Why?".to_owned(),
+                model: "baseline:knn".to_owned(),
+                tier: Tier::Tenant,
+                reason: "REQUESTED".to_owned(),
+                outcome: ClassificationOutcome {
+                    labels: vec![("billing".to_owned(), 0.5)],
+                    value: None,
+                    abstained: false,
+                },
+                answered_at: DateTime::UNIX_EPOCH,
+            },
+        );
+        log.flush().await.unwrap();
+        let tx = store.begin(&ctx).await.unwrap();
+        let read = tx.answers().get("a").await.unwrap().unwrap();
+        assert_eq!(read.experts[0].0.as_str(), "sofia");
+        assert!(tx.classifications().get("c").await.unwrap().is_some());
+        drop(tx);
+        // What waits when the server stops is written; what comes later is not.
+        log.put(ctx.tenant(), answer("last"));
+        stop.cancel();
+        writing.await.unwrap();
+        let tx = store.begin(&ctx).await.unwrap();
+        assert!(tx.answers().get("last").await.unwrap().is_some());
+        assert!(log.flush().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_is_not_there_costs_no_other_its_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, ctx) = store(&folder).await;
+        let stop = CancellationToken::new();
+        let (log, writer) = AnswerLog::new(store.clone(), stop.clone());
+        let _writing = tokio::spawn(writer);
+        log.put(&TenantId::parse("erased").unwrap(), answer("x"));
+        log.put(ctx.tenant(), answer("y"));
+        log.flush().await.unwrap();
+        let tx = store.begin(&ctx).await.unwrap();
+        assert!(tx.answers().get("y").await.unwrap().is_some());
+        assert!(tx.answers().get("x").await.unwrap().is_none());
+        stop.cancel();
+    }
+}

@@ -1,0 +1,197 @@
+//! Ranking: the features of a question, and the order that a model or a baseline makes of them.
+
+use std::time::{Duration, Instant};
+
+use domain::cost::Meter;
+use domain::{RankedExpert, Recommended, RouteRequest, ServedBy, TenantContext, bucket};
+use learning::{
+    Asked, Baseline, FeatureMatrix, Features, Hits, Ranker, Scored, global_ranker, style, words,
+};
+use metering::usage;
+use registry::resolve::ranker_of_chain;
+use storage::Shadow;
+
+use super::explain::{contributions, evidence};
+use super::retrieve::Wanted;
+use super::{ExpertAnswer, ExpertQuery, Experts, ExpertsView, QueryVector, RankerChoice};
+use crate::{Result, StageTimes};
+
+/// What all ways of ranking look at.
+struct Question<'a> {
+    view: &'a ExpertsView,
+    features: FeatureMatrix,
+    words: &'a [(u32, f32)],
+    hits: &'a Hits,
+}
+
+/// The order of the experts, and what made it.
+struct Ranked {
+    served_by: ServedBy,
+    scored: Vec<Scored>,
+    /// The ranker that can explain the order, when a ranker made it.
+    explainer: Option<Ranker>,
+    shadow: Option<Shadow>,
+}
+
+impl Experts {
+    /// Makes the answer to a question that came at `started`, from what `view` knows.
+    ///
+    /// # Errors
+    /// As [`Experts::recommend`].
+    pub async fn answer(
+        &self,
+        ctx: &TenantContext,
+        view: &ExpertsView,
+        query: &ExpertQuery,
+        (vector, started): (QueryVector, Instant),
+    ) -> Result<ExpertAnswer> {
+        let mut times = StageTimes::default();
+        let counts = words::count(&query.text);
+        let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
+        let wanted = Wanted {
+            text: &query.text,
+            words: &counts,
+            vector,
+            remaining: query.deadline.map(left),
+        };
+        let found = self.retrieve(ctx, view, wanted, &mut times).await?;
+        let ranking = Instant::now();
+        let area = query.area.as_deref();
+        let style = style::read(&query.text);
+        let asked = Asked {
+            words: &counts,
+            style: &style,
+            hits: &found.hits,
+            heads: &found.heads,
+            online: &view.online.predict(&counts, &style),
+            area: area.and_then(|area| view.corpus.area(area)),
+        };
+        let question = usage::timed(Meter::ModelCpu, || Question {
+            features: Features::new(&view.corpus, &view.statistics).compute(asked),
+            words: &counts,
+            hits: &found.hits,
+            view,
+        });
+        let ranked = self.rank(ctx, query, &question, found.late).await?;
+        let best = ranked.scored.iter().take(query.top_k);
+        let experts = best.map(|one| question.explained(one, ranked.explainer.as_ref()));
+        let experts = experts.collect();
+        times.ranking = ranking.elapsed();
+        times.total = started.elapsed();
+        Ok(ExpertAnswer {
+            recommended: Recommended {
+                served_by: ranked.served_by,
+                experts,
+            },
+            shadow: ranked.shadow,
+            truncated: view.encoder.truncates(&query.text),
+            times,
+            precomputed: None,
+        })
+    }
+
+    async fn rank(
+        &self,
+        ctx: &TenantContext,
+        query: &ExpertQuery,
+        question: &Question<'_>,
+        embedding_late: bool,
+    ) -> Result<Ranked> {
+        match &query.choice {
+            RankerChoice::Routed => {
+                let key = query.routing_key.as_deref().unwrap_or(&query.text);
+                let request = RouteRequest {
+                    bucket: bucket(ctx.tenant().as_str(), key),
+                    embedding_late,
+                    ..RouteRequest::default()
+                };
+                Ok(usage::timed(Meter::ModelCpu, || question.routed(request)))
+            }
+            RankerChoice::Model(name) => {
+                let source = self.residency.source();
+                let ranker = ranker_of_chain(&source.store, &source.artifacts, ctx, name).await?;
+                Ok(question.with(ranker, ServedBy::Model(name.clone())))
+            }
+            RankerChoice::Baseline(baseline) => {
+                if *baseline == Baseline::KeywordRules {
+                    // All words of all items are read: not on a thread that others wait for.
+                    let history = question.view.history();
+                    let make = move || history.make_keyword_rules();
+                    usage::blocking(Meter::ModelCpu, make).await?;
+                }
+                Ok(usage::timed(Meter::ModelCpu, || {
+                    question.baseline(*baseline)
+                }))
+            }
+        }
+    }
+}
+
+impl Question<'_> {
+    /// With the model that the tenant's requests are routed to.
+    fn routed(&self, request: RouteRequest) -> Ranked {
+        let models = &self.view.models;
+        let route = models.route(request);
+        let ranker = models.get(&route.model).unwrap_or_else(global_ranker);
+        let shadow = route.shadow.as_ref();
+        let shadow = shadow.and_then(|name| Some((name, models.get(name)?)));
+        let shadow = shadow.map(|(name, ranker)| Shadow {
+            model: name.to_string(),
+            experts: self.order(ranker),
+        });
+        Ranked {
+            shadow,
+            ..self.with(ranker.clone(), ServedBy::Route(route))
+        }
+    }
+
+    fn order(&self, ranker: &Ranker) -> Vec<domain::ExpertId> {
+        let scored = ranker.rank(&self.features, &self.view.candidates);
+        let experts = scored.iter();
+        let experts = experts.map(|one| self.view.experts[one.expert].id.clone());
+        experts.collect()
+    }
+
+    fn with(&self, ranker: Ranker, served_by: ServedBy) -> Ranked {
+        Ranked {
+            served_by,
+            scored: ranker.rank(&self.features, &self.view.candidates),
+            explainer: Some(ranker),
+            shadow: None,
+        }
+    }
+
+    fn baseline(&self, baseline: Baseline) -> Ranked {
+        let view = self.view;
+        let known = (&view.corpus, &view.statistics);
+        let order = baseline.rank(known, self.words, self.hits, &view.candidates);
+        let scored = order.into_iter().map(|(expert, score)| Scored {
+            expert,
+            score,
+            probability: 0.0,
+        });
+        Ranked {
+            served_by: ServedBy::Baseline(baseline.name().to_owned()),
+            scored: scored.collect(),
+            explainer: None,
+            shadow: None,
+        }
+    }
+
+    fn explained(&self, one: &Scored, explainer: Option<&Ranker>) -> RankedExpert {
+        let view = self.view;
+        let expert = &view.experts[one.expert];
+        let contributions = explainer.map(|ranker| {
+            let all = ranker.explain(&self.features, &view.candidates, one.expert);
+            contributions(all)
+        });
+        RankedExpert {
+            id: expert.id.clone(),
+            display_name: expert.display_name.clone(),
+            score: one.score,
+            probability: one.probability,
+            contributions: contributions.unwrap_or_default(),
+            evidence: evidence(view, self.hits, one.expert),
+        }
+    }
+}

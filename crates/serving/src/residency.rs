@@ -1,0 +1,278 @@
+//! What is resident: one frame for the views of tenants' tasks, kept up to date in the background.
+//!
+//! A view is everything that requests of one task of one tenant look at, read from the store at one
+//! moment. It never changes; a newer one takes its place.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use artifacts::{Resident, ResidentCache};
+use domain::cost::{Meter, Service};
+use domain::{Change, ErrorKind, Fault as _, TaskId, TenantContext, TenantId, TenantState};
+use metering::usage::{self, Operation, UsageRecorder, UsageScope};
+use storage::Store;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Result, ServingError};
+
+/// Between two samples of how much memory tenants hold.
+const SAMPLE_EVERY: Duration = Duration::from_secs(60);
+
+/// Where the views of one kind come from.
+pub(crate) trait Source: Clone + Send + Sync + 'static {
+    /// What is resident.
+    type View: Resident;
+
+    /// The reason code of a view that cannot be loaded.
+    const NOT_LOADED: &'static str;
+    /// The gauge of the bytes that all views take.
+    const GAUGE: &'static str;
+
+    /// The store that views are read from.
+    fn store(&self) -> &Store;
+
+    /// Reads a view; what has not changed since `before` is taken from there.
+    fn load(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        before: Option<&Self::View>,
+    ) -> impl Future<Output = Result<Self::View>> + Send;
+
+    /// Whether a view is what the store has now.
+    fn is_current(
+        &self,
+        ctx: &TenantContext,
+        view: &Self::View,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Whose views a change concerns.
+    fn concern(change: Change) -> Concern;
+
+    /// Whether a request that began with `view` has to be answered again with `now`.
+    fn has_moved_on(view: &Self::View, now: &Self::View) -> bool;
+}
+
+/// Whose views a change concerns.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Concern {
+    Nobody,
+    Tenant(TenantId),
+    Everybody,
+}
+
+/// Resident views, bounded in bytes. Clones are the same residents.
+#[derive(Clone)]
+pub(crate) struct Residency<S: Source> {
+    source: S,
+    views: ResidentCache<S::View>,
+    /// Held while a view is read again: of two reads at once the older one could stay.
+    refreshing: Arc<tokio::sync::Mutex<()>>,
+    recorder: UsageRecorder,
+}
+
+impl<S: Source> Residency<S> {
+    /// None resident yet; at most about `max_bytes` later.
+    pub(crate) fn new(source: S, max_bytes: u64, recorder: UsageRecorder) -> Self {
+        Self {
+            source,
+            views: ResidentCache::new(max_bytes),
+            refreshing: Arc::default(),
+            recorder,
+        }
+    }
+
+    pub(crate) fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The view; loaded, once for all who ask meanwhile, when it is not resident.
+    pub(crate) async fn view(&self, ctx: &TenantContext, task: &TaskId) -> Result<Arc<S::View>> {
+        let key = key(ctx.tenant(), task);
+        if let Some(view) = self.views.get(&key).await {
+            return Ok(view);
+        }
+        // In a task of its own: a caller whose deadline passes must not make the next one begin again.
+        let (this, ctx, task) = (self.clone(), ctx.clone(), task.clone());
+        let load = async move {
+            let read = this.source.load(&ctx, &task, None);
+            this.views.get_or_load(&key, read).await
+        };
+        let loaded = tokio::spawn(usage::in_current_scope(load)).await?;
+        loaded.map_err(|source| ServingError::NotLoaded {
+            reason: S::NOT_LOADED,
+            source,
+        })
+    }
+
+    /// The view as the store has it now: for work in the background, which may hear of a change before
+    /// the residents do. What is not resident is read and not made resident: the work of many tenants
+    /// must not drive out those that are asked.
+    pub(crate) async fn up_to_date(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+    ) -> Result<Arc<S::View>> {
+        let Some(view) = self.views.get(&key(ctx.tenant(), task)).await else {
+            return Ok(Arc::new(self.source.load(ctx, task, None).await?));
+        };
+        if self.source.is_current(ctx, &view).await? {
+            return Ok(view);
+        }
+        self.refresh(ctx.tenant(), task).await;
+        self.view(ctx, task).await
+    }
+
+    /// The view that took the place of `view`, where what was found with `view` may be wrong by now.
+    pub(crate) async fn moved_on(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        view: &S::View,
+    ) -> Option<Arc<S::View>> {
+        let now = self.views.get(&key(ctx.tenant(), task)).await?;
+        S::has_moved_on(view, &now).then_some(now)
+    }
+
+    /// Makes sure that requests which begin from now on see what the store has.
+    pub(crate) async fn renew(&self, ctx: &TenantContext, task: &TaskId) {
+        // A first load that is under way may have begun before the change, so it is waited for.
+        if self.view(ctx, task).await.is_ok() && !self.refresh(ctx.tenant(), task).await {
+            self.views.invalidate(&key(ctx.tenant(), task)).await;
+        }
+    }
+
+    /// Whether a resident view is up to date with the store after this; one that cannot be read stays
+    /// as it was.
+    pub(crate) async fn refresh(&self, tenant: &TenantId, task: &TaskId) -> bool {
+        let _turn = self.refreshing.lock().await;
+        let key = &key(tenant, task);
+        let Some(before) = self.views.get(key).await else {
+            return false;
+        };
+        let found = self.source.store().platform().get_tenant(tenant).await;
+        if !matches!(found, Ok(Some(found)) if found.state == TenantState::Active) {
+            // Inactive or erased: nothing of it stays resident.
+            self.views.invalidate(key).await;
+            return true;
+        }
+        let ctx = TenantContext::for_background_work(tenant, "router");
+        if matches!(self.source.is_current(&ctx, &before).await, Ok(true)) {
+            return true;
+        }
+        let scope = self.begin("Refresh", tenant);
+        let read = scope.run(self.source.load(&ctx, task, Some(&before))).await;
+        scope.flush();
+        match read {
+            Ok(view) => self.views.insert(key, Arc::new(view)).await,
+            Err(error) if error.kind() == ErrorKind::NotFound => self.views.invalidate(key).await,
+            Err(error) => {
+                tracing::warn!(key, %error, "a resident view could not be refreshed");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Refreshes resident views after each change, and compares all with the store every `every` in
+    /// case a change was not heard, until `stop`.
+    pub(crate) async fn refresh_loop(self, every: Duration, stop: CancellationToken) {
+        let mut changes = self.source.store().changes().subscribe();
+        let mut timer = tokio::time::interval(every);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let mut outdated = Outdated::default();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = timer.tick() => outdated.all = true,
+                heard = changes.recv() => match heard {
+                    Ok(change) => outdated.add(S::concern(change)),
+                    Err(RecvError::Lagged(_)) => outdated.all = true,
+                    Err(RecvError::Closed) => return,
+                },
+            }
+            // What else has come in the meantime is done in the same go.
+            while let Ok(change) = changes.try_recv() {
+                outdated.add(S::concern(change));
+            }
+            for (tenant, task) in self.resident() {
+                if outdated.all || outdated.tenants.contains(&tenant) {
+                    self.refresh(&tenant, &task).await;
+                }
+            }
+            metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
+        }
+    }
+
+    /// Records, every minute until `stop`, how many bytes each tenant held for how long.
+    pub(crate) async fn sample_memory_loop(self, stop: CancellationToken) {
+        let mut since = Instant::now();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(SAMPLE_EVERY) => {}
+            }
+            let seconds = since.elapsed().as_secs();
+            since += Duration::from_secs(seconds);
+            for (tenant, task) in self.resident() {
+                let Some(view) = self.views.get(&key(&tenant, &task)).await else {
+                    continue;
+                };
+                // Of no model: the history is held whichever of them reads it.
+                let scope = self.begin("Resident", &tenant);
+                let bytes = view.resident_bytes() as u64;
+                scope.add(Meter::ModelMemory, bytes.saturating_mul(seconds));
+                scope.flush();
+            }
+        }
+    }
+
+    fn begin(&self, name: &str, tenant: &TenantId) -> UsageScope {
+        let scope = self.recorder.begin(Operation {
+            service: Service::Router,
+            name: name.to_owned(),
+            cpu: Meter::RequestCpu,
+        });
+        scope.set_tenant(tenant);
+        scope
+    }
+
+    fn resident(&self) -> Vec<(TenantId, TaskId)> {
+        let keys = self.views.keys();
+        keys.iter().filter_map(|key| parse_key(key)).collect()
+    }
+}
+
+/// Whose views are to be compared with the store.
+#[derive(Default)]
+struct Outdated {
+    tenants: HashSet<TenantId>,
+    all: bool,
+}
+
+impl Outdated {
+    fn add(&mut self, concern: Concern) {
+        match concern {
+            Concern::Nobody => {}
+            Concern::Tenant(tenant) => {
+                self.tenants.insert(tenant);
+            }
+            Concern::Everybody => self.all = true,
+        }
+    }
+}
+
+fn key(tenant: &TenantId, task: &TaskId) -> String {
+    format!("{tenant}/{task}")
+}
+
+fn parse_key(key: &str) -> Option<(TenantId, TaskId)> {
+    let (tenant, task) = key.split_once('/')?;
+    Some((tenant.parse().ok()?, task.parse().ok()?))
+}
+
+#[cfg(test)]
+#[path = "residency_tests.rs"]
+mod tests;

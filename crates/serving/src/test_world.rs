@@ -1,0 +1,320 @@
+//! A tenant with real parts, and vectors in memory: for tests of the use cases without a server.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use artifacts::{ArtifactStore, ArtifactsConfig};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    Clock, ExpertId, ItemContent, ItemId, NewExpert, TaskId, TenantContext, TenantId,
+    TenantSettings, VerticalId,
+};
+use embedding::{Embedders, EmbeddingConfig};
+use encoding::{Encoders, Lane};
+use learning::words;
+use metering::usage::UsageRecorder;
+use storage::{NewTenant, StorageConfig, Store, TenantTx};
+use vectors::{Found, Hit, Point, Space, SparseVector, VectorError, VectorStore};
+
+use crate::experts::{Experts, ExpertsParts};
+use crate::tasks::{Tasks, TasksParts};
+
+/// That many days after the tests' first.
+pub fn day(day: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::days(day)
+}
+
+pub fn expert(id: &str) -> ExpertId {
+    ExpertId::parse(id).unwrap()
+}
+
+/// An item that `experts` answered on that day.
+pub fn item(id: &str, text: &str, experts: &[&str], at: i64) -> ItemContent {
+    ItemContent {
+        id: ItemId::parse(id).unwrap(),
+        text: text.to_owned(),
+        answer: None,
+        area: None,
+        labels: Vec::new(),
+        attributes: BTreeMap::new(),
+        experts: experts.iter().map(|id| expert(id)).collect(),
+        occurred_at: day(at),
+    }
+}
+
+/// The tenant `acme` in the vertical `software`.
+pub struct World {
+    pub store: Store,
+    pub artifacts: ArtifactStore,
+    pub encoders: Encoders,
+    pub vectors: Arc<Exact>,
+    pub ctx: TenantContext,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StorageConfig {
+            url: format!("sqlite://{}", folder.path().join("store.db").display()),
+            max_connections: 4,
+        };
+        let store = Store::open(&config).await.unwrap();
+        let id = TenantId::parse("acme").unwrap();
+        let tenant = NewTenant {
+            id: id.clone(),
+            display_name: String::new(),
+            vertical: VerticalId::parse("software").unwrap(),
+            settings: TenantSettings::default(),
+        };
+        let platform = store.platform();
+        platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
+        let embedders = Embedders::open(&EmbeddingConfig::default()).unwrap();
+        let path = folder.path().join("models");
+        Self {
+            artifacts: ArtifactStore::open(&ArtifactsConfig { path }).unwrap(),
+            encoders: Encoders::new(store.clone(), embedders),
+            vectors: Arc::default(),
+            ctx: TenantContext::for_background_work(&id, "test"),
+            _folder: folder,
+            store,
+        }
+    }
+
+    pub fn experts(&self) -> Experts {
+        Experts::new(ExpertsParts {
+            store: self.store.clone(),
+            vectors: self.vectors.clone(),
+            artifacts: self.artifacts.clone(),
+            encoders: self.encoders.clone(),
+            recorder: UsageRecorder::disabled(clock()),
+            clock: clock(),
+            max_bytes: 1 << 30,
+        })
+    }
+
+    pub fn tasks(&self) -> Tasks {
+        Tasks::new(TasksParts {
+            store: self.store.clone(),
+            vectors: self.vectors.clone(),
+            artifacts: self.artifacts.clone(),
+            encoders: self.encoders.clone(),
+            recorder: UsageRecorder::disabled(clock()),
+            max_bytes: 1 << 30,
+        })
+    }
+
+    pub async fn tx(&self) -> TenantTx {
+        self.store.begin(&self.ctx).await.unwrap()
+    }
+
+    /// Lists an expert, or changes whether the expert can take work.
+    pub async fn list_expert(&self, id: &str, available: bool) {
+        let new = NewExpert {
+            id: expert(id),
+            display_name: id.to_uppercase(),
+            profile: String::new(),
+            active: true,
+            available,
+        };
+        let tx = self.tx().await;
+        tx.experts().upsert(&[new], day(0)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Writes items and indexes them.
+    pub async fn write(&self, items: Vec<ItemContent>) {
+        let tx = self.tx().await;
+        let before = tx.items().watermark().await.unwrap();
+        tx.items().upsert(items, day(0)).await.unwrap();
+        tx.commit().await.unwrap();
+        let tx = self.tx().await;
+        let changes = tx.items().changed_since(before, 10_000).await.unwrap();
+        let target = tx.items().watermark().await.unwrap();
+        let encoder = self.encoders.active(&tx).await.unwrap();
+        drop(tx);
+        let items: Vec<_> = changes.into_iter().filter_map(|one| one.item).collect();
+        let texts: Vec<&str> = items.iter().map(|one| one.content.text.as_str()).collect();
+        let dense = encoder.encode(&self.ctx, &texts, Lane::Passage).await;
+        let points = items.iter().zip(dense.unwrap()).map(|(item, dense)| {
+            let weights = words::document_weights(&words::count(&item.content.text));
+            let (indices, values) = weights.into_iter().unzip();
+            Point {
+                id: item.point,
+                dense,
+                sparse: SparseVector { indices, values },
+            }
+        });
+        let (space, tenant) = (encoder.space(), self.ctx.tenant());
+        let upserted = self.vectors.upsert(space, tenant, points.collect()).await;
+        upserted.unwrap();
+        let tx = self.tx().await;
+        let index = tx.index();
+        index.set_watermark(encoder.name(), target).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Two experts with three answers each: sofia knows security, omar knows invoices.
+    pub async fn history(&self) {
+        for id in ["sofia", "omar"] {
+            self.list_expert(id, true).await;
+        }
+        self.write(vec![
+            item(
+                "s1",
+                "How is customer data encrypted at rest?",
+                &["sofia"],
+                1,
+            ),
+            item("o1", "When do you send the monthly invoice?", &["omar"], 2),
+            item(
+                "s2",
+                "Do you encrypt backups of customer data?",
+                &["sofia"],
+                3,
+            ),
+            item(
+                "o2",
+                "Which payment terms are on the invoice?",
+                &["omar"],
+                4,
+            ),
+            item("s3", "Who manages the encryption keys?", &["sofia"], 5),
+            item("o3", "Can we pay the invoice by credit card?", &["omar"], 6),
+        ])
+        .await;
+    }
+
+    /// The name of the tenant's space.
+    pub async fn space(&self) -> String {
+        self.tx().await.spaces().active().await.unwrap()
+    }
+
+    /// Sets the policy of a task.
+    pub async fn set_policy(&self, task: &TaskId, policy: &domain::RoutingPolicy) {
+        let tx = self.tx().await;
+        tx.routing().set(task, policy, day(1)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+fn clock() -> Clock {
+    Clock::new(|| day(10))
+}
+
+/// Points of all tenants, searched one by one.
+#[derive(Default)]
+pub struct Exact {
+    points: Mutex<HashMap<(String, TenantId), BTreeMap<u64, Point>>>,
+}
+
+impl Exact {
+    fn nearest(
+        &self,
+        (space, tenant): (&Space, &TenantId),
+        limit: usize,
+        score: impl Fn(&Point) -> f32,
+    ) -> Found {
+        let points = self.points.lock().unwrap();
+        let own = points.get(&(space.name.clone(), tenant.clone()));
+        let own = own.into_iter().flat_map(BTreeMap::values);
+        let scored = own.map(|point| Hit {
+            id: point.id,
+            score: score(point),
+        });
+        let mut hits: Vec<Hit> = scored.filter(|hit| hit.score != 0.0).collect();
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
+        hits.truncate(limit);
+        Found {
+            hits,
+            ..Found::default()
+        }
+    }
+}
+
+#[async_trait]
+impl VectorStore for Exact {
+    async fn ensure_space(&self, _: &Space) -> Result<(), VectorError> {
+        Ok(())
+    }
+
+    async fn reset_space(&self, _: &Space) -> Result<(), VectorError> {
+        unreachable!("answers reset no space")
+    }
+
+    async fn upsert(
+        &self,
+        space: &Space,
+        tenant: &TenantId,
+        points: Vec<Point>,
+    ) -> Result<(), VectorError> {
+        let mut all = self.points.lock().unwrap();
+        let own = all.entry((space.name.clone(), tenant.clone())).or_default();
+        own.extend(points.into_iter().map(|point| (point.id, point)));
+        Ok(())
+    }
+
+    async fn delete(&self, _: &Space, _: &TenantId, _: Vec<u64>) -> Result<(), VectorError> {
+        unreachable!("answers delete nothing")
+    }
+
+    async fn delete_tenant(&self, _: &Space, _: &TenantId) -> Result<u64, VectorError> {
+        unreachable!("answers delete nothing")
+    }
+
+    async fn flush(&self, _: &Space) -> Result<(), VectorError> {
+        Ok(())
+    }
+
+    async fn search_dense(
+        &self,
+        space: &Space,
+        tenant: &TenantId,
+        vector: Vec<f32>,
+        limit: usize,
+    ) -> Result<Found, VectorError> {
+        let dot = |point: &Point| point.dense.iter().zip(&vector).map(|(a, b)| a * b).sum();
+        Ok(self.nearest((space, tenant), limit, dot))
+    }
+
+    async fn search_sparse(
+        &self,
+        space: &Space,
+        tenant: &TenantId,
+        query: SparseVector,
+        limit: usize,
+    ) -> Result<Found, VectorError> {
+        let asked: HashMap<u32, f32> = query.indices.into_iter().zip(query.values).collect();
+        let dot = |point: &Point| {
+            let SparseVector { indices, values } = &point.sparse;
+            let shared = indices.iter().zip(values);
+            let shared = shared.filter_map(|(word, value)| Some(asked.get(word)? * value));
+            shared.sum()
+        };
+        Ok(self.nearest((space, tenant), limit, dot))
+    }
+
+    async fn count(&self, _: &Space, _: &TenantId) -> Result<u64, VectorError> {
+        unreachable!("answers count nothing")
+    }
+
+    async fn list_ids(&self, _: &Space, _: &TenantId) -> Result<Vec<u64>, VectorError> {
+        unreachable!("answers list nothing")
+    }
+
+    async fn fetch(
+        &self,
+        _: &Space,
+        _: &TenantId,
+        _: Vec<u64>,
+    ) -> Result<Vec<(u64, Vec<f32>)>, VectorError> {
+        unreachable!("answers fetch nothing")
+    }
+
+    async fn health(&self) -> Result<(), VectorError> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}
