@@ -47,10 +47,11 @@ const BETWEEN_ADAPTERS: [(&str, &str); 2] = [
 ];
 
 /// Engines by the beginning of their name, and the only packages that may name them.
-const ENGINES: [(&str, &[&str]); 8] = [
+const ENGINES: [(&str, &[&str]); 9] = [
     ("sea-orm", &["tenantry-storage", "tenantry-migrations"]),
     ("sqlx", &["tenantry-storage"]),
     ("qdrant-", &["tenantry-vectors"]),
+    ("rusqlite", &["tenantry-vectors"]),
     ("linfa", &["tenantry-learning"]),
     ("fastembed", &["tenantry-embedding"]),
     ("ort", &["tenantry-embedding"]),

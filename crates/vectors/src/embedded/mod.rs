@@ -1,12 +1,11 @@
-//! The store in this process: one qdrant-edge shard a space, shared by all tenants.
+//! The store in this process: a file a space, and exact searches over what is in memory of it.
 
+mod block;
+mod direction;
+mod file;
 mod folder;
-mod guard;
-mod owner;
-mod settings;
-mod slot;
+mod memory;
 mod space;
-mod translate;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,8 +17,9 @@ use cpu_time::ThreadTime;
 use domain::TenantId;
 use tokio::sync::{Mutex, Semaphore};
 
+use self::file::SpaceFile;
 use self::folder::Folder;
-use self::owner::Command;
+use self::memory::Memory;
 use self::space::OpenSpace;
 use crate::port::{Found, Hit, Point, Result, Space, SparseVector, VectorStore};
 use crate::{VectorError, checks};
@@ -29,15 +29,12 @@ const SEARCHES_PER_CPU: usize = 2;
 
 /// The vector store in this process.
 ///
-/// Each space is one pooled shard in a folder of its own; a tenant is a value of an indexed payload
-/// key. Writes go through the shard's owner, a thread; searches run beside it on tokio's blocking
-/// threads.
-///
-/// Call [`VectorStore::close`] before the process ends. Without it, dropping the store still flushes,
-/// but in the background.
+/// All calls that touch a file or search run on tokio's blocking threads. Call
+/// [`VectorStore::close`] before the process ends: it flushes.
 #[derive(Debug)]
-pub struct EdgeStore {
+pub struct EmbeddedStore {
     folder: Folder,
+    memory: Arc<Memory>,
     spaces: RwLock<HashMap<String, Arc<OpenSpace>>>,
     /// Held while a space is opened, reset or closed.
     changing: Mutex<()>,
@@ -45,18 +42,19 @@ pub struct EdgeStore {
     closed: AtomicBool,
 }
 
-impl EdgeStore {
-    /// Opens the store in the folder, which is made where it is missing. Spaces are loaded when
-    /// they are first used.
+impl EmbeddedStore {
+    /// Opens the store in the folder, which is made where it is missing, with `resident_bytes` for
+    /// points in memory. Spaces are opened when they are first used.
     ///
     /// # Errors
     /// [`VectorError::InUse`] when another process has the folder, and [`VectorError::Io`].
-    pub async fn open(path: &Path) -> Result<Self> {
+    pub async fn open(path: &Path, resident_bytes: usize) -> Result<Self> {
         let path = path.to_owned();
         let folder = blocking("opening the folder", move || Folder::open(&path)).await?;
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
             folder,
+            memory: Arc::new(Memory::new(resident_bytes)),
             spaces: RwLock::default(),
             changing: Mutex::new(()),
             searches: Arc::new(Semaphore::new(cpus * SEARCHES_PER_CPU)),
@@ -64,31 +62,20 @@ impl EdgeStore {
         })
     }
 
-    /// The space, loaded; where `make` says so it is made first.
+    /// The space, open; where `make` says so it is made first.
     async fn space(&self, space: &Space, make: bool) -> Result<Arc<OpenSpace>> {
-        if let Some(open) = self.loaded(space)? {
+        if let Some(open) = self.opened(space)? {
             return Ok(open);
         }
         let _changing = self.changing.lock().await;
-        // Somebody else may have loaded it in the meantime.
-        if let Some(open) = self.loaded(space)? {
+        // Somebody else may have opened it in the meantime.
+        if let Some(open) = self.opened(space)? {
             return Ok(open);
         }
-        checks::space(space)?;
-        let (folder, wanted) = (self.folder.clone(), space.clone());
-        let open = blocking("loading a space", move || {
-            if !make && !folder.has(&wanted) {
-                return Err(VectorError::UnknownSpace { space: wanted.name });
-            }
-            OpenSpace::load(&wanted, &folder)
-        })
-        .await?;
-        let open = Arc::new(open);
-        self.insert(&open);
-        Ok(open)
+        self.open_file(space, make, false).await
     }
 
-    fn loaded(&self, space: &Space) -> Result<Option<Arc<OpenSpace>>> {
+    fn opened(&self, space: &Space) -> Result<Option<Arc<OpenSpace>>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(VectorError::Closed);
         }
@@ -96,36 +83,68 @@ impl EdgeStore {
         let Some(open) = spaces.get(&space.name) else {
             return Ok(None);
         };
-        open.check(space)?;
-        Ok(Some(Arc::clone(open)))
+        let stored = open.file().space().dimensions;
+        if stored == space.dimensions {
+            return Ok(Some(Arc::clone(open)));
+        }
+        Err(VectorError::SpaceMismatch {
+            space: space.name.clone(),
+            stored,
+            asked: space.dimensions,
+        })
     }
 
-    fn insert(&self, open: &Arc<OpenSpace>) {
+    /// Opens the file of a space; the caller holds `changing`.
+    async fn open_file(&self, space: &Space, make: bool, anew: bool) -> Result<Arc<OpenSpace>> {
+        checks::space(space)?;
+        let (folder, wanted) = (self.folder.clone(), space.clone());
+        let file = blocking("opening a space", move || {
+            if anew {
+                folder.remove(&wanted)?;
+            }
+            SpaceFile::open(&wanted, &folder.file(&wanted), make)
+        })
+        .await?;
+        let open = Arc::new(OpenSpace::new(file, Arc::clone(&self.memory)));
         let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
-        spaces.insert(open.name().to_owned(), Arc::clone(open));
+        spaces.insert(space.name.clone(), Arc::clone(&open));
+        Ok(open)
     }
 
-    /// Runs a search on a thread that may block, when one is free for it.
-    async fn search<T, F>(&self, space: &Space, search: F) -> Result<T>
+    /// Runs work on a space, on a thread that may block.
+    async fn on<T, F>(&self, doing: &'static str, space: &Space, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&OpenSpace) -> Result<T> + Send + 'static,
     {
         let open = self.space(space, false).await?;
+        blocking(doing, move || work(&open)).await
+    }
+
+    /// Runs a search when a processor is free for it, and measures it.
+    async fn search<F>(&self, space: &Space, search: F) -> Result<Found>
+    where
+        F: FnOnce(&OpenSpace) -> Result<Vec<Hit>> + Send + 'static,
+    {
         let turn = Arc::clone(&self.searches)
             .acquire_owned()
             .await
             .map_err(|_| VectorError::Closed)?;
-        blocking("searching", move || {
+        self.on("searching", space, move |open| {
             let _turn = turn;
-            search(&open)
+            let started = ThreadTime::now();
+            let hits = search(open)?;
+            Ok(Found {
+                hits,
+                cpu: started.elapsed(),
+            })
         })
         .await
     }
 }
 
 #[async_trait]
-impl VectorStore for EdgeStore {
+impl VectorStore for EmbeddedStore {
     async fn ensure_space(&self, space: &Space) -> Result<()> {
         self.space(space, true).await.map(drop)
     }
@@ -141,19 +160,9 @@ impl VectorStore for EdgeStore {
             spaces.remove(&space.name)
         };
         if let Some(open) = open {
-            // What cannot be flushed is thrown away all the same.
-            if let Err(error) = open.close().await {
-                tracing::warn!(space = space.name, %error, "closing a space before its reset");
-            }
+            open.leave_memory();
         }
-        let (folder, wanted) = (self.folder.clone(), space.clone());
-        let open = blocking("resetting a space", move || {
-            folder.wipe(&wanted)?;
-            OpenSpace::load(&wanted, &folder)
-        })
-        .await?;
-        self.insert(&Arc::new(open));
-        Ok(())
+        self.open_file(space, true, true).await.map(drop)
     }
 
     async fn upsert(&self, space: &Space, tenant: &TenantId, points: Vec<Point>) -> Result<()> {
@@ -163,36 +172,27 @@ impl VectorStore for EdgeStore {
             return Ok(());
         }
         let tenant = tenant.clone();
-        open.ask(|reply| Command::Upsert {
-            tenant,
-            points,
-            reply,
+        blocking("writing points", move || open.upsert(&tenant, &points)).await
+    }
+
+    async fn delete(&self, space: &Space, tenant: &TenantId, ids: Vec<u64>) -> Result<()> {
+        let tenant = tenant.clone();
+        self.on("removing points", space, move |open| {
+            open.delete(&tenant, &ids)
         })
         .await
     }
 
-    async fn delete(&self, space: &Space, tenant: &TenantId, ids: Vec<u64>) -> Result<()> {
-        let open = self.space(space, false).await?;
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let tenant = tenant.clone();
-        open.ask(|reply| Command::Delete { tenant, ids, reply })
-            .await
-    }
-
     async fn delete_tenant(&self, space: &Space, tenant: &TenantId) -> Result<u64> {
-        let open = self.space(space, false).await?;
         let tenant = tenant.clone();
-        open.ask(|reply| Command::DeleteTenant { tenant, reply })
-            .await
+        self.on("removing a tenant", space, move |open| {
+            open.delete_tenant(&tenant)
+        })
+        .await
     }
 
     async fn flush(&self, space: &Space) -> Result<()> {
-        self.space(space, false)
-            .await?
-            .ask(|reply| Command::Flush { reply })
-            .await
+        self.on("flushing a space", space, OpenSpace::flush).await
     }
 
     async fn search_dense(
@@ -206,7 +206,7 @@ impl VectorStore for EdgeStore {
         checks::limit(limit)?;
         let tenant = tenant.clone();
         self.search(space, move |open| {
-            measured(|| open.search_dense(&tenant, vector, limit))
+            open.search_dense(&tenant, &vector, limit)
         })
         .await
     }
@@ -222,38 +222,30 @@ impl VectorStore for EdgeStore {
         checks::limit(limit)?;
         let tenant = tenant.clone();
         self.search(space, move |open| {
-            measured(|| open.search_sparse(&tenant, query, limit))
+            open.search_sparse(&tenant, &query, limit)
         })
         .await
     }
 
     async fn count(&self, space: &Space, tenant: &TenantId) -> Result<u64> {
         let tenant = tenant.clone();
-        self.search(space, move |open| open.count(&tenant)).await
+        self.on("counting points", space, move |open| {
+            open.file().count(&tenant)
+        })
+        .await
     }
 
     async fn list_ids(&self, space: &Space, tenant: &TenantId) -> Result<Vec<u64>> {
         let tenant = tenant.clone();
-        self.search(space, move |open| open.list_ids(&tenant)).await
-    }
-
-    async fn fetch(
-        &self,
-        space: &Space,
-        tenant: &TenantId,
-        ids: Vec<u64>,
-    ) -> Result<Vec<(u64, Vec<f32>)>> {
-        let tenant = tenant.clone();
-        self.search(space, move |open| open.fetch(&tenant, ids))
+        self.on("listing points", space, move |open| open.list_ids(&tenant))
             .await
     }
 
     async fn health(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(VectorError::Closed);
+        match self.closed.load(Ordering::Acquire) {
+            true => Err(VectorError::Closed),
+            false => Ok(()),
         }
-        let spaces = self.spaces.read().unwrap_or_else(PoisonError::into_inner);
-        spaces.values().try_for_each(|open| open.health())
     }
 
     async fn close(&self) {
@@ -264,21 +256,16 @@ impl VectorStore for EdgeStore {
             spaces.drain().map(|(_, open)| open).collect()
         };
         for open in open {
-            if let Err(error) = open.close().await {
-                tracing::error!(space = open.name(), %error, "the last flush of a space failed");
+            let space = open.file().space().name.clone();
+            let flushed = blocking("closing a space", move || {
+                open.leave_memory();
+                open.flush()
+            });
+            if let Err(error) = flushed.await {
+                tracing::error!(space, %error, "the last flush of a space failed");
             }
         }
     }
-}
-
-/// A search with the time that it takes of this thread's processor.
-fn measured(search: impl FnOnce() -> Result<Vec<Hit>>) -> Result<Found> {
-    let started = ThreadTime::now();
-    let hits = search()?;
-    Ok(Found {
-        hits,
-        cpu: started.elapsed(),
-    })
 }
 
 /// Runs work that may block on a thread that may.

@@ -4,7 +4,8 @@
 
 mod broken;
 mod durability;
-mod upkeep;
+mod erasure;
+mod full_disk;
 
 use std::path::Path;
 use std::sync::Arc;
