@@ -36,7 +36,7 @@ mod task_gate;
 mod tenant;
 mod text;
 
-pub use access::{ApiKey, Permission, Role, TenantContext};
+pub use access::{AccessScope, ApiKey, OperatorContext, Permission, Role, TenantContext};
 pub use change::Change;
 pub use clock::Clock;
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};

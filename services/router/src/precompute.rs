@@ -14,7 +14,7 @@ use embedding::{Embedded, Embedder};
 use metering::usage;
 use prost::Message as _;
 use server::ServiceError;
-use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, PrecomputedAnswer};
+use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, PrecomputedAnswer, Purpose};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -144,7 +144,7 @@ impl Precomputer {
     /// Enqueues a job for these tenants, and for `all` that have answers.
     async fn enqueue(&self, mut tenants: BTreeSet<TenantId>, all: bool) {
         if all {
-            let platform = self.router.parts.store.platform();
+            let platform = self.router.parts.store.maintenance(Purpose::Precompute);
             match platform.tenants_with_precomputed().await {
                 Ok(found) => tenants.extend(found),
                 Err(error) => {

@@ -209,8 +209,8 @@ impl Residents {
         };
         let ctx = TenantContext::for_background_work(tenant, "router");
         let active = matches!(
-            self.reader.store.platform().get_tenant(tenant).await,
-            Ok(Some(found)) if found.state == domain::TenantState::Active
+            self.reader.store.shared_with(&ctx).await,
+            Ok(shared) if shared.tenant().state == domain::TenantState::Active
         );
         if !active {
             // Inactive or erased: nothing of it stays resident.

@@ -121,16 +121,16 @@ impl ResidentTasks {
             return false;
         };
         let store = &self.sources.store;
+        let ctx = TenantContext::for_background_work(tenant, "router");
         let active = matches!(
-            store.platform().get_tenant(tenant).await,
-            Ok(Some(found)) if found.state == domain::TenantState::Active
+            store.shared_with(&ctx).await,
+            Ok(shared) if shared.tenant().state == domain::TenantState::Active
         );
         if !active {
             // Inactive or erased: nothing of it stays resident.
             self.views.invalidate(key).await;
             return true;
         }
-        let ctx = TenantContext::for_background_work(tenant, "router");
         let stamp = match store.begin(&ctx).await {
             Ok(tx) => TaskStamp::read(&tx, task).await,
             Err(error) => Err(error.into()),

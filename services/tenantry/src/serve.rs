@@ -12,7 +12,7 @@ use server::{
     AuthLayer, Background, BoundAddresses, Gatekeeper, MeterLayer, Server, init_logs, init_metrics,
     shutdown_signal,
 };
-use storage::{JobRunner, WorkerSettings, run_jobs};
+use storage::{JobRunner, Purpose, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
 use crate::cli::serve_args::{ServeArgs, ServiceName};
@@ -108,7 +108,7 @@ async fn assemble(
 ) -> anyhow::Result<Assembled> {
     let wanted = |name: ServiceName| only.is_empty() || only.contains(&name);
     let clock = server::system_clock();
-    let usage = parts.store.platform().usage();
+    let usage = parts.store.maintenance(Purpose::StartUp).usage();
     usage.keep_first_start(clock.now()).await?;
     announce_operator_key(config, parts, &clock).await?;
     let directory = tenants::Directory::new(parts.store.clone());
@@ -338,7 +338,7 @@ impl Assembled {
         let service = costs::Costs::new(parts.store.clone(), gate.clone(), clock.clone());
         let watched = service.clone();
         self.background
-            .spawn(|stop| costs::keep_watch(watched, COSTS_EVERY, stop));
+            .spawn(|stop| costs::watch_loop(watched, COSTS_EVERY, stop));
         self.routes.add_service(service.service());
         self.names.push(costs::SERVICE_NAME);
     }

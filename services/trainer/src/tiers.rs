@@ -7,7 +7,9 @@ use domain::{
 };
 use learning::{GLOBAL_RANKER, Ranker, Signal, TierKind, TierModel, global_ranker, train_tier};
 use metering::usage;
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
+use storage::{
+    JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, SharedSignal, Store, TierMove,
+};
 
 use crate::above::{Above, above, read};
 use crate::commands::TierPayload;
@@ -153,7 +155,12 @@ impl TierTrainer {
             let same = artifacts::checksum(GLOBAL_RANKER.as_bytes()) == checksum;
             return Ok(same.then(|| global_ranker().clone()));
         }
-        let found = self.store.platform().tiers().get(name).await;
+        let found = self
+            .store
+            .maintenance(Purpose::Training)
+            .tiers()
+            .get(name)
+            .await;
         let Some(model) = found.map_err(retry)? else {
             return Ok(None);
         };
@@ -175,7 +182,7 @@ impl TierTrainer {
             ModelOwner::Vertical(vertical) => Some(vertical),
             ModelOwner::Global | ModelOwner::Tenant(_) => None,
         };
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
         let shared = tiers.shared_signals(task, vertical).await;
         let mut shared = shared.map_err(retry)?;
         // Sorted here, because the databases compare texts by rules of their own.
@@ -278,7 +285,7 @@ impl TierTrainer {
             now: self.clock.now(),
         };
         let promote = verdict == Verdict::Promote;
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
         let kept = tiers
             .register(owner, new, promote, by)
             .await
