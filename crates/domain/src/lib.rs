@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+mod clock;
 pub mod cost;
 mod dataset;
 mod duplicates;
@@ -35,8 +36,9 @@ mod task_gate;
 mod tenant;
 mod text;
 
-pub use access::{ApiKey, Permission, Role, TenantContext};
+pub use access::{AccessScope, ApiKey, OperatorContext, Permission, Role, TenantContext};
 pub use change::Change;
+pub use clock::Clock;
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};
 pub use duplicates::{
     DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,

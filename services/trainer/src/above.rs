@@ -4,7 +4,7 @@
 use artifacts::ArtifactStore;
 use domain::{ModelName, ModelOwner, ModelVersion, TaskId, VerticalId};
 use learning::{GLOBAL_RANKER, Ranker, global_ranker};
-use storage::{Store, Tiers};
+use storage::{Purpose, Store, TierModels};
 
 /// A ranker that serves, by its name.
 pub(crate) struct Above {
@@ -25,7 +25,7 @@ pub(crate) async fn above(
     vertical: Option<&VerticalId>,
 ) -> storage::Result<Above> {
     let task = TaskId::experts();
-    let tiers = store.platform().tiers();
+    let tiers = store.maintenance(Purpose::Training).tiers();
     for name in serving_above(&tiers, vertical, &task).await? {
         if let Some(model) = tiers.get(&name).await?
             && let Some((ranker, artifact)) = read(artifacts, &model).await
@@ -46,7 +46,7 @@ pub(crate) async fn above(
 
 /// The models that serve in the tiers above, the nearest first; without the one that ships.
 pub(crate) async fn serving_above(
-    tiers: &Tiers,
+    tiers: &TierModels,
     vertical: Option<&VerticalId>,
     task: &TaskId,
 ) -> storage::Result<Vec<ModelName>> {

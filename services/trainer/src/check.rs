@@ -9,7 +9,7 @@ use domain::{
     Alias, DOUBT, Item, LiveScore, ModelVersion, STEPPED_BACK, Tally, TaskId, TenantContext,
 };
 use learning::{Ranker, Retriever, TrainError, score_since};
-use storage::{JobFailure, JobWork, NewJob, Outcome, TenantTx};
+use storage::{JobFailure, JobWork, NewJob, Outcome, Purpose, TenantTx};
 
 use crate::above::{Above, above, read};
 use crate::arithmetic::on_own_thread;
@@ -36,7 +36,11 @@ impl Trainer {
     pub(crate) async fn check_champion(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         let ctx = TenantContext::for_background_work(work.tenant()?, ACTOR);
         let task = TaskId::experts();
-        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let tenant = self
+            .store
+            .maintenance(Purpose::Training)
+            .get_tenant(ctx.tenant())
+            .await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;

@@ -2,10 +2,14 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, Verdict};
+use domain::{
+    Clock, JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, Verdict,
+};
 use learning::{GLOBAL_RANKER, Ranker, Signal, TierKind, TierModel, global_ranker, train_tier};
-use server::{Clock, work};
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
+use metering::usage;
+use storage::{
+    JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, SharedSignal, Store, TierMove,
+};
 
 use crate::above::{Above, above, read};
 use crate::commands::TierPayload;
@@ -87,13 +91,13 @@ struct Given {
 /// What the training costs is the tenants' by how much each of them gives. It is marked as the tier's:
 /// it says nothing about what a tenant's own model costs.
 fn share_costs(owner: &ModelOwner, tenants: &[(String, Signal)]) {
-    let Some(work) = work::at_hand() else { return };
-    work::done_by("", owner.tier());
+    let Some(work) = usage::current() else { return };
+    usage::served_by("", owner.tier());
     let shares = tenants.iter().filter_map(|(tenant, signal)| {
         let questions = signal.queries().len() as u64;
         Some((TenantId::parse(tenant.as_str()).ok()?, questions))
     });
-    work.share(shares.collect());
+    work.split_between(shares.collect());
 }
 
 fn kind_of(owner: &ModelOwner) -> Option<TierKind> {
@@ -151,7 +155,12 @@ impl TierTrainer {
             let same = artifacts::checksum(GLOBAL_RANKER.as_bytes()) == checksum;
             return Ok(same.then(|| global_ranker().clone()));
         }
-        let found = self.store.platform().tiers().get(name).await;
+        let found = self
+            .store
+            .maintenance(Purpose::Training)
+            .tiers()
+            .get(name)
+            .await;
         let Some(model) = found.map_err(retry)? else {
             return Ok(None);
         };
@@ -173,7 +182,7 @@ impl TierTrainer {
             ModelOwner::Vertical(vertical) => Some(vertical),
             ModelOwner::Global | ModelOwner::Tenant(_) => None,
         };
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
         let shared = tiers.shared_signals(task, vertical).await;
         let mut shared = shared.map_err(retry)?;
         // Sorted here, because the databases compare texts by rules of their own.
@@ -276,7 +285,7 @@ impl TierTrainer {
             now: self.clock.now(),
         };
         let promote = verdict == Verdict::Promote;
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
         let kept = tiers
             .register(owner, new, promote, by)
             .await

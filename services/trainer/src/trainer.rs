@@ -4,17 +4,17 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{
-    Alias, ErrorKind, Expert, Fault as _, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner,
-    ModelVersion, TaskId, TenantContext,
+    Alias, Clock, ErrorKind, Expert, Fault as _, INPUTS, Item, JobKind, Lineage, ModelName,
+    ModelOwner, ModelVersion, TaskId, TenantContext,
 };
 use embedding::Embedder;
 use learning::{
     Champion, Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError,
     TrainSettings, train_tenant,
 };
+use metering::usage;
 use ndarray::Array2;
-use server::{Clock, work};
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
+use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, Signal, Store};
 
 use crate::above::{Above, above, parse};
 use crate::aliases::{Weighed, move_aliases};
@@ -78,7 +78,11 @@ impl Trainer {
             .await
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
-        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let tenant = self
+            .store
+            .maintenance(Purpose::Training)
+            .get_tenant(ctx.tenant())
+            .await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
@@ -308,7 +312,7 @@ impl Trainer {
             let wanted = missing.iter().map(|&at| texts[at].to_owned()).collect();
             let computed = self.embedder.embed_passages(wanted).await.map_err(retry)?;
             for one in &computed {
-                work::embedded(one.tokens, one.cpu);
+                usage::embedded(one.tokens, one.cpu);
             }
             known.extend(
                 missing

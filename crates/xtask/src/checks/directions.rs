@@ -40,10 +40,12 @@ const ROOMS: [(&str, Layer); 19] = [
     ("tenantry-domain", Layer::Domain),
 ];
 
-/// Adapters that may import another one: the store its schema, the shared server code the contract.
-const BETWEEN_ADAPTERS: [(&str, &str); 2] = [
+/// Adapters that may import another one: the store its schema, the shared server code the contract and
+/// the usage recorder.
+const BETWEEN_ADAPTERS: [(&str, &str); 3] = [
     ("tenantry-storage", "tenantry-migrations"),
     ("tenantry-server", "tenantry-api"),
+    ("tenantry-server", "tenantry-metering"),
 ];
 
 /// Engines by the beginning of their name, and the only packages that may name them.

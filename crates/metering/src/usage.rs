@@ -1,8 +1,9 @@
-//! What the work at hand consumes: gathered while it is done, written down when it is.
+//! The usage recorder: what an operation consumes, gathered while it runs and recorded when it ends.
 //!
-//! Work is a request, or a job. Whoever does a part of it says what that took ([`consumed`]); the
-//! processor time of the task itself is measured at each of its turns. Nothing here is lost when the
-//! work fails: failed work costs the same.
+//! An operation is a request or a job, and everything that it consumes belongs to its [`UsageScope`],
+//! which is current in the tasks that work on it. A part of the operation says what it took with
+//! [`add`]; the processor time of the task itself is measured at each poll. A failed operation is
+//! recorded as well: it costs the same.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,27 +11,25 @@ use std::time::Duration;
 
 use cpu_time::ThreadTime;
 use domain::cost::{Meter, Service, UsageEntry};
-use domain::{TenantId, Tier};
+use domain::{Clock, TenantId, Tier};
 
-use crate::Clock;
-
-/// Where entries are kept. Keeping one has to take microseconds.
+/// Where entries are recorded. Recording one has to take microseconds.
 pub trait UsageSink: Send + Sync + 'static {
-    /// Keeps an entry, durably against the end of the process.
-    fn keep(&self, entry: &UsageEntry);
+    /// Records an entry; it survives the end of the process.
+    fn record(&self, entry: &UsageEntry);
 }
 
-/// Writes down what work consumes. Clones write to the same place.
+/// Records what operations consume. Clones record to the same sink.
 #[derive(Clone)]
-pub struct WorkBook {
-    /// None: nothing is written down.
+pub struct UsageRecorder {
+    /// None: metering is off.
     sink: Option<Arc<dyn UsageSink>>,
     clock: Clock,
 }
 
-/// What kind of work it is.
+/// What is measured: an RPC or a job.
 #[derive(Debug, Clone)]
-pub struct WorkKind {
+pub struct Operation {
     /// The service that does it.
     pub service: Service,
     /// The RPC, or the kind of job.
@@ -39,15 +38,15 @@ pub struct WorkKind {
     pub cpu: Meter,
 }
 
-/// One piece of work. Clones are the same work.
+/// What one operation consumes. Clones are the same scope.
 #[derive(Clone)]
-pub struct Work {
+pub struct UsageScope {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    book: WorkBook,
-    kind: WorkKind,
+    recorder: UsageRecorder,
+    operation: Operation,
     totals: Mutex<Totals>,
 }
 
@@ -57,77 +56,78 @@ struct Totals {
     model: String,
     tier: Option<Tier>,
     quantities: Vec<(Meter, u64)>,
-    /// Of work for several tenants: how much of it is for whom.
+    /// The weight of each tenant, of an operation for several.
     shares: Vec<(TenantId, u64)>,
 }
 
 tokio::task_local! {
-    static WORK: Work;
+    static SCOPE: UsageScope;
 }
 
 thread_local! {
-    /// Processor time of this turn that was written down under a meter of its own.
-    static APART: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// Processor time of this poll that was recorded under a meter of its own.
+    static MEASURED_APART: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Adds to what the work at hand consumes. Outside of any work nothing is written down.
-pub fn consumed(meter: Meter, quantity: u64) {
-    let _outside = WORK.try_with(|work| work.add(meter, quantity));
+/// Adds to what the current operation consumes. Outside of any scope nothing is recorded.
+pub fn add(meter: Meter, quantity: u64) {
+    let _outside = SCOPE.try_with(|scope| scope.add(meter, quantity));
 }
 
-/// Does something that takes processor time of its own meter, on this thread.
+/// Runs `what` on this thread, its processor time under a meter of its own.
 pub fn timed<T>(meter: Meter, what: impl FnOnce() -> T) -> T {
     let started = ThreadTime::now();
     let made = what();
     let took = started.elapsed();
-    APART.with(|apart| apart.set(apart.get() + took));
-    consumed(meter, micros(took));
+    MEASURED_APART.with(|apart| apart.set(apart.get() + took));
+    add(meter, micros(took));
     made
 }
 
-/// Names the tenant that the work at hand is for.
-pub(crate) fn is_for(tenant: &TenantId) {
-    let _outside = WORK.try_with(|work| work.set_tenant(tenant));
+/// Names the tenant that the current operation is for.
+pub fn set_tenant(tenant: &TenantId) {
+    let _outside = SCOPE.try_with(|scope| scope.set_tenant(tenant));
 }
 
-/// Names the model that did the work at hand.
-pub fn done_by(model: &str, tier: Tier) {
-    let _outside = WORK.try_with(|work| {
-        let mut totals = work.lock();
+/// Names the model that served the current operation.
+pub fn served_by(model: &str, tier: Tier) {
+    let _outside = SCOPE.try_with(|scope| {
+        let mut totals = scope.lock();
         model.clone_into(&mut totals.model);
         totals.tier = Some(tier);
     });
 }
 
-/// Writes down what the work at hand has consumed so far: before an answer leaves that is not its last.
-pub fn write_down() {
-    let _outside = WORK.try_with(Work::write_down);
+/// Records what the current operation has consumed so far: before an answer is sent that is not its
+/// last.
+pub fn flush() {
+    let _outside = SCOPE.try_with(UsageScope::flush);
 }
 
-/// The work at hand, for threads and tasks that do a part of it.
+/// The current scope, for threads and tasks that do a part of the operation.
 #[must_use]
-pub fn at_hand() -> Option<Work> {
-    WORK.try_with(Clone::clone).ok()
+pub fn current() -> Option<UsageScope> {
+    SCOPE.try_with(Clone::clone).ok()
 }
 
-/// Says that a text was embedded for the work at hand.
+/// Adds the embedding of a text.
 pub fn embedded(tokens: u32, cpu: Duration) {
-    consumed(Meter::EmbeddingTokens, u64::from(tokens));
-    consumed(Meter::EmbeddingCpu, micros(cpu));
+    add(Meter::EmbeddingTokens, u64::from(tokens));
+    add(Meter::EmbeddingCpu, micros(cpu));
 }
 
-/// A future for a task of its own, which goes on with the work at hand.
-pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let work = at_hand();
+/// A future for a spawned task, which belongs to the scope that is current now.
+pub fn in_current_scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let scope = current();
     async move {
-        match work {
-            Some(work) => work.during(future).await,
+        match scope {
+            Some(scope) => scope.run(future).await,
             None => future.await,
         }
     }
 }
 
-/// Does something on a thread that may block; its processor time is `meter`'s.
+/// Runs `what` on a thread that may block; its processor time is `meter`'s.
 ///
 /// # Errors
 /// It panicked, or the process ends.
@@ -141,7 +141,7 @@ pub async fn blocking<T: Send + 'static>(
         (made, started.elapsed())
     };
     let (made, took) = tokio::task::spawn_blocking(measured).await?;
-    consumed(meter, micros(took));
+    add(meter, micros(took));
     Ok(made)
 }
 
@@ -151,48 +151,48 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-impl WorkBook {
-    /// A book that is kept in `sink`.
+impl UsageRecorder {
+    /// A recorder into `sink`.
     #[must_use]
     pub fn new(sink: Arc<dyn UsageSink>, clock: Clock) -> Self {
         let sink = Some(sink);
         Self { sink, clock }
     }
 
-    /// A book that nothing is written into: metering is off.
+    /// A recorder that records nothing: metering is off.
     #[must_use]
-    pub fn closed(clock: Clock) -> Self {
+    pub fn disabled(clock: Clock) -> Self {
         Self { sink: None, clock }
     }
 
-    /// Whether anything is written into it.
+    /// Whether metering is on.
     #[must_use]
-    pub fn is_open(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         self.sink.is_some()
     }
 
-    /// Begins a piece of work.
+    /// Opens the scope of an operation.
     #[must_use]
-    pub fn begin(&self, kind: WorkKind) -> Work {
-        Work {
+    pub fn begin(&self, operation: Operation) -> UsageScope {
+        UsageScope {
             inner: Arc::new(Inner {
-                book: self.clone(),
-                kind,
+                recorder: self.clone(),
+                operation,
                 totals: Mutex::default(),
             }),
         }
     }
 
-    /// Keeps an entry that was made elsewhere.
-    pub fn keep(&self, entry: &UsageEntry) {
+    /// Records an entry that was made elsewhere.
+    pub fn record(&self, entry: &UsageEntry) {
         if let Some(sink) = &self.sink {
-            sink.keep(entry);
+            sink.record(entry);
         }
     }
 }
 
-impl Work {
-    /// Adds to what it consumes.
+impl UsageScope {
+    /// Adds to what the operation consumes.
     pub fn add(&self, meter: Meter, quantity: u64) {
         if quantity == 0 {
             return;
@@ -204,33 +204,33 @@ impl Work {
         }
     }
 
-    /// Whom it is for. The first counts: a request is let into one tenant.
+    /// Names the tenant that it is for. The first counts: a request has one tenant.
     pub fn set_tenant(&self, tenant: &TenantId) {
         self.lock().tenant.get_or_insert_with(|| tenant.clone());
     }
 
-    /// Whom it is for, when it is for several tenants: what it consumes is split by these weights.
-    pub fn share(&self, shares: Vec<(TenantId, u64)>) {
+    /// Splits what it consumes between several tenants by these weights.
+    pub fn split_between(&self, shares: Vec<(TenantId, u64)>) {
         self.lock().shares = shares;
     }
 
-    /// Writes down a part of it at once, under an id by which a repeat of it is known.
-    pub fn write_part(&self, id: String, tenant: &TenantId, quantities: Vec<(Meter, u64)>) {
-        let kind = &self.inner.kind;
-        self.inner.book.keep(&UsageEntry {
+    /// Records a part of it at once, under an id by which a repeat is recognised.
+    pub fn record_part(&self, id: String, tenant: &TenantId, quantities: Vec<(Meter, u64)>) {
+        let operation = &self.inner.operation;
+        self.inner.recorder.record(&UsageEntry {
             id,
             tenant: Some(tenant.clone()),
-            at: self.inner.book.clock.now(),
-            service: kind.service,
-            rpc: kind.name.clone(),
+            at: self.inner.recorder.clock.now(),
+            service: operation.service,
+            rpc: operation.name.clone(),
             tier: None,
             model: String::new(),
             quantities,
         });
     }
 
-    /// Writes down what has been consumed since the last time.
-    pub fn write_down(&self) {
+    /// Records what has been consumed since the last time.
+    pub fn flush(&self) {
         let totals = {
             let mut totals = self.lock();
             let tenant = totals.tenant.clone();
@@ -241,24 +241,24 @@ impl Work {
             std::mem::replace(&mut *totals, rest)
         };
         if let Some((entry, shares)) = self.inner.entry(totals) {
-            self.inner.keep(entry, &shares);
+            self.inner.record(entry, &shares);
         }
     }
 
-    /// Does a part of it: what `part` consumes is this work's.
-    pub async fn during<F: Future>(&self, part: F) -> F::Output {
-        let mut part = std::pin::pin!(WORK.scope(self.clone(), part));
-        std::future::poll_fn(|context| self.turn(|| part.as_mut().poll(context))).await
+    /// Runs a future in this scope: what it consumes is this operation's.
+    pub async fn run<F: Future>(&self, part: F) -> F::Output {
+        let mut part = std::pin::pin!(SCOPE.scope(self.clone(), part));
+        std::future::poll_fn(|context| self.poll(|| part.as_mut().poll(context))).await
     }
 
-    /// Does one turn of it on this thread, with its processor time.
-    pub(crate) fn turn<T>(&self, what: impl FnOnce() -> T) -> T {
-        let before = APART.with(|apart| apart.replace(Duration::ZERO));
+    /// Runs one poll in this scope on this thread, and measures its processor time.
+    pub fn poll<T>(&self, what: impl FnOnce() -> T) -> T {
+        let before = MEASURED_APART.with(|apart| apart.replace(Duration::ZERO));
         let started = ThreadTime::now();
-        let made = WORK.sync_scope(self.clone(), what);
+        let made = SCOPE.sync_scope(self.clone(), what);
         let took = started.elapsed();
-        let apart = APART.with(|apart| apart.replace(before + took));
-        self.add(self.inner.kind.cpu, micros(took.saturating_sub(apart)));
+        let apart = MEASURED_APART.with(|apart| apart.replace(before + took));
+        self.add(self.inner.operation.cpu, micros(took.saturating_sub(apart)));
         made
     }
 
@@ -272,7 +272,7 @@ impl Work {
 }
 
 impl Inner {
-    /// The entry that tells of `totals`, and whose it is; none of nothing.
+    /// The entry for `totals` and how it is split; none when nothing was consumed.
     fn entry(&self, totals: Totals) -> Option<(UsageEntry, Vec<(TenantId, u64)>)> {
         if totals.quantities.is_empty() {
             return None;
@@ -280,9 +280,9 @@ impl Inner {
         let entry = UsageEntry {
             id: uuid::Uuid::now_v7().to_string(),
             tenant: totals.tenant,
-            at: self.book.clock.now(),
-            service: self.kind.service,
-            rpc: self.kind.name.clone(),
+            at: self.recorder.clock.now(),
+            service: self.operation.service,
+            rpc: self.operation.name.clone(),
             tier: totals.tier,
             model: totals.model,
             quantities: totals.quantities,
@@ -290,16 +290,16 @@ impl Inner {
         Some((entry, totals.shares))
     }
 
-    fn keep(&self, entry: UsageEntry, shares: &[(TenantId, u64)]) {
+    fn record(&self, entry: UsageEntry, shares: &[(TenantId, u64)]) {
         for entry in split(entry, shares) {
-            self.book.keep(&entry);
+            self.recorder.record(&entry);
         }
     }
 }
 
 impl Drop for Inner {
-    /// Work that was dropped in the middle, as by a caller who went or a deadline, has cost what it has
-    /// cost.
+    /// An operation that is dropped unfinished, by a caller who disconnected or a deadline, is recorded
+    /// too.
     fn drop(&mut self) {
         let totals = std::mem::take(
             self.totals
@@ -307,13 +307,13 @@ impl Drop for Inner {
                 .unwrap_or_else(PoisonError::into_inner),
         );
         if let Some((entry, shares)) = self.entry(totals) {
-            self.keep(entry, &shares);
+            self.record(entry, &shares);
         }
     }
 }
 
-/// An entry a tenant, each with its part of the quantities; the parts sum to the whole. Without shares
-/// the entry itself.
+/// An entry for each tenant with its part of the quantities; the parts sum to the whole. Without
+/// shares, the entry itself.
 fn split(entry: UsageEntry, shares: &[(TenantId, u64)]) -> Vec<UsageEntry> {
     let all: u128 = shares.iter().map(|(_, weight)| u128::from(*weight)).sum();
     if all == 0 {
@@ -345,12 +345,16 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<UsageEntry>>);
+    struct Recorded(Mutex<Vec<UsageEntry>>);
 
-    impl UsageSink for Kept {
-        fn keep(&self, entry: &UsageEntry) {
+    impl UsageSink for Recorded {
+        fn record(&self, entry: &UsageEntry) {
             self.0.lock().unwrap().push(entry.clone());
         }
+    }
+
+    fn clock() -> Clock {
+        Clock::new(|| chrono::DateTime::UNIX_EPOCH)
     }
 
     fn spin(time: Duration) {
@@ -366,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_work_is_split_without_a_rest() {
+    fn a_shared_operation_is_split_without_a_rest() {
         let entry = UsageEntry {
             id: "tier".to_owned(),
             tenant: None,
@@ -390,71 +394,72 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_book_does_not_hinder_the_work() {
-        let book = WorkBook::closed(Clock::system());
-        assert!(!book.is_open());
-        let work = book.begin(WorkKind {
+    async fn a_disabled_recorder_does_not_change_the_operation() {
+        let recorder = UsageRecorder::disabled(clock());
+        assert!(!recorder.is_enabled());
+        let scope = recorder.begin(Operation {
             service: Service::Router,
             name: String::new(),
             cpu: Meter::RequestCpu,
         });
-        let made = work.during(async { timed(Meter::ModelCpu, || 7) }).await;
-        work.write_down();
+        let made = scope.run(async { timed(Meter::ModelCpu, || 7) }).await;
+        scope.flush();
         assert_eq!(made, 7);
     }
 
     #[tokio::test]
-    async fn work_that_is_dropped_in_the_middle_has_cost_what_it_cost() {
-        let kept = Arc::new(Kept::default());
-        let work = WorkBook::new(kept.clone(), Clock::system()).begin(WorkKind {
+    async fn an_operation_that_is_dropped_unfinished_is_recorded() {
+        let recorded = Arc::new(Recorded::default());
+        let scope = UsageRecorder::new(recorded.clone(), clock()).begin(Operation {
             service: Service::Router,
             name: "RecommendExperts".to_owned(),
             cpu: Meter::RequestCpu,
         });
         let tenant = TenantId::parse("acme").unwrap();
         let mut part = Box::pin(async move {
-            let working = work.during(async {
-                is_for(&tenant);
-                consumed(Meter::EmbeddingTokens, 7);
+            let working = scope.run(async {
+                set_tenant(&tenant);
+                add(Meter::EmbeddingTokens, 7);
                 std::future::pending::<()>().await;
             });
             working.await;
         });
         assert!(futures::poll!(&mut part).is_pending());
         drop(part);
-        let kept = kept.0.lock().unwrap();
-        assert_eq!(kept.len(), 1, "{kept:?}");
-        assert_eq!(kept[0].tenant.as_ref().unwrap().as_str(), "acme");
-        assert_eq!(of(&kept[0], Meter::EmbeddingTokens), 7);
+        let recorded = recorded.0.lock().unwrap();
+        assert_eq!(recorded.len(), 1, "{recorded:?}");
+        assert_eq!(recorded[0].tenant.as_ref().unwrap().as_str(), "acme");
+        assert_eq!(of(&recorded[0], Meter::EmbeddingTokens), 7);
     }
 
     #[tokio::test]
-    async fn each_microsecond_is_written_once_and_under_its_meter() {
-        let kept = Arc::new(Kept::default());
-        let book = WorkBook::new(kept.clone(), Clock::system());
-        let work = book.begin(WorkKind {
+    async fn each_microsecond_is_recorded_once_and_under_its_meter() {
+        let recorded = Arc::new(Recorded::default());
+        let recorder = UsageRecorder::new(recorded.clone(), clock());
+        let scope = recorder.begin(Operation {
             service: Service::Router,
             name: "RecommendExperts".to_owned(),
             cpu: Meter::RequestCpu,
         });
         let tenant = TenantId::parse("acme").unwrap();
-        work.during(async {
-            is_for(&tenant);
-            spin(Duration::from_millis(4));
-            tokio::task::yield_now().await;
-            timed(Meter::ModelCpu, || spin(Duration::from_millis(8)));
-            consumed(Meter::EmbeddingTokens, 7);
-            consumed(Meter::EmbeddingTokens, 5);
-            done_by("global/models/experts/versions/0", Tier::Global);
-        })
-        .await;
-        work.write_down();
-        // Nothing new, nothing written.
-        work.write_down();
-        consumed(Meter::Requests, 1);
-        let kept = kept.0.lock().unwrap();
-        assert_eq!(kept.len(), 1, "{kept:?}");
-        let entry = &kept[0];
+        scope
+            .run(async {
+                set_tenant(&tenant);
+                spin(Duration::from_millis(4));
+                tokio::task::yield_now().await;
+                timed(Meter::ModelCpu, || spin(Duration::from_millis(8)));
+                add(Meter::EmbeddingTokens, 7);
+                add(Meter::EmbeddingTokens, 5);
+                served_by("global/models/experts/versions/0", Tier::Global);
+            })
+            .await;
+        scope.flush();
+        // Nothing new: nothing is recorded.
+        scope.flush();
+        add(Meter::Requests, 1);
+        let recorded = recorded.0.lock().unwrap();
+        assert_eq!(recorded.len(), 1, "{recorded:?}");
+        let entry = &recorded[0];
         assert_eq!(entry.tenant.as_ref(), Some(&tenant));
         assert_eq!(
             (entry.tier, of(entry, Meter::EmbeddingTokens)),

@@ -4,11 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::TenantContext;
-use domain::cost::UsageLine;
+use domain::Tier;
+use domain::cost::{Meter, Service, UsageLine};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::usage::{Usage, UsageHour};
+use super::TenantTx;
 use crate::Result;
 use crate::convert::micros;
 use crate::rows::usage_days::{self, number_of};
@@ -70,7 +70,32 @@ impl FromStr for UsageKey {
     }
 }
 
-impl Usage {
+/// The usage of one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageHour {
+    /// When the hour begins.
+    pub hour: DateTime<Utc>,
+    /// Which service did the work.
+    pub service: Service,
+    /// What was consumed.
+    pub meter: Meter,
+    /// The RPC; may be empty.
+    pub rpc: String,
+    /// The tier of the model, if one did the work.
+    pub tier: Option<Tier>,
+    /// The name of the model; may be empty.
+    pub model: String,
+    /// How much, in the meter's base unit.
+    pub quantity: u64,
+}
+
+/// What the tenant consumed.
+#[derive(Debug, Clone, Copy)]
+pub struct TenantUsage<'a> {
+    pub(super) tx: &'a TenantTx,
+}
+
+impl TenantUsage<'_> {
     /// At most `limit` of the tenant's sums by hour, of the hours that begin in `from..to`, those
     /// after `after`; with the key of each.
     ///
@@ -79,7 +104,6 @@ impl Usage {
     #[tracing::instrument(level = "debug", name = "usage.hours_page", skip_all)]
     pub async fn hours_page(
         &self,
-        ctx: &TenantContext,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
         after: Option<UsageKey>,
@@ -88,7 +112,7 @@ impl Usage {
         use usage_hours::{Column, Entity};
         let hours = |at| micros(at).saturating_add(HOUR - 1).div_euclid(HOUR);
         let mut cursor = Entity::find()
-            .filter(Column::TenantId.eq(ctx.tenant().as_str()))
+            .filter(Column::TenantId.eq(self.tx.id()))
             .filter(Column::Hour.gte(hours(from)))
             .filter(Column::Hour.lt(hours(to)))
             .cursor_by((
@@ -104,10 +128,9 @@ impl Usage {
             let (service, meter, rpc, tier, model) = names;
             cursor.after((key.span, service, meter, rpc, tier, model));
         }
-        let session = self.platform.session();
         let rows = cursor
             .first(u64::from(limit))
-            .all(session.read().await?)
+            .all(self.tx.session().read().await?)
             .await?;
         rows.into_iter()
             .map(|row| {
@@ -132,7 +155,6 @@ impl Usage {
     #[tracing::instrument(level = "debug", name = "usage.days_page", skip_all)]
     pub async fn days_page(
         &self,
-        ctx: &TenantContext,
         from: NaiveDate,
         to: NaiveDate,
         after: Option<UsageKey>,
@@ -140,7 +162,7 @@ impl Usage {
     ) -> Result<Vec<(UsageKey, UsageLine)>> {
         use usage_days::{Column, Entity};
         let mut cursor = Entity::find()
-            .filter(Column::TenantId.eq(ctx.tenant().as_str()))
+            .filter(Column::TenantId.eq(self.tx.id()))
             .filter(Column::Day.between(number_of(from), number_of(to)))
             .cursor_by((
                 Column::Day,
@@ -156,10 +178,9 @@ impl Usage {
             let (service, meter, rpc, tier, model) = names;
             cursor.after((key.span, service, meter, rpc, tier, model, key.for_day));
         }
-        let session = self.platform.session();
         let rows = cursor
             .first(u64::from(limit))
-            .all(session.read().await?)
+            .all(self.tx.session().read().await?)
             .await?;
         rows.into_iter()
             .map(|row| {

@@ -1,5 +1,4 @@
-//! What operators are told without asking: gauges without tenants in them, and a line in the log that
-//! names the tenant.
+//! Alerts to operators: gauges without tenants in them, and a line in the log that names the tenant.
 
 use std::collections::HashSet;
 
@@ -7,19 +6,20 @@ use chrono::{Days, NaiveDate};
 use domain::TenantId;
 use domain::cost::{BudgetLevel, BudgetStatus, Jump, Month, cost_lines, jumps};
 use server::ServiceError;
+use storage::Purpose;
 
 use crate::Costs;
 use crate::month::MonthData;
 use crate::report::MonthReport;
 
-/// What was said already: each thing is logged once by a process.
+/// The alerts that this process has logged: each is logged once.
 #[derive(Debug, Default)]
-pub(crate) struct Signals {
+pub(crate) struct SentAlerts {
     budgets: HashSet<(Month, Option<TenantId>, u8)>,
     jumps: HashSet<(NaiveDate, TenantId)>,
 }
 
-impl Signals {
+impl SentAlerts {
     /// Counts budgets by the level that is reached, and logs new ones.
     pub(crate) fn budgets(&mut self, made: &MonthReport) -> [(BudgetLevel, usize); 3] {
         let all = (None, made.report.budget.as_ref());
@@ -65,23 +65,28 @@ impl Signals {
 
 impl Costs {
     /// Sets the gauges, and logs what is new.
-    pub(crate) async fn signal(
+    pub(crate) async fn alert(
         &self,
         made: &MonthReport,
-        signals: &mut Signals,
+        sent: &mut SentAlerts,
     ) -> Result<(), ServiceError> {
-        for (level, count) in signals.budgets(made) {
+        for (level, count) in sent.budgets(made) {
             let percent = level.percent().to_string();
             metrics::gauge!("tenantry_budgets_reached", "percent" => percent).set(count as f64);
         }
-        let open = self.store.platform().usage().closed_before().await?;
+        let open = self
+            .store
+            .maintenance(Purpose::Costs)
+            .usage()
+            .closed_before()
+            .await?;
         let day = open.and_then(|open| open.checked_sub_days(Days::new(1)));
         let found = match day {
             Some(day) => jumped(made, day)?,
             None => Vec::new(),
         };
         if let Some(day) = day {
-            signals.jumps(day, &found);
+            sent.jumps(day, &found);
         }
         metrics::gauge!("tenantry_tenants_cost_jumped").set(found.len() as f64);
         Ok(())
