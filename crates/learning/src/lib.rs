@@ -7,45 +7,39 @@
 //! vector store when serving) collects the nearest items, features describe each candidate expert
 //! with numbers that mean the same for every tenant, and a [`Ranker`] weighs them.
 
-mod baselines;
-mod calibration;
-mod check;
-pub mod classify;
-mod corpus;
-mod dataset;
+pub mod classification;
 mod evaluation;
-mod exam;
-mod features;
-mod gate;
-mod global;
-mod heads;
-mod helpers;
-mod judgement;
-mod keywords;
-mod linear;
-mod online;
-mod postings;
-mod ranker;
-mod recency;
-mod recipe;
-mod report;
-mod retrieval;
-mod search;
-mod signal;
-mod statistics;
-pub mod style;
-mod tier;
+mod history;
+mod parallel;
+mod ranking;
+mod solvers;
+mod text;
 mod training;
-mod votes;
-mod windows;
-pub mod words;
+
+pub use classification as classify;
+use evaluation::{
+    backtest as exam, bootstrap as gate, comparison as report, holdout as judgement,
+    metrics as evaluation_metrics, monitoring as check,
+};
+use history::{
+    corpus, dataset, forecast as recency, retrieval, search_words as search, statistics, windows,
+};
+use parallel as helpers;
+use ranking::{
+    baselines, built_in as global, calibration, conditional_logit as ranker, features,
+    neighbor_votes as votes, online, recipe, ridge as heads,
+};
+use solvers::cholesky as linear;
+use text::{keywords, postings};
+pub use text::{style, tokens as words};
+use training::{shared_sample as signal, tenant, tier};
 
 pub use baselines::Baseline;
 pub use calibration::Calibration;
 pub use check::score_since;
 pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
 pub use dataset::{DatasetDescription, describe};
-pub use evaluation::{
+pub use evaluation_metrics::{
     AgainstChampion, EvaluationReport, MethodReport, Reliability, SliceReport, first_right, metrics,
 };
 pub use exam::Exam;
@@ -61,7 +55,7 @@ pub use search::SearchWords;
 pub use signal::{Signal, SignalError};
 pub use statistics::Statistics;
 pub use tier::{TierKind, TierModel, train_tier};
-pub use training::{
+pub use tenant::{
     Champion, Progress, TenantModel, TrainError, TrainSettings, fit_global, signal_of, train_tenant,
 };
 pub use windows::Window;

@@ -44,7 +44,7 @@ mod tests {
     use domain::{TaskKind, TaskLabel};
 
     use super::*;
-    use crate::classify::train::tests::task;
+    use crate::classification::train::tests::task;
 
     fn with_labels(names: &[&str]) -> TaskDefinition {
         let mut made = task(TaskKind::SingleLabel);

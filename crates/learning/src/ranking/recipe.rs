@@ -11,11 +11,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
-use crate::evaluation::metrics;
+use crate::evaluation_metrics::metrics;
 use crate::exam::Exam;
 use crate::judgement::{HOLDOUTS, SHARES};
 use crate::ranker::Ranker;
-use crate::training::{Progress, TrainError, fit_each, go_on};
+use crate::tenant::{Progress, TrainError, fit_each, go_on};
 
 /// The most trials of one search.
 pub const MAX_TRIALS: u32 = 32;

@@ -1,12 +1,12 @@
 //! Judging a candidate on windows that it had not seen, and how far it may move from the tier above.
 
 use crate::calibration::Calibration;
-use crate::evaluation::first_right;
+use crate::evaluation_metrics::first_right;
 use crate::exam::Exam;
 use crate::helpers::{each, threads};
 use crate::ranker::{Query, Ranker, Scored};
 use crate::recipe::RankerRecipe;
-use crate::training::fit_each;
+use crate::tenant::fit_each;
 
 /// Windows that judge, the newest ones.
 pub(crate) const HOLDOUTS: usize = 12;

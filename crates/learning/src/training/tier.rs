@@ -5,12 +5,12 @@
 
 use domain::{GateRules, Verdict, decide};
 
-use crate::evaluation::{EvaluationReport, MethodReport, SliceReport, metrics, reliability};
+use crate::evaluation_metrics::{EvaluationReport, MethodReport, SliceReport, metrics, reliability};
 use crate::gate::weigh;
 use crate::judgement::reciprocal;
 use crate::ranker::{Ranker, Scored};
 use crate::signal::Signal;
-use crate::training::fit_signals;
+use crate::tenant::fit_signals;
 
 /// Groups of tenants that are left out in turn.
 const GROUPS: usize = 6;

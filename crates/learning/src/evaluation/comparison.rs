@@ -2,14 +2,14 @@
 //! slices where a mean hides a loss.
 
 use crate::baselines::Baseline;
-use crate::evaluation::{AgainstChampion, MethodReport, SliceReport, metrics};
+use crate::evaluation_metrics::{AgainstChampion, MethodReport, SliceReport, metrics};
 use crate::exam::Exam;
 use crate::gate::weigh;
 use crate::helpers::{each, threads};
 use crate::judgement::{Judgement, reciprocal};
 use crate::ranker::{Query, Scored};
 use crate::statistics::ALL_TIME;
-use crate::training::Champion;
+use crate::tenant::Champion;
 use crate::{Corpus, Statistics};
 
 /// Areas with a slice of their own, the largest ones.
@@ -203,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::ranker::{FitSettings, Ranker};
-    use crate::training::{TenantModel, TrainSettings, train_tenant};
+    use crate::tenant::{TenantModel, TrainSettings, train_tenant};
     use crate::{Document, RankerRecipe, global_ranker};
 
     const ITEMS: usize = 400;

@@ -205,7 +205,7 @@ pub fn knn_value(nearest: impl IntoIterator<Item = (f32, f64)>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::train::tests::task;
+    use crate::classification::train::tests::task;
     use domain::{Target, TaskKind, TaskLabel};
 
     #[test]

@@ -1,7 +1,7 @@
 //! The built-in global ranker: what serves a tenant from its first item on.
 //!
 //! Its few weights ship with the code. `cargo run --release -p tenantry-trainer --example
-//! global_ranker -- DATA crates/learning/src/global_ranker.json` makes the file again;
+//! global_ranker -- DATA crates/learning/src/ranking/global_ranker.json` makes the file again;
 //! `docs/adr/0003-ranker.md` says on what.
 
 use std::sync::LazyLock;

@@ -132,7 +132,7 @@ impl LabelSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::train::tests::task;
+    use crate::classification::train::tests::task;
     use domain::TaskKind;
 
     fn targets(all: &[&str]) -> Vec<Target> {

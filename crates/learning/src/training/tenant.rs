@@ -8,7 +8,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
-use crate::evaluation::{EvaluationReport, reliability};
+use crate::evaluation_metrics::{EvaluationReport, reliability};
 use crate::exam::{Exam, exams};
 use crate::gate::{TENANT_RULES, weigh};
 use crate::helpers::each;

@@ -1,0 +1,3 @@
+//! Numerical solvers: what fits the models.
+
+pub mod cholesky;
