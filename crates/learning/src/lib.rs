@@ -17,45 +17,21 @@ mod text;
 mod training;
 
 pub use classification as classify;
-use evaluation::{
-    backtest as exam, bootstrap as gate, comparison as report, holdout as judgement,
-    metrics as evaluation_metrics, monitoring as check,
+pub use evaluation::{
+    AgainstChampion, Champion, EvaluationReport, Exam, MethodReport, Reliability, SliceReport,
+    first_right, metrics, score_since,
 };
-use history::{
-    corpus, dataset, forecast as recency, retrieval, search_words as search, statistics, windows,
+pub use history::{
+    Corpus, CorpusError, CorpusItem, DatasetDescription, Document, Hits, NEIGHBOURS, Retriever,
+    SearchWords, Statistics, Window, describe,
 };
-use parallel as helpers;
-use ranking::{
-    baselines, built_in as global, calibration, conditional_logit as ranker, features,
-    neighbor_votes as votes, online, recipe, ridge as heads,
+pub use parallel::helpers_time;
+pub use ranking::{
+    Asked, Baseline, Calibration, Contribution, FEATURES, FeatureMatrix, Features, FitSettings,
+    GLOBAL_RANKER, Heads, OnlineHead, Query, Ranker, RankerRecipe, Scored, global_ranker,
 };
-use solvers::cholesky as linear;
-use text::{keywords, postings};
 pub use text::{style, tokens as words};
-use training::{shared_sample as signal, tenant, tier};
-
-pub use baselines::Baseline;
-pub use calibration::Calibration;
-pub use check::score_since;
-pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
-pub use dataset::{DatasetDescription, describe};
-pub use evaluation_metrics::{
-    AgainstChampion, EvaluationReport, MethodReport, Reliability, SliceReport, first_right, metrics,
+pub use training::{
+    MAX_TRIALS, Progress, Search, Signal, SignalError, TenantModel, TierKind, TierModel,
+    TrainError, TrainSettings, fit_global, signal_of, train_tenant, train_tier,
 };
-pub use exam::Exam;
-pub use features::{Asked, FEATURES, FeatureMatrix, Features, Hits, NEIGHBOURS};
-pub use global::{GLOBAL_RANKER, global_ranker};
-pub use heads::Heads;
-pub use helpers::helpers_time;
-pub use online::OnlineHead;
-pub use ranker::{Contribution, FitSettings, Query, Ranker, Scored};
-pub use recipe::{MAX_TRIALS, RankerRecipe, Search};
-pub use retrieval::Retriever;
-pub use search::SearchWords;
-pub use signal::{Signal, SignalError};
-pub use statistics::Statistics;
-pub use tier::{TierKind, TierModel, train_tier};
-pub use tenant::{
-    Champion, Progress, TenantModel, TrainError, TrainSettings, fit_global, signal_of, train_tenant,
-};
-pub use windows::Window;

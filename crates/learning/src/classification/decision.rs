@@ -5,10 +5,10 @@ use domain::{AbstainReason, TaskKind};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, AnswerLabel, Scores};
-use super::logit::{Inputs, Logit, log_odds};
 use super::recipe::{FALSE_ALARMS, FAR, LIKELY, MIN_OUT_OF_SCOPE, UNJUDGED};
 use super::simple::SimpleMethod;
 use super::threshold::threshold_for;
+use crate::solvers::{Inputs, Logit, log_odds};
 
 /// Labels of an answer beside the chosen ones.
 const SHOWN: usize = 10;

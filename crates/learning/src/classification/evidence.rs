@@ -5,9 +5,9 @@
 //! label, so how far to believe them is learned once for all (stacking: Wolpert, 1992).
 
 use super::answer::Scores;
-use super::logit::{Inputs, Logit, log_odds};
 use super::recipe::{HEAD_ALONE, POSSIBLE};
 use super::terms::runs;
+use crate::solvers::{Inputs, Logit, log_odds};
 
 /// Rows that are looked at to learn what to believe; more would not change five numbers.
 const ROWS: usize = 10_000;

@@ -43,8 +43,8 @@ pub fn is_of_task(parameters: &[(String, String)], task: &TaskDefinition) -> boo
 mod tests {
     use domain::{TaskKind, TaskLabel};
 
+    use super::super::train::tests::task;
     use super::*;
-    use crate::classification::train::tests::task;
 
     fn with_labels(names: &[&str]) -> TaskDefinition {
         let mut made = task(TaskKind::SingleLabel);

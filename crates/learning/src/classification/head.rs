@@ -7,11 +7,11 @@ use super::answer::{Answer, AnswerValue, Scores};
 use super::decision::Decision;
 use super::evidence::{Beside, LabelNames, weigh};
 use super::linear::{Linear, sigmoid, softmax};
-use super::logit::Logit;
 use super::rows::one;
 use super::shape::{MEASURES, Shape};
 use super::steps::Steps;
 use super::terms::Terms;
+use crate::solvers::Logit;
 
 /// How a number is read from the shares of its steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,12 +6,12 @@ use domain::{HeadRules, Verdict, decide_head};
 use super::answer::{Answer, Scores};
 use super::decision::{Decision, Held};
 use super::evidence::{Case, LabelNames, learn, weigh};
-use super::logit::Logit;
 use super::measure;
 use super::measure::Pair;
 use super::report::TaskReport;
 use super::simple::SimpleMethod;
 use super::train::{HeldOut, TrainingSet};
+use crate::solvers::Logit;
 
 impl TrainingSet<'_, '_> {
     /// The decision that serves, and the report with the verdict.

@@ -131,8 +131,8 @@ impl LabelSet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::train::tests::task;
     use super::*;
-    use crate::classification::train::tests::task;
     use domain::TaskKind;
 
     fn targets(all: &[&str]) -> Vec<Target> {

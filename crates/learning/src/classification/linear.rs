@@ -6,8 +6,8 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 
-use super::lbfgs::{GoOn, minimize};
 use super::rows::Rows;
+use crate::solvers::{GoOn, minimize};
 
 /// Rows whose scores are in memory at once: with two thousand labels 8 MB.
 const BLOCK: usize = 1_024;

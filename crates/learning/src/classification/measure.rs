@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::LabelSet;
 use super::report::{ClassReport, MethodScores};
-use crate::evaluation_metrics::reliability;
+use crate::evaluation::reliability;
 
 const RESAMPLES: usize = 2_000;
 /// Labels whose whole confusion matrix is shown.

@@ -155,8 +155,6 @@ pub(super) const STEPS: usize = 12;
 pub(super) const VALUE_PULLS: [f64; 2] = [3.0, 10.0];
 /// Rounds of the solver for numbers.
 pub(super) const VALUE_ROUNDS: usize = 40;
-/// Steps that the solver remembers.
-pub(super) const MEMORY: usize = 5;
 /// Weights of one head at the most: what bounds memory. Rare terms go first.
 pub(super) const MAX_WEIGHTS: usize = 3_000_000;
 

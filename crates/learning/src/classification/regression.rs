@@ -22,7 +22,7 @@ use super::steps::Steps;
 use super::terms::Terms;
 use super::train::{MIN_EXAMPLES, nearest};
 use super::{TaskInput, TaskModel, TaskTrainError};
-use crate::Progress;
+use crate::training::Progress;
 
 const TRUSTS: usize = 20;
 

@@ -14,8 +14,8 @@ use super::linear::{sigmoid, softmax};
 use super::recipe::HeadParameters;
 use super::train::TrainingSet;
 use super::{TaskInput, TaskTrainError};
-use crate::recipe::{best_of, between};
-use crate::{Progress, Search};
+use crate::training::{Progress, Search};
+use crate::training::{best_of, between};
 
 /// With fewer rows a search would choose by chance.
 const LEAST_ROWS: usize = 100;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::linear::softmax;
 use super::recipe::{NEIGHBOURS, SHARPNESS, ZERO_SHOT_SHARPNESS};
 use super::{LabelSet, Scores};
-use crate::keywords::{Rules, apply, standing_out};
-use crate::words;
+use crate::text::keywords::{Rules, apply, standing_out};
+use crate::text::tokens;
 
 /// A method that needs no training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl Keywords {
                     .for_each(|keyword| add(keyword, number, 3.0));
             }
         }
-        let counted = |(text, own)| (words::count(text).into_iter().map(|(word, _)| word), own);
+        let counted = |(text, own)| (tokens::count(text).into_iter().map(|(word, _)| word), own);
         Self {
             labels: labels.len(),
             phrases,
@@ -97,7 +97,7 @@ impl Keywords {
     #[must_use]
     pub fn scores(&self, text: &str) -> Scores {
         let framed = format!(" {} ", normalized(text));
-        let words = words::count(text).into_iter().map(|(word, _)| word);
+        let words = tokens::count(text).into_iter().map(|(word, _)| word);
         let mut shares = apply(&self.shown, words, self.labels);
         for (phrase, label, weight) in &self.phrases {
             if framed.contains(phrase.as_str()) {
@@ -204,8 +204,8 @@ pub fn knn_value(nearest: impl IntoIterator<Item = (f32, f64)>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::train::tests::task;
     use super::*;
-    use crate::classification::train::tests::task;
     use domain::{Target, TaskKind, TaskLabel};
 
     #[test]

@@ -1,6 +1,6 @@
 //! The terms of a text: words, pairs of them, and runs of letters, weighted by how rare they are.
 //!
-//! Unlike [`crate::words`], no word is left out here: for an intent, "who" and "when" say a lot.
+//! Unlike [`crate::text::tokens`], no word is left out here: for an intent, "who" and "when" say a lot.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -197,7 +197,7 @@ const HEADING: u32 = 0x85eb_ca6b;
 
 const START: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV-1a: see [`crate::words`].
+/// FNV-1a: see [`crate::text::tokens`].
 fn hash(from: u64, bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(from, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -2,8 +2,8 @@
 //! right as often as the target asks. The sum over all more confident answers says nothing about those at
 //! the edge: a thousand easy texts would pay for any nonsense.
 
-use super::logit::log_odds;
 use super::recipe::{BELIEF, CONFIDENCE_STEP, FLOOR_ODDS};
+use crate::solvers::log_odds;
 
 /// No confidence reaches it: the threshold where no part of the held-out rows is precise enough.
 pub(super) const NEVER: f64 = 1.0;

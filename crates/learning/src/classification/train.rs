@@ -18,8 +18,8 @@ use super::search::{Found, search};
 use super::simple::{Keywords, SimpleMethod, ZeroShot, knn};
 use super::terms::Terms;
 use super::{LabelSet, regression};
-use crate::helpers::with_helpers;
-use crate::{Progress, Search};
+use crate::parallel::with_helpers;
+use crate::training::{Progress, Search};
 
 /// Fewer examples than this train nothing.
 pub(super) const MIN_EXAMPLES: usize = 10;

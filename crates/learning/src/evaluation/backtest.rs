@@ -1,13 +1,8 @@
 //! Exams: one window's questions with all that methods need to answer them.
 
-use crate::features::{Asked, Features, Hits};
-use crate::heads::{self, HEADS};
-use crate::helpers::{each, threads};
-use crate::online;
-use crate::ranker::Query;
-use crate::statistics::Said;
-use crate::windows::Window;
-use crate::{Retriever, Statistics};
+use crate::history::{Hits, Retriever, Said, Statistics, Window};
+use crate::parallel::{each, threads};
+use crate::ranking::{Asked, Features, Foreseen, HEADS, Query, RidgeReplay, replay_online};
 
 /// One window's questions, as they could have been answered on that day.
 #[derive(Debug)]
@@ -82,14 +77,14 @@ fn foresee(
 ) -> Option<Vec<Expected>> {
     enum Made {
         Online(Vec<Vec<Vec<f32>>>),
-        Heads(Option<Vec<heads::Foreseen>>),
+        Heads(Option<Vec<Foreseen>>),
     }
     let corpus = retriever.corpus();
-    let replay = heads::Replay::new(retriever, windows);
+    let replay = RidgeReplay::new(retriever, windows);
     // The online head first: it is one long pass, and the others fill in beside it.
     let made = each(1 + replay.passes(), threads(), |at| {
         match at.checked_sub(1) {
-            None => Made::Online(online::replay(corpus, windows)),
+            None => Made::Online(replay_online(corpus, windows)),
             Some(pass) => Made::Heads(replay.pass(pass, go_on)),
         }
     });
@@ -120,4 +115,9 @@ pub(crate) fn exams(
         go_on(at).then(|| Exam::with(retriever, windows[at], &expected[at]))
     });
     made.into_iter().collect()
+}
+
+/// The questions of each window.
+pub(crate) fn questions(windows: &[Exam]) -> Vec<&[Query]> {
+    windows.iter().map(|window| &window.queries[..]).collect()
 }

@@ -1,22 +1,31 @@
 //! What an evaluation report shows beside the verdict: every method on the same questions, and the
 //! slices where a mean hides a loss.
 
-use crate::baselines::Baseline;
-use crate::evaluation_metrics::{AgainstChampion, MethodReport, SliceReport, metrics};
-use crate::exam::Exam;
-use crate::gate::weigh;
-use crate::helpers::{each, threads};
-use crate::judgement::{Judgement, reciprocal};
-use crate::ranker::{Query, Scored};
-use crate::statistics::ALL_TIME;
-use crate::tenant::Champion;
-use crate::{Corpus, Statistics};
+use super::backtest::Exam;
+use super::bootstrap::weigh;
+use super::holdout::Judgement;
+use super::metrics::{metrics, reciprocal};
+use super::report::{AgainstChampion, MethodReport, SliceReport};
+use crate::history::{ALL_TIME, Corpus, Statistics};
+use crate::parallel::{each, threads};
+use crate::ranking::{Baseline, Query, Ranker, Scored};
 
 /// Areas with a slice of their own, the largest ones.
 const AREAS: usize = 8;
 /// An expert with at least this share of all answers is frequent, with less than a quarter of it
 /// rare.
 const FREQUENT: f32 = 0.10;
+
+/// A tenant's version that serves, and what it knew.
+#[derive(Debug, Clone, Copy)]
+pub struct Champion<'a> {
+    /// Its name, for the report.
+    pub name: &'a str,
+    /// The ranker.
+    pub ranker: &'a Ranker,
+    /// Of each item of the corpus, whether it was known when the version was trained.
+    pub knew: &'a [bool],
+}
 
 /// Each method on the questions of the judged windows: baselines, incumbent, candidate.
 pub(crate) fn methods(
@@ -193,102 +202,5 @@ impl Slices {
             one.kind != "area" || areas <= AREAS
         });
         self.sums
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::{ExpertId, GateRules, Verdict};
-    use ndarray::Array2;
-
-    use super::*;
-    use crate::ranker::{FitSettings, Ranker};
-    use crate::tenant::{TenantModel, TrainSettings, train_tenant};
-    use crate::{Document, RankerRecipe, global_ranker};
-
-    const ITEMS: usize = 400;
-    const NAME: &str = "tenants/acme/models/experts/versions/3";
-
-    /// What a training says when the tier above has it all wrong and is hardly left, and `ranker` serves,
-    /// which knew the first `known` items.
-    fn trained(ranker: &Ranker, known: usize) -> TenantModel {
-        let ids = ["ada", "bob"].map(|id| vec![ExpertId::parse(id).unwrap()]);
-        let texts = ["rotate the encryption keys", "pay the invoice in time"];
-        // Now and then it is the other one, so that there is something to be unsure of.
-        let documents = (0..ITEMS).map(|at| Document {
-            point: at as u64,
-            text: texts[at % 2],
-            area: None,
-            experts: &ids[(at + usize::from(at % 10 == 0)) % 2],
-            occurred_at: chrono::DateTime::from_timestamp(at as i64, 0).unwrap(),
-        });
-        let corpus = Corpus::new(documents, &[]).unwrap();
-        let vectors = Array2::from_shape_fn((ITEMS, 2), |(row, column)| {
-            f32::from(u8::from(row % 2 == column))
-        });
-        let knew: Vec<bool> = (0..ITEMS).map(|at| at < known).collect();
-        let settings = TrainSettings {
-            seed: 17,
-            incumbent: &wrong(),
-            rules: Some(GateRules {
-                min_queries: 10,
-                min_gain: -1.0,
-                min_low: -1.0,
-                baseline_tolerance: 1.0,
-            }),
-            recipe: RankerRecipe {
-                shrinkage: 1e6,
-                ..RankerRecipe::default()
-            },
-            search: None,
-            champion: Some(Champion {
-                name: NAME,
-                ranker,
-                knew: &knew,
-            }),
-        };
-        train_tenant(&corpus, vectors.view(), settings, &|_, _| true).unwrap()
-    }
-
-    /// The weights that ship, the other way round.
-    fn wrong() -> Ranker {
-        let nothing = FitSettings {
-            shrinkage: 1.0,
-            towards: None,
-        };
-        global_ranker().towards(&Ranker::fit([], nothing), 2.0)
-    }
-
-    #[test]
-    fn a_champion_that_does_better_on_what_is_new_to_it_holds() {
-        let report = trained(global_ranker(), 300).report;
-        let beside = report.champion.unwrap();
-        assert_eq!(beside.model, NAME);
-        assert_eq!(beside.evidence.queries, beside.champion.queries);
-        assert!(beside.evidence.queries >= 90, "{beside:?}");
-        assert!(
-            beside.evidence.queries <= 100,
-            "not what it knew: {beside:?}"
-        );
-        assert!(
-            beside.champion.mrr > beside.candidate.mrr + 0.2,
-            "{beside:?}"
-        );
-        assert!(beside.holds);
-        assert_eq!(report.verdict, Verdict::Keep);
-        assert!(
-            report.reason.contains("the version that serves"),
-            "{}",
-            report.reason
-        );
-    }
-
-    #[test]
-    fn one_that_does_no_better_or_has_seen_everything_does_not() {
-        let report = trained(&wrong(), 300).report;
-        assert!(!report.champion.unwrap().holds);
-        assert_eq!(report.verdict, Verdict::Promote);
-        let report = trained(global_ranker(), ITEMS).report;
-        assert_eq!((report.champion, report.verdict), (None, Verdict::Promote));
     }
 }

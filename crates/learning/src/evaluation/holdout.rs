@@ -1,12 +1,9 @@
 //! Judging a candidate on windows that it had not seen, and how far it may move from the tier above.
 
-use crate::calibration::Calibration;
-use crate::evaluation_metrics::first_right;
-use crate::exam::Exam;
-use crate::helpers::{each, threads};
-use crate::ranker::{Query, Ranker, Scored};
-use crate::recipe::RankerRecipe;
-use crate::tenant::fit_each;
+use super::backtest::{Exam, questions};
+use super::metrics::reciprocal;
+use crate::parallel::{each, threads};
+use crate::ranking::{Calibration, Query, Ranker, RankerRecipe, Scored, fit_each};
 
 /// Windows that judge, the newest ones.
 pub(crate) const HOLDOUTS: usize = 12;
@@ -45,7 +42,7 @@ pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -
     // The oldest window has nothing before it to fit on: alone, it is judged with the incumbent's
     // own weights.
     let windows = HOLDOUTS.min(exams.len().saturating_sub(1)).max(1);
-    let mut fitted = fit_each(exams, 1..windows + 1, incumbent, recipe);
+    let mut fitted = fit_each(&questions(exams), 1..windows + 1, incumbent, recipe);
     for ranker in &mut fitted {
         ranker.calibration = Calibration::default();
     }
@@ -160,10 +157,4 @@ fn ask(exams: &[Exam], candidates: &[Ranker], incumbent: &Ranker, share: f64) ->
 
 fn is_right(query: &Query, expert: usize) -> bool {
     query.right.iter().any(|r| usize::from(*r) == expert)
-}
-
-/// The reciprocal rank of the first right expert; 0 when there is none.
-pub(crate) fn reciprocal(ranked: &[Scored], query: &Query) -> f64 {
-    let order = ranked.iter().map(|one| one.expert);
-    first_right(order, &query.right).map_or(0.0, |place| 1.0 / place as f64)
 }

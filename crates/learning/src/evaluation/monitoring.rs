@@ -1,10 +1,9 @@
 //! Checking rankers on what came after their training.
 
-use crate::Retriever;
-use crate::exam::exams;
-use crate::judgement::reciprocal;
-use crate::ranker::Ranker;
-use crate::windows::{Window, length};
+use super::backtest::exams;
+use super::metrics::reciprocal;
+use crate::history::{Retriever, Window, length};
+use crate::ranking::Ranker;
 
 /// Asks the questions from item `from` on, a window at a time, each with what was known before it, and
 /// answers with each ranker's reciprocal ranks, in the order of the questions. None when `go_on`,
@@ -43,7 +42,8 @@ pub fn score_since(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Corpus, Document, FitSettings, global_ranker};
+    use crate::history::{Corpus, Document};
+    use crate::ranking::{FitSettings, global_ranker};
     use domain::ExpertId;
     use ndarray::Array2;
 

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::{Expert, ExpertId, Item};
 
-use crate::helpers::{each, threads};
-use crate::postings::Postings;
-use crate::style::{self, Style};
-use crate::words;
+use crate::parallel::{each, threads};
+use crate::text::style::Style;
+use crate::text::{Postings, style, tokens};
 
 /// Why a corpus cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +93,7 @@ impl Corpus {
             let number = next(numbers.len())?;
             numbers.insert(expert.id.clone(), number);
             corpus.experts.push(expert.id.clone());
-            corpus.profiles.push(words::count(&expert.profile));
+            corpus.profiles.push(tokens::count(&expert.profile));
         }
         let documents: Vec<Document<'_>> = documents
             .into_iter()
@@ -260,7 +259,7 @@ fn read(documents: &[Document<'_>]) -> impl Iterator<Item = (Vec<(u32, f32)>, St
     let read = each(chunks.len(), threads(), |at| {
         let texts = chunks[at].iter().map(|document| document.text);
         texts
-            .map(|text| (words::count(text), style::read(text)))
+            .map(|text| (tokens::count(text), style::read(text)))
             .collect::<Vec<_>>()
     });
     read.into_iter().flatten()

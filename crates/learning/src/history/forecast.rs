@@ -6,7 +6,7 @@
 //! (Dempster, Laird and Rubin, 1977). The mixture's share of an expert is a forecast with a half-life
 //! that is the tenant's own.
 
-use crate::Corpus;
+use super::corpus::Corpus;
 
 /// The half-lives, as shares of the history.
 const HALF_LIVES: [f32; 7] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32];
@@ -128,7 +128,7 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Document;
+    use crate::history::Document;
     use domain::ExpertId;
 
     /// A history in which `who` answers, item by item.

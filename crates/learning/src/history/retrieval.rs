@@ -5,8 +5,21 @@ use std::collections::HashMap;
 
 use ndarray::{Array2, ArrayView2, s};
 
-use crate::features::{Hits, NEIGHBOURS};
-use crate::{Corpus, Statistics, words};
+use super::corpus::Corpus;
+use super::statistics::Statistics;
+use crate::text::tokens;
+
+/// Nearest items of each kind that features look at.
+pub const NEIGHBOURS: usize = 200;
+
+/// The nearest items of a question, as positions in the corpus with their scores, best first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Hits {
+    /// By cosine similarity.
+    pub dense: Vec<(u32, f32)>,
+    /// By BM25.
+    pub lexical: Vec<(u32, f32)>,
+}
 
 /// Finds nearest items among the older part of a corpus.
 #[derive(Debug)]
@@ -33,7 +46,7 @@ impl<'a> Retriever<'a> {
         );
         let mut postings: HashMap<u32, Vec<(u32, f32)>> = HashMap::new();
         for (position, item) in corpus.items().iter().enumerate() {
-            for (word, weight) in words::document_weights(&item.words) {
+            for (word, weight) in tokens::document_weights(&item.words) {
                 postings
                     .entry(word)
                     .or_default()

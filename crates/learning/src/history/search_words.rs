@@ -8,8 +8,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
 
-use crate::postings::Numbers;
-use crate::{Corpus, Statistics, words};
+use super::corpus::Corpus;
+use super::statistics::Statistics;
+use crate::text::{Numbers, tokens};
 
 /// What a word that the text does not have, but a compound or part of it, weighs beside its own weight.
 const RELATED: f32 = 0.5;
@@ -42,7 +43,7 @@ impl SearchWords {
         for (text, in_corpus) in texts {
             if !in_corpus {
                 made.others += 1;
-                for (word, _) in words::count(text) {
+                for (word, _) in tokens::count(text) {
                     *made.frequencies.entry(word).or_default() += 1;
                 }
             }
@@ -75,10 +76,10 @@ impl SearchWords {
         };
         let mut found: HashMap<u32, f32> = HashMap::new();
         let mut own = Vec::new();
-        words::cut(text, &mut |word| own.push(word.to_owned()));
+        tokens::cut(text, &mut |word| own.push(word.to_owned()));
         for word in &own {
             if let Some(weight) = known.weight(word) {
-                found.insert(words::number(word), weight);
+                found.insert(tokens::number(word), weight);
             }
         }
         let mut related = Vec::new();
@@ -93,7 +94,7 @@ impl SearchWords {
         for word in related {
             if let Some(weight) = known.weight(&word) {
                 found
-                    .entry(words::number(&word))
+                    .entry(tokens::number(&word))
                     .or_insert(RELATED * weight);
             }
         }
@@ -140,13 +141,13 @@ struct Known<'a> {
 impl Known<'_> {
     /// The inverse document frequency of a word; none for one that nobody used.
     fn weight(&self, word: &str) -> Option<f32> {
-        let number = words::number(word);
+        let number = tokens::number(word);
         let items = self.statistics.items();
         let others = self.words.frequencies.get(&number).copied();
         let answered = self.corpus.words().before(number, items).len();
         match answered + others.unwrap_or(0) as usize {
             0 => None,
-            df => Some(words::inverse_document_frequency(
+            df => Some(tokens::inverse_document_frequency(
                 items + self.words.others,
                 df,
             )),
@@ -181,9 +182,9 @@ impl Known<'_> {
     }
 }
 
-/// Adds the long words of a text, as [`words::cut`] has them: runs of letters without a change of case.
+/// Adds the long words of a text, as [`tokens::cut`] has them: runs of letters without a change of case.
 fn long_words(text: &str, found: &mut BTreeSet<String>) {
-    for run in words::folded(text).split(|c: char| !c.is_alphabetic()) {
+    for run in tokens::folded(text).split(|c: char| !c.is_alphabetic()) {
         // Bytes are no fewer than letters: a cheap look first.
         if run.len() < 2 * PART || run.chars().skip(1).any(char::is_uppercase) {
             continue;
@@ -207,7 +208,7 @@ mod tests {
         let (numbers, weights) = words.query(&corpus, &statistics, asked);
         let mut found: Vec<(usize, f32)> = texts
             .iter()
-            .map(|text| words::document_weights(&words::count(text)))
+            .map(|text| tokens::document_weights(&tokens::count(text)))
             .map(|own| {
                 let has = |number: &u32| own.iter().find(|(word, _)| word == number);
                 let both = numbers.iter().zip(&weights);
@@ -289,7 +290,7 @@ mod tests {
     fn items_with_experts_are_counted_by_the_corpus() {
         let words = SearchWords::new([("Where is the boiler?", true), ("a boiler", false)]);
         assert_eq!(words.others, 1);
-        assert_eq!(words.frequencies.get(&words::number("boiler")), Some(&1));
+        assert_eq!(words.frequencies.get(&tokens::number("boiler")), Some(&1));
         assert!(words.bytes() > 0);
     }
 }

@@ -8,10 +8,13 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::OnceLock;
 
-use crate::keywords::{self, Rules};
-use crate::postings::{Numbers, Postings};
-use crate::{Corpus, recency, words};
+use super::corpus::{Corpus, CorpusItem};
+use super::forecast::forecast;
+use crate::text::keywords::Rules;
+use crate::text::{Numbers, Postings, keywords, tokens};
 
+/// Weight of a word of an expert's profile: what a person has written there is meant.
+const PROFILE_WORD: f32 = 3.0;
 /// Smoothing of an area's experts towards the tenant's, in items.
 const AREA_PRIOR: f32 = 2.0;
 
@@ -146,7 +149,7 @@ impl Statistics {
             decays,
             activity,
             last_position,
-            forecast: recency::forecast(corpus, n),
+            forecast: forecast(corpus, n),
             rules: OnceLock::new(),
         }
     }
@@ -185,13 +188,12 @@ impl Statistics {
     /// Makes the keyword rules, which reads all words of all items: a moment at a large tenant. Once is
     /// enough.
     pub fn make_rules(&self, corpus: &Corpus) {
-        self.rules
-            .get_or_init(|| keywords::of_experts(corpus, self.n));
+        self.rules.get_or_init(|| expert_rules(corpus, self.n));
     }
 
     /// What keyword rules say for each expert. They are made from the corpus that was counted.
     pub(crate) fn rules(&self, corpus: &Corpus, words: &[(u32, f32)]) -> Vec<f32> {
-        let made = || keywords::of_experts(corpus, self.n);
+        let made = || expert_rules(corpus, self.n);
         let words = words.iter().map(|&(word, _)| word);
         keywords::apply(
             self.rules.get_or_init(made),
@@ -205,7 +207,7 @@ impl Statistics {
     pub fn word_weight(&self, corpus: &Corpus, word: u32) -> Option<f32> {
         match corpus.words().before(word, self.n).len() {
             0 => None,
-            df => Some(words::inverse_document_frequency(self.n, df)),
+            df => Some(tokens::inverse_document_frequency(self.n, df)),
         }
     }
 
@@ -319,12 +321,28 @@ impl Statistics {
     }
 }
 
-fn usage(
-    corpus: &Corpus,
-    n: usize,
-    decays: &[f32],
-    words: impl Fn(&crate::CorpusItem) -> usize,
-) -> Usage {
+/// The rules of a tenant's experts: words that stand out in what each answered among the first `n`
+/// items, and the words of the profiles.
+fn expert_rules(corpus: &Corpus, n: usize) -> Rules {
+    let items = corpus.items()[..n].iter();
+    let examples = items.map(|item| {
+        let words = item.words.iter().map(|&(word, _)| word);
+        (words, &item.experts[..])
+    });
+    let mut rules = keywords::standing_out(corpus.experts().len(), examples);
+    for (expert, profile) in corpus.profiles().iter().enumerate() {
+        for &(word, _) in profile {
+            // As many experts as fit: see `Corpus::new`.
+            rules
+                .entry(word)
+                .or_default()
+                .push((expert as u16, PROFILE_WORD));
+        }
+    }
+    rules
+}
+
+fn usage(corpus: &Corpus, n: usize, decays: &[f32], words: impl Fn(&CorpusItem) -> usize) -> Usage {
     let mut made = Usage {
         total: 0.0,
         experts: vec![0.0; corpus.experts().len()],

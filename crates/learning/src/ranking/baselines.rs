@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::statistics::{ALL_TIME, RECENT};
-use crate::{Corpus, Hits, Statistics};
+use crate::history::{ALL_TIME, Corpus, Hits, RECENT, Statistics};
 
 /// A method without anything learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,7 +50,7 @@ impl Baseline {
             .find(|baseline| baseline.name() == name)
     }
 
-    /// The candidates, best first, with their scores. `words` are the question's ([`crate::words::count`]).
+    /// The candidates, best first, with their scores. `words` are the question's ([`crate::text::tokens::count`]).
     #[must_use]
     pub fn rank(
         self,
@@ -89,7 +88,8 @@ fn votes(corpus: &Corpus, hits: &[(u32, f32)]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Document, words};
+    use crate::history::Document;
+    use crate::text::tokens;
     use domain::{Expert, ExpertId};
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
         let statistics = Statistics::as_of(&corpus, 40);
         let first = |text: &str| {
             let known = (&corpus, &statistics);
-            let asked = words::count(text);
+            let asked = tokens::count(text);
             let hits = Hits::default();
             Baseline::KeywordRules.rank(known, &asked, &hits, &[0, 1, 2])[0].0
         };

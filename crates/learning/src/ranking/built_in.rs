@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use crate::Ranker;
+use super::conditional_logit::Ranker;
 
 /// The built-in ranker's file, as it is: what is trained towards it keeps a copy.
 pub const GLOBAL_RANKER: &str = include_str!("global_ranker.json");
@@ -38,7 +38,7 @@ mod tests {
         let changed = |field: &str, value: serde_json::Value| {
             let mut other = told.clone();
             other[field] = value;
-            serde_json::from_value::<crate::Ranker>(other)
+            serde_json::from_value::<super::Ranker>(other)
                 .unwrap()
                 .is_sound()
         };

@@ -14,9 +14,9 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::Calibration;
-use crate::features::{FEATURE_SET, FEATURES, FeatureMatrix, PROFILE, PROFILE_PRIOR};
-use crate::linear::solve;
+use super::calibration::Calibration;
+use super::features::{FEATURE_SET, FEATURES, FeatureMatrix, PROFILE, PROFILE_PRIOR};
+use crate::solvers::solve;
 
 const F: usize = FEATURES.len();
 const NEWTON_STEPS: usize = 25;

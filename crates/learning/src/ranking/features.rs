@@ -4,14 +4,10 @@
 //! ranker can be learned on some tenants and serve others. `docs/adr/0003-ranker.md` has what each
 //! is worth and what was tried and left out.
 
-use crate::Corpus;
-use crate::heads::HEADS;
-use crate::statistics::{ALL_TIME, RECENT, Said, Statistics, Vocabulary};
-use crate::style::Style;
-use crate::votes::{Hybrid, Votes};
-
-/// Nearest items of each kind that features look at.
-pub const NEIGHBOURS: usize = 200;
+use super::neighbor_votes::{Hybrid, Votes};
+use super::ridge::HEADS;
+use crate::history::{ALL_TIME, Corpus, Hits, RECENT, Said, Statistics, Vocabulary};
+use crate::text::style::Style;
 
 /// The features, in the order of the columns, in words for people.
 pub const FEATURES: [&str; 16] = [
@@ -66,27 +62,18 @@ pub(crate) const VOTE_FLOOR: f32 = 0.02;
 /// Added to a share of activity before its logarithm is taken.
 const ACTIVITY_FLOOR: f32 = 0.005;
 
-/// The nearest items of a question, as positions in the corpus with their scores, best first.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Hits {
-    /// By cosine similarity.
-    pub dense: Vec<(u32, f32)>,
-    /// By BM25.
-    pub lexical: Vec<(u32, f32)>,
-}
-
 /// What features look at in a question.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Its words ([`crate::words::count`]).
+    /// Its words ([`crate::text::tokens::count`]).
     pub words: &'a [(u32, f32)],
-    /// How it is written ([`crate::style::read`]).
+    /// How it is written ([`crate::text::style::read`]).
     pub style: &'a Style,
     /// Its nearest items.
     pub hits: &'a Hits,
     /// What the heads expect of each expert, one list a head; empty when it could not be embedded.
     pub heads: &'a [Vec<f32>],
-    /// What the online head expects of each expert ([`crate::OnlineHead::predict`]).
+    /// What the online head expects of each expert ([`OnlineHead::predict`]).
     pub online: &'a [f32],
     /// Its area, where the caller knows it.
     pub area: Option<u16>,

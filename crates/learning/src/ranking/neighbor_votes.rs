@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::Corpus;
-use crate::features::{Hits, VOTE_FLOOR};
-use crate::statistics::HalfLife;
+use super::features::VOTE_FLOOR;
+use crate::history::{Corpus, HalfLife, Hits};
 
 /// Items that vote by meaning alone or by words alone, and in the list that prefers late ones.
 const VOTERS: usize = 100;

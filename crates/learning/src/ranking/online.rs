@@ -9,11 +9,9 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use crate::Corpus;
-use crate::corpus::CorpusItem;
-use crate::postings::Numbers;
-use crate::style::Style;
-use crate::windows::Window;
+use crate::history::{Corpus, CorpusItem, Window};
+use crate::text::Numbers;
+use crate::text::style::Style;
 
 /// Older items learned again with each new one.
 const REPLAYS: u64 = 2;
@@ -75,7 +73,7 @@ impl OnlineHead {
     }
 
     /// How much each expert is expected, as the logarithm of a probability; the same for all experts
-    /// before anything was learned. `words` are [`crate::words::count`]'s.
+    /// before anything was learned. `words` are [`crate::text::tokens::count`]'s.
     #[must_use]
     pub fn predict(&self, words: &[(u32, f32)], style: &Style) -> Vec<f32> {
         let mut inputs = Inputs::new();
@@ -331,7 +329,8 @@ fn uniform(seed: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Document, style, words};
+    use crate::history::Document;
+    use crate::text::{style, tokens};
     use domain::ExpertId;
 
     /// Ada answers keys, Bob invoices; from the item `swap` on it is the other way round.
@@ -348,7 +347,7 @@ mod tests {
     }
 
     fn ask(head: &OnlineHead, text: &str) -> Vec<f32> {
-        head.predict(&words::count(text), &style::read(text))
+        head.predict(&tokens::count(text), &style::read(text))
     }
 
     #[test]

@@ -7,9 +7,8 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip, s};
 
-use crate::linear::solve;
-use crate::windows::Window;
-use crate::{Corpus, Retriever};
+use crate::history::{Corpus, Retriever, Window};
+use crate::solvers::solve;
 
 /// The half-lives of the heads, as shares of the history: one for the long run, one for lately.
 const HALF_LIVES: [f32; HEADS] = [0.25, 0.08];
@@ -112,7 +111,7 @@ fn predict(
 
 /// What heads expected at moments of the past. Windows whose half-lives are the same share one pass over
 /// the items.
-pub(crate) struct Replay<'a> {
+pub(crate) struct RidgeReplay<'a> {
     corpus: &'a Corpus,
     vectors: ArrayView2<'a, f32>,
     windows: Vec<Window>,
@@ -136,7 +135,7 @@ pub(crate) struct Foreseen {
     pub questions: Vec<Vec<f32>>,
 }
 
-impl<'a> Replay<'a> {
+impl<'a> RidgeReplay<'a> {
     /// A replay of `windows`, which are newest first.
     pub(crate) fn new(retriever: &Retriever<'a>, windows: &[Window]) -> Self {
         let (corpus, vectors) = (retriever.corpus(), retriever.vectors());
@@ -323,7 +322,7 @@ fn add_lower_half(rows: ArrayView2<'_, f32>, square: &mut Array2<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Document;
+    use crate::history::Document;
     use domain::ExpertId;
 
     fn world() -> (Corpus, Array2<f32>) {
@@ -360,7 +359,7 @@ mod tests {
         let ends = [(58, 60), (56, 58), (54, 56), (52, 54)];
         let windows = ends.map(|(from, to)| Window { from, to });
         let retriever = Retriever::new(&corpus, vectors.view());
-        let replay = Replay::new(&retriever, &windows);
+        let replay = RidgeReplay::new(&retriever, &windows);
         assert!(replay.passes() < HEADS * windows.len(), "passes are shared");
         let all = (0..replay.passes()).flat_map(|pass| replay.pass(pass, &|| true).unwrap());
         let mut seen = 0;

@@ -4,14 +4,10 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use crate::Corpus;
-use crate::postings::Numbers;
+use super::postings::Numbers;
 
 /// Words that each label's texts add to the rules.
 pub(crate) const WORDS: usize = 12;
-/// Weight of a word of an expert's profile: what a person has written there is meant.
-const PROFILE: f32 = 3.0;
-
 /// Labels by word, with weights.
 pub(crate) type Rules = HashMap<u32, Vec<(u16, f32)>>;
 
@@ -54,27 +50,6 @@ pub(crate) fn standing_out<'a, W: IntoIterator<Item = u32>>(
         }
     }
     found
-}
-
-/// The rules of a tenant's experts: words that stand out in what each answered among the first `n`
-/// items, and the words of the profiles.
-pub(crate) fn of_experts(corpus: &Corpus, n: usize) -> Rules {
-    let items = corpus.items()[..n].iter();
-    let examples = items.map(|item| {
-        let words = item.words.iter().map(|&(word, _)| word);
-        (words, &item.experts[..])
-    });
-    let mut rules = standing_out(corpus.experts().len(), examples);
-    for (expert, profile) in corpus.profiles().iter().enumerate() {
-        for &(word, _) in profile {
-            // As many experts as fit: see `Corpus::new`.
-            rules
-                .entry(word)
-                .or_default()
-                .push((expert as u16, PROFILE));
-        }
-    }
-    rules
 }
 
 /// How much the rules say for each of `labels` labels: the weights of the words that are there.

@@ -2,11 +2,11 @@
 //!
 //! Words say what a text is about; this says who works with such texts. Teams have habits: a change
 //! that begins with `net/mlx5:`, a questionnaire that numbers its questions, a department that
-//! writes in capitals. Stop words and punctuation, which [`crate::words`] drops, are kept here.
+//! writes in capitals. Stop words and punctuation, which [`crate::text::tokens`] drops, are kept here.
 
 use std::collections::HashSet;
 
-use crate::words::number;
+use super::tokens::number;
 
 /// Longer tokens are cut.
 const TOKEN_CHARS: usize = 20;

@@ -4,9 +4,8 @@
 //! item can be read from them. Bounded, whatever the tenant's size, so that the tiers of thousands
 //! of tenants are trained in bounded memory.
 
-use crate::exam::Exam;
-use crate::features::{FEATURE_SET, FEATURES, FeatureMatrix};
-use crate::ranker::Query;
+use crate::evaluation::Exam;
+use crate::ranking::{FEATURE_SET, FEATURES, FeatureMatrix, Query};
 
 const F: usize = FEATURES.len();
 /// Questions of one tenant; of more, every so many-th is taken.

@@ -1,59 +1,19 @@
 //! Training: a ranker fitted on a tenant's past, judged on newer windows than it has seen, then
 //! refitted on all.
 
-use std::ops::Range;
-
 use domain::{GateRules, Trial, Verdict, champion_holds, decide};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::Calibration;
-use crate::evaluation_metrics::{EvaluationReport, reliability};
-use crate::exam::{Exam, exams};
-use crate::gate::{TENANT_RULES, weigh};
-use crate::helpers::each;
-use crate::judgement::{Judgement, judge};
-use crate::ranker::{FitSettings, Nearby, Prepared, Ranker};
-use crate::recipe::{RankerRecipe, Search, search};
-use crate::report::{against_champion, methods, slices};
-use crate::signal::Signal;
-use crate::windows::{least_items, windows};
-use crate::{Corpus, Retriever};
-
-const GLOBAL_SHRINKAGE: f64 = 1e-2;
-
-/// How far training is: a fraction from 0 to 1 and what it does.
-pub type Progress<'a> = dyn Fn(f32, &str) -> bool + Sync + 'a;
-
-/// Why nothing was trained.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TrainError {
-    /// There is too little to learn from.
-    #[error("{found} items with an expert are too few to train on; {needed} are needed")]
-    TooFewItems {
-        /// What there is.
-        found: usize,
-        /// What is needed.
-        needed: usize,
-    },
-    /// There is nobody to choose between.
-    #[error("all items were answered by one expert; there is nothing to learn")]
-    OneExpert,
-    /// The caller asked to stop.
-    #[error("training was stopped")]
-    Stopped,
-}
-
-/// A tenant's version that serves, and what it knew.
-#[derive(Debug, Clone, Copy)]
-pub struct Champion<'a> {
-    /// Its name, for the report.
-    pub name: &'a str,
-    /// The ranker.
-    pub ranker: &'a Ranker,
-    /// Of each item of the corpus, whether it was known when the version was trained.
-    pub knew: &'a [bool],
-}
+use super::progress::{Progress, TrainError, go_on};
+use super::search::{Search, search};
+use super::shared_sample::Signal;
+use crate::evaluation::{
+    Champion, EvaluationReport, Exam, Judgement, TENANT_RULES, against_champion, exams, judge,
+    methods, questions, reliability, slices, weigh,
+};
+use crate::history::{Corpus, Retriever, least_items, windows};
+use crate::ranking::{Ranker, RankerRecipe, fit_each};
 
 /// What training is told.
 #[derive(Debug, Clone, Copy)]
@@ -175,57 +135,10 @@ fn replay(retriever: &Retriever<'_>, progress: &Progress<'_>) -> Result<Vec<Exam
     exams(retriever, &windows, &told).ok_or(TrainError::Stopped)
 }
 
-pub(crate) fn go_on(progress: &Progress<'_>, fraction: f32, step: &str) -> Result<(), TrainError> {
-    if progress(fraction, step) {
-        Ok(())
-    } else {
-        Err(TrainError::Stopped)
-    }
-}
-
 /// Fits on the exams, which are newest first.
 fn fit(exams: &[Exam], towards: &Ranker, recipe: &RankerRecipe) -> Ranker {
-    let mut fitted = fit_each(exams, 0..1, towards, recipe);
+    let mut fitted = fit_each(&questions(exams), 0..1, towards, recipe);
     fitted.pop().unwrap_or_else(|| towards.clone())
-}
-
-/// A ranker for each of `newest`: fitted on the exams from that one on, which are newest first.
-///
-/// Two neighbours learn from nearly the same questions, so each begins where the one before ended. There
-/// are always so many such chains, as bytes must not depend on how many cores there are.
-pub(crate) fn fit_each(
-    exams: &[Exam],
-    newest: Range<usize>,
-    towards: &Ranker,
-    recipe: &RankerRecipe,
-) -> Vec<Ranker> {
-    const CHAINS: usize = 2;
-    let prepare = |exam: &Exam| exam.queries.iter().filter_map(Prepared::new).collect();
-    let prepared: Vec<Vec<Prepared>> = exams[newest.start..].iter().map(prepare).collect();
-    let settings = FitSettings {
-        shrinkage: recipe.shrinkage,
-        towards: Some(towards),
-    };
-    let fit = |from: usize, nearby: &mut Nearby| {
-        let known = prepared[from..].iter().enumerate();
-        let queries = known.flat_map(|(back, exam)| {
-            let fading = recipe.fading.powi(back as i32);
-            exam.iter().map(move |query| (query, fading))
-        });
-        Ranker::fit_prepared(queries.collect(), settings, nearby)
-    };
-    let places: Vec<usize> = (0..newest.len()).collect();
-    let chains: Vec<&[usize]> = places
-        .chunks(places.len().div_ceil(CHAINS).max(1))
-        .collect();
-    let fitted = each(chains.len(), CHAINS, |at| {
-        let mut nearby = Nearby::default();
-        let oldest_first = chains[at].iter().rev();
-        let mut fitted: Vec<Ranker> = oldest_first.map(|&from| fit(from, &mut nearby)).collect();
-        fitted.reverse();
-        fitted
-    });
-    fitted.concat()
 }
 
 fn report(
@@ -291,30 +204,98 @@ pub fn signal_of(retriever: &Retriever<'_>) -> Signal {
         .map_or_else(|_| Signal::default(), |exams| Signal::sample(&exams))
 }
 
-/// Fits the global ranker on the signals of tenants, each counting the same whatever its size.
-#[must_use]
-pub fn fit_global(signals: &[&Signal]) -> Ranker {
-    fit_signals(signals, None)
-}
+#[cfg(test)]
+mod tests {
+    use domain::ExpertId;
+    use ndarray::Array2;
 
-/// Fits a ranker on the signals of tenants, each counting the same whatever its size; near to
-/// `towards`, as if that had been learned from this many questions of each tenant together.
-pub(crate) fn fit_signals(signals: &[&Signal], towards: Option<(&Ranker, f64)>) -> Ranker {
-    let tenants = signals.len().max(1) as f64;
-    let queries = signals.iter().flat_map(|signal| {
-        let weight = 1.0 / (signal.queries().len().max(1) as f64 * tenants);
-        signal.queries().iter().map(move |query| (query, weight))
-    });
-    let settings = FitSettings {
-        shrinkage: towards.map_or(GLOBAL_SHRINKAGE, |(_, pull)| pull),
-        towards: towards.map(|(ranker, _)| ranker),
-    };
-    let mut ranker = Ranker::fit(queries, settings);
-    let shares: Vec<(f64, bool)> = signals
-        .iter()
-        .flat_map(|signal| signal.queries())
-        .flat_map(|query| ranker.shares(query))
-        .collect();
-    ranker.calibration = Calibration::fit(&shares).unwrap_or_default();
-    ranker
+    use super::*;
+    use crate::history::Document;
+    use crate::ranking::{FitSettings, global_ranker};
+
+    const ITEMS: usize = 400;
+    const NAME: &str = "tenants/acme/models/experts/versions/3";
+
+    /// What a training says when the tier above has it all wrong and is hardly left, and `ranker` serves,
+    /// which knew the first `known` items.
+    fn trained(ranker: &Ranker, known: usize) -> TenantModel {
+        let ids = ["ada", "bob"].map(|id| vec![ExpertId::parse(id).unwrap()]);
+        let texts = ["rotate the encryption keys", "pay the invoice in time"];
+        // Now and then it is the other one, so that there is something to be unsure of.
+        let documents = (0..ITEMS).map(|at| Document {
+            point: at as u64,
+            text: texts[at % 2],
+            area: None,
+            experts: &ids[(at + usize::from(at % 10 == 0)) % 2],
+            occurred_at: chrono::DateTime::from_timestamp(at as i64, 0).unwrap(),
+        });
+        let corpus = Corpus::new(documents, &[]).unwrap();
+        let vectors = Array2::from_shape_fn((ITEMS, 2), |(row, column)| {
+            f32::from(u8::from(row % 2 == column))
+        });
+        let knew: Vec<bool> = (0..ITEMS).map(|at| at < known).collect();
+        let settings = TrainSettings {
+            seed: 17,
+            incumbent: &wrong(),
+            rules: Some(GateRules {
+                min_queries: 10,
+                min_gain: -1.0,
+                min_low: -1.0,
+                baseline_tolerance: 1.0,
+            }),
+            recipe: RankerRecipe {
+                shrinkage: 1e6,
+                ..RankerRecipe::default()
+            },
+            search: None,
+            champion: Some(Champion {
+                name: NAME,
+                ranker,
+                knew: &knew,
+            }),
+        };
+        train_tenant(&corpus, vectors.view(), settings, &|_, _| true).unwrap()
+    }
+
+    /// The weights that ship, the other way round.
+    fn wrong() -> Ranker {
+        let nothing = FitSettings {
+            shrinkage: 1.0,
+            towards: None,
+        };
+        global_ranker().towards(&Ranker::fit([], nothing), 2.0)
+    }
+
+    #[test]
+    fn a_champion_that_does_better_on_what_is_new_to_it_holds() {
+        let report = trained(global_ranker(), 300).report;
+        let beside = report.champion.unwrap();
+        assert_eq!(beside.model, NAME);
+        assert_eq!(beside.evidence.queries, beside.champion.queries);
+        assert!(beside.evidence.queries >= 90, "{beside:?}");
+        assert!(
+            beside.evidence.queries <= 100,
+            "not what it knew: {beside:?}"
+        );
+        assert!(
+            beside.champion.mrr > beside.candidate.mrr + 0.2,
+            "{beside:?}"
+        );
+        assert!(beside.holds);
+        assert_eq!(report.verdict, Verdict::Keep);
+        assert!(
+            report.reason.contains("the version that serves"),
+            "{}",
+            report.reason
+        );
+    }
+
+    #[test]
+    fn one_that_does_no_better_or_has_seen_everything_does_not() {
+        let report = trained(&wrong(), 300).report;
+        assert!(!report.champion.unwrap().holds);
+        assert_eq!(report.verdict, Verdict::Promote);
+        let report = trained(global_ranker(), ITEMS).report;
+        assert_eq!((report.champion, report.verdict), (None, Verdict::Promote));
+    }
 }

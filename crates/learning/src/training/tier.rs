@@ -5,17 +5,18 @@
 
 use domain::{GateRules, Verdict, decide};
 
-use crate::evaluation_metrics::{EvaluationReport, MethodReport, SliceReport, metrics, reliability};
-use crate::gate::weigh;
-use crate::judgement::reciprocal;
-use crate::ranker::{Ranker, Scored};
-use crate::signal::Signal;
-use crate::tenant::fit_signals;
+use super::shared_sample::Signal;
+use crate::evaluation::{
+    EvaluationReport, MethodReport, SliceReport, metrics, reciprocal, reliability, weigh,
+};
+use crate::ranking::{Calibration, FitSettings, Ranker, Scored};
 
 /// Groups of tenants that are left out in turn.
 const GROUPS: usize = 6;
 /// The pull of a vertical's weights towards the global ones, in questions.
 const VERTICAL_SHRINKAGE: f64 = 100.0;
+
+const GLOBAL_SHRINKAGE: f64 = 1e-2;
 
 /// Which tier is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,11 +205,38 @@ fn order(ranked: &[Scored]) -> Vec<usize> {
     ranked.iter().map(|one| one.expert).collect()
 }
 
+/// Fits the global ranker on the signals of tenants, each counting the same whatever its size.
+#[must_use]
+pub fn fit_global(signals: &[&Signal]) -> Ranker {
+    fit_signals(signals, None)
+}
+
+/// Fits a ranker on the signals of tenants, each counting the same whatever its size; near to
+/// `towards`, as if that had been learned from this many questions of each tenant together.
+fn fit_signals(signals: &[&Signal], towards: Option<(&Ranker, f64)>) -> Ranker {
+    let tenants = signals.len().max(1) as f64;
+    let queries = signals.iter().flat_map(|signal| {
+        let weight = 1.0 / (signal.queries().len().max(1) as f64 * tenants);
+        signal.queries().iter().map(move |query| (query, weight))
+    });
+    let settings = FitSettings {
+        shrinkage: towards.map_or(GLOBAL_SHRINKAGE, |(_, pull)| pull),
+        towards: towards.map(|(ranker, _)| ranker),
+    };
+    let mut ranker = Ranker::fit(queries, settings);
+    let shares: Vec<(f64, bool)> = signals
+        .iter()
+        .flat_map(|signal| signal.queries())
+        .flat_map(|query| ranker.shares(query))
+        .collect();
+    ranker.calibration = Calibration::fit(&shares).unwrap_or_default();
+    ranker
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::{FEATURES, FeatureMatrix};
-    use crate::ranker::Query;
+    use crate::ranking::{FEATURES, FeatureMatrix, Query};
 
     /// Tenants where the expert with the highest value of one feature is right.
     fn tenant(name: usize, feature: usize, questions: usize) -> (String, Signal) {

@@ -5,14 +5,15 @@
 //! beside its embedding a row has tens of thousands of columns, nearly all zero. This one never
 //! looks at the rows, so they may be of any form.
 
-use super::recipe::MEMORY;
+/// Steps that are remembered.
+const MEMORY: usize = 5;
 
 /// Whether to go on.
-pub(super) type GoOn<'a> = dyn Fn() -> bool + Sync + 'a;
+pub(crate) type GoOn<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// Minimizes `loss`, which returns the value at a point and writes the gradient there. `point` is
 /// where it begins and, in the end, where it got to. False when it was stopped.
-pub(super) fn minimize(
+pub(crate) fn minimize(
     point: &mut Vec<f32>,
     rounds: usize,
     tolerance: f64,

@@ -5,17 +5,17 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A number of inputs that all uses here share: a bias and up to four.
-pub(super) const INPUTS: usize = 5;
+pub(crate) const INPUTS: usize = 5;
 
 /// How often a step that leads uphill is halved.
 const STEP_HALVINGS: usize = 12;
 
 /// The inputs of one case; the first is 1.
-pub(super) type Inputs = [f64; INPUTS];
+pub(crate) type Inputs = [f64; INPUTS];
 
 /// `probability = sigmoid(weights · inputs)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Logit {
+pub(crate) struct Logit {
     #[serde(deserialize_with = "padded")]
     pub weights: Inputs,
 }
@@ -23,7 +23,7 @@ pub(super) struct Logit {
 impl Logit {
     /// Fits to cases: inputs, whether it was so, and how much the case counts. `self` is the prior,
     /// with the strength of `pull` cases: without cases nothing moves.
-    pub(super) fn fit(&self, cases: &[(Inputs, bool, f64)], pull: f64) -> Self {
+    pub(crate) fn fit(&self, cases: &[(Inputs, bool, f64)], pull: f64) -> Self {
         let mut weights = self.weights;
         for _ in 0..50 {
             let mut gradient = [0.0; INPUTS];
@@ -78,12 +78,12 @@ impl Logit {
         0.5 * pull * moved + cases.iter().map(surprise).sum::<f64>()
     }
 
-    pub(super) fn probability(&self, inputs: &Inputs) -> f64 {
+    pub(crate) fn probability(&self, inputs: &Inputs) -> f64 {
         1.0 / (1.0 + (-self.score(inputs)).exp())
     }
 
     /// The log-odds of the probability.
-    pub(super) fn score(&self, inputs: &Inputs) -> f64 {
+    pub(crate) fn score(&self, inputs: &Inputs) -> f64 {
         self.weights.iter().zip(inputs).map(|(w, x)| w * x).sum()
     }
 }
@@ -128,7 +128,7 @@ fn solve(mut a: [[f64; INPUTS]; INPUTS], mut b: Inputs) -> Inputs {
 }
 
 /// The log-odds of a share, away from the ends.
-pub(super) fn log_odds(share: f64) -> f64 {
+pub(crate) fn log_odds(share: f64) -> f64 {
     let share = share.clamp(1e-4, 1.0 - 1e-4);
     (share / (1.0 - share)).ln()
 }
