@@ -12,7 +12,7 @@ mod evaluation;
 mod history;
 mod parallel;
 mod ranking;
-mod solvers;
+pub mod solvers;
 mod text;
 mod training;
 

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use super::head::{Head, HeadParts};
-use super::linear::Linear;
+use crate::solvers::LogisticRegression;
 
 /// Changes when the parts do: what has another form does not serve, and is trained anew.
 const FORMAT: &str = "tenantry head 3";
@@ -55,7 +55,7 @@ impl Head {
         };
         let weights =
             Array2::from_shape_vec((header.features, header.outputs), numbers(&chunks[..split]));
-        let linear = Linear {
+        let linear = LogisticRegression {
             weights: weights.ok()?,
             bias: Array1::from(numbers(&chunks[split..])),
         };

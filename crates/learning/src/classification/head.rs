@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::answer::{Answer, AnswerValue, Scores};
 use super::decision::Decision;
 use super::evidence::{Beside, LabelNames, weigh};
-use super::linear::{Linear, sigmoid, softmax};
-use super::rows::one;
 use super::shape::{MEASURES, Shape};
 use super::steps::Steps;
 use super::terms::Terms;
 use crate::solvers::Logit;
+use crate::solvers::{LogisticRegression, one, sigmoid, softmax};
 
 /// How a number is read from the shares of its steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,14 +48,14 @@ pub(super) struct HeadParts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     pub(super) parts: HeadParts,
-    pub(super) linear: Linear,
+    pub(super) linear: LogisticRegression,
     /// Of the labels, where they count.
     names: LabelNames,
 }
 
 impl Head {
     /// A head of these parts; none when they do not fit each other.
-    pub(super) fn new(parts: HeadParts, linear: Linear) -> Option<Self> {
+    pub(super) fn new(parts: HeadParts, linear: LogisticRegression) -> Option<Self> {
         let (features, outputs) = linear.weights.dim();
         let wanted = match parts.kind {
             TaskKind::Regression => parts.value.as_ref()?.steps.len(),

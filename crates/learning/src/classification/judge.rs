@@ -1,7 +1,7 @@
 //! Judging a head: the decisions that its scores and those of the simple methods become, the report,
 //! the gate's verdict.
 
-use domain::{HeadRules, Verdict, decide_head};
+use domain::{GateRules, decide};
 
 use super::answer::{Answer, Scores};
 use super::decision::{Decision, Held};
@@ -65,9 +65,8 @@ impl TrainingSet<'_, '_> {
         methods.push(measure::method("head", "candidate", labels.len(), &pairs));
         let (_, incumbent, theirs) = best.unwrap_or_default();
         let paired: Vec<(f64, f64)> = own.iter().copied().zip(theirs).collect();
-        let evidence = measure::weigh(&paired, self.input.seed);
-        let (verdict, reason): (Verdict, String) =
-            decide_head(&HeadRules::default(), &evidence, incumbent);
+        let evidence = measure::evidence(&paired, self.input.seed);
+        let (verdict, reason) = decide(&GateRules::CLASSIFIER, &evidence, incumbent);
         let (confusions, confusions_complete) = measure::confusions(labels, &pairs);
         let (coverage, precision, firsts) = self.confidence(&answers);
         let report = TaskReport {

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::HeadEvidence;
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use domain::GateEvidence;
 
 use super::LabelSet;
 use super::report::{ClassReport, MethodScores};
-use crate::evaluation::reliability;
+use crate::evaluation::{Interval, bootstrap, reliability};
 
-const RESAMPLES: usize = 2_000;
 /// Labels whose whole confusion matrix is shown.
 const WHOLE_MATRIX: usize = 30;
 const MISTAKES: usize = 100;
@@ -156,35 +153,17 @@ pub(super) fn calibration_error(firsts: &[(f64, bool)]) -> f64 {
     reliability(firsts).1
 }
 
-/// The evidence in what rows are worth with the head and with the incumbent: a paired percentile
-/// bootstrap (Efron, 1979) over rows, at 95 %, from a fixed seed.
-pub(super) fn weigh(pairs: &[(f64, f64)], seed: u64) -> HeadEvidence {
-    let n = pairs.len();
-    let differences: Vec<f64> = pairs.iter().map(|(new, old)| new - old).collect();
-    if n == 0 {
-        let (low, high) = (f64::MIN, f64::MAX);
-        return HeadEvidence {
-            rows: 0,
-            mean_gain: 0.0,
-            low,
-            high,
-        };
-    }
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            (0..n)
-                .map(|_| differences[random.random_range(0..n)])
-                .sum::<f64>()
-                / n as f64
-        })
-        .collect();
-    means.sort_unstable_by(f64::total_cmp);
-    HeadEvidence {
-        rows: n as u64,
-        mean_gain: differences.iter().sum::<f64>() / n as f64,
-        low: means[RESAMPLES * 25 / 1_000],
-        high: means[RESAMPLES * 975 / 1_000],
+/// The evidence in what rows are worth with the classifier and with the incumbent.
+pub(super) fn evidence(pairs: &[(f64, f64)], seed: u64) -> GateEvidence {
+    let differences: Vec<(f64, f64)> = pairs.iter().map(|(new, old)| (new - old, 1.0)).collect();
+    let Interval { mean, low, high } = bootstrap(&differences, seed);
+    GateEvidence {
+        queries: pairs.len() as u64,
+        mean_gain: mean,
+        low,
+        high,
+        // The incumbent is the best baseline.
+        margin_over_baselines: mean,
     }
 }
 
@@ -232,8 +211,8 @@ mod tests {
 
     #[test]
     fn the_same_answers_gain_nothing() {
-        let found = weigh(&[(1.0, 1.0); 40], 1);
-        assert_eq!((found.rows, found.mean_gain, found.low), (40, 0.0, 0.0));
-        assert!(weigh(&[(1.0, 0.0), (1.0, 1.0)].repeat(50), 1).low > 0.3);
+        let found = evidence(&[(1.0, 1.0); 40], 1);
+        assert_eq!((found.queries, found.mean_gain, found.low), (40, 0.0, 0.0));
+        assert!(evidence(&[(1.0, 0.0), (1.0, 1.0)].repeat(50), 1).low > 0.3);
     }
 }

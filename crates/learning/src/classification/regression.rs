@@ -5,23 +5,22 @@
 //! little to do with the words. The prediction's difference from the median of all values is shrunk by
 //! the factor that does best on held-out rows: at worst the median is answered.
 
-use domain::{HeadRules, Target, TaskKind, decide_head};
+use domain::{GateRules, Target, TaskKind, decide};
 use ndarray::{Axis, concatenate};
 
 use super::decision::Decision;
 use super::folds::folds;
 use super::head::{Head, HeadParts, ValueScale};
-use super::linear::{Fit, Linear, Truth, softmax};
 use super::measure;
 use super::recipe;
 use super::report::{MethodScores, TaskReport};
-use super::rows::Rows;
 use super::shape::{MEASURES, Shape};
 use super::simple::{SimpleMethod, knn_value};
 use super::steps::Steps;
 use super::terms::Terms;
 use super::train::{MIN_EXAMPLES, nearest};
 use super::{TaskInput, TaskModel, TaskTrainError};
+use crate::solvers::{FitOptions, LogisticRegression, Rows, Targets, softmax};
 use crate::training::Progress;
 
 const TRUSTS: usize = 20;
@@ -158,15 +157,15 @@ fn fit(
     steps: &Steps,
     pull: f64,
     go_on: &(dyn Fn() -> bool + Sync),
-) -> Result<Linear, TaskTrainError> {
+) -> Result<LogisticRegression, TaskTrainError> {
     let truth: Vec<u16> = values.iter().map(|v| steps.step(*v) as u16).collect();
-    let fit = Fit {
+    let options = FitOptions {
         outputs: steps.len(),
-        pull,
-        rounds: recipe::VALUE_ROUNDS,
+        l2_penalty: pull,
+        max_iterations: recipe::VALUE_ROUNDS,
         go_on,
     };
-    Linear::fit(rows, &Truth::One(&truth), &fit).ok_or(TaskTrainError::Stopped)
+    LogisticRegression::fit(rows, &Targets::Single(&truth), &options).ok_or(TaskTrainError::Stopped)
 }
 
 fn middle(values: &[f64]) -> f64 {
@@ -233,8 +232,8 @@ fn report(
         .zip(&theirs[best])
         .map(|(new, old)| (-new / unit, -old / unit))
         .collect();
-    let evidence = measure::weigh(&paired, input.seed);
-    let (verdict, reason) = decide_head(&HeadRules::of_numbers(), &evidence, named[best]);
+    let evidence = measure::evidence(&paired, input.seed);
+    let (verdict, reason) = decide(&GateRules::REGRESSION, &evidence, named[best]);
     TaskReport {
         rows: values.len() as u64,
         examples: values.len() as u64,

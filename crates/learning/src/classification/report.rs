@@ -1,6 +1,6 @@
 //! What was measured of a task's methods, as the registry keeps it.
 
-use domain::{HeadEvidence, Verdict};
+use domain::{GateEvidence, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::{Decision, SimpleMethod};
@@ -55,7 +55,7 @@ pub struct TaskReport {
     /// The method that the head was weighed against.
     pub incumbent: String,
     /// The evidence that the gate weighed.
-    pub evidence: HeadEvidence,
+    pub evidence: GateEvidence,
     /// What it decided.
     pub verdict: Verdict,
     /// Why, in words.

@@ -5,17 +5,15 @@
 //! is weighed and reported of the head are newer rows, which had no part in the choice.
 
 use domain::Trial;
-use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::answer::Scores;
 use super::decision::{Held, reachable_f1};
-use super::linear::{sigmoid, softmax};
 use super::recipe::HeadParameters;
 use super::train::TrainingSet;
 use super::{TaskInput, TaskTrainError};
-use crate::training::{Progress, Search};
-use crate::training::{best_of, between};
+use crate::solvers::{sigmoid, softmax};
+use crate::training::{Progress, Search, SearchSpace, between};
 
 /// With fewer rows a search would choose by chance.
 const LEAST_ROWS: usize = 100;
@@ -48,36 +46,19 @@ pub(super) fn search(
     if rows < LEAST_ROWS {
         return Ok(Found::default());
     }
-    let parameters = usual.recipe.parameters();
+    let space = SearchSpace {
+        usual: usual.recipe.parameters(),
+        draw,
+        parameters: HeadParameters::parameters,
+    };
     drop(usual);
-    let mut random = ChaCha8Rng::seed_from_u64(input.seed);
-    let count = search.count();
-    let (mut tried, mut trials) = (Vec::new(), Vec::new());
-    for number in 0..count {
-        let step = format!("trying settings {} of {count}", number + 1);
-        let go_on = || progress(0.0, &step);
-        let own = match number {
-            0 => parameters,
-            _ => draw(&parameters, &mut random),
-        };
-        let started = (search.now)();
-        let set = TrainingSet::new(input, Some(&own))?;
-        let metrics = set.measure(&go_on).ok_or(TaskTrainError::Stopped)?;
-        trials.push(Trial {
-            number,
-            parameters: own.parameters(),
-            seed: input.seed,
-            metrics,
-            seconds: (search.now)().duration_since(started).as_secs_f64(),
-            chosen: false,
-        });
-        tried.push(own);
-    }
-    let values: Vec<f64> = trials.iter().map(|trial| trial.metrics[0].1).collect();
-    let best = best_of(&values);
-    trials[best].chosen = true;
+    let (parameters, trials) = search.run(input.seed, &space, |_, step, parameters| {
+        let set = TrainingSet::new(input, Some(parameters))?;
+        set.measure(&|| progress(0.0, step))
+            .ok_or(TaskTrainError::Stopped)
+    })?;
     Ok(Found {
-        parameters: Some(tried[best]),
+        parameters: Some(parameters),
         trials,
         judged_from: rows * JUDGED / 10,
     })

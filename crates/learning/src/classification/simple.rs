@@ -5,9 +5,9 @@ use domain::{TaskDefinition, normalized};
 use ndarray::{Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
-use super::linear::softmax;
 use super::recipe::{NEIGHBOURS, SHARPNESS, ZERO_SHOT_SHARPNESS};
 use super::{LabelSet, Scores};
+use crate::solvers::softmax;
 use crate::text::keywords::{Rules, apply, standing_out};
 use crate::text::tokens;
 

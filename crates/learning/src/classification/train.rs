@@ -10,15 +10,14 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 use super::answer::Scores;
 use super::folds::folds;
 use super::head::{Head, HeadParts};
-use super::linear::{Fit, Linear, Truth, sigmoid, softmax};
 use super::recipe::{self, HeadParameters, HeadRecipe};
 use super::report::TaskReport;
-use super::rows::Rows;
 use super::search::{Found, search};
 use super::simple::{Keywords, SimpleMethod, ZeroShot, knn};
 use super::terms::Terms;
 use super::{LabelSet, regression};
 use crate::parallel::with_helpers;
+use crate::solvers::{FitOptions, LogisticRegression, Rows, Targets, sigmoid, softmax};
 use crate::training::{Progress, Search};
 
 /// Fewer examples than this train nothing.
@@ -130,7 +129,7 @@ pub fn train_task(
         .collect();
     let fold_of = folds(&groups, turns);
     let slots: Mutex<Vec<Option<Vec<HeldRow>>>> = Mutex::new(vec![None; turns]);
-    let whole: Mutex<Option<Linear>> = Mutex::new(None);
+    let whole: Mutex<Option<LogisticRegression>> = Mutex::new(None);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || loop {
         let turn = next.fetch_add(1, Ordering::Relaxed);
@@ -329,11 +328,15 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         self.input.task.kind == TaskKind::MultiLabel
     }
 
-    pub(super) fn fit(&self, which: &[usize], go_on: &(dyn Fn() -> bool + Sync)) -> Option<Linear> {
-        let fit = Fit {
+    pub(super) fn fit(
+        &self,
+        which: &[usize],
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Option<LogisticRegression> {
+        let options = FitOptions {
             outputs: self.input.labels.len(),
-            pull: self.recipe.pull,
-            rounds: self.recipe.rounds,
+            l2_penalty: self.recipe.pull,
+            max_iterations: self.recipe.rounds,
             go_on,
         };
         let mut rows = self.rows.select(which);
@@ -343,10 +346,10 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
             truth.extend(labels.iter().map(|label| vec![*label]));
         }
         if self.several() {
-            return Linear::fit(&rows, &Truth::Many(&truth), &fit);
+            return LogisticRegression::fit(&rows, &Targets::Multiple(&truth), &options);
         }
         let truth: Vec<u16> = truth.iter().map(|own| own[0]).collect();
-        Linear::fit(&rows, &Truth::One(&truth), &fit)
+        LogisticRegression::fit(&rows, &Targets::Single(&truth), &options)
     }
 
     /// Holds out the rows of one fold, and asks every method what it says of them.

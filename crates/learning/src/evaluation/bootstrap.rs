@@ -18,34 +18,45 @@ pub(crate) const TENANT_RULES: GateRules = GateRules {
     baseline_tolerance: 0.02,
 };
 
+/// A weighted mean with the ends of its interval.
+pub(crate) struct Interval {
+    pub mean: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The weighted mean of paired differences (value and weight), with its percentile bootstrap interval at
+/// 95 % (Efron, 1979), resampled from a fixed seed. Without differences the interval is all numbers.
+pub(crate) fn bootstrap(differences: &[(f64, f64)], seed: u64) -> Interval {
+    let n = differences.len();
+    let mean = weighted_mean(differences.iter().copied());
+    if n == 0 {
+        // Finite, because reports are JSON.
+        let (low, high) = (f64::MIN, f64::MAX);
+        return Interval { mean, low, high };
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut means: Vec<f64> = (0..RESAMPLES)
+        .map(|_| weighted_mean((0..n).map(|_| differences[random.random_range(0..n)])))
+        .collect();
+    means.sort_unstable_by(f64::total_cmp);
+    let quantile = |per_mille: usize| means[RESAMPLES * per_mille / 1_000];
+    let (low, high) = (quantile(25), quantile(975));
+    Interval { mean, low, high }
+}
+
 /// The evidence in paired reciprocal ranks: of each question the candidate's, the incumbent's, and
-/// how much it counts (newer windows more).
-///
-/// The interval is a percentile bootstrap (Efron, 1979) over questions, of the weighted mean
-/// difference, at 95 %, from a fixed seed.
-pub(crate) fn weigh(
+/// its weight (newer windows have more).
+pub(crate) fn ranking_evidence(
     pairs: &[(f64, f64, f64)],
     margin_over_baselines: f64,
     seed: u64,
 ) -> GateEvidence {
-    let queries = pairs.len() as u64;
     let differences: Vec<(f64, f64)> = pairs.iter().map(|(new, old, w)| (new - old, *w)).collect();
-    let mean_gain = weighted_mean(differences.iter().copied());
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let n = differences.len();
-            weighted_mean((0..n).map(|_| differences[random.random_range(0..n)]))
-        })
-        .collect();
-    means.sort_unstable_by(f64::total_cmp);
-    let (low, high) = match differences.is_empty() {
-        true => (f64::NEG_INFINITY, f64::INFINITY),
-        false => (means[RESAMPLES * 25 / 1000], means[RESAMPLES * 975 / 1000]),
-    };
+    let Interval { mean, low, high } = bootstrap(&differences, seed);
     GateEvidence {
-        queries,
-        mean_gain,
+        queries: pairs.len() as u64,
+        mean_gain: mean,
         low,
         high,
         margin_over_baselines,
@@ -70,7 +81,7 @@ mod tests {
             .map(|i| (0.8, if i % 2 == 0 { 0.5 } else { 0.7 }, 1.0))
             .collect();
         assert_eq!(
-            decide(&TENANT_RULES, &weigh(&clear, 0.1, 7)).0,
+            decide(&TENANT_RULES, &ranking_evidence(&clear, 0.1, 7), "it").0,
             Verdict::Promote
         );
         let noise: Vec<_> = (0..200)
@@ -83,15 +94,15 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            decide(&TENANT_RULES, &weigh(&noise, 0.1, 7)).0,
+            decide(&TENANT_RULES, &ranking_evidence(&noise, 0.1, 7), "it").0,
             Verdict::Keep
         );
         assert_eq!(
-            decide(&TENANT_RULES, &weigh(&clear[..10], 0.1, 7)).0,
+            decide(&TENANT_RULES, &ranking_evidence(&clear[..10], 0.1, 7), "it").0,
             Verdict::InsufficientData
         );
         assert_eq!(
-            decide(&TENANT_RULES, &weigh(&[], 0.1, 7)).0,
+            decide(&TENANT_RULES, &ranking_evidence(&[], 0.1, 7), "it").0,
             Verdict::InsufficientData
         );
     }
@@ -101,6 +112,9 @@ mod tests {
         let pairs: Vec<_> = (0..100)
             .map(|i| (f64::from(i % 7) / 7.0, f64::from(i % 5) / 5.0, 1.0))
             .collect();
-        assert_eq!(weigh(&pairs, 0.0, 3), weigh(&pairs, 0.0, 3));
+        assert_eq!(
+            ranking_evidence(&pairs, 0.0, 3),
+            ranking_evidence(&pairs, 0.0, 3)
+        );
     }
 }

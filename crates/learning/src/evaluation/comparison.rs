@@ -2,7 +2,7 @@
 //! slices where a mean hides a loss.
 
 use super::backtest::Exam;
-use super::bootstrap::weigh;
+use super::bootstrap::ranking_evidence;
 use super::holdout::Judgement;
 use super::metrics::{metrics, reciprocal};
 use super::report::{AgainstChampion, MethodReport, SliceReport};
@@ -113,7 +113,7 @@ pub(crate) fn against_champion(
         }
     }
     (!pairs.is_empty()).then(|| {
-        let evidence = weigh(&pairs, 0.0, seed);
+        let evidence = ranking_evidence(&pairs, 0.0, seed);
         AgainstChampion {
             model: champion.name.to_owned(),
             champion: metrics(&own),

@@ -10,7 +10,7 @@ mod report;
 
 pub use backtest::Exam;
 pub(crate) use backtest::{exams, questions};
-pub(crate) use bootstrap::{TENANT_RULES, weigh};
+pub(crate) use bootstrap::{Interval, TENANT_RULES, bootstrap, ranking_evidence};
 pub use comparison::Champion;
 pub(crate) use comparison::{against_champion, methods, slices};
 pub(crate) use holdout::{HOLDOUTS, Judgement, SHARES, judge};

@@ -11,9 +11,10 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
+use crate::solvers::log_odds;
+
 /// Fewer right candidates than this fit nothing.
 const MIN_RIGHT: usize = 30;
-const EPSILON: f64 = 1e-6;
 
 /// `probability = sigmoid(slope * log_odds(share) + shift)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -66,11 +67,6 @@ impl Calibration {
     pub fn probability(&self, share: f64) -> f64 {
         1.0 / (1.0 + (-(self.slope * log_odds(share) + self.shift)).exp())
     }
-}
-
-fn log_odds(share: f64) -> f64 {
-    let share = share.clamp(EPSILON, 1.0 - EPSILON);
-    (share / (1.0 - share)).ln()
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! Limited-memory BFGS (Liu and Nocedal, "On the limited memory BFGS method", 1989) with a
-//! backtracking line search, for the smooth and convex losses of heads.
-//!
-//! `linfa-logistic` solves the same problems, but on dense rows alone: with the terms of a text
-//! beside its embedding a row has tens of thousands of columns, nearly all zero. This one never
-//! looks at the rows, so they may be of any form.
+//! backtracking line search, for smooth and convex losses. It never looks at the rows, so they may be of
+//! any form.
 
 /// Steps that are remembered.
 const MEMORY: usize = 5;
 
 /// Whether to go on.
-pub(crate) type GoOn<'a> = dyn Fn() -> bool + Sync + 'a;
+pub type GoOn<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// Minimizes `loss`, which returns the value at a point and writes the gradient there. `point` is
 /// where it begins and, in the end, where it got to. False when it was stopped.

@@ -2,8 +2,13 @@
 
 mod cholesky;
 mod lbfgs;
-mod logistic;
+mod logistic_regression;
+mod logit;
+mod rows;
 
 pub(crate) use cholesky::solve;
-pub(crate) use lbfgs::{GoOn, minimize};
-pub(crate) use logistic::{Inputs, Logit, log_odds};
+pub use lbfgs::GoOn;
+pub use logistic_regression::{FitOptions, LogisticRegression, Targets, sigmoid, softmax};
+pub use logit::{Inputs, Logit, log_odds};
+pub use rows::Rows;
+pub(crate) use rows::one;

@@ -6,11 +6,12 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::progress::{Progress, TrainError, go_on};
-use super::search::{Search, search};
+use super::random_search::Search;
+use super::recipe_search::search;
 use super::shared_sample::Signal;
 use crate::evaluation::{
     Champion, EvaluationReport, Exam, Judgement, TENANT_RULES, against_champion, exams, judge,
-    methods, questions, reliability, slices, weigh,
+    methods, questions, ranking_evidence, reliability, slices,
 };
 use crate::history::{Corpus, Retriever, least_items, windows};
 use crate::ranking::{Ranker, RankerRecipe, fit_each};
@@ -155,14 +156,14 @@ fn report(
         of_role.map(|m| m.metrics.mrr).fold(0.0, f64::max)
     };
     let margin = mrr("candidate") - mrr("baseline");
-    let evidence = weigh(&judgement.pairs, margin, settings.seed);
+    let evidence = ranking_evidence(&judgement.pairs, margin, settings.seed);
     let rules = settings.rules.unwrap_or(TENANT_RULES);
     let (verdict, reason) = match judgement.fitted_on_nothing {
         true => (
             Verdict::InsufficientData,
             "there is one window of questions only, and none to learn from before it".to_owned(),
         ),
-        false => decide(&rules, &evidence),
+        false => decide(&rules, &evidence, "the tier above"),
     };
     let mut champion = settings
         .champion

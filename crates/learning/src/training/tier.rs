@@ -7,7 +7,7 @@ use domain::{GateRules, Verdict, decide};
 
 use super::shared_sample::Signal;
 use crate::evaluation::{
-    EvaluationReport, MethodReport, SliceReport, metrics, reciprocal, reliability, weigh,
+    EvaluationReport, MethodReport, SliceReport, metrics, ranking_evidence, reciprocal, reliability,
 };
 use crate::ranking::{Calibration, FitSettings, Ranker, Scored};
 
@@ -148,7 +148,7 @@ impl Judged {
         seed: u64,
     ) -> EvaluationReport {
         // The signals hold no baselines' answers; each tenant's own gate looks at those.
-        let evidence = weigh(&self.pairs, 0.0, seed);
+        let evidence = ranking_evidence(&self.pairs, 0.0, seed);
         let (verdict, reason) = match tenants < kind.least_tenants() {
             true => (
                 Verdict::InsufficientData,
@@ -157,7 +157,7 @@ impl Judged {
                     kind.least_tenants()
                 ),
             ),
-            false => decide(&kind.rules(), &evidence),
+            false => decide(&kind.rules(), &evidence, "the ranker that serves"),
         };
         let names = [
             ("ranker that serves", "incumbent"),

@@ -1,60 +1,70 @@
-//! A logistic regression over a handful of numbers, by Newton's method, pulled towards a prior: what
-//! turns scores into probabilities. Small enough that a matrix of its own would be more code.
+//! Logistic regression over a handful of inputs with a Gaussian prior around given weights (maximum a
+//! posteriori), by Newton's method: what turns scores into probabilities where there may be few cases, and
+//! cases may count differently. `linfa-logistic` has neither weights nor a prior other than zero:
+//! `docs/adr/0012-solvers-and-linfa.md`.
+
+use ndarray::Array2;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// A number of inputs that all uses here share: a bias and up to four.
-pub(crate) const INPUTS: usize = 5;
+use super::cholesky::solve;
+
+/// Inputs of all uses here: a bias and up to four.
+const INPUTS: usize = 5;
 
 /// How often a step that leads uphill is halved.
 const STEP_HALVINGS: usize = 12;
 
 /// The inputs of one case; the first is 1.
-pub(crate) type Inputs = [f64; INPUTS];
+pub type Inputs = [f64; INPUTS];
 
 /// `probability = sigmoid(weights · inputs)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Logit {
+pub struct Logit {
     #[serde(deserialize_with = "padded")]
+    /// One an input.
     pub weights: Inputs,
 }
 
 impl Logit {
-    /// Fits to cases: inputs, whether it was so, and how much the case counts. `self` is the prior,
-    /// with the strength of `pull` cases: without cases nothing moves.
-    pub(crate) fn fit(&self, cases: &[(Inputs, bool, f64)], pull: f64) -> Self {
+    /// Fits to cases: inputs, whether it was so, and the weight of the case. `self` is the prior's mean, and
+    /// `prior_strength` its precision: without cases nothing moves.
+    #[must_use]
+    pub fn fit(&self, cases: &[(Inputs, bool, f64)], prior_strength: f64) -> Self {
         let mut weights = self.weights;
         for _ in 0..50 {
-            let mut gradient = [0.0; INPUTS];
-            let mut curvature = [[0.0; INPUTS]; INPUTS];
+            let mut gradient = Array2::<f64>::zeros((INPUTS, 1));
+            let mut hessian = Array2::<f64>::zeros((INPUTS, INPUTS));
             for i in 0..INPUTS {
-                gradient[i] = pull * (weights[i] - self.weights[i]);
-                curvature[i][i] = pull;
+                gradient[[i, 0]] = prior_strength * (weights[i] - self.weights[i]);
+                hessian[[i, i]] = prior_strength;
             }
             for (inputs, so, weight) in cases {
                 let p = Self { weights }.probability(inputs);
                 let error = weight * (p - f64::from(u8::from(*so)));
                 let bend = weight * (p * (1.0 - p)).max(1e-6);
                 for i in 0..INPUTS {
-                    gradient[i] += error * inputs[i];
+                    gradient[[i, 0]] += error * inputs[i];
                     for j in 0..INPUTS {
-                        curvature[i][j] += bend * inputs[i] * inputs[j];
+                        hessian[[i, j]] += bend * inputs[i] * inputs[j];
                     }
                 }
             }
-            let step = solve(curvature, gradient);
+            let Some(step) = solve(hessian, &gradient) else {
+                break;
+            };
             let size = step.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
             if size < 1e-8 {
                 break;
             }
             // A long step overshoots where the curve is flat: it is halved until it leads downhill.
             let mut shorten = if size > 2.0 { 2.0 / size } else { 1.0 };
-            let before = self.loss(&weights, cases, pull);
+            let before = self.loss(&weights, cases, prior_strength);
             let stepped = (0..STEP_HALVINGS).find_map(|_| {
-                let next = std::array::from_fn(|at| weights[at] - shorten * step[at]);
+                let next = std::array::from_fn(|at| weights[at] - shorten * step[[at, 0]]);
                 shorten /= 2.0;
-                (self.loss(&next, cases, pull) < before).then_some(next)
+                (self.loss(&next, cases, prior_strength) < before).then_some(next)
             });
             let Some(next) = stepped else { break };
             weights = next;
@@ -65,8 +75,8 @@ impl Logit {
         }
     }
 
-    /// What fitting makes small: the pull to the prior, and the surprise at each case.
-    fn loss(&self, weights: &Inputs, cases: &[(Inputs, bool, f64)], pull: f64) -> f64 {
+    /// What fitting makes small: the prior_strength to the prior, and the surprise at each case.
+    fn loss(&self, weights: &Inputs, cases: &[(Inputs, bool, f64)], prior_strength: f64) -> f64 {
         let prior = weights.iter().zip(&self.weights);
         let moved: f64 = prior.map(|(w, p)| (w - p) * (w - p)).sum();
         let here = Self { weights: *weights };
@@ -75,15 +85,18 @@ impl Logit {
             let against = if *so { -score } else { score };
             weight * (against.max(0.0) + (-against.abs()).exp().ln_1p())
         };
-        0.5 * pull * moved + cases.iter().map(surprise).sum::<f64>()
+        0.5 * prior_strength * moved + cases.iter().map(surprise).sum::<f64>()
     }
 
-    pub(crate) fn probability(&self, inputs: &Inputs) -> f64 {
+    /// The probability.
+    #[must_use]
+    pub fn probability(&self, inputs: &Inputs) -> f64 {
         1.0 / (1.0 + (-self.score(inputs)).exp())
     }
 
     /// The log-odds of the probability.
-    pub(crate) fn score(&self, inputs: &Inputs) -> f64 {
+    #[must_use]
+    pub fn score(&self, inputs: &Inputs) -> f64 {
         self.weights.iter().zip(inputs).map(|(w, x)| w * x).sum()
     }
 }
@@ -98,37 +111,10 @@ fn padded<'de, D: Deserializer<'de>>(from: D) -> Result<Inputs, D::Error> {
     weights.try_into().map_err(refuse)
 }
 
-/// Gaussian elimination with pivots.
-fn solve(mut a: [[f64; INPUTS]; INPUTS], mut b: Inputs) -> Inputs {
-    for column in 0..INPUTS {
-        let size = |row: usize| a[row][column].abs();
-        let pivot = (column..INPUTS)
-            .max_by(|x, y| size(*x).total_cmp(&size(*y)))
-            .unwrap_or(column);
-        a.swap(column, pivot);
-        b.swap(column, pivot);
-        if a[column][column].abs() < 1e-12 {
-            return [0.0; INPUTS];
-        }
-        for row in column + 1..INPUTS {
-            let factor = a[row][column] / a[column][column];
-            let pivot = a[column];
-            for (below, above) in a[row].iter_mut().zip(pivot).skip(column) {
-                *below -= factor * above;
-            }
-            b[row] -= factor * b[column];
-        }
-    }
-    let mut x = [0.0; INPUTS];
-    for row in (0..INPUTS).rev() {
-        let known: f64 = (row + 1..INPUTS).map(|k| a[row][k] * x[k]).sum();
-        x[row] = (b[row] - known) / a[row][row];
-    }
-    x
-}
-
-/// The log-odds of a share, away from the ends.
-pub(crate) fn log_odds(share: f64) -> f64 {
+/// The log-odds of a probability, which is first taken away from the ends: below one in ten thousand neither
+/// votes nor softmax shares tell cases apart, and a logarithm far from all others would outweigh them.
+#[must_use]
+pub fn log_odds(share: f64) -> f64 {
     let share = share.clamp(1e-4, 1.0 - 1e-4);
     (share / (1.0 - share)).ln()
 }

@@ -1,82 +1,95 @@
-//! Linear models on rows of features: softmax for one label and for the steps of a number, independent
-//! sigmoids for several labels. One matrix of weights, features by outputs, and a bias.
+//! Logistic regression on rows that are partly dense and partly sparse: multinomial (softmax) where a row
+//! has one class, independent binary ones (sigmoids) where it has any number.
 //!
-//! The softmax is the multinomial form of logistic regression: one-vs-rest and it agree where labels
-//! are far apart, and where they are close its shares are better calibrated.
+//! `linfa-logistic` fits the same multinomial loss, on dense rows, without weights and to convergence.
+//! `docs/adr/0012-solvers-and-linfa.md` has both on the same data.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 
+use super::lbfgs::{GoOn, minimize};
 use super::rows::Rows;
-use crate::solvers::{GoOn, minimize};
 
 /// Rows whose scores are in memory at once: with two thousand labels 8 MB.
 const BLOCK: usize = 1_024;
 
-/// Weights and bias.
+/// A fitted regression: a score for an output is its column of the weights times the features, plus its bias.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Linear {
+pub struct LogisticRegression {
+    /// Features by outputs.
     pub weights: Array2<f32>,
+    /// By output.
     pub bias: Array1<f32>,
 }
 
-/// What is right for each row.
-pub(super) enum Truth<'a> {
-    /// One output each.
-    One(&'a [u16]),
-    /// Any outputs each.
-    Many(&'a [Vec<u16>]),
+/// The classes of each row.
+pub enum Targets<'a> {
+    /// One class each.
+    Single(&'a [u16]),
+    /// Any number of classes each.
+    Multiple(&'a [Vec<u16>]),
 }
 
-/// What a fit is told.
-pub(super) struct Fit<'a> {
+/// How a regression is fitted.
+pub struct FitOptions<'a> {
+    /// How many classes there are.
     pub outputs: usize,
-    /// The pull of the weights to zero, in rows.
-    pub pull: f64,
-    /// Rounds of the solver.
-    pub rounds: usize,
+    /// L2 penalty on the weights (not on the bias), on the scale of the sum of the rows' losses.
+    pub l2_penalty: f64,
+    /// Iterations at the most: stopping early is part of a recipe.
+    pub max_iterations: usize,
+    /// Asked before each iteration.
     pub go_on: &'a GoOn<'a>,
 }
 
-impl Linear {
+impl LogisticRegression {
     /// Fits to rows; none when it was stopped.
-    pub(super) fn fit(rows: &Rows, truth: &Truth<'_>, fit: &Fit<'_>) -> Option<Self> {
-        let (features, outputs) = (rows.features(), fit.outputs);
+    #[must_use]
+    pub fn fit(rows: &Rows, targets: &Targets<'_>, options: &FitOptions<'_>) -> Option<Self> {
+        let (features, outputs) = (rows.features(), options.outputs);
         let split = features * outputs;
         let mut point = vec![0.0_f32; split + outputs];
-        begin(truth, &mut point[split..]);
+        begin(targets, &mut point[split..]);
         let n = rows.len().max(1) as f64;
         let mut loss = |x: &[f32], gradient: &mut [f32]| {
             let weights = view(&x[..split], features, outputs);
             let bias = ArrayView1::from(&x[split..]);
             let (own, own_bias) = gradient.split_at_mut(split);
-            let pull = (fit.pull / n) as f32;
+            let penalty = (options.l2_penalty / n) as f32;
             let mut squares = 0.0;
             for (g, w) in own.iter_mut().zip(&x[..split]) {
-                *g = pull * w;
+                *g = penalty * w;
                 squares += w * w;
             }
             own_bias.fill(0.0);
             let mut own = view_mut(own, features, outputs);
             let mut own_bias = ArrayViewMut1::from(own_bias);
-            let mut total = 0.5 * fit.pull / n * f64::from(squares);
+            let mut total = 0.5 * options.l2_penalty / n * f64::from(squares);
             for from in (0..rows.len()).step_by(BLOCK) {
                 let to = (from + BLOCK).min(rows.len());
                 let mut scores = rows.times(from, to, weights, bias);
-                total += to_errors(&mut scores, truth, from) / n;
+                total += to_errors(&mut scores, targets, from) / n;
                 scores /= n as f32;
                 rows.add_transposed(from, &scores, &mut own, &mut own_bias);
             }
             total
         };
-        minimize(&mut point, fit.rounds, 1e-4, &mut loss, fit.go_on).then(|| {
+        minimize(
+            &mut point,
+            options.max_iterations,
+            1e-4,
+            &mut loss,
+            options.go_on,
+        )
+        .then(|| {
             let bias = Array1::from(point.split_off(split));
             let weights = view(&point, features, outputs).to_owned();
             Self { weights, bias }
         })
     }
 
-    /// The outputs' scores of all rows.
-    pub(super) fn scores(&self, rows: &Rows) -> Array2<f32> {
+    /// The scores of all rows. Shape: rows by outputs.
+    #[must_use]
+    pub fn scores(&self, rows: &Rows) -> Array2<f32> {
         rows.times(0, rows.len(), self.weights.view(), self.bias.view())
     }
 }
@@ -89,9 +102,10 @@ fn view_mut(x: &mut [f32], features: usize, outputs: usize) -> ArrayViewMut2<'_,
     ArrayViewMut2::from_shape((features, outputs), x).expect("the caller cut it to this length")
 }
 
-/// Several labels begin at how frequent they are: most are rare, and zero would say one in two.
-fn begin(truth: &Truth<'_>, bias: &mut [f32]) {
-    if let Truth::Many(rows) = truth {
+/// Biases start at the log-odds of the classes where a row has any number of them: most are rare, and zero
+/// would mean one in two.
+fn begin(targets: &Targets<'_>, bias: &mut [f32]) {
+    if let Targets::Multiple(rows) = targets {
         let mut counts = vec![0.5_f32; bias.len()];
         rows.iter()
             .flatten()
@@ -104,17 +118,17 @@ fn begin(truth: &Truth<'_>, bias: &mut [f32]) {
 }
 
 /// Turns scores into the derivative of the loss, and returns the loss.
-fn to_errors(scores: &mut Array2<f32>, truth: &Truth<'_>, from: usize) -> f64 {
+fn to_errors(scores: &mut Array2<f32>, targets: &Targets<'_>, from: usize) -> f64 {
     let mut loss = 0.0;
     for (at, mut row) in scores.axis_iter_mut(Axis(0)).enumerate() {
-        match truth {
-            Truth::One(labels) => {
+        match targets {
+            Targets::Single(labels) => {
                 softmax(row.as_slice_mut().unwrap_or(&mut []));
                 let right = usize::from(labels[from + at]);
                 loss -= f64::from(row[right].max(1e-30).ln());
                 row[right] -= 1.0;
             }
-            Truth::Many(labels) => {
+            Targets::Multiple(labels) => {
                 for &label in &labels[from + at] {
                     loss -= f64::from(row[usize::from(label)]);
                 }
@@ -131,8 +145,8 @@ fn to_errors(scores: &mut Array2<f32>, truth: &Truth<'_>, from: usize) -> f64 {
     loss
 }
 
-/// Scores to shares that add up to one.
-pub(super) fn softmax(scores: &mut [f32]) {
+/// Turns scores into probabilities that add up to one.
+pub fn softmax(scores: &mut [f32]) {
     let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
     for score in scores.iter_mut() {
@@ -142,7 +156,9 @@ pub(super) fn softmax(scores: &mut [f32]) {
     scores.iter_mut().for_each(|score| *score /= sum);
 }
 
-pub(super) fn sigmoid(x: f32) -> f32 {
+/// The logistic function.
+#[must_use]
+pub fn sigmoid(x: f32) -> f32 {
     if x >= 0.0 {
         1.0 / (1.0 + (-x).exp())
     } else {
@@ -163,11 +179,11 @@ mod tests {
         rows
     }
 
-    fn fit<'a>(outputs: usize) -> Fit<'a> {
-        Fit {
+    fn options<'a>(outputs: usize) -> FitOptions<'a> {
+        FitOptions {
             outputs,
-            pull: 0.1,
-            rounds: 60,
+            l2_penalty: 0.1,
+            max_iterations: 60,
             go_on: &|| true,
         }
     }
@@ -176,13 +192,14 @@ mod tests {
     fn both_blocks_are_learned_from() {
         let rows = rows(60);
         let dense: Vec<u16> = (0..60).map(|r| r % 2).collect();
-        let model = Linear::fit(&rows, &Truth::One(&dense), &fit(2)).unwrap();
+        let model = LogisticRegression::fit(&rows, &Targets::Single(&dense), &options(2)).unwrap();
         let scores = model.scores(&rows);
         assert!((0..60).all(|r| (scores[[r, 1]] > scores[[r, 0]]) == (r % 2 == 1)));
         let terms: Vec<Vec<u16>> = (0..60)
             .map(|r| if r % 3 == 2 { vec![1] } else { vec![] })
             .collect();
-        let model = Linear::fit(&rows, &Truth::Many(&terms), &fit(2)).unwrap();
+        let model =
+            LogisticRegression::fit(&rows, &Targets::Multiple(&terms), &options(2)).unwrap();
         let scores = model.scores(&rows);
         assert!((0..60).all(|r| (scores[[r, 1]] > 0.0) == (r % 3 == 2)));
         assert!(

@@ -3,62 +3,22 @@
 //! A search must not cost the gate its honesty: the settings are chosen on windows that are older than
 //! all those the gate judges on, each asked of a ranker that was fitted on still older ones.
 
-use std::time::Instant;
-
 use domain::{ModelMetrics, Trial};
-use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::progress::{Progress, TrainError, go_on};
+use super::random_search::{Search, SearchSpace, between};
 use crate::evaluation::{Exam, HOLDOUTS, SHARES, metrics, questions};
 use crate::ranking::{Calibration, Ranker, RankerRecipe, fit_each};
 
-/// The most trials of one search.
-pub const MAX_TRIALS: u32 = 32;
 /// Windows that a search judges on at the most.
 const VALIDATION: usize = 8;
 /// With fewer a search would choose by chance.
 const LEAST_VALIDATION: usize = 2;
-/// Other settings than the usual ones are taken from this gain on: below it is chance.
-pub(crate) const MIN_GAIN: f64 = 0.002;
 /// Between these settings are drawn, evenly by their logarithm.
 const SHRINKAGES: (f64, f64) = (2.0, 400.0);
 /// The same for how much of a window is forgotten with each newer one.
 const FORGOTTEN: (f64, f64) = (0.005, 0.30);
-
-/// A bounded search for settings.
-#[derive(Debug, Clone, Copy)]
-pub struct Search {
-    /// How many settings are tried, the usual ones among them; [`MAX_TRIALS`] at the most.
-    pub trials: u32,
-    /// Tells the time, so that it can be said how long a trial took; nothing depends on it.
-    pub now: fn() -> Instant,
-}
-
-impl Search {
-    pub(crate) fn count(&self) -> u32 {
-        self.trials.clamp(1, MAX_TRIALS)
-    }
-}
-
-/// Drawn evenly by its logarithm, and cut to three digits: settings are read by people.
-pub(crate) fn between(random: &mut ChaCha8Rng, (from, to): (f64, f64)) -> f64 {
-    let drawn = random.random_range(from.ln()..to.ln()).exp();
-    let digits = 10_f64.powi(2 - drawn.log10().floor() as i32);
-    (drawn * digits).round() / digits
-}
-
-/// The number of the trial to take: the first one, unless another gained enough over it.
-pub(crate) fn best_of(values: &[f64]) -> usize {
-    let usual = values.first().copied().unwrap_or(0.0);
-    let mut best = 0;
-    for (number, value) in values.iter().enumerate() {
-        if *value > values[best] && *value >= usual + MIN_GAIN {
-            best = number;
-        }
-    }
-    best
-}
 
 /// Tries settings on the exams (newest first) that are older than those the gate judges on. The first
 /// trial has the usual settings. Without enough older windows nothing is tried.
@@ -73,37 +33,19 @@ pub(crate) fn search(
     if to < HOLDOUTS + LEAST_VALIDATION {
         return Ok((RankerRecipe::default(), Vec::new()));
     }
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let count = search.count();
-    let (mut recipes, mut trials) = (Vec::new(), Vec::new());
-    for number in 0..count {
-        let fraction = 0.75 + 0.1 * number as f32 / count as f32;
-        let step = format!("trying settings {} of {count}", number + 1);
-        go_on(progress, fraction, &step)?;
-        let recipe = match number {
-            0 => RankerRecipe::default(),
-            _ => draw(&mut random),
-        };
-        let started = (search.now)();
-        let found = measure(exams, HOLDOUTS..to, incumbent, &recipe);
-        trials.push(Trial {
-            number,
-            parameters: recipe.parameters(),
-            seed,
-            metrics: named(&found),
-            seconds: (search.now)().duration_since(started).as_secs_f64(),
-            chosen: false,
-        });
-        recipes.push(recipe);
-    }
-    let values: Vec<f64> = trials.iter().map(|trial| trial.metrics[0].1).collect();
-    let best = best_of(&values);
-    trials[best].chosen = true;
-    Ok((recipes[best], trials))
+    let space = SearchSpace {
+        usual: RankerRecipe::default(),
+        draw,
+        parameters: RankerRecipe::parameters,
+    };
+    search.run(seed, &space, |done, step, recipe| {
+        go_on(progress, 0.75 + 0.1 * done, step)?;
+        Ok(named(&measure(exams, HOLDOUTS..to, incumbent, recipe)))
+    })
 }
 
 /// Settings drawn at random, within bounds.
-fn draw(random: &mut ChaCha8Rng) -> RankerRecipe {
+fn draw(_: &RankerRecipe, random: &mut ChaCha8Rng) -> RankerRecipe {
     RankerRecipe {
         fading: 1.0 - between(random, FORGOTTEN),
         shrinkage: between(random, SHRINKAGES),
@@ -155,13 +97,15 @@ fn measure(
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng as _;
+
     use super::*;
 
     #[test]
     fn settings_round_trip_as_parameters() {
         let mut random = ChaCha8Rng::seed_from_u64(5);
         for _ in 0..100 {
-            let drawn = draw(&mut random);
+            let drawn = draw(&RankerRecipe::default(), &mut random);
             assert!((0.7..1.0).contains(&drawn.fading), "{drawn:?}");
             assert!((2.0..=400.0).contains(&drawn.shrinkage), "{drawn:?}");
             let mut parameters = drawn.parameters();
@@ -174,12 +118,5 @@ mod tests {
             let parameters = [("shrinkage".to_owned(), value.to_owned())];
             assert_eq!(RankerRecipe::from_parameters(&parameters), None, "{value}");
         }
-    }
-
-    #[test]
-    fn chance_does_not_change_the_settings() {
-        assert_eq!(best_of(&[0.5, 0.501, 0.4]), 0);
-        assert_eq!(best_of(&[0.5, 0.501, 0.51, 0.505]), 2);
-        assert_eq!(best_of(&[]), 0);
     }
 }

@@ -1,25 +1,27 @@
-//! Rows of features: a dense block (the embedding, for numbers the shape of the text too) beside a sparse
+//! Rows of features: a dense block (an embedding, surface features) beside a sparse
 //! one (terms).
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 
-/// Weights, scores and gradients are made here and in `linear.rs`, each in one piece, row by row.
+/// Weights, scores and gradients are made here and in `logistic_regression.rs`, each in one piece, row by row.
 const IN_ROWS: &str = "matrices lie in memory row by row";
 
 /// Rows of features.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rows {
-    pub dense: Array2<f32>,
-    /// Where each row's terms begin, and where the last one's end.
-    pub starts: Vec<usize>,
-    pub columns: Vec<u32>,
-    pub values: Vec<f32>,
+pub struct Rows {
+    dense: Array2<f32>,
+    /// Where each row's sparse block begins, and where the last one ends (compressed sparse rows).
+    starts: Vec<usize>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
     /// Columns of the sparse block.
-    pub width: usize,
+    width: usize,
 }
 
 impl Rows {
-    pub(super) fn new(dense: Array2<f32>, width: usize) -> Self {
+    /// Rows with this dense block, and a sparse one of `width` columns that [`Rows::push`] fills.
+    #[must_use]
+    pub fn new(dense: Array2<f32>, width: usize) -> Self {
         Self {
             dense,
             starts: vec![0],
@@ -30,18 +32,27 @@ impl Rows {
     }
 
     /// Adds the next row's terms; must be called once a row.
-    pub(super) fn push(&mut self, terms: &[(u32, f32)]) {
+    pub fn push(&mut self, terms: &[(u32, f32)]) {
         self.columns.extend(terms.iter().map(|term| term.0));
         self.values.extend(terms.iter().map(|term| term.1));
         self.starts.push(self.columns.len());
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.dense.nrows()
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Features of a row.
-    pub(super) fn features(&self) -> usize {
+    #[must_use]
+    pub fn features(&self) -> usize {
         self.dense.ncols() + self.width
     }
 
@@ -103,7 +114,7 @@ impl Rows {
     }
 
     /// These rows, and below them those of `other`.
-    pub(super) fn above(mut self, other: &Self) -> Self {
+    pub(crate) fn above(mut self, other: &Self) -> Self {
         // Both have the same columns: the caller made them with one vocabulary.
         let both = ndarray::concatenate(Axis(0), &[self.dense.view(), other.dense.view()]);
         self.dense = both.expect("rows of one vocabulary");
@@ -115,7 +126,8 @@ impl Rows {
     }
 
     /// These rows only.
-    pub(super) fn select(&self, rows: &[usize]) -> Self {
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
         let mut made = Self::new(self.dense.select(Axis(0), rows), self.width);
         for &row in rows {
             let terms: Vec<(u32, f32)> = self.terms(row).map(|(c, v)| (c as u32, v)).collect();
@@ -133,7 +145,7 @@ fn add(to: &mut [f32], factor: f32, what: &[f32]) {
 }
 
 /// One row times weights: what serving does.
-pub(super) fn one(
+pub(crate) fn one(
     dense: &[f32],
     terms: &[(u32, f32)],
     weights: ArrayView2<'_, f32>,
