@@ -1,11 +1,13 @@
-//! `cargo xtask check-imports`: the rules of the house that a compiler does not know.
+//! `cargo xtask check-imports`: the rules that a compiler does not know.
 //!
-//! Who may import whom, what every source file looks like, and that no dependency is named in vain.
+//! Who may import whom, what every source file looks like, and that no dependency is unused, and that
+//! all builds have one set of features.
 //! Beside it `cargo xtask check-contract` and `cargo xtask check-alerts`, each in a file of its own.
 
 pub mod alerts;
 pub mod contract;
 mod directions;
+mod features;
 mod files;
 mod unused;
 
@@ -23,6 +25,7 @@ pub fn run() -> Result<()> {
     let mut violations = directions::violations(&members);
     violations.extend(files::violations(&root, &members)?);
     violations.extend(unused::violations(&root, &members)?);
+    violations.extend(features::violations(&root)?);
     for violation in &violations {
         println!("violation: {violation}");
     }

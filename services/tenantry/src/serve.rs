@@ -15,9 +15,8 @@ use server::{
 use storage::{JobRunner, Purpose, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
-use crate::cli::serve_args::{ServeArgs, ServiceName};
-
 use crate::parts::Parts;
+use crate::serve_args::{ServeArgs, ServiceName};
 use crate::usage::{self, MeteredJobs};
 
 /// The build: the version, and the commit where it is known. Models' lineage names it.
