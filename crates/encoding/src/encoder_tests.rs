@@ -7,7 +7,7 @@ use domain::cost::{Meter, Service, UsageEntry};
 use domain::{Clock, TenantSettings, VerticalId};
 use embedding::EmbeddingConfig;
 use metering::usage::{Operation, UsageRecorder, UsageSink};
-use storage::{NewTenant, StorageConfig};
+use storage::{NewTenant, Purpose, StorageConfig};
 
 use super::*;
 
@@ -44,7 +44,7 @@ impl Setup {
             settings: TenantSettings::default(),
         };
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let platform = store.platform();
+        let platform = store.maintenance(Purpose::StartUp);
         platform.create_tenant(tenant, "ops", now).await.unwrap();
         let embedder = Embedder::open(&EmbeddingConfig::default()).unwrap();
         let recorded = Arc::new(Recorded::default());

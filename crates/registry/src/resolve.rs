@@ -9,7 +9,7 @@ use domain::{
 };
 use learning::classify::Head;
 use learning::{GLOBAL_RANKER, Ranker, global_ranker};
-use storage::{Store, TenantTx, Tiers};
+use storage::{Purpose, Store, TenantTx, TierModels};
 
 use crate::load::{StoredRanker, Unusable, load_head, load_ranker};
 use crate::{RegistryError, Result};
@@ -40,7 +40,11 @@ impl TierChampions {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn read(tiers: &Tiers, vertical: Option<&VerticalId>, task: &TaskId) -> Result<Self> {
+    pub async fn read(
+        tiers: &TierModels,
+        vertical: Option<&VerticalId>,
+        task: &TaskId,
+    ) -> Result<Self> {
         let vertical = vertical.cloned().map(ModelOwner::Vertical);
         let mut found = Vec::new();
         for owner in vertical.into_iter().chain([ModelOwner::Global]) {
@@ -65,7 +69,7 @@ impl TierChampions {
     /// The store fails.
     pub async fn models(
         &self,
-        tiers: &Tiers,
+        tiers: &TierModels,
         policy: &RoutingPolicy,
     ) -> Result<Vec<(ModelVersion, ModelRole)>> {
         let mut models = Vec::new();
@@ -209,20 +213,14 @@ pub async fn model_of_chain(
     ctx: &TenantContext,
     name: &ModelName,
 ) -> Result<ModelVersion> {
-    let platform = store.platform();
     let found = match &name.owner {
         ModelOwner::Tenant(tenant) if tenant == ctx.tenant() => {
             let tx = store.begin(ctx).await?;
             tx.models().get(&name.task, name.version).await?
         }
         ModelOwner::Tenant(_) => None,
-        ModelOwner::Global => platform.tiers().get(name).await?,
-        ModelOwner::Vertical(vertical) => {
-            let tenant = platform.get_tenant(ctx.tenant()).await?;
-            match tenant.is_some_and(|tenant| tenant.vertical == *vertical) {
-                true => platform.tiers().get(name).await?,
-                false => None,
-            }
+        ModelOwner::Global | ModelOwner::Vertical(_) => {
+            store.shared_with(ctx).await?.tiers().get(name).await?
         }
     };
     found.ok_or_else(|| RegistryError::NotFound(name.clone()))
@@ -305,7 +303,7 @@ impl ParentRanker {
         artifacts: &ArtifactStore,
         vertical: Option<&VerticalId>,
     ) -> Result<Self> {
-        let tiers = store.platform().tiers();
+        let tiers = store.maintenance(Purpose::Training).tiers();
         let champions = TierChampions::read(&tiers, vertical, &TaskId::experts()).await?;
         for name in champions.names() {
             if let Some(model) = tiers.get(&name).await?
@@ -331,7 +329,11 @@ impl ParentRanker {
         if *name == builtin.name {
             return Ok((builtin.checksum() == checksum).then_some(builtin));
         }
-        let model = store.platform().tiers().get(name).await?;
+        let model = store
+            .maintenance(Purpose::Training)
+            .tiers()
+            .get(name)
+            .await?;
         let Some(model) = model.filter(|model| model.checksum == checksum) else {
             return Ok(None);
         };

@@ -25,7 +25,7 @@ impl TestStore {
             actor: "test",
             now: day(1),
         };
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::StartUp).tiers();
         tiers.register(owner, new, true, by).await.unwrap().name
     }
 
@@ -97,7 +97,7 @@ async fn the_parent_is_the_nearest_tier_that_can_be_used() {
     std::fs::remove_dir_all(at.folder.path().join("models/verticals")).unwrap();
     assert_eq!(parent(Some(&software)).await, global, "its file is missing");
 
-    let tiers = at.store.platform().tiers();
+    let tiers = at.store.maintenance(Purpose::StartUp).tiers();
     let above = TierChampions::read(&tiers, Some(&software), &experts())
         .await
         .unwrap();

@@ -64,13 +64,24 @@ pub(crate) enum Concern {
 }
 
 /// Resident views, bounded in bytes. Clones are the same residents.
-#[derive(Clone)]
 pub(crate) struct Residency<S: Source> {
     source: S,
     views: ResidentCache<S::View>,
     /// Held while a view is read again: of two reads at once the older one could stay.
     refreshing: Arc<tokio::sync::Mutex<()>>,
     recorder: UsageRecorder,
+}
+
+// Derived, this would ask the view to be `Clone`.
+impl<S: Source> Clone for Residency<S> {
+    fn clone(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            views: self.views.clone(),
+            refreshing: Arc::clone(&self.refreshing),
+            recorder: self.recorder.clone(),
+        }
+    }
 }
 
 impl<S: Source> Residency<S> {
@@ -152,13 +163,13 @@ impl<S: Source> Residency<S> {
         let Some(before) = self.views.get(key).await else {
             return false;
         };
-        let found = self.source.store().platform().get_tenant(tenant).await;
-        if !matches!(found, Ok(Some(found)) if found.state == TenantState::Active) {
+        let ctx = TenantContext::for_background_work(tenant, "router");
+        let shared = self.source.store().shared_with(&ctx).await;
+        if !matches!(shared, Ok(shared) if shared.tenant().state == TenantState::Active) {
             // Inactive or erased: nothing of it stays resident.
             self.views.invalidate(key).await;
             return true;
         }
-        let ctx = TenantContext::for_background_work(tenant, "router");
         if matches!(self.source.is_current(&ctx, &before).await, Ok(true)) {
             return true;
         }

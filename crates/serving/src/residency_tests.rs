@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use domain::{Clock, TenantSettings, VerticalId};
-use storage::{NewTenant, StorageConfig};
+use storage::{NewTenant, Purpose, StorageConfig};
 
 use super::*;
 
@@ -99,7 +99,7 @@ impl Setup {
             vertical: VerticalId::parse("software").unwrap(),
             settings: TenantSettings::default(),
         };
-        let platform = store.platform();
+        let platform = store.maintenance(Purpose::StartUp);
         platform.create_tenant(tenant, "ops", now()).await.unwrap();
         let source = Numbers {
             store,

@@ -1,21 +1,20 @@
-//! A tenant with real parts, and vectors in memory: for tests of the use cases without a server.
+//! A tenant with real parts in a temporary folder: for tests of the use cases without a server.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use artifacts::{ArtifactStore, ArtifactsConfig};
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Clock, ExpertId, ItemContent, ItemId, NewExpert, TaskId, TenantContext, TenantId,
     TenantSettings, VerticalId,
 };
 use embedding::{Embedders, EmbeddingConfig};
-use encoding::{Encoders, Lane};
+use encoding::{Encoder, Encoders, Lane};
 use learning::words;
 use metering::usage::UsageRecorder;
-use storage::{NewTenant, StorageConfig, Store, TenantTx};
-use vectors::{Found, Hit, Point, Space, SparseVector, VectorError, VectorStore};
+use storage::{NewTenant, Purpose, StorageConfig, Store, TenantTx};
+use vectors::{EmbeddedStore, Point, SparseVector, VectorStore};
 
 use crate::experts::{Experts, ExpertsParts};
 use crate::tasks::{Tasks, TasksParts};
@@ -48,7 +47,7 @@ pub struct World {
     pub store: Store,
     pub artifacts: ArtifactStore,
     pub encoders: Encoders,
-    pub vectors: Arc<Exact>,
+    pub vectors: Arc<dyn VectorStore>,
     pub ctx: TenantContext,
     _folder: tempfile::TempDir,
 }
@@ -68,14 +67,18 @@ impl World {
             vertical: VerticalId::parse("software").unwrap(),
             settings: TenantSettings::default(),
         };
-        let platform = store.platform();
+        let platform = store.maintenance(Purpose::StartUp);
         platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
         let embedders = Embedders::open(&EmbeddingConfig::default()).unwrap();
+        let encoder = Encoder::new(store.clone(), embedders.default_model().clone());
+        let path = folder.path().join("vectors");
+        let vectors = EmbeddedStore::open(&path, 1 << 20).await.unwrap();
+        vectors.ensure_space(encoder.space()).await.unwrap();
         let path = folder.path().join("models");
         Self {
             artifacts: ArtifactStore::open(&ArtifactsConfig { path }).unwrap(),
             encoders: Encoders::new(store.clone(), embedders),
-            vectors: Arc::default(),
+            vectors: Arc::new(vectors),
             ctx: TenantContext::for_background_work(&id, "test"),
             _folder: folder,
             store,
@@ -201,120 +204,4 @@ impl World {
 
 fn clock() -> Clock {
     Clock::new(|| day(10))
-}
-
-/// Points of all tenants, searched one by one.
-#[derive(Default)]
-pub struct Exact {
-    points: Mutex<HashMap<(String, TenantId), BTreeMap<u64, Point>>>,
-}
-
-impl Exact {
-    fn nearest(
-        &self,
-        (space, tenant): (&Space, &TenantId),
-        limit: usize,
-        score: impl Fn(&Point) -> f32,
-    ) -> Found {
-        let points = self.points.lock().unwrap();
-        let own = points.get(&(space.name.clone(), tenant.clone()));
-        let own = own.into_iter().flat_map(BTreeMap::values);
-        let scored = own.map(|point| Hit {
-            id: point.id,
-            score: score(point),
-        });
-        let mut hits: Vec<Hit> = scored.filter(|hit| hit.score != 0.0).collect();
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        hits.truncate(limit);
-        Found {
-            hits,
-            ..Found::default()
-        }
-    }
-}
-
-#[async_trait]
-impl VectorStore for Exact {
-    async fn ensure_space(&self, _: &Space) -> Result<(), VectorError> {
-        Ok(())
-    }
-
-    async fn reset_space(&self, _: &Space) -> Result<(), VectorError> {
-        unreachable!("answers reset no space")
-    }
-
-    async fn upsert(
-        &self,
-        space: &Space,
-        tenant: &TenantId,
-        points: Vec<Point>,
-    ) -> Result<(), VectorError> {
-        let mut all = self.points.lock().unwrap();
-        let own = all.entry((space.name.clone(), tenant.clone())).or_default();
-        own.extend(points.into_iter().map(|point| (point.id, point)));
-        Ok(())
-    }
-
-    async fn delete(&self, _: &Space, _: &TenantId, _: Vec<u64>) -> Result<(), VectorError> {
-        unreachable!("answers delete nothing")
-    }
-
-    async fn delete_tenant(&self, _: &Space, _: &TenantId) -> Result<u64, VectorError> {
-        unreachable!("answers delete nothing")
-    }
-
-    async fn flush(&self, _: &Space) -> Result<(), VectorError> {
-        Ok(())
-    }
-
-    async fn search_dense(
-        &self,
-        space: &Space,
-        tenant: &TenantId,
-        vector: Vec<f32>,
-        limit: usize,
-    ) -> Result<Found, VectorError> {
-        let dot = |point: &Point| point.dense.iter().zip(&vector).map(|(a, b)| a * b).sum();
-        Ok(self.nearest((space, tenant), limit, dot))
-    }
-
-    async fn search_sparse(
-        &self,
-        space: &Space,
-        tenant: &TenantId,
-        query: SparseVector,
-        limit: usize,
-    ) -> Result<Found, VectorError> {
-        let asked: HashMap<u32, f32> = query.indices.into_iter().zip(query.values).collect();
-        let dot = |point: &Point| {
-            let SparseVector { indices, values } = &point.sparse;
-            let shared = indices.iter().zip(values);
-            let shared = shared.filter_map(|(word, value)| Some(asked.get(word)? * value));
-            shared.sum()
-        };
-        Ok(self.nearest((space, tenant), limit, dot))
-    }
-
-    async fn count(&self, _: &Space, _: &TenantId) -> Result<u64, VectorError> {
-        unreachable!("answers count nothing")
-    }
-
-    async fn list_ids(&self, _: &Space, _: &TenantId) -> Result<Vec<u64>, VectorError> {
-        unreachable!("answers list nothing")
-    }
-
-    async fn fetch(
-        &self,
-        _: &Space,
-        _: &TenantId,
-        _: Vec<u64>,
-    ) -> Result<Vec<(u64, Vec<f32>)>, VectorError> {
-        unreachable!("answers fetch nothing")
-    }
-
-    async fn health(&self) -> Result<(), VectorError> {
-        Ok(())
-    }
-
-    async fn close(&self) {}
 }

@@ -14,7 +14,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Clock, ErrorKind, JobKind, SpaceState, TaskId, TenantContext};
 use embedding::Embedders;
 use encoding::Encoder;
-use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, SpaceSwitch, Store, TenantTx};
+use storage::{
+    JobFailure, JobRunner, JobWork, NewJob, Outcome, Purpose, SpaceSwitch, Store, TenantTx,
+};
 use vectors::{Space, VectorError, VectorStore};
 
 use crate::space_index::{Role, SpaceIndex, Written, retry};
@@ -93,7 +95,11 @@ impl SpaceSwitcher {
         let ensured = self.vectors.ensure_space(encoder.space()).await;
         ensured.map_err(retry)?;
         // Its files may have been installed, or changed, since the start.
-        let claimed = self.store.platform().claim_space(wanted, &made_by).await;
+        let claimed = self
+            .store
+            .maintenance(Purpose::Indexing)
+            .claim_space(wanted, &made_by)
+            .await;
         if claimed.map_err(retry)?.is_some() {
             return Err(JobFailure::Fail(format!(
                 "the files of {wanted} are not those that other tenants' vectors were made with: an operator \

@@ -130,7 +130,7 @@ async fn write(store: &Store, tenant: &TenantId, group: Group) -> storage::Resul
 mod tests {
     use chrono::DateTime;
     use domain::{ExpertId, TaskId, TenantSettings, Tier, VerticalId};
-    use storage::{ClassificationOutcome, NewTenant, StorageConfig};
+    use storage::{ClassificationOutcome, NewTenant, Purpose, StorageConfig};
 
     use super::*;
 
@@ -148,7 +148,7 @@ mod tests {
             settings: TenantSettings::default(),
         };
         let now = DateTime::UNIX_EPOCH;
-        let platform = store.platform();
+        let platform = store.maintenance(Purpose::StartUp);
         platform.create_tenant(tenant, "ops", now).await.unwrap();
         (store, TenantContext::for_background_work(&id, "test"))
     }

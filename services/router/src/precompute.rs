@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use domain::{Change, Clock, Fault as _, JobKind, TenantContext, TenantId};
 use serving::ServingError;
 use serving::experts::Experts;
-use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, Store};
+use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, Purpose, Store};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -113,7 +113,7 @@ impl Precomputer {
     /// Enqueues a job for these tenants, and for `all` that have answers.
     async fn enqueue(&self, mut tenants: BTreeSet<TenantId>, all: bool) {
         if all {
-            let platform = self.store.platform();
+            let platform = self.store.maintenance(Purpose::Precompute);
             match platform.tenants_with_precomputed().await {
                 Ok(found) => tenants.extend(found),
                 Err(error) => {

@@ -15,12 +15,11 @@ use server::{
 };
 use serving::experts::{Experts, ExpertsParts};
 use serving::tasks::{Tasks, TasksParts};
-use storage::{JobRunner, WorkerSettings, run_jobs};
+use storage::{JobRunner, Purpose, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
-use crate::cli::serve_args::{ServeArgs, ServiceName};
-
 use crate::parts::Parts;
+use crate::serve_args::{ServeArgs, ServiceName};
 use crate::usage::{self, MeteredJobs};
 
 /// The build: the version, and the commit where it is known. Models' lineage names it.
@@ -111,7 +110,7 @@ async fn assemble(
 ) -> anyhow::Result<Assembled> {
     let wanted = |name: ServiceName| only.is_empty() || only.contains(&name);
     let clock = server::system_clock();
-    let usage = parts.store.platform().usage();
+    let usage = parts.store.maintenance(Purpose::StartUp).usage();
     usage.keep_first_start(clock.now()).await?;
     announce_operator_key(config, parts, &clock).await?;
     let directory = tenants::Directory::new(parts.store.clone());
@@ -347,7 +346,7 @@ impl Assembled {
         let service = costs::Costs::new(parts.store.clone(), gate.clone(), clock.clone());
         let watched = service.clone();
         self.background
-            .spawn(|stop| costs::keep_watch(watched, COSTS_EVERY, stop));
+            .spawn(|stop| costs::watch_loop(watched, COSTS_EVERY, stop));
         self.routes.add_service(service.service());
         self.names.push(costs::SERVICE_NAME);
     }

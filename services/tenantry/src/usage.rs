@@ -11,7 +11,7 @@ use domain::{Clock, JobKind};
 use metering::usage::micros;
 use metering::{Journal, Operation, UsageRecorder, UsageSink};
 use server::config::MeteringSection;
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Retain, Store};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Retain, Store};
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks at what the process took beyond what was metered.
@@ -124,7 +124,12 @@ pub(crate) async fn flush(journal: &Journal, store: &Store, now: DateTime<Utc>) 
                 return false;
             }
         };
-        match store.platform().usage().add(entries, now).await {
+        match store
+            .maintenance(Purpose::Metering)
+            .usage()
+            .add(entries, now)
+            .await
+        {
             Ok(booked) => {
                 metrics::counter!("tenantry_usage_entries_total").increment(booked.new);
                 metrics::counter!("tenantry_usage_late_total").increment(booked.late);
@@ -205,7 +210,7 @@ pub(crate) async fn keep_house(
         {
             tracing::warn!(%error, "what is stored could not be sampled");
         }
-        let usage = store.platform().usage();
+        let usage = store.maintenance(Purpose::Metering).usage();
         let done = async {
             usage
                 .close_before(closed_before(now, settings.close_hour))
@@ -223,7 +228,11 @@ pub(crate) async fn keep_house(
 }
 
 async fn sample(store: &Store, book: &UsageRecorder, now: DateTime<Utc>) -> storage::Result<()> {
-    let all = store.platform().usage().stored().await?;
+    let all = store
+        .maintenance(Purpose::Metering)
+        .usage()
+        .stored()
+        .await?;
     for (number, (tenant, stored)) in all.into_iter().enumerate() {
         if number % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;

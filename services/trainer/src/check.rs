@@ -11,7 +11,7 @@ use domain::{
 use learning::{Ranker, Retriever, TrainError, score_since};
 use registry::load::load_ranker;
 use registry::resolve::{ParentRanker, trained_until};
-use storage::{JobFailure, JobWork, NewJob, Outcome, TenantTx};
+use storage::{JobFailure, JobWork, NewJob, Outcome, Purpose, TenantTx};
 
 use crate::arithmetic::on_own_thread;
 use crate::trainer::{Trainer, retry};
@@ -37,7 +37,11 @@ impl Trainer {
     pub(crate) async fn check_champion(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         let ctx = TenantContext::for_background_work(work.tenant()?, ACTOR);
         let task = TaskId::experts();
-        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let tenant = self
+            .store
+            .maintenance(Purpose::Training)
+            .get_tenant(ctx.tenant())
+            .await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;

@@ -3,7 +3,8 @@
 use api::v1;
 use api::v1::training_service_server::TrainingService;
 use domain::{
-    ErrorKind, JobId, JobKind, ModelOwner, Permission, ResourceName, TaskId, TenantContext,
+    ErrorKind, JobId, JobKind, ModelOwner, OperatorContext, Permission, ResourceName, TaskId,
+    TenantContext,
 };
 use prost::Message as _;
 use server::{Caller, Reply, ServiceError, page, parse_page_token};
@@ -35,7 +36,9 @@ impl TrainingService for Training {
             .await?;
         let job = match scope {
             ModelScope::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
-            ModelScope::Tier { owner, .. } => self.start_tier(owner, &request).await?,
+            ModelScope::Tier { owner, operator } => {
+                self.start_tier(&operator, owner, &request).await?
+            }
         };
         Ok(Response::new(v1::RetrainResponse {
             job: Some(job.into()),
@@ -348,6 +351,7 @@ impl Training {
     /// Enqueues the training of a tier.
     async fn start_tier(
         &self,
+        operator: &OperatorContext,
         owner: ModelOwner,
         request: &v1::RetrainRequest,
     ) -> Result<domain::Job, ServiceError> {
@@ -377,7 +381,7 @@ impl Training {
             payload,
             max_attempts: MAX_ATTEMPTS,
         };
-        let platform = self.store.platform();
+        let platform = self.store.platform(operator);
         Ok(platform.enqueue(job, self.clock.now()).await?)
     }
 

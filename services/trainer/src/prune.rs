@@ -12,8 +12,8 @@ use domain::{
 };
 use server::config::RetentionSection;
 use storage::{
-    JobFailure, JobRunner, JobWork, NewJob, Outcome, PruneNote, Store, TenantTx, TierMove,
-    VersionOnShelf,
+    JobFailure, JobRunner, JobWork, NewJob, Outcome, Platform, PruneNote, Purpose, Store, TenantTx,
+    TierMove, VersionOnShelf,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -136,7 +136,7 @@ impl Pruner {
         wanted: Option<&ModelOwner>,
         payload: &PrunePayload,
     ) -> Result<Pruned, JobFailure> {
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Retention).tiers();
         let everywhere = tiers.needed().await.map_err(retry)?;
         let mut pruned = Pruned::default();
         for (owner, shelf) in tiers.shelf().await.map_err(retry)? {
@@ -232,7 +232,7 @@ impl Pruner {
 
     /// Forgets what only grows.
     async fn forget(&self) -> Result<Outcome, JobFailure> {
-        let platform = self.store.platform();
+        let platform = self.store.maintenance(Purpose::Retention);
         let now = self.clock.now();
         let before = |days: u32| now - TimeDelta::days(i64::from(days));
         let kept = &self.retention;
@@ -351,16 +351,17 @@ pub(crate) async fn enqueue_for_platform(
     store: &Store,
     now: DateTime<Utc>,
 ) -> storage::Result<domain::Job> {
-    enqueue_for_tiers(store, &PrunePayload::default(), now).await
+    let platform = store.maintenance(Purpose::Retention);
+    enqueue_for_tiers(&platform, &PrunePayload::default(), now).await
 }
 
 /// The same, with options.
 pub(crate) async fn enqueue_for_tiers(
-    store: &Store,
+    platform: &Platform,
     payload: &PrunePayload,
     now: DateTime<Utc>,
 ) -> storage::Result<domain::Job> {
-    store.platform().enqueue(job(payload), now).await
+    platform.enqueue(job(payload), now).await
 }
 
 /// Looks for what of the platform may go, now and after each `every`, until it is told to stop. On

@@ -1,7 +1,7 @@
 //! Pruning on a real store and real files.
 
 use domain::{ExpertId, INPUTS, RoutingPolicy, VerticalId};
-use storage::{Answer, NewModel};
+use storage::{Answer, NewModel, Purpose};
 
 use super::*;
 use crate::test_store::{TestStore, day, found_better};
@@ -203,7 +203,7 @@ fn bytes_of(text: &'static str) -> bytes::Bytes {
 async fn tiers_are_pruned_and_what_only_grows_is_forgotten() {
     let world = World::new().await;
     let task = TaskId::experts();
-    let tiers = world.pruner.store.platform().tiers();
+    let tiers = world.pruner.store.maintenance(Purpose::StartUp).tiers();
     let by = |reason: &'static str, made| TierMove {
         reason,
         actor: "ops",

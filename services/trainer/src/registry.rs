@@ -114,8 +114,8 @@ impl Training {
                 let champion = Some(Alias::Champion);
                 tx.models().events(task, champion, EVENTS).await?
             }
-            ModelScope::Tier { owner, .. } => {
-                let tiers = self.store.platform().tiers();
+            ModelScope::Tier { owner, operator } => {
+                let tiers = self.store.platform(operator).tiers();
                 tiers.events(owner, task, EVENTS).await?
             }
         })
@@ -143,9 +143,10 @@ impl Training {
                 let message = "a tier has no challenger; tenants try versions by their own policy";
                 return Err(ServiceError::invalid("alias", message));
             }
-            ModelScope::Tier { owner, actor } => {
+            ModelScope::Tier { owner, operator } => {
+                let actor = operator.actor();
                 let by = TierMove { reason, actor, now };
-                let tiers = self.store.platform().tiers();
+                let tiers = self.store.platform(operator).tiers();
                 tiers.set_champion(owner, task, version, by).await?;
             }
         }

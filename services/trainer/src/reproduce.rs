@@ -4,7 +4,7 @@ use domain::{Correction, INPUTS, ModelName, ModelOwner, ModelVersion, TaskId, Te
 use learning::classify::HeadParameters;
 use learning::{Ranker, RankerRecipe, describe};
 use registry::load::StoredRanker;
-use storage::{JobFailure, JobWork, Outcome};
+use storage::{JobFailure, JobWork, Outcome, Purpose};
 
 use crate::classifier::{CORRECTIONS, HeadPlan, Taught};
 use crate::commands::ReproducePayload;
@@ -103,7 +103,12 @@ impl Trainer {
                 (model, remade)
             }
             ModelOwner::Global | ModelOwner::Vertical(_) => {
-                let found = self.store.platform().tiers().get(name).await;
+                let found = self
+                    .store
+                    .maintenance(Purpose::Training)
+                    .tiers()
+                    .get(name)
+                    .await;
                 let model = present(name, found.map_err(retry)?)?;
                 let remade = self.tier_trainer().remake(work, &model).await?;
                 (model, remade)

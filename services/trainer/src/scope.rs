@@ -1,8 +1,8 @@
 //! Whose jobs and models a call is about: a tenant's, or the platform's.
 
 use domain::{
-    ErrorKind, Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, Permission,
-    ResourceName, TaskId, TenantContext, TenantId,
+    ErrorKind, Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, OperatorContext,
+    Permission, ResourceName, TaskId, TenantContext, TenantId,
 };
 use server::{Caller, ServiceError, operator};
 
@@ -12,18 +12,17 @@ use crate::Training;
 #[derive(Debug, Clone)]
 pub(crate) enum JobScope {
     Tenant(TenantContext),
-    /// The caller is an operator.
-    Platform,
+    Platform(OperatorContext),
 }
 
 /// Whose models are meant.
 #[derive(Debug, Clone)]
 pub(crate) enum ModelScope {
     Tenant(TenantContext),
-    /// The global tier or a vertical's; the caller is an operator, of this key.
+    /// The global tier or a vertical's.
     Tier {
         owner: ModelOwner,
-        actor: String,
+        operator: OperatorContext,
     },
 }
 
@@ -32,7 +31,7 @@ impl JobScope {
     pub(crate) fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::Tenant(ctx) => Some(ctx.tenant()),
-            Self::Platform => None,
+            Self::Platform(_) => None,
         }
     }
 }
@@ -46,8 +45,7 @@ impl Training {
         permission: Permission,
     ) -> Result<JobScope, ServiceError> {
         if parent.is_empty() {
-            operator(extensions)?;
-            return Ok(JobScope::Platform);
+            return Ok(JobScope::Platform(operator(extensions)?));
         }
         let ctx = self.gate.enter(extensions, parent, permission).await?;
         Ok(JobScope::Tenant(ctx))
@@ -64,8 +62,7 @@ impl Training {
         let (tenant, id) =
             ResourceName::job(name).map_err(|error| ServiceError::name("name", &error))?;
         let Some(tenant) = tenant else {
-            operator(extensions)?;
-            return Ok((JobScope::Platform, id));
+            return Ok((JobScope::Platform(operator(extensions)?), id));
         };
         // A tenant that is being erased still has the job that erases it to look at.
         let ctx = self.gate.enter_any_state(caller, &tenant, permission)?;
@@ -87,7 +84,7 @@ impl Training {
         }
         Ok(ModelScope::Tier {
             owner: owner.clone(),
-            actor: operator(extensions)?.key.id.to_string(),
+            operator: operator(extensions)?,
         })
     }
 
@@ -97,7 +94,7 @@ impl Training {
                 let found = self.begin(ctx).await?.jobs().get(id).await?;
                 (found, Some(ctx.tenant().clone()))
             }
-            JobScope::Platform => (self.store.platform().job(id).await?, None),
+            JobScope::Platform(operator) => (self.store.platform(operator).job(id).await?, None),
         };
         found.ok_or_else(|| ServiceError::not_found(ResourceName::Job(tenant, id.clone())))
     }
@@ -114,8 +111,8 @@ impl Training {
                 let tx = self.begin(ctx).await?;
                 tx.jobs().list(before, limit, kind, state).await?
             }
-            JobScope::Platform => {
-                let platform = self.store.platform();
+            JobScope::Platform(operator) => {
+                let platform = self.store.platform(operator);
                 platform.list_jobs(before, limit, kind, state).await?
             }
         })
@@ -135,7 +132,12 @@ impl Training {
                 tx.commit().await?;
                 job
             }
-            JobScope::Platform => self.store.platform().request_cancel(id, now).await?,
+            JobScope::Platform(operator) => {
+                self.store
+                    .platform(operator)
+                    .request_cancel(id, now)
+                    .await?
+            }
         })
     }
 
@@ -149,7 +151,9 @@ impl Training {
                 let tx = self.begin(ctx).await?;
                 tx.models().get(&name.task, name.version).await?
             }
-            ModelScope::Tier { .. } => self.store.platform().tiers().get(name).await?,
+            ModelScope::Tier { operator, .. } => {
+                self.store.platform(operator).tiers().get(name).await?
+            }
         };
         match found {
             Some(model) => Ok(model),
@@ -168,7 +172,9 @@ impl Training {
                 let tx = self.begin(ctx).await?;
                 tx.models().pruned(&name.task, name.version).await?
             }
-            ModelScope::Tier { .. } => self.store.platform().tiers().pruned(name).await?,
+            ModelScope::Tier { operator, .. } => {
+                self.store.platform(operator).tiers().pruned(name).await?
+            }
         };
         let Some((at, reason)) = pruned else {
             return Ok(ServiceError::not_found(name));
@@ -194,9 +200,9 @@ impl Training {
                 let tx = self.begin(ctx).await?;
                 tx.models().list(task, before, limit).await?
             }
-            ModelScope::Tier { owner, .. } => {
+            ModelScope::Tier { owner, operator } => {
                 let task = task.cloned().unwrap_or_else(TaskId::experts);
-                let tiers = self.store.platform().tiers();
+                let tiers = self.store.platform(operator).tiers();
                 tiers.list(owner, &task, before, limit).await?
             }
         })

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Lineage, TaskId, TenantContext, TenantId, TenantSettings, Verdict, VerticalId};
-use storage::{NewModel, NewTenant, StorageConfig, Store, TenantTx};
+use storage::{NewModel, NewTenant, Purpose, StorageConfig, Store, TenantTx};
 
 /// A store in a folder that goes with it, and its tenant `acme` in the vertical `software`.
 pub struct TestStore {
@@ -31,7 +31,7 @@ impl TestStore {
             vertical: VerticalId::parse("software").unwrap(),
             settings: TenantSettings::default(),
         };
-        let platform = store.platform();
+        let platform = store.maintenance(Purpose::StartUp);
         platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
         Self {
             store,

@@ -6,7 +6,9 @@ use domain::{Clock, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId
 use learning::{Signal, TierKind, TierModel, train_tier};
 use metering::usage;
 use registry::resolve::ParentRanker;
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
+use storage::{
+    JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, SharedSignal, Store, TierMove,
+};
 
 use crate::commands::TierPayload;
 use crate::inputs::PARENT_CHECKSUM;
@@ -158,7 +160,7 @@ impl TierTrainer {
             ModelOwner::Vertical(vertical) => Some(vertical),
             ModelOwner::Global | ModelOwner::Tenant(_) => None,
         };
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
         let shared = tiers.shared_signals(task, vertical).await;
         let mut shared = shared.map_err(retry)?;
         // Sorted here, because the databases compare texts by rules of their own.
@@ -260,7 +262,7 @@ impl TierTrainer {
             now: self.clock.now(),
         };
         let promote = verdict == Verdict::Promote;
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
         let kept = tiers
             .register(owner, new, promote, by)
             .await

@@ -14,7 +14,7 @@ use learning::{
 use metering::usage;
 use ndarray::Array2;
 use registry::resolve::{ChampionRanker, ParentRanker};
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
+use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, Signal, Store};
 
 use crate::aliases::{Weighed, move_aliases};
 use crate::arithmetic::on_own_thread;
@@ -77,7 +77,11 @@ impl Trainer {
             .await
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
-        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let tenant = self
+            .store
+            .maintenance(Purpose::Training)
+            .get_tenant(ctx.tenant())
+            .await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;

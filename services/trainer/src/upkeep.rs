@@ -33,8 +33,11 @@ impl Training {
             max_attempts: MAX_ATTEMPTS,
         };
         let now = self.clock.now();
-        let ModelScope::Tenant(ctx) = scope else {
-            return Ok(self.store.platform().enqueue(job, now).await?);
+        let ctx = match scope {
+            ModelScope::Tenant(ctx) => ctx,
+            ModelScope::Tier { operator, .. } => {
+                return Ok(self.store.platform(operator).enqueue(job, now).await?);
+            }
         };
         let tx = self.begin(ctx).await?;
         let job = tx.jobs().enqueue(job, now).await?;
@@ -65,9 +68,10 @@ impl Training {
                 tx.commit().await?;
                 Ok(job)
             }
-            ModelScope::Tier { owner, .. } => {
+            ModelScope::Tier { owner, operator } => {
                 payload.owner = Some(owner.to_string());
-                Ok(prune::enqueue_for_tiers(&self.store, &payload, now).await?)
+                let platform = self.store.platform(operator);
+                Ok(prune::enqueue_for_tiers(&platform, &payload, now).await?)
             }
         }
     }

@@ -132,7 +132,10 @@ impl Question<'_> {
     fn routed(&self, request: RouteRequest) -> Ranked {
         let models = &self.view.models;
         let route = models.route(request);
-        let ranker = models.get(&route.model).unwrap_or_else(global_ranker);
+        let ranker = match models.get(&route.model) {
+            Some(ranker) => ranker,
+            None => global_ranker(),
+        };
         let shadow = route.shadow.as_ref();
         let shadow = shadow.and_then(|name| Some((name, models.get(name)?)));
         let shadow = shadow.map(|(name, ranker)| Shadow {

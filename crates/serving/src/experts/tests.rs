@@ -175,10 +175,8 @@ async fn champion(world: &World, artifact: &'static str, space: &str) {
         report: String::new(),
     };
     tx.models().insert(new, day(1)).await.unwrap();
-    let alias = Alias::Champion;
-    let moved = tx
-        .models()
-        .set_alias(&task, alias, Some(version), "test", "test", day(1));
+    let (models, alias) = (tx.models(), Alias::Champion);
+    let moved = models.set_alias(&task, alias, Some(version), "test", "test", day(1));
     moved.await.unwrap();
     tx.commit().await.unwrap();
 }

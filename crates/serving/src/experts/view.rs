@@ -6,18 +6,18 @@ use std::sync::Arc;
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::{Meter, ValueVerdict};
-use domain::{Alias, Change, Recommended, ResourceName, TaskId, TenantContext, Tier, VerticalId};
+use domain::{Alias, Change, ModelRole, ModelVersion, Recommended, TaskId, TenantContext, Tier};
 use encoding::{Encoder, Encoders};
 use learning::Ranker;
 use metering::usage;
 use registry::load::load_ranker;
 use registry::resolve::{OwnModels, TierChampions};
-use storage::{Store, TenantTx};
+use storage::{SharedWithTenant, Store, TenantTx};
 
 use super::corpus::ExpertCorpus;
+use crate::Result;
 use crate::residency::{Concern, Source};
 use crate::route::{RoutedModels, Stale};
-use crate::{Result, ServingError};
 
 /// One tenant's experts, resident.
 pub struct ExpertsView {
@@ -111,7 +111,9 @@ impl Source for ExpertsSource {
         task: &TaskId,
         before: Option<&ExpertsView>,
     ) -> Result<ExpertsView> {
-        let champions = self.champions(ctx, task).await?;
+        // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
+        let shared = self.store.shared_with(ctx).await?;
+        let champions = champions(&shared, task).await?;
         let tx = self.store.begin(ctx).await?;
         let encoder = self.encoders.active(&tx).await?;
         let mut stamp = stamp(&tx, encoder.name(), task, &champions).await?;
@@ -124,7 +126,8 @@ impl Source for ExpertsSource {
             None => Arc::new(history(tx, &encoder, stamp.corpus.watermark).await?),
         };
         let worth = stamp.models.own_model;
-        let models = self.models(own, &champions, worth, encoder.name()).await?;
+        let above = champions.models(&shared.tiers(), &own.policy).await?;
+        let models = self.models(own, above, worth, encoder.name()).await;
         stamp.models.is_complete = models.is_complete;
         Ok(ExpertsView {
             history,
@@ -136,7 +139,8 @@ impl Source for ExpertsSource {
 
     async fn is_current(&self, ctx: &TenantContext, view: &ExpertsView) -> Result<bool> {
         let task = &view.models.task;
-        let champions = self.champions(ctx, task).await?;
+        let shared = self.store.shared_with(ctx).await?;
+        let champions = champions(&shared, task).await?;
         let tx = self.store.begin(ctx).await?;
         let space = tx.spaces().active().await?;
         Ok(stamp(&tx, &space, task, &champions).await? == view.stamp)
@@ -163,25 +167,15 @@ impl Source for ExpertsSource {
 }
 
 impl ExpertsSource {
-    /// What serves in the tiers above the tenant. Read before the tenant's own transaction: nobody
-    /// waits for a second connection with one in hand.
-    async fn champions(&self, ctx: &TenantContext, task: &TaskId) -> Result<TierChampions> {
-        let vertical = vertical_of(&self.store, ctx).await?;
-        let tiers = self.store.platform().tiers();
-        Ok(TierChampions::read(&tiers, Some(&vertical), task).await?)
-    }
-
     /// The tenant's own models and those of the tiers above. `space` is the tenant's active one: what
     /// the tenant's own were trained in, or they do not serve.
     async fn models(
         &self,
         own: OwnModels,
-        champions: &TierChampions,
+        above: Vec<(ModelVersion, ModelRole)>,
         worth: Option<ValueVerdict>,
         space: &str,
-    ) -> Result<RoutedModels<Ranker>> {
-        let tiers = self.store.platform().tiers();
-        let above = champions.models(&tiers, &own.policy).await?;
+    ) -> RoutedModels<Ranker> {
         let task = TaskId::experts();
         let mut models = RoutedModels::new(task, own.policy, own.no_champion, worth);
         for (version, role) in own.models.into_iter().chain(above) {
@@ -191,8 +185,14 @@ impl ExpertsSource {
             let loaded = load_ranker(&self.artifacts, &version).await;
             models.add((version, role), stale, loaded.map(|stored| stored.ranker));
         }
-        Ok(models)
+        models
     }
+}
+
+/// What serves in the tiers above the tenant.
+async fn champions(shared: &SharedWithTenant, task: &TaskId) -> Result<TierChampions> {
+    let vertical = Some(&shared.tenant().vertical);
+    Ok(TierChampions::read(&shared.tiers(), vertical, task).await?)
 }
 
 /// What the store has now.
@@ -243,11 +243,4 @@ async fn history(tx: TenantTx, encoder: &Encoder, watermark: u64) -> Result<Expe
         ExpertCorpus::build(&items, &listed, &vectors)
     })
     .await?
-}
-
-/// The vertical whose models stand between the tenant's own and the global one.
-async fn vertical_of(store: &Store, ctx: &TenantContext) -> Result<VerticalId> {
-    let tenant = store.platform().get_tenant(ctx.tenant()).await?;
-    let found = tenant.map(|tenant| tenant.vertical);
-    found.ok_or_else(|| ServingError::NotFound(ResourceName::Tenant(ctx.tenant().clone())))
 }

@@ -98,11 +98,7 @@ pub async fn versions_and_aliases(world: World) {
     assert_eq!(moves, [(Some(2), Some(1)), (Some(1), Some(2))]);
     tx.commit().await.unwrap();
 
-    let trail = world.store.platform();
-    let trail = trail
-        .audit_events(Some(&tenant_id("acme")), None, 9)
-        .await
-        .unwrap();
+    let trail = world.trail(Some("acme"), 9).await;
     let actions: Vec<_> = trail.iter().map(|e| e.action.as_str()).collect();
     assert_eq!(
         actions[..3],

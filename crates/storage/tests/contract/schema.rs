@@ -5,7 +5,7 @@ use domain::{KeyId, Role};
 use migrations::Migrator;
 use sea_orm::Database;
 use sea_orm_migration::MigratorTrait;
-use tenantry_storage::NewKey;
+use tenantry_storage::{NewKey, Purpose};
 
 use super::world::{World, item, now, open};
 
@@ -37,13 +37,15 @@ pub async fn an_older_store_knows_its_first_start(world: World) {
     let made = now() - TimeDelta::days(40);
     let key = NewKey {
         id: KeyId::parse("first").unwrap(),
-        tenant: None,
         role: Role::Operator,
         display_name: String::new(),
         secret_hash: [7; 32],
     };
-    let platform = world.store.platform();
-    platform.create_key(key, "system:test", made).await.unwrap();
+    let platform = world.store.maintenance(Purpose::StartUp);
+    platform
+        .create_operator_key(key, "system:test", made)
+        .await
+        .unwrap();
     world.store.close().await;
     let db = Database::connect(world.url.as_str()).await.unwrap();
     let migrations = Migrator::migrations();
@@ -54,7 +56,7 @@ pub async fn an_older_store_knows_its_first_start(world: World) {
     Migrator::up(&db, None).await.unwrap();
     db.close().await.unwrap();
     let again = open(&world.url).await;
-    let usage = again.platform().usage();
+    let usage = again.maintenance(Purpose::StartUp).usage();
     // Starting it anew does not change it.
     usage.keep_first_start(now()).await.unwrap();
     assert_eq!(usage.first_start().await.unwrap(), Some(made));

@@ -3,7 +3,7 @@
 use domain::{
     Alias, Change, ErrorKind, JobKind, JobState, ModelOwner, TaskId, TenantSettings, VerticalId,
 };
-use tenantry_storage::{NewTenant, Signal, TierMove};
+use tenantry_storage::{NewTenant, Purpose, Signal, TierMove};
 
 use super::models::model;
 use super::world::{World, context, later, now, tenant_id};
@@ -17,7 +17,7 @@ fn by(reason: &str, seconds: i64) -> TierMove<'_> {
 }
 
 pub async fn a_tier_has_versions_and_a_champion(world: World) {
-    let tiers = world.store.platform().tiers();
+    let tiers = world.store.maintenance(Purpose::StartUp).tiers();
     let task = TaskId::experts();
     let global = ModelOwner::Global;
     let vertical = ModelOwner::Vertical(VerticalId::parse("software").unwrap());
@@ -66,12 +66,12 @@ pub async fn a_tier_has_versions_and_a_champion(world: World) {
         moves,
         [(Some(2), None), (Some(1), Some(2)), (None, Some(1))]
     );
-    let trail = world.store.platform().audit_events(None, None, 1).await;
-    assert_eq!(trail.unwrap()[0].detail, "champion: 2 -> none; because");
+    let trail = world.trail(None, 1).await;
+    assert_eq!(trail[0].detail, "champion: 2 -> none; because");
 }
 
 pub async fn the_platform_has_jobs_of_its_own(world: World) {
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let new = |key: &str| tenantry_storage::NewJob {
         dedup_key: Some(key.to_owned()),
         ..super::world::job(JobKind::TrainTier)
@@ -125,7 +125,7 @@ pub async fn only_what_tenants_agree_to_is_shared(world: World) {
                 ..TenantSettings::default()
             },
         };
-        let platform = world.store.platform();
+        let platform = world.store.maintenance(Purpose::StartUp);
         platform.create_tenant(new, "ops", now()).await.unwrap();
         let tx = world.tx(&context(id)).await;
         for queries in [1, 7] {
@@ -140,7 +140,7 @@ pub async fn only_what_tenants_agree_to_is_shared(world: World) {
         }
         tx.commit().await.unwrap();
     }
-    let tiers = world.store.platform().tiers();
+    let tiers = world.store.maintenance(Purpose::StartUp).tiers();
     let software = VerticalId::parse("software").unwrap();
     for (vertical, expected) in [
         (None, vec!["a", "c", "d"]),
