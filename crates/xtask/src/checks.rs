@@ -1,12 +1,13 @@
 //! `cargo xtask check-imports`: the rules of the house that a compiler does not know.
 //!
 //! Who may import whom, what every source file looks like, and that no dependency is named in vain.
-//! Beside it `cargo xtask check-contract` and `cargo xtask check-alerts`, each in a file of its own.
+//! Beside it `cargo xtask check-contract`, `check-alerts` and `check-reference`, each in a file of its own.
 
 pub mod alerts;
 pub mod contract;
 mod directions;
 mod files;
+pub mod reference;
 mod unused;
 
 use anyhow::{Result, ensure};

@@ -1,6 +1,6 @@
 //! All services in one process, and the command line.
 
 pub mod cli;
+mod metered_jobs;
 mod parts;
 pub mod serve;
-mod usage;
