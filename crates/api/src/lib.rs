@@ -10,6 +10,7 @@ mod methods;
 mod names;
 mod resources;
 mod router;
+pub mod rules;
 mod tasks;
 mod tenants;
 mod training;

@@ -32,7 +32,6 @@ mod sequence;
 mod slug;
 mod space;
 mod task;
-mod task_gate;
 mod tenant;
 mod text;
 
@@ -83,6 +82,5 @@ pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
     TaskDefinition, TaskKind, TaskLabel, TaskSource,
 };
-pub use task_gate::{HeadEvidence, HeadRules, decide_head};
 pub use tenant::{AuditEvent, Tenant, TenantSettings, TenantState};
 pub use text::{clean_text, has_usable_text, normalized};

@@ -45,6 +45,7 @@ impl Parts {
                 .as_ref()
                 .map(|key| key.expose_secret().to_owned()),
             path: folder.join("vectors"),
+            resident_bytes: config.vectors.resident_bytes,
         })
         .await?;
         let url = match &config.storage.url {

@@ -16,10 +16,9 @@ use server::{
 use storage::{JobRunner, Purpose, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
-use crate::cli::serve_args::{ServeArgs, ServiceName};
-
 use crate::metered_jobs::MeteredJobs;
 use crate::parts::Parts;
+use crate::serve_args::{ServeArgs, ServiceName};
 
 /// The build: the version, and the commit where it is known. Models' lineage names it.
 const BUILD: &str = env!("TENANTRY_BUILD");
