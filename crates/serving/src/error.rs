@@ -20,7 +20,7 @@ pub enum ServingError {
     Encoding(#[from] EncodingError),
     /// A model that was asked for by name cannot be used.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(Box<RegistryError>),
     /// The database failed or refused.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -60,6 +60,12 @@ pub enum ServingError {
         /// The cause.
         source: Arc<ServingError>,
     },
+}
+
+impl From<RegistryError> for ServingError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Box::new(error))
+    }
 }
 
 impl Fault for ServingError {

@@ -3,7 +3,7 @@
 use api::v1;
 use api::v1::router_service_server::RouterService;
 use domain::{Permission, RoutingPolicy, TaskId};
-use server::{Caller, Reply, ServiceError, deadline, fitting, page, parse_page_token};
+use server::{Authorized, Caller, Reply, ServiceError, deadline, fitting, page, parse_page_token};
 use serving::experts::{ExpertQuery, ItemQuery};
 use serving::tasks::TaskQuery;
 use storage::OpenPosition;
@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::Router;
 use crate::classify_commands::{Correct, Withdraw, task_query};
 use crate::commands::{expert_query, item_query, limit, question, routed_task, routing_key};
-use crate::convert::{route_to_wire, similar_to_wire};
+use crate::convert::route_to_wire;
 use crate::feedback::Feedback;
 
 const SIMILAR_DEFAULT: usize = 10;
@@ -27,17 +27,15 @@ impl RouterService for Router {
         &self,
         request: Request<v1::RecommendExpertsRequest>,
     ) -> Reply<v1::RecommendExpertsResponse> {
-        let (metadata, extensions, request) = request.into_parts();
-        let permission = match request.model_override.is_empty() {
-            true => Permission::Serve,
-            false => Permission::Administer,
-        };
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, permission)
-            .await?;
-        let deadline = deadline(&metadata);
+        let call = self.parts.gate.authorize(request).await?;
+        if !call.request.model_override.is_empty() {
+            call.demand(Permission::Administer)?;
+        }
+        let Authorized {
+            ctx,
+            deadline,
+            request,
+        } = call;
         let answer = if request.item.is_empty() {
             let query = expert_query(&request)?;
             let query = ExpertQuery { deadline, ..query };
@@ -67,12 +65,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::ListOpenItemsRequest>,
     ) -> Reply<v1::ListOpenItemsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let limit = api::page_limit(request.page_size, 100, 1_000)
             .map_err(|error| ServiceError::violations(vec![error]))?;
         let after = parse_page_token::<OpenPosition>(&request.page_token)?;
@@ -87,18 +80,17 @@ impl RouterService for Router {
     }
 
     async fn classify(&self, request: Request<v1::ClassifyRequest>) -> Reply<v1::ClassifyResponse> {
-        let (metadata, extensions, request) = request.into_parts();
-        let permission = match request.model_override.is_empty() {
-            true => Permission::Serve,
-            false => Permission::Administer,
-        };
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, permission)
-            .await?;
+        let call = self.parts.gate.authorize(request).await?;
+        if !call.request.model_override.is_empty() {
+            call.demand(Permission::Administer)?;
+        }
+        let Authorized {
+            ctx,
+            deadline,
+            request,
+        } = call;
         let query = TaskQuery {
-            deadline: deadline(&metadata),
+            deadline,
             ..task_query(&request)?
         };
         Ok(Response::new(Router::classify(self, &ctx, query).await?))
@@ -108,12 +100,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::CorrectLabelRequest>,
     ) -> Reply<v1::CorrectLabelResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let confirmed = self.correct(&ctx, Correct::try_from(request)?).await?;
         Ok(Response::new(v1::CorrectLabelResponse { confirmed }))
     }
@@ -122,12 +109,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::WithdrawCorrectionRequest>,
     ) -> Reply<v1::WithdrawCorrectionResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let withdrawn = self.withdraw(&ctx, Withdraw::try_from(request)?).await?;
         Ok(Response::new(v1::WithdrawCorrectionResponse { withdrawn }))
     }
@@ -136,16 +118,10 @@ impl RouterService for Router {
         &self,
         request: Request<v1::FindSimilarItemsRequest>,
     ) -> Reply<v1::FindSimilarItemsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let text = question(&request.text)?;
         let limit = limit(request.top_k, SIMILAR_DEFAULT)?;
-        let found = self.parts.experts.similar(&ctx, text, limit).await?;
-        let found = similar_to_wire(&ctx, found);
+        let found = self.similar(&ctx, text, limit).await?;
         Ok(Response::new(v1::FindSimilarItemsResponse {
             items: fitting(found.items),
             ..found
@@ -156,12 +132,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::SendFeedbackRequest>,
     ) -> Reply<v1::SendFeedbackResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let kept = self
             .record_feedback(&ctx, Feedback::try_from(request)?)
             .await?;
@@ -172,12 +143,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::ExplainRouteRequest>,
     ) -> Reply<v1::ExplainRouteResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let task = routed_task("task", &request.task)?;
         let key = routing_key(&request.routing_key)?;
         let key = key.unwrap_or_default();
@@ -197,12 +163,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::GetRoutingPolicyRequest>,
     ) -> Reply<v1::GetRoutingPolicyResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let task = routed_task("task", &request.task)?;
         let policy = Some(self.policy(&ctx, &task).await?);
         Ok(Response::new(v1::GetRoutingPolicyResponse { policy }))
@@ -212,12 +173,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::UpdateRoutingPolicyRequest>,
     ) -> Reply<v1::UpdateRoutingPolicyResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let wire = request
             .policy
             .ok_or_else(|| ServiceError::invalid("policy", "is missing; send the whole policy"))?;

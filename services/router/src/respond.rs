@@ -9,7 +9,9 @@ use serving::tasks::{Classified, TaskQuery};
 use storage::{Classification, ClassificationOutcome, NewAnswer, OpenPosition, Shadow};
 
 use crate::Router;
-use crate::convert::{classification_to_wire, open_item_to_wire, recommendation_to_wire};
+use crate::convert::{
+    classification_to_wire, open_item_to_wire, recommendation_to_wire, similar_to_wire,
+};
 
 impl Router {
     /// Answers a question.
@@ -83,6 +85,17 @@ impl Router {
         let items = found.into_iter();
         let items = items.map(|(position, item)| (position, open_item_to_wire(ctx, item)));
         Ok(items.collect())
+    }
+
+    /// The items most similar to a text.
+    pub(crate) async fn similar(
+        &self,
+        ctx: &TenantContext,
+        text: String,
+        limit: usize,
+    ) -> Result<v1::FindSimilarItemsResponse, ServiceError> {
+        let found = self.parts.experts.similar(ctx, text, limit).await?;
+        Ok(similar_to_wire(ctx, found))
     }
 
     /// Answers what a task asks of a text.

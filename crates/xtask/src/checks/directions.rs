@@ -65,11 +65,13 @@ const ALONE: [(&str, &[&str]); 3] = [
 ];
 
 /// Packages that may import another one of their layer: the store its schema, the shared server code
-/// the contract and the usage recorder, serving what encodes its questions and loads its models.
-const WITHIN_LAYER: [(&str, &str); 5] = [
+/// the contract and the usage recorder, whose ledger the store; serving what encodes its questions and
+/// loads its models.
+const WITHIN_LAYER: [(&str, &str); 6] = [
     ("tenantry-storage", "tenantry-migrations"),
     ("tenantry-server", "tenantry-api"),
     ("tenantry-server", "tenantry-metering"),
+    ("tenantry-metering", "tenantry-storage"),
     ("tenantry-serving", "tenantry-encoding"),
     ("tenantry-serving", "tenantry-registry"),
 ];
