@@ -35,6 +35,7 @@ mod m20261121_000018_feedback_again;
 mod m20261121_000019_space_makers;
 mod m20261127_000020_first_start;
 mod m20261127_000021_people;
+mod m20261127_000023_alias_causes;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000019_space_makers::Migration),
             Box::new(m20261127_000020_first_start::Migration),
             Box::new(m20261127_000021_people::Migration),
+            Box::new(m20261127_000023_alias_causes::Migration),
         ]
     }
 }

@@ -3,9 +3,8 @@
 use artifacts::ArtifactStore;
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, ErrorKind, Fault as _, ModelName, ModelOwner, ModelVersion, ROLLED_BACK, RoutingMode,
-    RoutingPolicy, STEPPED_BACK, Standing, TaskId, TenantContext, Tier, Unproven, Verdict,
-    VerticalId,
+    Alias, AliasMoveCause, ErrorKind, Fault as _, ModelName, ModelOwner, ModelVersion, RoutingMode,
+    RoutingPolicy, Standing, TaskId, TenantContext, Tier, Unproven, Verdict, VerticalId,
 };
 use learning::classify::Head;
 use learning::{GLOBAL_RANKER, Ranker, global_ranker};
@@ -178,11 +177,10 @@ async fn unproven(tx: &TenantTx, task: &TaskId, newest: &[ModelVersion]) -> Resu
         .first()
         .filter(|event| event.to.is_none() && made.is_none_or(|made| made <= event.at));
     if let Some(event) = gone {
-        if event.reason.starts_with(ROLLED_BACK) {
-            return Ok(Unproven::RolledBack);
-        }
-        if event.reason.starts_with(STEPPED_BACK) {
-            return Ok(Unproven::SteppedBack);
+        match event.cause {
+            AliasMoveCause::RolledBackByAdmin => return Ok(Unproven::RolledBack),
+            AliasMoveCause::SteppedBack => return Ok(Unproven::SteppedBack),
+            _ => {}
         }
     }
     let judged = |model: &ModelVersion| model.verdict != Verdict::InsufficientData;

@@ -1,12 +1,22 @@
 //! Resolving on a real store and real files.
 
-use storage::{NewModel, TierMove};
+use domain::AliasMoveCause;
+use storage::{AliasMove, NewModel};
 
 use super::*;
 use crate::test_store::{TestStore, day};
 
 fn experts() -> TaskId {
     TaskId::experts()
+}
+
+fn measured() -> AliasMove<'static> {
+    AliasMove {
+        cause: AliasMoveCause::GatePassed,
+        reason: "measured",
+        actor: "test",
+        now: day(1),
+    }
 }
 
 impl TestStore {
@@ -20,20 +30,19 @@ impl TestStore {
             artifact_path: path,
             ..new
         };
-        let by = TierMove {
-            reason: "measured",
-            actor: "test",
-            now: day(1),
-        };
         let tiers = self.store.platform().tiers();
-        tiers.register(owner, new, true, by).await.unwrap().name
+        tiers
+            .register(owner, new, true, measured())
+            .await
+            .unwrap()
+            .name
     }
 
     async fn point(&self, alias: Alias, version: Option<u64>) {
         let tx = self.tx().await;
         let models = tx.models();
         models
-            .set_alias(&experts(), alias, version, "measured", "test", day(2))
+            .set_alias(&experts(), alias, version, measured())
             .await
             .unwrap();
         tx.commit().await.unwrap();

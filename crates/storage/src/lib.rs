@@ -41,17 +41,17 @@ pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
     Booked, ErasureCertificate, ErasureCounts, FoundKey, Gone, KeptPriceBook, LeaseStatus,
     LeaseToken, LeasedJob, NewKey, NewTenant, NoUsageKey, Platform, Prices, Queue, Retain, Stored,
-    TierMove, Tiers, Usage, UsageHour, UsageKey,
+    Tiers, Usage, UsageHour, UsageKey,
 };
 pub use store::{StorageConfig, Store};
 pub use tenant::{
-    AliasEvent, Answer, Answers, AnswersOfModel, Audit, Classification, ClassificationOutcome,
-    Classifications, Corrections, CorrectionsStamp, CountedAnswers, Datasets, DeleteOutcome,
-    Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs,
-    JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Merges, Models, Moved, NewAnswer, NewDataset,
-    NewFeedback, NewJob, NewModel, NewRejection, OpenPosition, PrecomputedAnswer,
-    PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten, RoutingPolicies, Shadow,
-    SharedSignal, Signal, Signals, SpaceSwitch, Spaces, TakenBack, Tasks, TenantTx, TrainingInputs,
-    Trials, UpsertOutcome, Values, VersionOnShelf,
+    AliasEvent, AliasMove, Answer, Answers, AnswersOfModel, Audit, Classification,
+    ClassificationOutcome, Classifications, Corrections, CorrectionsStamp, CountedAnswers,
+    Datasets, DeleteOutcome, Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange,
+    ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Merges, Models,
+    Moved, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, OpenPosition,
+    PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten,
+    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces, TakenBack, Tasks,
+    TenantTx, TrainingInputs, Trials, UpsertOutcome, Values, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

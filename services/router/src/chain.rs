@@ -6,8 +6,8 @@ use artifacts::{ArtifactError, ArtifactStore};
 use chrono::{DateTime, Utc};
 use domain::cost::ValueVerdict;
 use domain::{
-    Alias, Ask, Candidate, ErrorKind, Fault as _, ModelName, ModelOwner, ModelVersion, ROLLED_BACK,
-    Route, RouteReason, RoutingMode, RoutingPolicy, STEPPED_BACK, Standing, TaskId, TenantContext,
+    Alias, AliasMoveCause, Ask, Candidate, ErrorKind, Fault as _, ModelName, ModelOwner,
+    ModelVersion, Route, RouteReason, RoutingMode, RoutingPolicy, Standing, TaskId, TenantContext,
     Tier, Unproven, Verdict, VerticalId, choose_worthy_route,
 };
 use learning::{Ranker, global_ranker};
@@ -330,11 +330,10 @@ pub(crate) async fn unproven(
     let gone =
         last.filter(|event| event.to.is_none() && newest.is_none_or(|made| made <= event.at));
     if let Some(event) = gone {
-        if event.reason.starts_with(ROLLED_BACK) {
-            return Ok(Unproven::RolledBack);
-        }
-        if event.reason.starts_with(STEPPED_BACK) {
-            return Ok(Unproven::SteppedBack);
+        match event.cause {
+            AliasMoveCause::RolledBackByAdmin => return Ok(Unproven::RolledBack),
+            AliasMoveCause::SteppedBack => return Ok(Unproven::SteppedBack),
+            _ => {}
         }
     }
     let judged = |model: &ModelVersion| model.verdict != Verdict::InsufficientData;

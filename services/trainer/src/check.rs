@@ -5,10 +5,9 @@
 //! each of them (see [`domain::RunningMean`]): a champion is not taken back by luck.
 
 use chrono::{DateTime, Utc};
-use domain::{
-    Alias, DOUBT, Item, LiveScore, ModelVersion, STEPPED_BACK, Tally, TaskId, TenantContext,
-};
+use domain::{Alias, DOUBT, Item, LiveScore, ModelVersion, Tally, TaskId, TenantContext};
 use learning::{Ranker, Retriever, TrainError, score_since};
+use registry::alias::step_back;
 use registry::load::load_ranker;
 use registry::resolve::{ParentRanker, trained_until};
 use storage::{JobFailure, JobWork, NewJob, Outcome, TenantTx};
@@ -172,15 +171,10 @@ impl Trainer {
         one: &Checked,
         above: &ParentRanker,
     ) -> Result<bool, JobFailure> {
-        let (task, now) = (&one.model.name.task, self.clock.now());
-        let models = tx.models();
-        let standing = models.alias(task, Alias::Champion).await.map_err(retry)?;
-        if standing != Some(one.score.version) {
-            return Ok(false);
-        }
+        let (name, now) = (&one.model.name, self.clock.now());
         let gain = one.score.tally.gain();
         let reason = format!(
-            "{STEPPED_BACK}: MRR {:+.3} against {} on {} questions that came after its training, at \
+            "MRR {:+.3} against {} on {} questions that came after its training, at \
              most {:+.3} with {:.0} % certainty",
             gain.mean,
             above.name,
@@ -188,13 +182,13 @@ impl Trainer {
             gain.high,
             (1.0 - DOUBT) * 100.0
         );
-        models
-            .set_alias(task, Alias::Champion, None, &reason, ctx.actor(), now)
-            .await
-            .map_err(retry)?;
-        let retrain = NewJob::retrain(task);
+        let stepped_back = step_back(tx, name, &reason, ctx.actor(), now).await;
+        if !stepped_back.map_err(retry)? {
+            return Ok(false);
+        }
+        let retrain = NewJob::retrain(&name.task);
         tx.jobs().enqueue(retrain, now).await.map_err(retry)?;
-        tracing::warn!(model = %one.model.name, reason, "a champion fell behind");
+        tracing::warn!(model = %name, reason, "a champion fell behind");
         metrics::counter!("tenantry_champions_stepped_back_total").increment(1);
         Ok(true)
     }

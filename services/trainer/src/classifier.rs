@@ -13,9 +13,9 @@ use learning::classify::{
     task_fingerprint, train_task,
 };
 use ndarray::Array2;
+use registry::alias::{Judged, place};
 use storage::{JobFailure, JobWork, NewModel, Outcome};
 
-use crate::aliases::{Weighed, move_aliases};
 use crate::arithmetic::on_own_thread;
 use crate::commands::RetrainPayload;
 use crate::dataset::{self, Pinned};
@@ -23,7 +23,7 @@ use crate::inputs::{
     CORRECTIONS_HASH, CORRECTIONS_UNTIL, Inputs, describe_corrections, sort_corrections,
 };
 use crate::prune;
-use crate::trainer::{Trainer, retry, search_of, search_outcome, seed_of};
+use crate::trainer::{Trainer, placement_outcome, retry, search_of, search_outcome, seed_of};
 
 /// Corrections that a training reads, the newest.
 pub(crate) const CORRECTIONS: u32 = 50_000;
@@ -275,13 +275,15 @@ impl Trainer {
             .await
             .map_err(retry)?;
         prune::enqueue(&tx, now).await.map_err(retry)?;
-        let weighed = Weighed {
+        let judged = Judged {
+            task,
+            version,
+            dataset: pinned.dataset.number,
             verdict: report.verdict,
             reason: &report.reason,
             held_by: None,
         };
-        let dataset = pinned.dataset.number;
-        let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
+        let placed = place(&tx, judged, ctx.actor(), now).await.map_err(retry)?;
         tx.commit().await.map_err(retry)?;
         tracing::info!(verdict = report.verdict.as_str(), "trained a head");
         let mut outcome = vec![
@@ -290,7 +292,7 @@ impl Trainer {
             ("reason".to_owned(), report.reason),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
         ];
-        outcome.extend(serves);
+        outcome.extend(placement_outcome(placed));
         outcome.extend(search_outcome(payload, model.trials.len()));
         Ok(outcome)
     }

@@ -6,6 +6,8 @@ use domain::{
     ErrorKind, JobId, JobKind, ModelOwner, Permission, ResourceName, TaskId, TenantContext,
 };
 use prost::Message as _;
+use registry::Owner;
+use registry::alias::{promote, roll_back};
 use server::{Caller, Reply, ServiceError, page, parse_page_token};
 use storage::NewJob;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,8 +19,8 @@ use crate::commands::{
     task,
 };
 use crate::compare::Compare;
-use crate::registry::to_wire;
-use crate::scope::{JobScope, ModelScope};
+use crate::convert::to_wire;
+use crate::scope::JobScope;
 use crate::tasks;
 use crate::upkeep::trial_to_wire;
 
@@ -34,8 +36,8 @@ impl TrainingService for Training {
             .model_scope(&extensions, &owner, Permission::Administer)
             .await?;
         let job = match scope {
-            ModelScope::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
-            ModelScope::Tier { owner, .. } => self.start_tier(owner, &request).await?,
+            Owner::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
+            Owner::Tier { owner, .. } => self.start_tier(owner, &request).await?,
         };
         Ok(Response::new(v1::RetrainResponse {
             job: Some(job.into()),
@@ -116,7 +118,8 @@ impl TrainingService for Training {
             "" => None,
             name => Some(task(name)?),
         };
-        let models = self.models(&scope, wanted.as_ref(), before, limit).await?;
+        let models = scope.models(&self.store, wanted.as_ref(), before, limit);
+        let models = models.await?;
         let page = page(&models, limit, |model| {
             (model.name.version.to_string(), to_wire(model, false))
         });
@@ -135,10 +138,10 @@ impl TrainingService for Training {
         let scope = self
             .model_scope(request.extensions(), &name.owner, Permission::ReadContent)
             .await?;
-        let model = self.model(&scope, &name).await?;
+        let model = scope.model(&self.store, &name.task, name.version).await?;
         let live = match &scope {
-            ModelScope::Tenant(ctx) => self.live_score(ctx, &name).await?,
-            ModelScope::Tier { .. } => None,
+            Owner::Tenant(ctx) => self.live_score(ctx, &name).await?,
+            Owner::Tier { .. } => None,
         };
         Ok(Response::new(v1::GetModelResponse {
             model: Some(v1::Model {
@@ -172,7 +175,8 @@ impl TrainingService for Training {
             .await?;
         let reason = reason(&request.get_ref().reason)?;
         let alias = alias(request.get_ref().alias());
-        let model = self.promote(&scope, &name, alias, &reason).await?;
+        let named = (&name, alias);
+        let model = promote(&self.store, &scope, named, &reason, self.clock.now()).await?;
         Ok(Response::new(v1::PromoteModelResponse {
             model: Some(to_wire(&model, false)),
         }))
@@ -189,7 +193,7 @@ impl TrainingService for Training {
             .model_scope(&extensions, &owner, Permission::Administer)
             .await?;
         let (task, reason) = (task(&request.task)?, reason(&request.reason)?);
-        let champion = self.roll_back(&scope, &task, &reason).await?;
+        let champion = roll_back(&self.store, &scope, &task, &reason, self.clock.now()).await?;
         let champion = champion.map(|model| to_wire(&model, false));
         Ok(Response::new(v1::RollbackModelResponse { champion }))
     }

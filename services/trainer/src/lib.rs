@@ -1,17 +1,16 @@
 //! `TrainingService`: jobs, the registry of models, and the trainer that makes them.
 
-mod aliases;
 mod arithmetic;
 mod check;
 mod classifier;
 mod commands;
 mod compare;
+mod convert;
 mod dataset;
 mod handlers;
 mod inputs;
 mod memory;
 mod prune;
-mod registry;
 mod reproduce;
 mod scope;
 mod spaces;

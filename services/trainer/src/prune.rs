@@ -10,16 +10,15 @@ use domain::{
     Alias, JobKind, ModelName, ModelOwner, ModelRetention, RoutingMode, TaskId, TenantContext,
     prunable,
 };
+use registry::alias::{EVENTS, roll_back_targets};
 use server::Clock;
 use server::config::RetentionSection;
 use storage::{
-    JobFailure, JobRunner, JobWork, NewJob, Outcome, PruneNote, Store, TenantTx, TierMove,
-    VersionOnShelf,
+    JobFailure, JobRunner, JobWork, NewJob, Outcome, PruneNote, Store, TenantTx, VersionOnShelf,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::PrunePayload;
-use crate::registry::{EVENTS, roll_back_targets};
 use crate::trainer::retry;
 
 /// Roll-backs in a row that always find their version.
@@ -155,13 +154,13 @@ impl Pruner {
                 let mut gone = self.choose(&versions, &needed, payload.keep);
                 if !payload.dry_run {
                     let reason = self.reason(payload.keep);
-                    let by = TierMove {
+                    let note = PruneNote {
                         reason: &reason,
                         actor: ACTOR,
                         now: self.clock.now(),
                     };
                     // Rows first, as for a tenant.
-                    let done = tiers.prune(&owner, task, &gone, by).await;
+                    let done = tiers.prune(&owner, task, &gone, note).await;
                     gone = done.map_err(retry)?;
                 }
                 pruned.count(&shelf, task, &gone, &format!("{owner}/"));

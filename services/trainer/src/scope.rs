@@ -1,9 +1,9 @@
 //! Whose jobs and models a call is about: a tenant's, or the platform's.
 
 use domain::{
-    ErrorKind, Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, Permission,
-    ResourceName, TaskId, TenantContext, TenantId,
+    Job, JobId, JobKind, JobState, ModelOwner, Permission, ResourceName, TenantContext, TenantId,
 };
+use registry::Owner;
 use server::{Caller, ServiceError, operator};
 
 use crate::Training;
@@ -14,17 +14,6 @@ pub(crate) enum JobScope {
     Tenant(TenantContext),
     /// The caller is an operator.
     Platform,
-}
-
-/// Whose models are meant.
-#[derive(Debug, Clone)]
-pub(crate) enum ModelScope {
-    Tenant(TenantContext),
-    /// The global tier or a vertical's; the caller is an operator, of this key.
-    Tier {
-        owner: ModelOwner,
-        actor: String,
-    },
 }
 
 impl JobScope {
@@ -79,13 +68,13 @@ impl Training {
         extensions: &http::Extensions,
         owner: &ModelOwner,
         permission: Permission,
-    ) -> Result<ModelScope, ServiceError> {
+    ) -> Result<Owner, ServiceError> {
         let caller = Caller::of(extensions)?;
         if let ModelOwner::Tenant(tenant) = owner {
             let ctx = self.gate.enter_tenant(caller, tenant, permission).await?;
-            return Ok(ModelScope::Tenant(ctx));
+            return Ok(Owner::Tenant(ctx));
         }
-        Ok(ModelScope::Tier {
+        Ok(Owner::Tier {
             owner: owner.clone(),
             actor: operator(extensions)?.key.id.to_string(),
         })
@@ -136,69 +125,6 @@ impl Training {
                 job
             }
             JobScope::Platform => self.store.platform().request_cancel(id, now).await?,
-        })
-    }
-
-    pub(crate) async fn model(
-        &self,
-        scope: &ModelScope,
-        name: &ModelName,
-    ) -> Result<ModelVersion, ServiceError> {
-        let found = match scope {
-            ModelScope::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                tx.models().get(&name.task, name.version).await?
-            }
-            ModelScope::Tier { .. } => self.store.platform().tiers().get(name).await?,
-        };
-        match found {
-            Some(model) => Ok(model),
-            None => Err(self.gone(scope, name).await?),
-        }
-    }
-
-    /// What is said of a version that is not there: it may have been pruned.
-    async fn gone(
-        &self,
-        scope: &ModelScope,
-        name: &ModelName,
-    ) -> Result<ServiceError, ServiceError> {
-        let pruned = match scope {
-            ModelScope::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                tx.models().pruned(&name.task, name.version).await?
-            }
-            ModelScope::Tier { .. } => self.store.platform().tiers().pruned(name).await?,
-        };
-        let Some((at, reason)) = pruned else {
-            return Ok(ServiceError::not_found(name));
-        };
-        let day = at.format("%Y-%m-%d");
-        let message = format!("{name} was pruned on {day}: {reason}");
-        Ok(ServiceError::new(
-            ErrorKind::NotFound,
-            "MODEL_PRUNED",
-            message,
-        ))
-    }
-
-    pub(crate) async fn models(
-        &self,
-        scope: &ModelScope,
-        task: Option<&TaskId>,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<ModelVersion>, ServiceError> {
-        Ok(match scope {
-            ModelScope::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                tx.models().list(task, before, limit).await?
-            }
-            ModelScope::Tier { owner, .. } => {
-                let task = task.cloned().unwrap_or_else(TaskId::experts);
-                let tiers = self.store.platform().tiers();
-                tiers.list(owner, &task, before, limit).await?
-            }
         })
     }
 }

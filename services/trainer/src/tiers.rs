@@ -2,11 +2,13 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId, Verdict};
+use domain::{
+    AliasMoveCause, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId, Verdict,
+};
 use learning::{Signal, TierKind, TierModel, train_tier};
 use registry::resolve::ParentRanker;
 use server::{Clock, work};
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store, TierMove};
+use storage::{AliasMove, JobFailure, JobRunner, JobWork, NewModel, Outcome, SharedSignal, Store};
 
 use crate::commands::TierPayload;
 use crate::inputs::PARENT_CHECKSUM;
@@ -254,7 +256,8 @@ impl TierTrainer {
             verdict,
             report: model.report.to_json(),
         };
-        let by = TierMove {
+        let by = AliasMove {
+            cause: AliasMoveCause::GatePassed,
             reason: &model.report.reason,
             actor: ACTOR,
             now: self.clock.now(),

@@ -12,11 +12,11 @@ use learning::{
     TrainSettings, train_tenant,
 };
 use ndarray::Array2;
+use registry::alias::{Judged, Placement, place};
 use registry::resolve::{ChampionRanker, ParentRanker};
 use server::{Clock, work};
 use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Signal, Store};
 
-use crate::aliases::{Weighed, move_aliases};
 use crate::arithmetic::on_own_thread;
 use crate::check::labelled;
 use crate::commands::RetrainPayload;
@@ -332,13 +332,15 @@ impl Trainer {
             .add(task, version, &model.trials, now)
             .await
             .map_err(retry)?;
-        let weighed = Weighed {
+        let judged = Judged {
+            task,
+            version,
+            dataset: pinned.dataset.number,
             verdict,
             reason: &model.report.reason,
             held_by: held_by(model),
         };
-        let dataset = pinned.dataset.number;
-        let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
+        let placed = place(&tx, judged, ctx.actor(), now).await.map_err(retry)?;
         if let Some(signal) = made.signal {
             tx.signals().put(task, signal, now).await.map_err(retry)?;
         }
@@ -351,7 +353,7 @@ impl Trainer {
             ("reason".to_owned(), model.report.reason.clone()),
             ("dataset".to_owned(), pinned.dataset.number.to_string()),
         ];
-        outcome.extend(serves);
+        outcome.extend(placement_outcome(placed));
         outcome.extend(search_outcome(payload, model.trials.len()));
         Ok(outcome)
     }
@@ -404,6 +406,14 @@ impl Trainer {
             parent: Some(parent.name.to_string()),
         }
     }
+}
+
+/// What a retrain says of where its version was put.
+pub(crate) fn placement_outcome(placed: Placement) -> Outcome {
+    let mut outcome = vec![("serves".to_owned(), placed.serves.to_string())];
+    let stays = placed.champion_stays.map(|why| why.words().to_owned());
+    outcome.extend(stays.map(|why| ("champion_stays".to_owned(), why)));
+    outcome
 }
 
 /// What a retrain says of its search: how many settings were tried, none where the history is too

@@ -4,13 +4,13 @@ use api::{timestamp, v1};
 use domain::{
     ErrorKind, Job, JobKind, ModelName, ModelOwner, ResourceName, TaskId, TaskKind, TenantContext,
 };
+use registry::Owner;
 use server::ServiceError;
 use storage::{KeptTrial, NewJob};
 
 use crate::Training;
 use crate::commands::{PrunePayload, ReproducePayload, TrialsQuery};
 use crate::prune;
-use crate::scope::ModelScope;
 
 /// A trainer that dies this often with the same job has a problem with the job.
 const MAX_ATTEMPTS: u32 = 3;
@@ -19,10 +19,10 @@ impl Training {
     /// Enqueues the making again of a version.
     pub(crate) async fn start_reproduction(
         &self,
-        scope: &ModelScope,
+        scope: &Owner,
         name: ModelName,
     ) -> Result<Job, ServiceError> {
-        self.model(scope, &name).await?;
+        scope.model(&self.store, &name.task, name.version).await?;
         let payload = ReproducePayload { model: name };
         let dedup_key = Some(format!("reproduce:{}", payload.model));
         let payload = serde_json::to_value(&payload).map_err(ServiceError::internal)?;
@@ -33,7 +33,7 @@ impl Training {
             max_attempts: MAX_ATTEMPTS,
         };
         let now = self.clock.now();
-        let ModelScope::Tenant(ctx) = scope else {
+        let Owner::Tenant(ctx) = scope else {
             return Ok(self.store.platform().enqueue(job, now).await?);
         };
         let tx = self.begin(ctx).await?;
@@ -48,7 +48,7 @@ impl Training {
     /// Enqueues a look for versions that may go.
     pub(crate) async fn start_pruning(
         &self,
-        scope: &ModelScope,
+        scope: &Owner,
         keep: u32,
         dry_run: bool,
     ) -> Result<Job, ServiceError> {
@@ -59,13 +59,13 @@ impl Training {
             dry_run,
         };
         match scope {
-            ModelScope::Tenant(ctx) => {
+            Owner::Tenant(ctx) => {
                 let tx = self.begin(ctx).await?;
                 let job = prune::enqueue_with(&tx, &payload, now).await?;
                 tx.commit().await?;
                 Ok(job)
             }
-            ModelScope::Tier { owner, .. } => {
+            Owner::Tier { owner, .. } => {
                 payload.owner = Some(owner.to_string());
                 Ok(prune::enqueue_for_tiers(&self.store, &payload, now).await?)
             }

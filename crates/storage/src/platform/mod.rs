@@ -35,7 +35,7 @@ pub use prices::{KeptPriceBook, Prices};
 pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
 pub use stored::Stored;
 pub use tenants_admin::NewTenant;
-pub use tiers::{TierMove, Tiers};
+pub use tiers::Tiers;
 pub use usage::{Booked, Gone, Retain, Usage, UsageHour};
 pub use usage_pages::{NoUsageKey, UsageKey};
 
