@@ -38,6 +38,9 @@ pub enum RegistryError {
     /// What served before is not there any more.
     #[error("{0}, which served before, was pruned; promote another version instead")]
     RollBackTargetPruned(ModelName),
+    /// A thread that did a part of it ended before its time.
+    #[error("a thread ended before its work was done")]
+    Thread(#[from] tokio::task::JoinError),
     /// A field of the request that cannot be accepted.
     #[error("the request cannot be accepted: {0}")]
     Field(FieldViolation),
@@ -59,6 +62,7 @@ impl Fault for RegistryError {
             Self::Artifact(error) => error.kind(),
             Self::NotFound(_) | Self::Pruned { .. } => ErrorKind::NotFound,
             Self::Field(_) => ErrorKind::InvalidArgument,
+            Self::Thread(_) => ErrorKind::Internal,
             Self::NothingToRollBack | Self::RollBackTargetPruned(_) | Self::Unusable { .. } => {
                 ErrorKind::FailedPrecondition
             }
@@ -74,6 +78,7 @@ impl Fault for RegistryError {
             Self::NothingToRollBack => "NOTHING_TO_ROLL_BACK",
             Self::RollBackTargetPruned(_) => "ROLL_BACK_TARGET_PRUNED",
             Self::Field(_) => "INVALID_FIELD",
+            Self::Thread(_) => "THREAD",
             Self::Unusable { .. } => "ARTIFACT_UNUSABLE",
         }
     }

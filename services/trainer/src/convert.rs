@@ -1,10 +1,11 @@
 //! Model versions and their reports, as callers see them.
 
 use api::v1;
-use domain::{ModelVersion, TaskId};
+use domain::{Comparison, ModelVersion, TaskId};
 use learning::EvaluationReport;
 use learning::classify::TaskReport;
 
+use crate::compare::ModelComparison;
 use crate::task_report;
 
 /// A version as callers see it; with the evaluation when `whole`.
@@ -62,5 +63,30 @@ fn evaluation(report: EvaluationReport) -> v1::EvaluationReport {
             gain_high: one.evidence.high,
             holds: one.holds,
         }),
+    }
+}
+
+/// A comparison of two models.
+pub(crate) fn comparison_to_wire(made: &ModelComparison) -> v1::CompareModelsResponse {
+    use v1::compare_models_response::Outcome;
+    let served = made.served.iter().map(|one| v1::ServedResult {
+        model: one.model.to_string(),
+        answers: one.answers,
+        judged: one.judged,
+        take_rate: Some(one.take_rate.into()),
+        mrr: Some(one.mrr.into()),
+        live: one.live.as_ref().map(v1::LiveScore::from),
+    });
+    let outcome = match made.outcome {
+        Comparison::Better => Outcome::Better,
+        Comparison::Worse => Outcome::Worse,
+        Comparison::Undecided => Outcome::Undecided,
+    };
+    v1::CompareModelsResponse {
+        served: served.collect(),
+        take_rate_gain: Some(made.take_rate_gain.into()),
+        served_gain: Some(made.served_gain.into()),
+        shadow_gain: Some(made.shadow_gain.into()),
+        outcome: outcome.into(),
     }
 }

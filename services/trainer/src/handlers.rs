@@ -19,7 +19,7 @@ use crate::commands::{
     task,
 };
 use crate::compare::Compare;
-use crate::convert::to_wire;
+use crate::convert::{comparison_to_wire, to_wire};
 use crate::scope::JobScope;
 use crate::tasks;
 use crate::upkeep::trial_to_wire;
@@ -140,7 +140,10 @@ impl TrainingService for Training {
             .await?;
         let model = scope.model(&self.store, &name.task, name.version).await?;
         let live = match &scope {
-            Owner::Tenant(ctx) => self.live_score(ctx, &name).await?,
+            Owner::Tenant(ctx) => {
+                let score = self.live_score(ctx, &name).await?;
+                score.as_ref().map(v1::LiveScore::from)
+            }
             Owner::Tier { .. } => None,
         };
         Ok(Response::new(v1::GetModelResponse {
@@ -161,7 +164,7 @@ impl TrainingService for Training {
             .enter(&extensions, &request.parent, Permission::ReadContent)
             .await?;
         let compared = self.compare(&ctx, Compare::try_from(&request)?).await?;
-        Ok(Response::new(compared))
+        Ok(Response::new(comparison_to_wire(&compared)))
     }
 
     async fn promote_model(

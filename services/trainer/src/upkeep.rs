@@ -5,12 +5,12 @@ use domain::{
     ErrorKind, Job, JobKind, ModelName, ModelOwner, ResourceName, TaskId, TaskKind, TenantContext,
 };
 use registry::Owner;
+use registry::prune::{PrunePayload, prune_job};
 use server::ServiceError;
 use storage::{KeptTrial, NewJob};
 
 use crate::Training;
-use crate::commands::{PrunePayload, ReproducePayload, TrialsQuery};
-use crate::prune;
+use crate::commands::{ReproducePayload, TrialsQuery};
 
 /// A trainer that dies this often with the same job has a problem with the job.
 const MAX_ATTEMPTS: u32 = 3;
@@ -58,18 +58,11 @@ impl Training {
             keep: (keep > 0).then_some(keep),
             dry_run,
         };
-        match scope {
-            Owner::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                let job = prune::enqueue_with(&tx, &payload, now).await?;
-                tx.commit().await?;
-                Ok(job)
-            }
-            Owner::Tier { owner, .. } => {
-                payload.owner = Some(owner.to_string());
-                Ok(prune::enqueue_for_tiers(&self.store, &payload, now).await?)
-            }
+        if let Owner::Tier { owner, .. } = scope {
+            payload.owner = Some(owner.to_string());
         }
+        let job = scope.enqueue(&self.store, prune_job(&payload), now).await?;
+        Ok(job)
     }
 
     /// The trials of searches for a tenant's models.

@@ -12,7 +12,7 @@ use registry::load::load_ranker;
 use registry::resolve::{ParentRanker, trained_until};
 use storage::{JobFailure, JobWork, NewJob, Outcome, TenantTx};
 
-use crate::arithmetic::on_own_thread;
+use crate::compute::run_for_job;
 use crate::trainer::{Trainer, retry};
 
 /// A check waits for so many new items with experts: less is not worth the look at the history.
@@ -70,7 +70,7 @@ impl Trainer {
             .max(corpus.items().len().saturating_sub(MOST_QUESTIONS));
         let rankers: Vec<Ranker> = checked.iter().map(|one| one.ranker.clone()).collect();
         let other = above.stored.ranker.clone();
-        let ranks = on_own_thread(
+        let ranks = run_for_job(
             work,
             0.3..0.9,
             |_: &TrainError| true,

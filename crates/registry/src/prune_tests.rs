@@ -26,17 +26,19 @@ impl World {
     async fn new() -> Self {
         let at = TestStore::new().await;
         let files = at.folder.path().join("models");
-        let config = artifacts::ArtifactsConfig {
-            path: files.clone(),
-        };
         let pruner = Pruner {
             store: at.store.clone(),
-            artifacts: ArtifactStore::open(&config).unwrap(),
-            clock: Clock::new(|| day(100)),
-            retention: RetentionSection {
-                models_newest: 3,
-                ..RetentionSection::default()
+            artifacts: at.artifacts.clone(),
+            retention: Retention {
+                models: ModelRetention {
+                    newest: 3,
+                    younger: TimeDelta::days(30),
+                },
+                answers: TimeDelta::days(90),
+                jobs: TimeDelta::days(30),
+                requests: TimeDelta::days(7),
             },
+            now: day(100),
         };
         Self { at, pruner, files }
     }
@@ -260,10 +262,7 @@ async fn tiers_are_pruned_and_what_only_grows_is_forgotten() {
     assert_eq!(pruned.versions, ["global/experts/3"]);
     assert_eq!((pruned.kept, pruned.files), (5, 1));
     let forgotten = world.pruner.forget().await.unwrap();
-    assert_eq!(
-        forgotten[0],
-        ("forgotten_answers".to_owned(), "1".to_owned())
-    );
+    assert_eq!((forgotten.answers, forgotten.jobs), (1, 0));
     let tx = world.tx().await;
     assert!(tx.answers().get("old").await.unwrap().is_none());
     assert!(tx.answers().get("new").await.unwrap().is_some());
