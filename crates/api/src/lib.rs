@@ -9,6 +9,7 @@ mod ingest;
 mod names;
 mod resources;
 mod router;
+pub mod rules;
 mod tasks;
 mod tenants;
 mod training;

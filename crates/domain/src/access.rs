@@ -135,7 +135,78 @@ impl TenantContext {
     }
 }
 
+/// Proof that the caller of a request is an operator of the platform: what a handler shows to read or
+/// change what is not one tenant's.
+///
+/// The auth layer makes it from an operator's key; nothing else does (`clippy.toml` refuses
+/// [`OperatorContext::enter`] outside of it), and there is no other way to one:
+///
+/// ```compile_fail
+/// let forged = tenantry_domain::OperatorContext { actor: "k1".to_owned() };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorContext {
+    actor: String,
+}
+
+impl OperatorContext {
+    /// The context of an operator's key; `None` for any other.
+    #[must_use]
+    pub fn enter(key: &ApiKey) -> Option<Self> {
+        let operates = key.tenant.is_none() && key.role.holds(Permission::Operate);
+        operates.then(|| Self {
+            actor: key.id.to_string(),
+        })
+    }
+
+    /// The operator in a tenant: an operator may enter any.
+    #[must_use]
+    pub fn in_tenant(&self, tenant: &TenantId) -> TenantContext {
+        TenantContext {
+            tenant: tenant.clone(),
+            actor: self.actor.clone(),
+            role: Role::Operator,
+        }
+    }
+
+    /// Who acts: the id of the key.
+    #[must_use]
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+}
+
+/// What a request is about: one tenant, or the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessScope {
+    /// One tenant.
+    Tenant(TenantContext),
+    /// The platform, or all tenants together.
+    Platform(OperatorContext),
+}
+
+impl AccessScope {
+    /// The tenant; none for the platform.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::Tenant(ctx) => Some(ctx.tenant()),
+            Self::Platform(_) => None,
+        }
+    }
+
+    /// Who acts: the id of a key, or `system:…`.
+    #[must_use]
+    pub fn actor(&self) -> &str {
+        match self {
+            Self::Tenant(ctx) => ctx.actor(),
+            Self::Platform(operator) => operator.actor(),
+        }
+    }
+}
+
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make their own operators")]
 mod tests {
     use super::*;
 
@@ -171,5 +242,9 @@ mod tests {
         assert!(TenantContext::enter(&broken, &acme, Permission::ReadContent).is_none());
         let operator = key(None, Role::Operator);
         assert!(TenantContext::enter(&operator, &acme, Permission::Operate).is_some());
+        assert!(OperatorContext::enter(&operator).is_some());
+        for key in [&broken, &backend, &key(Some("acme"), Role::Operator)] {
+            assert!(OperatorContext::enter(key).is_none(), "{key:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+mod clock;
 pub mod cost;
 mod dataset;
 mod duplicates;
@@ -31,12 +32,12 @@ mod sequence;
 mod slug;
 mod space;
 mod task;
-mod task_gate;
 mod tenant;
 mod text;
 
-pub use access::{ApiKey, Permission, Role, TenantContext};
+pub use access::{AccessScope, ApiKey, OperatorContext, Permission, Role, TenantContext};
 pub use change::Change;
+pub use clock::Clock;
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};
 pub use duplicates::{
     DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,
@@ -78,6 +79,5 @@ pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
     TaskDefinition, TaskKind, TaskLabel, TaskSource,
 };
-pub use task_gate::{HeadEvidence, HeadRules, decide_head};
 pub use tenant::{AuditEvent, Tenant, TenantSettings, TenantState};
 pub use text::{clean_text, has_usable_text, normalized};

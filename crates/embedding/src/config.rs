@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::EmbeddingError;
-use crate::layout::{BaseModel, MODELS, default_cache_dir, model_dir_in, model_named};
+use model_files::{BaseModel, MODELS, default_cache_dir, model_dir_in, model_named};
 
 /// How to find and run the embedding model.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
 use crate::files::{ModelFiles, find_onnxruntime};
-use crate::layout::{BaseModel, MODELS};
 use crate::model::{Encoder, MiniLm, Truncates, environment};
 use crate::queue::{Embedded, Entry, Lane, Limits, Queue};
 use crate::worker;
+use model_files::{BaseModel, MODELS};
 
 /// Beyond this many cores, one text's matrices are too small to be shared out further; more cores
 /// get sessions of their own.

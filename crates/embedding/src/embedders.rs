@@ -8,7 +8,7 @@ use crate::config::EmbeddingConfig;
 use crate::embedder::Embedder;
 use crate::error::EmbeddingError;
 use crate::files::ModelFiles;
-use crate::layout::{BaseModel, MODEL_FILES, MODELS, model_named};
+use model_files::{BaseModel, MODEL_FILES, MODELS, model_named};
 
 /// One embedder for each model of the catalogue. Clones are the same embedders.
 #[derive(Clone)]

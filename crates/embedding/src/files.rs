@@ -7,7 +7,7 @@ use fastembed::TokenizerFiles;
 
 use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
-use crate::layout::{self, BaseModel};
+use model_files::BaseModel;
 
 /// Names how a vector is made from a text, beyond the files. A way that makes other vectors belongs to
 /// new entries of the catalogue: servers do not start on vectors that were made in another way.
@@ -54,7 +54,7 @@ impl ModelFiles {
             hash.update(&bytes);
             Ok(bytes)
         };
-        let [onnx, tokenizer, config, special_tokens, tokenizer_config] = layout::MODEL_FILES;
+        let [onnx, tokenizer, config, special_tokens, tokenizer_config] = model_files::MODEL_FILES;
         let onnx = read(onnx)?;
         let tokenizer = TokenizerFiles {
             tokenizer_file: read(tokenizer)?,
@@ -78,7 +78,7 @@ pub(crate) fn find_onnxruntime(configured: Option<&Path>) -> Result<PathBuf, Emb
     let missing = |looked_for: String| EmbeddingError::RuntimeMissing { looked_for };
     let path = configured
         .map(Path::to_owned)
-        .or_else(layout::default_onnxruntime)
+        .or_else(model_files::default_onnxruntime)
         .ok_or_else(|| missing("a cache folder, but no home folder is known".to_owned()))?;
     // A relative path would be looked for beside the executable.
     match path.canonicalize() {

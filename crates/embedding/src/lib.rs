@@ -1,13 +1,13 @@
 //! Text to vector: MiniLM models through fastembed and ONNX Runtime, each on threads of its own.
 //!
-//! [`Embedder::open`] finds the files that `cargo xtask setup` installed (see [`layout`]), loads the
+//! [`Embedder::open`] finds the files that `cargo xtask setup` installed (see [`model_files`]), loads the
 //! model and starts its threads. Async code then calls [`Embedder::embed_query`] for a text that
 //! somebody waits for, and [`Embedder::embed_passages`] for texts in bulk; neither blocks the async
 //! thread.
 //!
 //! # The catalogue
 //!
-//! [`layout::MODELS`] lists the base models, and [`Embedders`] has those that a server uses: the default
+//! [`model_files::MODELS`] lists the base models, and [`Embedders`] has those that a server uses: the default
 //! one from the start, the others from when a tenant first needs them until the end of the process.
 //! Two models never share a queue, a thread or a cached vector.
 //!
@@ -63,7 +63,6 @@ mod embedder;
 mod embedders;
 mod error;
 mod files;
-pub mod layout;
 mod model;
 mod processor;
 mod queue;
@@ -73,5 +72,7 @@ pub use config::EmbeddingConfig;
 pub use embedder::{Embedder, SpaceInfo};
 pub use embedders::Embedders;
 pub use error::EmbeddingError;
-pub use layout::{BaseModel, MODELS, default_cache_dir, default_model_dir, default_onnxruntime};
+pub use model_files::{
+    BaseModel, MODELS, default_cache_dir, default_model_dir, default_onnxruntime,
+};
 pub use queue::Embedded;

@@ -7,61 +7,31 @@
 //! vector store when serving) collects the nearest items, features describe each candidate expert
 //! with numbers that mean the same for every tenant, and a [`Ranker`] weighs them.
 
-mod baselines;
-mod calibration;
-mod check;
-pub mod classify;
-mod corpus;
-mod dataset;
+pub mod classification;
 mod evaluation;
-mod exam;
-mod features;
-mod gate;
-mod global;
-mod heads;
-mod helpers;
-mod judgement;
-mod keywords;
-mod linear;
-mod online;
-mod postings;
-mod ranker;
-mod recency;
-mod recipe;
-mod report;
-mod retrieval;
-mod search;
-mod signal;
-mod statistics;
-pub mod style;
-mod tier;
+mod history;
+mod parallel;
+mod ranking;
+pub mod solvers;
+mod text;
 mod training;
-mod votes;
-mod windows;
-pub mod words;
 
-pub use baselines::Baseline;
-pub use calibration::Calibration;
-pub use check::score_since;
-pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
-pub use dataset::{DatasetDescription, describe};
+pub use classification as classify;
 pub use evaluation::{
-    AgainstChampion, EvaluationReport, MethodReport, Reliability, SliceReport, first_right, metrics,
+    AgainstChampion, Champion, EvaluationReport, Exam, MethodReport, Reliability, SliceReport,
+    first_right, metrics, score_since,
 };
-pub use exam::Exam;
-pub use features::{Asked, FEATURES, FeatureMatrix, Features, Hits, NEIGHBOURS};
-pub use global::{GLOBAL_RANKER, global_ranker};
-pub use heads::Heads;
-pub use helpers::helpers_time;
-pub use online::OnlineHead;
-pub use ranker::{Contribution, FitSettings, Query, Ranker, Scored};
-pub use recipe::{MAX_TRIALS, RankerRecipe, Search};
-pub use retrieval::Retriever;
-pub use search::SearchWords;
-pub use signal::{Signal, SignalError};
-pub use statistics::Statistics;
-pub use tier::{TierKind, TierModel, train_tier};
+pub use history::{
+    Corpus, CorpusError, CorpusItem, DatasetDescription, Document, Hits, NEIGHBOURS, Retriever,
+    SearchWords, Statistics, Window, describe,
+};
+pub use parallel::helpers_time;
+pub use ranking::{
+    Asked, Baseline, Calibration, Contribution, FEATURES, FeatureMatrix, Features, FitSettings,
+    GLOBAL_RANKER, Heads, OnlineHead, Query, Ranker, RankerRecipe, Scored, global_ranker,
+};
+pub use text::{style, tokens as words};
 pub use training::{
-    Champion, Progress, TenantModel, TrainError, TrainSettings, fit_global, signal_of, train_tenant,
+    MAX_TRIALS, Progress, Search, Signal, SignalError, TenantModel, TierKind, TierModel,
+    TrainError, TrainSettings, fit_global, signal_of, train_tenant, train_tier,
 };
-pub use windows::Window;

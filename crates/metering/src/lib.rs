@@ -1,10 +1,9 @@
-//! Usage on its way to the store, and costs on their way out: the journal, the FOCUS export as CSV and
-//! Parquet, and the page for finance.
+//! Metering: the recorder of what operations consume, the journal that it is recorded in, and the
+//! exports of what that costs (FOCUS as CSV and Parquet, the page for finance).
 //!
-//! [`Journal`] keeps what each piece of work consumed, in microseconds and without the database. All else
-//! takes values and gives text or bytes: no store, no clock, no async. What a month costs is worked
-//! out in [`domain::cost`]; this room only writes it down for others to read, and adds no amount of its
-//! own.
+//! [`usage`] gathers what each operation consumes; [`Journal`] stores that in microseconds and without
+//! the database. The exports take values and return text or bytes: no store, no clock, no async. What a
+//! month costs is computed in [`domain::cost`]; the exports add no amount of their own.
 //!
 //! Amounts are decimals from end to end. Floats appear in one place, the geometry of the chart.
 
@@ -12,7 +11,9 @@ mod error;
 pub mod focus;
 mod journal;
 pub mod page;
+pub mod usage;
 
 pub use error::MeteringError;
 pub use journal::{Journal, Segment};
 pub use page::{CostPage, DayTotal, ValueRow, page};
+pub use usage::{Operation, UsageRecorder, UsageScope, UsageSink};

@@ -1,6 +1,7 @@
 //! The champion's place, on a real store.
 
-use domain::ModelOwner;
+use domain::{AccessScope, ApiKey, KeyId, ModelOwner, OperatorContext, Role};
+use storage::Purpose;
 
 use super::*;
 use crate::test_store::{TestStore, day, found_better};
@@ -121,12 +122,18 @@ impl World {
 
     /// The newest actions of the audit trail that are about models, newest first.
     async fn audited(&self, owner: &Owner) -> Vec<(String, String)> {
-        let tenant = match owner {
-            Owner::Tenant(ctx) => Some(ctx.tenant()),
-            Owner::Tier { .. } => None,
+        let key = ApiKey {
+            id: KeyId::parse("ops").unwrap(),
+            tenant: None,
+            role: Role::Operator,
+            display_name: String::new(),
+            created_at: day(0),
+            revoked_at: None,
         };
-        let platform = self.at.store.platform();
-        let trail = platform.audit_events(tenant, None, 20).await.unwrap();
+        let all = AccessScope::Platform(OperatorContext::enter(&key).unwrap());
+        let mut trail = self.at.store.audit_events(&all, None, 20).await.unwrap();
+        let models = owner.name(&self.task, 1).to_string();
+        trail.retain(|event| models.starts_with(&event.resource));
         let of_models = trail
             .into_iter()
             .filter(|e| e.action.starts_with("models."));
@@ -200,6 +207,7 @@ async fn a_tier_is_audited_the_same() {
     let owner = Owner::Tier {
         owner: ModelOwner::Global,
         actor: "ops".to_owned(),
+        platform: world.at.store.maintenance(Purpose::StartUp),
     };
     let by = AliasMove {
         cause: AliasMoveCause::GatePassed,
@@ -209,7 +217,7 @@ async fn a_tier_is_audited_the_same() {
     };
     for version in 1..=2 {
         let new = found_better(&world.task, version, format!("global-{version}.json"));
-        let tiers = world.at.store.platform().tiers();
+        let tiers = world.at.store.maintenance(Purpose::StartUp).tiers();
         let registered = tiers
             .register(&ModelOwner::Global, new, version == 2, by)
             .await;

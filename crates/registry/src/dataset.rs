@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use domain::cost::Meter;
 use domain::{Dataset, DatasetNumber, Expert, Item, TenantContext};
 use learning::describe;
+use metering::usage;
 use storage::{NewDataset, Store};
 
 use crate::Result;
@@ -50,9 +52,10 @@ pub async fn pin(store: &Store, ctx: &TenantContext, now: DateTime<Utc>) -> Resu
     let watermark = tx.items().watermark().await?;
     let items = tx.items().at_watermark(watermark).await?;
     let known: HashSet<_> = experts.iter().map(|expert| expert.id.clone()).collect();
-    // Hashing all that a tenant has ever said takes a while.
-    let (found, items) =
-        tokio::task::spawn_blocking(move || (describe(&items, &known), items)).await?;
+    // Hashing all that a tenant has ever said takes a while. It counts as training: that is what
+    // datasets are for.
+    let work = move || (describe(&items, &known), items);
+    let (found, items) = usage::blocking(Meter::TrainingCpu, work).await?;
     let new = NewDataset {
         watermark,
         content_hash: found.content_hash,

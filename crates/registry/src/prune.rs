@@ -9,7 +9,7 @@ use domain::{
     prunable,
 };
 use serde::{Deserialize, Serialize};
-use storage::{NewJob, PruneNote, Store, TenantTx, VersionOnShelf};
+use storage::{NewJob, PruneNote, Purpose, Store, TenantTx, VersionOnShelf};
 
 use crate::Result;
 use crate::alias::{EVENTS, roll_back_targets};
@@ -153,7 +153,7 @@ impl Pruner {
         wanted: Option<&ModelOwner>,
         payload: &PrunePayload,
     ) -> Result<Pruned> {
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Retention).tiers();
         let everywhere = tiers.needed().await?;
         let mut pruned = Pruned::default();
         for (owner, shelf) in tiers.shelf().await? {
@@ -253,7 +253,7 @@ impl Pruner {
     /// # Errors
     /// The store fails.
     pub async fn forget(&self) -> Result<Forgotten> {
-        let platform = self.store.platform();
+        let platform = self.store.maintenance(Purpose::Retention);
         let (now, kept) = (self.now, self.retention);
         Ok(Forgotten {
             answers: platform.forget_answers(now - kept.answers).await?,

@@ -1,7 +1,7 @@
 //! Pruning on a real store and real files.
 
 use domain::{AliasMoveCause, ExpertId, INPUTS, RoutingPolicy, VerticalId};
-use storage::{AliasMove, Answer, NewModel};
+use storage::{AliasMove, Answer, NewModel, Purpose};
 
 use super::*;
 use crate::test_store::{TestStore, day, found_better};
@@ -221,7 +221,7 @@ fn bytes_of(text: &'static str) -> bytes::Bytes {
 async fn tiers_are_pruned_and_what_only_grows_is_forgotten() {
     let world = World::new().await;
     let task = TaskId::experts();
-    let tiers = world.pruner.store.platform().tiers();
+    let tiers = world.pruner.store.maintenance(Purpose::StartUp).tiers();
     for version in 1..=6 {
         let new = world.stored(&ModelOwner::Global, &task, version).await;
         // 1 served, then 2.

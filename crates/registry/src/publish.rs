@@ -70,7 +70,11 @@ pub async fn publish(
 ) -> Result<Published> {
     match owner {
         Owner::Tenant(ctx) => of_tenant(store, artifacts, ctx, candidate, now).await,
-        Owner::Tier { owner: tier, actor } => {
+        Owner::Tier {
+            owner: tier,
+            actor,
+            platform,
+        } => {
             let path = tier_path(tier, job, &candidate);
             let new = stored(artifacts, (path, 0), &candidate).await?;
             let serves = candidate.verdict == Verdict::Promote;
@@ -80,16 +84,14 @@ pub async fn publish(
                 actor,
                 now,
             };
-            let tiers = store.platform().tiers();
-            let name = tiers.register(tier, new, serves, by).await?.name;
-            owner
-                .enqueue(store, prune_job(&PrunePayload::default()), now)
-                .await?;
+            let registered = platform.tiers().register(tier, new, serves, by).await?;
+            let prune = prune_job(&PrunePayload::default());
+            platform.enqueue(prune, now).await?;
             let placement = Placement {
                 serves,
                 champion_stays: None,
             };
-            Ok(published(name, candidate, placement))
+            Ok(published(registered.name, candidate, placement))
         }
     }
 }
@@ -184,6 +186,7 @@ fn published(name: ModelName, candidate: Candidate, placement: Placement) -> Pub
 mod tests {
     use domain::{Alias, ErrorKind, Fault as _};
     use learning::GLOBAL_RANKER;
+    use storage::Purpose;
 
     use super::*;
     use crate::load::load_ranker;
@@ -241,9 +244,11 @@ mod tests {
         let owner = Owner::Tier {
             owner: ModelOwner::Global,
             actor: "trainer".to_owned(),
+            platform: at.store.maintenance(Purpose::Training),
         };
         let first = publish_to(&at, &owner, Verdict::Promote).await.unwrap();
-        let parent = ParentRanker::read(&at.store, &at.artifacts, None).await;
+        let tiers = at.store.maintenance(Purpose::Training).tiers();
+        let parent = ParentRanker::read(&tiers, &at.artifacts, None).await;
         assert_eq!(parent.unwrap().name, first.name);
         let second = publish_to(&at, &owner, Verdict::Keep).await.unwrap();
         assert_eq!((second.name.version, second.placement.serves), (2, false));

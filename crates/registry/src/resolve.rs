@@ -8,7 +8,7 @@ use domain::{
 };
 use learning::classify::Head;
 use learning::{GLOBAL_RANKER, Ranker, global_ranker};
-use storage::{Store, TenantTx, Tiers};
+use storage::{Store, TenantTx, TierModels};
 
 use crate::load::{StoredRanker, Unusable, load_head, load_ranker};
 use crate::{RegistryError, Result};
@@ -39,7 +39,11 @@ impl TierChampions {
     ///
     /// # Errors
     /// The store fails.
-    pub async fn read(tiers: &Tiers, vertical: Option<&VerticalId>, task: &TaskId) -> Result<Self> {
+    pub async fn read(
+        tiers: &TierModels,
+        vertical: Option<&VerticalId>,
+        task: &TaskId,
+    ) -> Result<Self> {
         let vertical = vertical.cloned().map(ModelOwner::Vertical);
         let mut found = Vec::new();
         for owner in vertical.into_iter().chain([ModelOwner::Global]) {
@@ -64,7 +68,7 @@ impl TierChampions {
     /// The store fails.
     pub async fn models(
         &self,
-        tiers: &Tiers,
+        tiers: &TierModels,
         policy: &RoutingPolicy,
     ) -> Result<Vec<(ModelVersion, Standing)>> {
         let mut models = Vec::new();
@@ -200,20 +204,14 @@ pub async fn model_of_chain(
     ctx: &TenantContext,
     name: &ModelName,
 ) -> Result<ModelVersion> {
-    let platform = store.platform();
     let found = match &name.owner {
         ModelOwner::Tenant(tenant) if tenant == ctx.tenant() => {
             let tx = store.begin(ctx).await?;
             tx.models().get(&name.task, name.version).await?
         }
         ModelOwner::Tenant(_) => None,
-        ModelOwner::Global => platform.tiers().get(name).await?,
-        ModelOwner::Vertical(vertical) => {
-            let tenant = platform.get_tenant(ctx.tenant()).await?;
-            match tenant.is_some_and(|tenant| tenant.vertical == *vertical) {
-                true => platform.tiers().get(name).await?,
-                false => None,
-            }
+        ModelOwner::Global | ModelOwner::Vertical(_) => {
+            store.shared_with(ctx).await?.tiers().get(name).await?
         }
     };
     found.ok_or_else(|| RegistryError::NotFound(name.clone()))
@@ -292,12 +290,11 @@ impl ParentRanker {
     /// # Errors
     /// The store fails.
     pub async fn read(
-        store: &Store,
+        tiers: &TierModels,
         artifacts: &ArtifactStore,
         vertical: Option<&VerticalId>,
     ) -> Result<Self> {
-        let tiers = store.platform().tiers();
-        let champions = TierChampions::read(&tiers, vertical, &TaskId::experts()).await?;
+        let champions = TierChampions::read(tiers, vertical, &TaskId::experts()).await?;
         for name in champions.names() {
             if let Some(model) = tiers.get(&name).await?
                 && let Ok(stored) = load_ranker(artifacts, &model).await
@@ -313,7 +310,7 @@ impl ParentRanker {
     /// # Errors
     /// The store fails.
     pub async fn of_lineage(
-        store: &Store,
+        tiers: &TierModels,
         artifacts: &ArtifactStore,
         name: &ModelName,
         checksum: &str,
@@ -322,7 +319,7 @@ impl ParentRanker {
         if *name == builtin.name {
             return Ok((builtin.checksum() == checksum).then_some(builtin));
         }
-        let model = store.platform().tiers().get(name).await?;
+        let model = tiers.get(name).await?;
         let Some(model) = model.filter(|model| model.checksum == checksum) else {
             return Ok(None);
         };

@@ -1,7 +1,7 @@
 //! Resolving on a real store and real files.
 
 use domain::AliasMoveCause;
-use storage::{AliasMove, NewModel};
+use storage::{AliasMove, NewModel, Purpose};
 
 use super::*;
 use crate::test_store::{TestStore, day};
@@ -30,7 +30,7 @@ impl TestStore {
             artifact_path: path,
             ..new
         };
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::StartUp).tiers();
         tiers
             .register(owner, new, true, measured())
             .await
@@ -93,8 +93,9 @@ async fn a_policy_wants_the_aliases_and_what_it_pins_each_once() {
 async fn the_parent_is_the_nearest_tier_that_can_be_used() {
     let at = TestStore::new().await;
     let software = VerticalId::parse("software").unwrap();
+    let tiers = at.store.maintenance(Purpose::StartUp).tiers();
     let parent = async |vertical| {
-        let read = ParentRanker::read(&at.store, &at.artifacts, vertical);
+        let read = ParentRanker::read(&tiers, &at.artifacts, vertical);
         read.await.unwrap().name
     };
     assert_eq!(parent(Some(&software)).await, builtin_model(&experts()));
@@ -106,7 +107,6 @@ async fn the_parent_is_the_nearest_tier_that_can_be_used() {
     std::fs::remove_dir_all(at.folder.path().join("models/verticals")).unwrap();
     assert_eq!(parent(Some(&software)).await, global, "its file is missing");
 
-    let tiers = at.store.platform().tiers();
     let above = TierChampions::read(&tiers, Some(&software), &experts())
         .await
         .unwrap();
@@ -120,10 +120,11 @@ async fn the_parent_is_the_nearest_tier_that_can_be_used() {
 async fn a_parent_of_a_lineage_is_found_while_its_bytes_are_the_same() {
     let at = TestStore::new().await;
     let global = at.serve_tier(&ModelOwner::Global, GLOBAL_RANKER).await;
+    let tiers = at.store.maintenance(Purpose::StartUp).tiers();
     let checksum = ParentRanker::builtin().checksum();
     for name in [&builtin_model(&experts()), &global] {
         for (checksum, found) in [(checksum.as_str(), true), ("another", false)] {
-            let of_lineage = ParentRanker::of_lineage(&at.store, &at.artifacts, name, checksum);
+            let of_lineage = ParentRanker::of_lineage(&tiers, &at.artifacts, name, checksum);
             assert_eq!(of_lineage.await.unwrap().is_some(), found, "{name}");
         }
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     Alias, FieldViolation, Job, ModelName, ModelOwner, ModelVersion, TaskId, TenantContext,
 };
-use storage::{AliasEvent, AliasMove, NewJob, Store};
+use storage::{AliasEvent, AliasMove, NewJob, Platform, Store};
 
 use crate::{RegistryError, Result};
 
@@ -19,6 +19,8 @@ pub enum Owner {
         owner: ModelOwner,
         /// Who acts on it.
         actor: String,
+        /// What goes across tenants: to have it, whoever acts has shown a proof.
+        platform: Platform,
     },
 }
 
@@ -59,8 +61,8 @@ impl Owner {
                 let found = tx.models().get(task, version).await?;
                 (found, tx.models().pruned(task, version).await?)
             }
-            Self::Tier { .. } => {
-                let tiers = store.platform().tiers();
+            Self::Tier { platform, .. } => {
+                let tiers = platform.tiers();
                 (tiers.get(&name).await?, tiers.pruned(&name).await?)
             }
         };
@@ -88,9 +90,11 @@ impl Owner {
                 let tx = store.begin(ctx).await?;
                 tx.models().list(task, before, limit).await?
             }
-            Self::Tier { owner, .. } => {
+            Self::Tier {
+                owner, platform, ..
+            } => {
                 let task = task.cloned().unwrap_or_else(TaskId::experts);
-                let tiers = store.platform().tiers();
+                let tiers = platform.tiers();
                 tiers.list(owner, &task, before, limit).await?
             }
         })
@@ -109,8 +113,10 @@ impl Owner {
                 let champion = Some(Alias::Champion);
                 tx.models().events(task, champion, limit).await?
             }
-            Self::Tier { owner, .. } => {
-                let tiers = store.platform().tiers();
+            Self::Tier {
+                owner, platform, ..
+            } => {
+                let tiers = platform.tiers();
                 tiers.events(owner, task, limit).await?
             }
         })
@@ -134,8 +140,10 @@ impl Owner {
                 let message = "a tier has no challenger; tenants try versions by their own policy";
                 return Err(FieldViolation::new("alias", message).into());
             }
-            Self::Tier { owner, .. } => {
-                let tiers = store.platform().tiers();
+            Self::Tier {
+                owner, platform, ..
+            } => {
+                let tiers = platform.tiers();
                 tiers.set_champion(owner, task, version, by).await?;
             }
         }
@@ -154,7 +162,7 @@ impl Owner {
                 tx.commit().await?;
                 job
             }
-            Self::Tier { .. } => store.platform().enqueue(job, now).await?,
+            Self::Tier { platform, .. } => platform.enqueue(job, now).await?,
         })
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Lineage, ModelVersion, TaskId, TenantContext, TenantId, TenantSettings, Verdict, VerticalId,
 };
-use storage::{NewModel, NewTenant, StorageConfig, Store, TenantTx};
+use storage::{NewModel, NewTenant, Purpose, StorageConfig, Store, TenantTx};
 
 /// A store in a folder that goes with it, and its tenant `acme` in the vertical `software`.
 pub struct TestStore {
@@ -48,7 +48,7 @@ impl TestStore {
             vertical: VerticalId::parse(vertical).unwrap(),
             settings: TenantSettings::default(),
         };
-        let platform = self.store.platform();
+        let platform = self.store.maintenance(Purpose::StartUp);
         platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
         TenantContext::for_background_work(&id, "test")
     }

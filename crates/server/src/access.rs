@@ -85,7 +85,7 @@ impl Gatekeeper {
         permission: Permission,
     ) -> Result<TenantContext, ServiceError> {
         let context = TenantContext::enter(&caller.key, tenant, permission).ok_or_else(denied)?;
-        crate::work::is_for(tenant);
+        metering::usage::set_tenant(tenant);
         Ok(context)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use domain::{ApiKey, ErrorKind, KeyId, Permission, Role, TenantState};
+use domain::{ApiKey, ErrorKind, KeyId, OperatorContext, TenantState};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use sha2::{Digest as _, Sha256};
@@ -105,18 +105,16 @@ impl Caller {
     }
 }
 
-/// The caller as an operator of the platform.
+/// The proof that the caller is an operator of the platform.
 ///
 /// # Errors
 /// `UNAUTHENTICATED` or `PERMISSION_DENIED`.
-pub fn operator(extensions: &http::Extensions) -> Result<&Caller, ServiceError> {
-    let caller = Caller::of(extensions)?;
-    let is_operator = caller.key.tenant.is_none() && caller.key.role == Role::Operator;
-    if is_operator && caller.key.role.holds(Permission::Operate) {
-        Ok(caller)
-    } else {
-        Err(denied())
-    }
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that makes the proof"
+)]
+pub fn operator(extensions: &http::Extensions) -> Result<OperatorContext, ServiceError> {
+    OperatorContext::enter(&Caller::of(extensions)?.key).ok_or_else(denied)
 }
 
 pub(crate) fn denied() -> ServiceError {
@@ -236,6 +234,7 @@ async fn authenticate(
 mod tests {
     use super::*;
     use chrono::DateTime;
+    use domain::Role;
 
     struct OneKey(KeyRecord);
     #[async_trait]

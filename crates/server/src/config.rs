@@ -93,13 +93,26 @@ pub struct StorageSection {
 }
 
 /// The vector store.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VectorsSection {
     /// A Qdrant server; none means in process, in the data folder.
     pub url: Option<String>,
     /// The server's key.
     pub api_key: Option<SecretString>,
+    /// Bytes of memory for vectors in process; the tenants that were searched last stay in it. A
+    /// tenant of 4,000 items takes about 5 MB.
+    pub resident_bytes: usize,
+}
+
+impl Default for VectorsSection {
+    fn default() -> Self {
+        Self {
+            url: None,
+            api_key: None,
+            resident_bytes: 512 << 20,
+        }
+    }
 }
 
 /// The model files.
@@ -285,6 +298,9 @@ impl Config {
         }
         if !(5..=3600).contains(&self.jobs.lease_seconds) {
             return invalid("jobs.lease_seconds", "must be from 5 to 3600");
+        }
+        if self.vectors.resident_bytes < 1 << 20 {
+            return invalid("vectors.resident_bytes", "must be at least 1048576 (1 MiB)");
         }
         if self.router.resident_bytes < 1 << 20 {
             return invalid("router.resident_bytes", "must be at least 1048576 (1 MiB)");

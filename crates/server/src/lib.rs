@@ -13,12 +13,11 @@ mod metered;
 mod page;
 mod panics;
 mod telemetry;
-pub mod work;
 
 pub use access::{Gatekeeper, TenantDirectory};
 pub use auth::{AuthLayer, Caller, KeyDirectory, KeyRecord, KeySecret, operator};
 pub use background::Background;
-pub use clock::Clock;
+pub use clock::system_clock;
 pub use deadline::deadline;
 pub use error::ServiceError;
 pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, shutdown_signal};

@@ -1,4 +1,4 @@
-//! Makes a piece of work of each request: whom it was for, what it took, how many bytes.
+//! Measures each request: whom it was for, what it took, how many bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,26 +8,26 @@ use domain::cost::{Meter, Service as Part};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
+use metering::{Operation, UsageRecorder, UsageScope};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::telemetry::{known_method, response_code};
-use crate::work::{Work, WorkBook, WorkKind};
 
 /// The RPC whose answers are counted one by one, by who gives them.
 const COUNTED_ONE_BY_ONE: &str = "BatchRecommendExperts";
 
-/// Has the work of each request written down, before its caller sees the end of the answer.
+/// Records what each request consumes, before its caller sees the end of the answer.
 #[derive(Clone)]
 pub struct MeterLayer {
-    book: WorkBook,
+    recorder: UsageRecorder,
 }
 
 impl MeterLayer {
-    /// A layer that writes into `book`.
+    /// A layer that records into `recorder`.
     #[must_use]
-    pub fn new(book: WorkBook) -> Self {
-        Self { book }
+    pub fn new(recorder: UsageRecorder) -> Self {
+        Self { recorder }
     }
 }
 
@@ -36,7 +36,7 @@ impl<S> Layer<S> for MeterLayer {
     fn layer(&self, inner: S) -> Metered<S> {
         Metered {
             inner,
-            book: self.book.clone(),
+            recorder: self.recorder.clone(),
         }
     }
 }
@@ -45,7 +45,7 @@ impl<S> Layer<S> for MeterLayer {
 #[derive(Clone)]
 pub struct Metered<S> {
     inner: S,
-    book: WorkBook,
+    recorder: UsageRecorder,
 }
 
 impl<S> Service<Request<Body>> for Metered<S>
@@ -65,25 +65,25 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let metered = part_of(known_method(request.uri().path()));
-        let Some((service, rpc)) = metered.filter(|_| self.book.is_open()) else {
+        let Some((service, rpc)) = metered.filter(|_| self.recorder.is_enabled()) else {
             return Box::pin(inner.call(request));
         };
-        let work = self.book.begin(WorkKind {
+        let scope = self.recorder.begin(Operation {
             service,
             name: rpc.to_owned(),
             cpu: Meter::RequestCpu,
         });
         Box::pin(async move {
-            let request = request.map(|body| Counted::body(&work, Meter::BytesIn, body));
-            let answer = work.during(inner.call(request)).await;
+            let request = request.map(|body| Counted::body(&scope, Meter::BytesIn, body));
+            let answer = scope.run(inner.call(request)).await;
             if rpc != COUNTED_ONE_BY_ONE
                 && answer
                     .as_ref()
                     .is_ok_and(|answer| response_code(answer) == tonic::Code::Ok)
             {
-                work.add(Meter::Requests, 1);
+                scope.add(Meter::Requests, 1);
             }
-            answer.map(|answer| answer.map(|body| Counted::body(&work, Meter::BytesOut, body)))
+            answer.map(|answer| answer.map(|body| Counted::body(&scope, Meter::BytesOut, body)))
         })
     }
 }
@@ -102,17 +102,17 @@ fn part_of(path: &'static str) -> Option<(Part, &'static str)> {
     Some((service, rpc))
 }
 
-/// A body whose bytes are counted; that of an answer also ends the work.
+/// A body whose bytes are counted; that of an answer also ends the operation.
 struct Counted {
-    work: Work,
+    scope: UsageScope,
     meter: Meter,
     inner: Body,
 }
 
 impl Counted {
-    fn body(work: &Work, meter: Meter, inner: Body) -> Body {
+    fn body(scope: &UsageScope, meter: Meter, inner: Body) -> Body {
         Body::new(Self {
-            work: work.clone(),
+            scope: scope.clone(),
             meter,
             inner,
         })
@@ -130,22 +130,22 @@ impl http_body::Body for Counted {
         let this = Pin::get_mut(self);
         let inner = Pin::new(&mut this.inner);
         let polled = match this.meter {
-            // The handler reads the request inside of its own turns.
+            // The handler reads the request inside of its own polls.
             Meter::BytesIn => inner.poll_frame(context),
-            _ => this.work.turn(|| inner.poll_frame(context)),
+            _ => this.scope.poll(|| inner.poll_frame(context)),
         };
         let last = match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                this.work.add(this.meter, bytes as u64);
+                this.scope.add(this.meter, bytes as u64);
                 frame.is_trailers()
             }
             Poll::Ready(_) => true,
             Poll::Pending => false,
         };
-        // Before the last part of the answer leaves: what was acknowledged is in the book.
+        // Before the last part of the answer leaves: what was acknowledged is recorded.
         if last && this.meter == Meter::BytesOut {
-            this.work.write_down();
+            this.scope.flush();
         }
         polled
     }
@@ -163,7 +163,7 @@ impl Drop for Counted {
     /// The caller may go before the end of the answer, or there may be none.
     fn drop(&mut self) {
         if self.meter == Meter::BytesOut {
-            self.work.write_down();
+            self.scope.flush();
         }
     }
 }

@@ -5,8 +5,10 @@
 //! - [`Store::begin`] opens a transaction bound to the tenant of a [`domain::TenantContext`]. Its
 //!   repositories take no tenant argument, so none can forget it. Nothing is kept, and nobody is
 //!   told, before [`TenantTx::commit`].
-//! - [`Store::platform`] is for what goes across tenants: making and erasing tenants, finding the
-//!   key of a caller, reading the audit trail, handing jobs to workers.
+//! - [`Store::platform`] is for what goes across tenants, and demands an operator's proof;
+//!   [`Store::maintenance`] is the same for background work, by its [`Purpose`].
+//! - [`Store::shared_with`] is what the platform shares with a tenant, read-only; [`Store::keys`] and
+//!   [`Store::audit_events`] follow the scope of the caller.
 //! - [`Store::changes`] tells what was committed, here or (on PostgreSQL) by another process.
 //!
 //! Invariants:
@@ -30,6 +32,7 @@ mod convert;
 mod error;
 mod listen;
 mod platform;
+mod purpose;
 mod rows;
 mod session;
 mod store;
@@ -39,19 +42,21 @@ mod worker;
 pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
-    Booked, ErasureCertificate, ErasureCounts, FoundKey, Gone, KeptPriceBook, LeaseStatus,
-    LeaseToken, LeasedJob, NewKey, NewTenant, NoUsageKey, Platform, Prices, Queue, Retain, Stored,
-    Tiers, Usage, UsageHour, UsageKey,
+    Booked, ErasureCertificate, ErasureCounts, FoundKey, Gone, KeptPriceBook, Keys, LeaseStatus,
+    LeaseToken, LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, SharedWithTenant,
+    Stored, TierModels, Tiers, Usage,
 };
+pub use purpose::Purpose;
 pub use store::{StorageConfig, Store};
 pub use tenant::{
     AliasEvent, AliasMove, Answer, Answers, AnswersOfModel, Audit, Classification,
     ClassificationOutcome, Classifications, Corrections, CorrectionsStamp, CountedAnswers,
     Datasets, DeleteOutcome, Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange,
     ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Merges, Models,
-    Moved, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, OpenPosition,
-    PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten,
-    RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces, TakenBack, Tasks,
-    TenantTx, TrainingInputs, Trials, UpsertOutcome, Values, VersionOnShelf,
+    Moved, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, NoUsageKey,
+    OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests,
+    Rewritten, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces,
+    TakenBack, Tasks, TenantTx, TenantUsage, TrainingInputs, Trials, UpsertOutcome, UsageHour,
+    UsageKey, Values, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

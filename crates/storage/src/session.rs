@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{Change, TenantId, TenantState};
+use domain::{AccessScope, Change, TenantId, TenantState};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
     QuerySelect, Statement,
@@ -20,6 +20,16 @@ use crate::{Result, StorageError};
 pub(crate) enum Scope {
     Tenant(TenantId),
     Platform,
+}
+
+impl Scope {
+    /// For whom a caller of this scope works.
+    pub(crate) fn of(scope: &AccessScope) -> Self {
+        match scope {
+            AccessScope::Tenant(ctx) => Self::Tenant(ctx.tenant().clone()),
+            AccessScope::Platform(_) => Self::Platform,
+        }
+    }
 }
 
 /// A transaction of one tenant or of the platform.

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use domain::{JobId, TenantContext};
+use domain::{AccessScope, AuditEvent, JobId, OperatorContext, TenantContext};
 use sea_orm::ConnectionTrait;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::connect::Pools;
 use crate::listen::Listener;
 use crate::session::{Scope, Session};
-use crate::{Changes, Platform, Result, StorageError, TenantTx};
+use crate::tenant::audit;
+use crate::{Changes, Keys, Platform, Purpose, Result, SharedWithTenant, StorageError, TenantTx};
 
 /// Where the store is.
 #[derive(Debug, Clone)]
@@ -83,10 +84,47 @@ impl Store {
         ))
     }
 
-    /// What goes across tenants.
+    /// What goes across tenants, for an operator's request.
     #[must_use]
-    pub fn platform(&self) -> Platform {
+    pub fn platform(&self, _proof: &OperatorContext) -> Platform {
         Platform::new(self.inner.clone())
+    }
+
+    /// What goes across tenants, for background work that no operator called.
+    #[must_use]
+    pub fn maintenance(&self, purpose: Purpose) -> Platform {
+        tracing::trace!(?purpose, "across tenants");
+        Platform::new(self.inner.clone())
+    }
+
+    /// What the platform shares with the tenant of `ctx`, read-only.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`] when the tenant is not there; the database fails.
+    pub async fn shared_with(&self, ctx: &TenantContext) -> Result<SharedWithTenant> {
+        SharedWithTenant::read(Platform::new(self.inner.clone()), ctx).await
+    }
+
+    /// The keys of a tenant, or the operators'.
+    #[must_use]
+    pub fn keys(&self, scope: &AccessScope) -> Keys {
+        Keys::new(self.inner.clone(), scope.clone())
+    }
+
+    /// At most `limit` audit events, newest first, those before the sequence `before`: of one tenant,
+    /// or of all and the platform itself.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "audit_events", skip_all)]
+    pub async fn audit_events(
+        &self,
+        scope: &AccessScope,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>> {
+        let session = Session::new(self.inner.clone(), Scope::of(scope));
+        audit::list(&session, scope.tenant(), before, limit).await
     }
 
     /// What was committed, for those who hold copies.

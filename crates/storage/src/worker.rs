@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{LeaseStatus, LeaseToken, LeasedJob, Queue, Result, StorageError, Store};
+use crate::{LeaseStatus, LeaseToken, LeasedJob, Purpose, Queue, Result, StorageError, Store};
 
 /// How long a worker with nothing to do waits before it looks again, when nothing wakes it: another
 /// process may have enqueued something.
@@ -103,7 +103,7 @@ pub async fn run_jobs(
     settings: WorkerSettings,
     stop: CancellationToken,
 ) {
-    let queue = store.platform().queue();
+    let queue = store.maintenance(Purpose::Jobs).queue();
     let mut running = JoinSet::new();
     loop {
         let free = running.len() < settings.concurrency;
@@ -117,7 +117,7 @@ pub async fn run_jobs(
         };
         match taken {
             Ok(Some(leased)) => {
-                let (queue, runner) = (store.platform().queue(), runner.clone());
+                let (queue, runner) = (store.maintenance(Purpose::Jobs).queue(), runner.clone());
                 running.spawn(run_one(queue, runner, leased, settings, stop.clone()));
                 continue;
             }

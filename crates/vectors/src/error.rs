@@ -69,8 +69,18 @@ pub enum VectorError {
     #[error("the vector store is closed")]
     Closed,
 
-    /// The engine panicked; the process goes on.
-    #[error("the vector engine panicked while {doing}: {detail}")]
+    /// The disk has no room for a write; what was there before is as it was.
+    #[error("the disk is full: the vector space {space} cannot be written")]
+    DiskFull {
+        /// Name of the space.
+        space: String,
+        /// The engine's own error.
+        #[source]
+        source: Source,
+    },
+
+    /// A call ended in a panic; the process goes on.
+    #[error("the vector store panicked while {doing}: {detail}")]
     Panicked {
         /// The step that failed.
         doing: &'static str,
@@ -124,7 +134,7 @@ impl VectorError {
             | Self::OwnedByAnother { .. }
             | Self::InUse { .. }
             | Self::Corrupt { .. } => ErrorKind::FailedPrecondition,
-            Self::Closed => ErrorKind::Unavailable,
+            Self::Closed | Self::DiskFull { .. } => ErrorKind::Unavailable,
             Self::Panicked { .. } | Self::Engine { .. } | Self::Io { .. } => ErrorKind::Internal,
             Self::Server { kind, .. } => *kind,
         }
@@ -145,6 +155,7 @@ impl domain::Fault for VectorError {
             Self::InUse { .. } => "VECTORS_IN_USE",
             Self::Corrupt { .. } => "VECTORS_CORRUPT",
             Self::Closed => "VECTORS_CLOSED",
+            Self::DiskFull { .. } => "DISK_FULL",
             Self::Panicked { .. } | Self::Engine { .. } => "VECTORS_FAILED",
             Self::Io { .. } => "VECTORS_IO",
             Self::Server { .. } => "VECTORS_SERVER",

@@ -55,7 +55,8 @@ pub struct Point {
 pub struct Hit {
     /// The point's id.
     pub id: u64,
-    /// Cosine similarity (-1 to 1) for dense searches, dot product for sparse ones. More is better.
+    /// Cosine similarity (-1 to 1, to 0.0001) for dense searches, dot product for sparse ones. More is
+    /// better.
     pub score: f32,
 }
 
@@ -77,7 +78,7 @@ impl Deref for Found {
 }
 
 /// Where the vectors are kept.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct VectorsConfig {
     /// gRPC address of a Qdrant server, for example `http://qdrant:6334`. Absent: in process.
     pub url: Option<String>,
@@ -85,6 +86,19 @@ pub struct VectorsConfig {
     pub api_key: Option<String>,
     /// Folder of the in-process store. Not used when `url` is set.
     pub path: PathBuf,
+    /// Bytes of memory for the points of the in-process store; those searched last stay in.
+    pub resident_bytes: usize,
+}
+
+impl Default for VectorsConfig {
+    fn default() -> Self {
+        Self {
+            url: None,
+            api_key: None,
+            path: PathBuf::new(),
+            resident_bytes: 512 << 20,
+        }
+    }
 }
 
 impl fmt::Debug for VectorsConfig {
@@ -93,6 +107,7 @@ impl fmt::Debug for VectorsConfig {
             .field("url", &self.url)
             .field("api_key", &self.api_key.as_ref().map(|_| "hidden"))
             .field("path", &self.path)
+            .field("resident_bytes", &self.resident_bytes)
             .finish()
     }
 }
@@ -166,16 +181,6 @@ pub trait VectorStore: Send + Sync + 'static {
 
     /// All ids of the tenant in ascending order; for rebuilds and consistency checks.
     async fn list_ids(&self, space: &Space, tenant: &TenantId) -> Result<Vec<u64>>;
-
-    /// The dense vectors of those of the ids that the tenant has, in ascending order of id, each id
-    /// once. The store keeps directions only: what comes back has length 1 (a vector of zeros stays
-    /// as it is).
-    async fn fetch(
-        &self,
-        space: &Space,
-        tenant: &TenantId,
-        ids: Vec<u64>,
-    ) -> Result<Vec<(u64, Vec<f32>)>>;
 
     /// Whether the store can be used right now.
     async fn health(&self) -> Result<()>;

@@ -1,12 +1,17 @@
-//! `cargo xtask check-imports`: the rules of the house that a compiler does not know.
+//! `cargo xtask check-imports`: the rules that a compiler does not know.
 //!
-//! Who may import whom, what every source file looks like, and that no dependency is named in vain.
+//! Who may import whom, what every source file looks like, and that no dependency is unused, and that
+//! all builds have one set of features.
+//! Who may import whom, what every source file looks like, that no dependency is named in vain, and that
+//! links between the documents lead somewhere.
 //! Beside it `cargo xtask check-contract` and `cargo xtask check-alerts`, each in a file of its own.
 
 pub mod alerts;
 pub mod contract;
 mod directions;
+mod features;
 mod files;
+mod links;
 mod unused;
 
 use anyhow::{Result, ensure};
@@ -23,6 +28,8 @@ pub fn run() -> Result<()> {
     let mut violations = directions::violations(&members);
     violations.extend(files::violations(&root, &members)?);
     violations.extend(unused::violations(&root, &members)?);
+    violations.extend(features::violations(&root)?);
+    violations.extend(links::violations(&root)?);
     for violation in &violations {
         println!("violation: {violation}");
     }

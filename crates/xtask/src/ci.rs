@@ -6,10 +6,9 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::checks::contract::ContractArgs;
-use crate::field::{self, FieldArgs};
 use crate::test::{TestArgs, cargo_has, succeed};
 use crate::workspace::cargo;
-use crate::{checks, licences, test, workspace};
+use crate::{checks, licences, measure, test, workspace};
 
 /// Runs the command.
 ///
@@ -39,9 +38,7 @@ pub fn run() -> Result<()> {
     phase("docs", || {
         cargo_runs(&root, &["doc", "--workspace", "--no-deps"], &strict)
     })?;
-    phase("files as customers have them", || {
-        field::run(&FieldArgs::default())
-    })?;
+    phase("files as customers have them", || measure::run("field"))?;
     phase("all tests", || test::run(&TestArgs::default()))
 }
 

@@ -5,25 +5,12 @@
 // A command line talks to its user on standard output.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-mod bench;
 mod checks;
 mod ci;
-mod clients;
-mod content;
-mod demo;
-mod field;
-mod latency;
 mod licences;
-mod metrics;
-mod platform;
-mod quality;
-mod quality_labels;
-mod run;
-mod server_process;
+mod measure;
 mod setup;
-mod show;
 mod test;
-mod trial;
 mod workspace;
 
 use std::process::ExitCode;
@@ -46,17 +33,22 @@ enum Command {
     /// Install the embedding model and the ONNX Runtime library into the cache folder.
     Setup(setup::SetupArgs),
     /// Show the whole of Tenantry on three sample customers, or on a folder of data.
-    Demo(demo::DemoArgs),
+    #[command(disable_help_flag = true)]
+    Demo(measure::HandedOn),
     /// Run every test.
     Test(test::TestArgs),
     /// Measure how well experts are named, tenant by tenant and method by method.
-    Quality(quality::QualityArgs),
+    #[command(disable_help_flag = true)]
+    Quality(measure::HandedOn),
     /// Measure how well tasks that tenants define are answered: labels and numbers.
-    QualityLabels(quality_labels::QualityLabelsArgs),
+    #[command(disable_help_flag = true)]
+    QualityLabels(measure::HandedOn),
     /// Try files as customers have them, and say what became of each.
-    Field(field::FieldArgs),
+    #[command(disable_help_flag = true)]
+    Field(measure::HandedOn),
     /// Measure what one client waits for, against the embedding alone.
-    Bench(bench::BenchArgs),
+    #[command(disable_help_flag = true)]
+    Bench(measure::HandedOn),
     /// Check who imports whom, what source files look like, and that no dependency is unused.
     CheckImports,
     /// Check the contract in proto/: its style, its format, and that it breaks no client.
@@ -72,12 +64,12 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Setup(args) => setup::run(&args),
-        Command::Demo(args) => demo::run(&args),
+        Command::Demo(args) => measure::become_it("demo", &args),
         Command::Test(args) => test::run(&args),
-        Command::Quality(args) => quality::run(&args),
-        Command::QualityLabels(args) => quality_labels::run(&args),
-        Command::Field(args) => field::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        Command::Quality(args) => measure::become_it("quality", &args),
+        Command::QualityLabels(args) => measure::become_it("quality-labels", &args),
+        Command::Field(args) => measure::become_it("field", &args),
+        Command::Bench(args) => measure::become_it("bench", &args),
         Command::CheckImports => checks::run(),
         Command::CheckContract(args) => checks::contract::run(&args),
         Command::CheckAlerts => checks::alerts::run(),

@@ -20,11 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use pins::Bundle;
 
-// Shared by path with the embedder, which reads what is installed here.
-#[path = "../../embedding/src/layout.rs"]
-#[allow(dead_code)] // The embedder uses the rest.
-mod layout;
-
 /// Names a model folder to use instead of the installed one.
 const MODEL_DIR_VARIABLE: &str = "TENANTRY_MODEL_DIR";
 /// Names an ONNX Runtime library to use instead of the installed one.
@@ -48,7 +43,7 @@ pub struct SetupArgs {
     check: bool,
     /// Install another model of the catalogue as well
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(
-        layout::MODELS.map(|model| model.name)
+        model_files::MODELS.map(|model| model.name)
     ))]
     model: Vec<String>,
 }
@@ -75,7 +70,7 @@ pub fn run(args: &SetupArgs) -> Result<()> {
         _ => Mode::Ensure,
     };
     // The default model was seen to above.
-    for model in layout::MODELS.iter().skip(1) {
+    for model in model_files::MODELS.iter().skip(1) {
         if args.model.iter().any(|name| name == model.name) {
             let folder = install(&pins::model_bundle(&cache_dir()?, model)?, mode)?;
             println!("model:        {} ({})", folder.display(), model.name);
@@ -89,7 +84,7 @@ pub fn run(args: &SetupArgs) -> Result<()> {
 /// # Errors
 /// As [`ensure()`].
 pub fn ensure_all_models() -> Result<()> {
-    for model in layout::MODELS.iter().skip(1) {
+    for model in model_files::MODELS.iter().skip(1) {
         install(&pins::model_bundle(&cache_dir()?, model)?, Mode::Ensure)?;
     }
     Ok(())
@@ -167,7 +162,7 @@ fn locate(mode: Mode) -> Result<Assets> {
     };
     let model_dir = match variable(MODEL_DIR_VARIABLE) {
         Some(folder) => {
-            for file in layout::MODEL_FILES {
+            for file in model_files::MODEL_FILES {
                 ensure!(
                     folder.join(file).is_file(),
                     "{MODEL_DIR_VARIABLE} names {}, which has no {file}",
@@ -177,7 +172,7 @@ fn locate(mode: Mode) -> Result<Assets> {
             folder
         }
         None => install(
-            &pins::model_bundle(&cache_dir()?, &layout::MODELS[0])?,
+            &pins::model_bundle(&cache_dir()?, &model_files::MODELS[0])?,
             mode,
         )?,
     };
@@ -190,9 +185,8 @@ fn locate(mode: Mode) -> Result<Assets> {
             );
             library
         }
-        None => {
-            install(&pins::onnxruntime_bundle(&cache_dir()?)?, mode)?.join(layout::ONNXRUNTIME_FILE)
-        }
+        None => install(&pins::onnxruntime_bundle(&cache_dir()?)?, mode)?
+            .join(model_files::ONNXRUNTIME_FILE),
     };
     Ok(Assets {
         model_dir,
@@ -206,7 +200,7 @@ fn report(assets: &Assets) {
 }
 
 fn cache_dir() -> Result<PathBuf> {
-    layout::default_cache_dir()
+    model_files::default_cache_dir()
         .with_context(|| format!("no home folder is known: set XDG_CACHE_HOME, {OWN_FILES}"))
 }
 
@@ -245,7 +239,7 @@ impl Bundle {
                 )
             })?;
             wheel::copy_checked(file, &mut io::sink(), pinned)
-                .context("a file was changed, mend it with `cargo xtask setup --force`")?;
+                .context("a file was changed; restore it with `cargo xtask setup --force`")?;
         }
         Ok(())
     }

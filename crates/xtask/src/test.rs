@@ -46,7 +46,7 @@ pub fn run(args: &TestArgs) -> Result<()> {
             "SKIPPED: tests on two embedding models, as the second is not to be had: {error:#}"
         );
     }
-    let server = workspace::build(&root, Build::Everything)?;
+    let server = workspace::build(&root, Build::Everything)?.server;
     let environment = environment(&root, &assets, server);
     let with_nextest = cargo_has("nextest");
     tell_what_is_skipped(&root, with_nextest);

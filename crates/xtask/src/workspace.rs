@@ -1,5 +1,7 @@
 //! The workspace as cargo sees it: where it is, its packages, and how its programs are built.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,17 +11,29 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 /// The server's package and program.
-const SERVER: &str = "tenantry";
+pub const SERVER: &str = "tenantry";
+/// The package and program of the measurements and the demo.
+pub const BENCHMARKS: &str = "tenantry-benchmarks";
 
 /// What is built before the server runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
-    /// The server alone, in the development profile.
-    Server,
-    /// The server alone, optimized.
-    ReleaseServer,
+    /// The server and the measurements.
+    Programs {
+        /// Optimized, and not in the development profile.
+        release: bool,
+    },
     /// Every target with the features that tests see, so that tests find all of it built.
     Everything,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub struct Programs {
+    /// `tenantry`.
+    pub server: PathBuf,
+    /// The measurements.
+    pub benchmarks: PathBuf,
 }
 
 /// What `cargo metadata` tells.
@@ -55,6 +69,8 @@ pub struct Dependency {
     pub name: String,
     /// What the code calls it, when that is not the package's name.
     pub rename: Option<String>,
+    /// `None` for normal, else `dev` or `build`.
+    pub kind: Option<String>,
 }
 
 /// The resolved graph.
@@ -112,7 +128,13 @@ pub fn root() -> Result<PathBuf> {
 /// The cargo that started this program, or the one on the path.
 #[must_use]
 pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    detached(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A program that is told nothing about the package of this one.
+#[must_use]
+pub fn detached(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     // `cargo run` tells this program about its own package. Build scripts that look at such variables
     // (that of `ring`, on which half of the rest depends) would run anew after each build by hand.
     for (name, _) in std::env::vars_os() {
@@ -140,20 +162,22 @@ pub fn graph(root: &Path) -> Result<Metadata> {
     metadata(root, &[])
 }
 
-/// Builds, and returns the server's executable.
+/// Builds, and returns the executables.
 ///
 /// # Errors
 /// When the build fails.
-pub fn build(root: &Path, what: Build) -> Result<PathBuf> {
+pub fn build(root: &Path, what: Build) -> Result<Programs> {
     let mut command = cargo();
     command
         .current_dir(root)
         .args(["build", "--message-format=json-render-diagnostics"]);
     match what {
-        // Cargo settles features over what is built together. With this package beside it the server
-        // gets those that a build of everything has, and most of it is not built again for tests.
-        Build::Server => command.args(["--package", SERVER, "--package", env!("CARGO_PKG_NAME")]),
-        Build::ReleaseServer => command.args(["--package", SERVER, "--release"]),
+        // Cargo settles features over what is built together: a check holds that these two have the
+        // ones that a build of everything has, so that tests find all of it built.
+        Build::Programs { release } => {
+            command.args(["--package", SERVER, "--package", BENCHMARKS]);
+            command.args(release.then_some("--release"))
+        }
         Build::Everything => command.args(["--workspace", "--all-targets"]),
     };
     let begin = Instant::now();
@@ -163,9 +187,9 @@ pub fn build(root: &Path, what: Build) -> Result<PathBuf> {
         .spawn()
         .context("cannot run cargo build")?;
     let output = child.stdout.take().context("cargo build has no output")?;
-    let mut executable = None;
+    let mut built = BTreeMap::new();
     for line in BufReader::new(output).lines() {
-        executable = server_executable(&line?).or(executable);
+        built.extend(executable(&line?));
     }
     if !child.wait()?.success() {
         bail!(
@@ -173,7 +197,14 @@ pub fn build(root: &Path, what: Build) -> Result<PathBuf> {
             begin.elapsed().as_secs_f64()
         );
     }
-    executable.context("cargo built no server: is `tenantry` still a program of the workspace?")
+    let mut take = |name: &str| {
+        let found = built.remove(name);
+        found.with_context(|| format!("cargo built no `{name}`: is it a program of the workspace?"))
+    };
+    Ok(Programs {
+        server: take(SERVER)?,
+        benchmarks: take(BENCHMARKS)?,
+    })
 }
 
 fn metadata(root: &Path, extra: &[&str]) -> Result<Metadata> {
@@ -207,13 +238,14 @@ struct Profile {
     test: bool,
 }
 
-fn server_executable(message: &str) -> Option<PathBuf> {
+/// A program's name and path, where the message tells of one that is no test.
+fn executable(message: &str) -> Option<(String, PathBuf)> {
     // Other messages have other fields.
     let artifact = serde_json::from_str::<Artifact>(message).ok()?;
-    let is_server = artifact.target.name == SERVER
-        && artifact.target.kind.iter().any(|kind| kind == "bin")
-        && !artifact.profile.test;
-    artifact.executable.filter(|_| is_server)
+    let is_program =
+        artifact.target.kind.iter().any(|kind| kind == "bin") && !artifact.profile.test;
+    let path = artifact.executable.filter(|_| is_program)?;
+    Some((artifact.target.name, path))
 }
 
 #[cfg(test)]
@@ -221,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_server_and_not_its_test_harness() {
+    fn finds_a_program_and_not_its_test_harness() {
         let message = |test: bool| {
             format!(
                 r#"{{"reason":"compiler-artifact","target":{{"name":"tenantry","kind":["bin"]}},
@@ -229,12 +261,12 @@ mod tests {
             )
         };
         assert_eq!(
-            server_executable(&message(false)),
-            Some("/t/debug/tenantry".into())
+            executable(&message(false)),
+            Some(("tenantry".to_owned(), "/t/debug/tenantry".into()))
         );
-        assert_eq!(server_executable(&message(true)), None);
+        assert_eq!(executable(&message(true)), None);
         assert_eq!(
-            server_executable(r#"{"reason":"build-finished","success":true}"#),
+            executable(r#"{"reason":"build-finished","success":true}"#),
             None
         );
     }

@@ -2,10 +2,11 @@
 
 use api::v1;
 use domain::cost::{CurrencyChange, PriceBook};
-use domain::{ResourceName, TenantId};
+use domain::{OperatorContext, ResourceName, TenantId};
 use server::ServiceError;
 
 use crate::Costs;
+use crate::month::all_tenants;
 
 /// Names of a warning; more are counted.
 const NAMED: usize = 5;
@@ -15,6 +16,7 @@ impl Costs {
     /// would be read in by `book`.
     pub(crate) async fn currency_warnings(
         &self,
+        operator: &OperatorContext,
         before: &PriceBook,
         book: &PriceBook,
     ) -> Result<Vec<v1::PriceBookWarning>, ServiceError> {
@@ -22,12 +24,14 @@ impl Costs {
         let Some(change) = book.currency_change(before, today) else {
             return Ok(Vec::new());
         };
-        let budgets = self.store.platform().prices().budgets().await?;
+        let budgets = self.store.platform(operator).prices().budgets().await?;
         let all = || "all tenants together".to_owned();
         let budgets = budgets
             .into_keys()
             .map(|tenant| tenant.map_or_else(all, name));
-        let valued = self.all_tenants().await?.into_iter();
+        let valued = all_tenants(&self.store.platform(operator))
+            .await?
+            .into_iter();
         let valued = valued.filter(|tenant| tenant.settings.value_per_accepted.is_some());
         let valued = valued.map(|tenant| name(tenant.id));
         let (budgets, valued): (Vec<_>, Vec<_>) = (budgets.collect(), valued.collect());

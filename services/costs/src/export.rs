@@ -16,7 +16,6 @@ use v1::export_costs_request::Format;
 
 use crate::Costs;
 use crate::report::MonthReport;
-use crate::scope::Scope;
 use crate::value::Earned;
 
 /// Who runs the platform, as FOCUS wants it named.
@@ -44,7 +43,7 @@ impl Costs {
     /// The bytes of the file.
     pub(crate) async fn export(
         &self,
-        scope: &Scope,
+        tenant: Option<&TenantId>,
         month: Month,
         format: Format,
     ) -> Result<Vec<u8>, ServiceError> {
@@ -52,8 +51,8 @@ impl Costs {
             Format::HtmlPage => By::Day,
             Format::Unspecified | Format::FocusCsv | Format::FocusParquet => By::None,
         };
-        let mut made = self.report(scope, month, by).await?;
-        if let Some(tenant) = scope.tenant() {
+        let mut made = self.report(tenant, month, by).await?;
+        if let Some(tenant) = tenant {
             let own = |bearer: &Option<TenantId>| bearer.as_ref() == Some(tenant);
             made.priced.lines.retain(|line| own(&line.tenant));
         }

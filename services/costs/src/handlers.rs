@@ -2,13 +2,13 @@
 
 use api::v1;
 use api::v1::cost_service_server::CostService;
+use domain::AccessScope;
 use server::{Reply, ServiceError, operator, sendable};
 use tonic::{Request, Response};
 
 use crate::Costs;
 use crate::export::{Parts, in_parts};
 use crate::prices::InForce;
-use crate::scope::Scope;
 use crate::usage::UsageQuery;
 
 #[tonic::async_trait]
@@ -22,9 +22,11 @@ impl CostService for Costs {
         let (_, extensions, request) = request.into_parts();
         let scope = self.scope(&extensions, &request.parent)?;
         let month = self.month(&request.month)?;
-        let made = self.report(&scope, month, request.by().into()).await?;
+        let made = self
+            .report(scope.tenant(), month, request.by().into())
+            .await?;
         let answer = v1::GetCostReportResponse {
-            report: Some(made.to_wire(&scope)),
+            report: Some(made.to_wire(scope.tenant())),
         };
         let remedy = "ask without parts (`by`), for one tenant, or with ExportCosts";
         Ok(Response::new(sendable(answer, remedy)?))
@@ -35,7 +37,7 @@ impl CostService for Costs {
         request: Request<v1::ListUsageRequest>,
     ) -> Reply<v1::ListUsageResponse> {
         let (_, extensions, request) = request.into_parts();
-        let Scope::Tenant(ctx) = self.scope(&extensions, &request.parent)? else {
+        let AccessScope::Tenant(ctx) = self.scope(&extensions, &request.parent)? else {
             let message = "names all tenants; name one: their usage together is the report's";
             return Err(ServiceError::invalid("parent", message).into());
         };
@@ -50,7 +52,7 @@ impl CostService for Costs {
         let (_, extensions, request) = request.into_parts();
         let scope = self.scope(&extensions, &request.parent)?;
         let month = self.month(&request.month)?;
-        let bytes = self.export(&scope, month, request.format()).await?;
+        let bytes = self.export(scope.tenant(), month, request.format()).await?;
         Ok(Response::new(in_parts(&bytes)))
     }
 
@@ -72,17 +74,17 @@ impl CostService for Costs {
         &self,
         request: Request<v1::UpdatePriceBookRequest>,
     ) -> Reply<v1::UpdatePriceBookResponse> {
-        let actor = operator(request.extensions())?.key.id.to_string();
-        let kept = self.update_prices(request.into_inner(), &actor).await?;
-        Ok(Response::new(kept))
+        let operator = operator(request.extensions())?;
+        let updated = self.update_prices(request.into_inner(), &operator).await?;
+        Ok(Response::new(updated))
     }
 
     async fn set_budget(
         &self,
         request: Request<v1::SetBudgetRequest>,
     ) -> Reply<v1::SetBudgetResponse> {
-        let actor = operator(request.extensions())?.key.id.to_string();
-        let set = Costs::set_budget(self, request.into_inner(), &actor).await?;
+        let operator = operator(request.extensions())?;
+        let set = Costs::set_budget(self, request.into_inner(), &operator).await?;
         Ok(Response::new(set))
     }
 }

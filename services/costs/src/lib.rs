@@ -3,6 +3,7 @@
 //! The arithmetic is `domain::cost`'s; this room reads what it needs from the store, asks it, and
 //! keeps the verdict on each tenant's own model where the router finds it.
 
+mod alerts;
 mod currency;
 mod error;
 mod export;
@@ -11,10 +12,9 @@ mod month;
 mod prices;
 mod report;
 mod scope;
-mod signals;
-mod upkeep;
 mod usage;
 mod value;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -22,11 +22,12 @@ mod tests;
 use std::sync::Arc;
 
 use api::v1::cost_service_server::CostServiceServer;
-use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
+use domain::Clock;
+use server::{Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 use tokio::sync::Semaphore;
 
-pub use upkeep::keep_watch;
+pub use watch::watch_loop;
 
 /// The full name of the service, for the health service.
 pub const SERVICE_NAME: &str = "tenantry.v1.CostService";

@@ -7,7 +7,7 @@ use domain::cost::{CostInput, Month, Presence, PriceBook, UsageLine};
 use domain::{Tenant, TenantId, TenantState};
 use rust_decimal::Decimal;
 use server::ServiceError;
-use storage::Gone;
+use storage::{Gone, Platform, Purpose};
 
 use crate::Costs;
 use crate::prices::InForce;
@@ -110,12 +110,12 @@ impl Costs {
     /// Reads all that a report of the month needs.
     pub(crate) async fn month_data(&self, month: Month) -> Result<MonthData, ServiceError> {
         let until = month.covered_until(self.clock.now().date_naive())?;
-        let platform = self.store.platform();
+        let platform = self.store.maintenance(Purpose::Costs);
         let before = month.previous();
         let usage = platform.usage();
         let lines = usage.lines(None, month.first(), until).await?;
         let lines_before = usage.lines(None, before.first(), before.last()).await?;
-        let tenants = self.all_tenants().await?;
+        let tenants = all_tenants(&platform).await?;
         let there = presence(&tenants, usage.gone_since(before.first()).await?);
         Ok(MonthData {
             month,
@@ -134,18 +134,18 @@ impl Costs {
             since: usage.first_start().await?,
         })
     }
+}
 
-    pub(crate) async fn all_tenants(&self) -> Result<Vec<Tenant>, ServiceError> {
-        let platform = self.store.platform();
-        let mut all: Vec<Tenant> = Vec::new();
-        loop {
-            let after = all.last().map(|tenant| tenant.id.clone());
-            let page = platform.list_tenants(after, PAGE, None).await?;
-            let more = page.len() >= PAGE as usize;
-            all.extend(page);
-            if !more {
-                return Ok(all);
-            }
+/// Every tenant of the platform.
+pub(crate) async fn all_tenants(platform: &Platform) -> Result<Vec<Tenant>, ServiceError> {
+    let mut all: Vec<Tenant> = Vec::new();
+    loop {
+        let after = all.last().map(|tenant| tenant.id.clone());
+        let page = platform.list_tenants(after, PAGE, None).await?;
+        let more = page.len() >= PAGE as usize;
+        all.extend(page);
+        if !more {
+            return Ok(all);
         }
     }
 }

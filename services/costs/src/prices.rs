@@ -3,9 +3,10 @@
 use api::v1;
 use chrono::{DateTime, Utc};
 use domain::cost::{AMOUNT_DECIMALS, CostError, MAX_MONTHLY, PriceBook, PriceVersionDraft};
-use domain::{ErrorKind, FieldViolation, ResourceName, TenantId, TenantState};
+use domain::{ErrorKind, FieldViolation, OperatorContext, ResourceName, TenantId, TenantState};
 use rust_decimal::Decimal;
 use server::ServiceError;
+use storage::Purpose;
 
 use crate::Costs;
 use crate::error::BadPrices;
@@ -111,7 +112,8 @@ fn budget(text: &str) -> Result<Option<Decimal>, ServiceError> {
 impl Costs {
     /// The price book in force; the example before the first was written.
     pub(crate) async fn prices_in_force(&self) -> Result<InForce, ServiceError> {
-        let kept = self.store.platform().prices().book().await?;
+        let prices = self.store.maintenance(Purpose::Costs).prices();
+        let kept = prices.book().await?;
         Ok(kept.map_or_else(InForce::example, InForce::from))
     }
 
@@ -120,12 +122,14 @@ impl Costs {
     pub(crate) async fn update_prices(
         &self,
         request: v1::UpdatePriceBookRequest,
-        actor: &str,
+        operator: &OperatorContext,
     ) -> Result<v1::UpdatePriceBookResponse, ServiceError> {
         let wire = request.price_book.unwrap_or_default();
         let book = parse(&wire)?;
         let before = self.prices_in_force().await?;
-        let warnings = self.currency_warnings(&before.book, &book).await?;
+        let warnings = self
+            .currency_warnings(operator, &before.book, &book)
+            .await?;
         let made = match request.validate_only {
             true if before.revision != wire.revision => return Err(outdated(&wire, &before)),
             true => InForce {
@@ -133,7 +137,7 @@ impl Costs {
                 revision: wire.revision.saturating_add(1),
                 written: None,
             },
-            false => self.keep_prices(&wire, book, actor).await?,
+            false => self.store_prices(&wire, book, operator).await?,
         };
         Ok(v1::UpdatePriceBookResponse {
             price_book: Some(made.to_wire()),
@@ -141,15 +145,18 @@ impl Costs {
         })
     }
 
-    async fn keep_prices(
+    async fn store_prices(
         &self,
         wire: &v1::PriceBook,
         book: PriceBook,
-        actor: &str,
+        operator: &OperatorContext,
     ) -> Result<InForce, ServiceError> {
         let now = self.clock.now();
-        let prices = self.store.platform().prices();
-        match prices.keep(&book, wire.revision, actor, now).await {
+        let prices = self.store.platform(operator).prices();
+        match prices
+            .keep(&book, wire.revision, operator.actor(), now)
+            .await
+        {
             Ok(kept) => Ok(kept.into()),
             Err(error) => {
                 let error = ServiceError::from(error);
@@ -171,7 +178,7 @@ impl Costs {
     pub(crate) async fn set_budget(
         &self,
         request: v1::SetBudgetRequest,
-        actor: &str,
+        operator: &OperatorContext,
     ) -> Result<v1::SetBudgetResponse, ServiceError> {
         let tenant: Option<TenantId> = match request.parent.as_str() {
             ALL => None,
@@ -181,7 +188,7 @@ impl Costs {
             }
         };
         let monthly = budget(&request.monthly)?;
-        let platform = self.store.platform();
+        let platform = self.store.platform(operator);
         if let Some(id) = &tenant {
             let known = platform.get_tenant(id).await?;
             if known.is_none_or(|tenant| tenant.state == TenantState::Erasing) {
@@ -190,7 +197,7 @@ impl Costs {
         }
         platform
             .prices()
-            .set_budget(tenant.as_ref(), monthly, actor, self.clock.now())
+            .set_budget(tenant.as_ref(), monthly, operator.actor(), self.clock.now())
             .await?;
         let today = self.clock.now().date_naive();
         let prices = self.prices_in_force().await?;

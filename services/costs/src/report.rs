@@ -6,13 +6,16 @@ use std::sync::Arc;
 use api::v1;
 use domain::cost::{By, CostReport, CostRow, Month, Priced, Unpriced, cost_report_and_lines};
 use domain::{TenantId, TenantState};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use rust_decimal::Decimal;
 use server::ServiceError;
 
 use crate::Costs;
 use crate::month::MonthData;
-use crate::scope::Scope;
 use crate::value::{Earned, extra_costs};
+
+/// Tenants whose answers are counted at the same time: some of the store's connections stay free.
+const AT_ONCE: usize = 4;
 
 /// A month's report with all that is told beside it.
 pub(crate) struct MonthReport {
@@ -24,14 +27,14 @@ pub(crate) struct MonthReport {
 }
 
 impl Costs {
-    /// The report of a month, of all tenants or of one.
+    /// The report of a month, of all tenants or of one. Nothing is written.
     pub(crate) async fn report(
         &self,
-        scope: &Scope,
+        tenant: Option<&TenantId>,
         month: Month,
         by: By,
     ) -> Result<MonthReport, ServiceError> {
-        if let Some(tenant) = scope.tenant() {
+        if let Some(tenant) = tenant {
             self.check_known(tenant).await?;
         }
         // A month of all tenants is large: one is held at a time.
@@ -39,28 +42,41 @@ impl Costs {
         let data = Arc::new(self.month_data(month).await?);
         let (mut report, priced) = worked_out(data.clone(), by).await?;
         let extra = extra_costs(&priced.lines);
-        if let Some(tenant) = scope.tenant() {
+        if let Some(tenant) = tenant {
             only(&mut report, &data, tenant);
         }
-        let current = Month::of(self.clock.now().date_naive()) == month;
-        let mut earned = HashMap::new();
-        for row in &report.rows {
-            let Some(tenant) = &row.tenant else { continue };
-            let costs = (row.total, extra.get(tenant).copied().unwrap_or_default());
-            let found = self.earned(&data, tenant, costs, report.currency).await?;
-            if let Some(found) = found {
-                if current {
-                    self.keep_verdict(&data, tenant, &found).await;
-                }
-                earned.insert(tenant.clone(), found);
-            }
-        }
+        let earned = self.all_earned(&data, &report, &extra).await?;
         Ok(MonthReport {
             data,
             report,
             priced,
             earned,
         })
+    }
+
+    /// What the tenants of the report earned, some of them at the same time.
+    async fn all_earned(
+        &self,
+        data: &MonthData,
+        report: &CostReport,
+        extra: &HashMap<TenantId, Decimal>,
+    ) -> Result<HashMap<TenantId, Earned>, ServiceError> {
+        let mut rows = Vec::with_capacity(report.rows.len());
+        for row in &report.rows {
+            if let Some(tenant) = row.tenant.clone() {
+                let extra = extra.get(&tenant).copied().unwrap_or_default();
+                rows.push((tenant, (row.total, extra)));
+            }
+        }
+        let earned: Vec<_> = stream::iter(rows)
+            .map(|(tenant, costs)| async move {
+                let earned = self.earned(data, &tenant, costs, report.currency).await?;
+                Ok::<_, ServiceError>(earned.map(|earned| (tenant, earned)))
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(earned.into_iter().flatten().collect())
     }
 }
 
@@ -93,7 +109,7 @@ fn only(report: &mut CostReport, data: &MonthData, tenant: &TenantId) {
 
 impl MonthReport {
     /// The report as the caller may see it.
-    pub(crate) fn to_wire(&self, scope: &Scope) -> v1::CostReport {
+    pub(crate) fn to_wire(&self, tenant: Option<&TenantId>) -> v1::CostReport {
         let report = self.report.clone();
         let text = |amount: Decimal| amount.to_string();
         let common = v1::CostReport {
@@ -106,9 +122,9 @@ impl MonthReport {
             price_book_revision: self.data.prices.revision,
             ..v1::CostReport::default()
         };
-        match scope {
-            Scope::Tenant(_) => common,
-            Scope::All => v1::CostReport {
+        match tenant {
+            Some(_) => common,
+            None => v1::CostReport {
                 unallocated: Some(v1::CostRow::of(report.unallocated)),
                 total: text(report.total),
                 price_book_total: text(report.price_book_total),

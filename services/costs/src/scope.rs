@@ -1,31 +1,13 @@
 //! Whose costs a request is about.
 
-use domain::{Permission, ResourceName, TenantContext, TenantId};
+use domain::{AccessScope, Permission, ResourceName, TenantId};
 use server::{Caller, ServiceError, operator};
+use storage::Purpose;
 
 use crate::Costs;
 
 /// The parent that means all tenants together.
 pub(crate) const ALL: &str = "tenants/-";
-
-/// Whose costs.
-#[derive(Debug, Clone)]
-pub(crate) enum Scope {
-    /// All tenants'; asked for by an operator.
-    All,
-    /// One tenant's.
-    Tenant(TenantContext),
-}
-
-impl Scope {
-    /// The tenant; none for all.
-    pub(crate) fn tenant(&self) -> Option<&TenantId> {
-        match self {
-            Self::All => None,
-            Self::Tenant(ctx) => Some(ctx.tenant()),
-        }
-    }
-}
 
 impl Costs {
     /// The scope that `parent` names, if the caller may enter it. A tenant that is not there is found
@@ -34,9 +16,9 @@ impl Costs {
         &self,
         extensions: &http::Extensions,
         parent: &str,
-    ) -> Result<Scope, ServiceError> {
+    ) -> Result<AccessScope, ServiceError> {
         if parent == ALL {
-            return operator(extensions).map(|_| Scope::All);
+            return operator(extensions).map(AccessScope::Platform);
         }
         let caller = Caller::of(extensions)?;
         let tenant =
@@ -44,12 +26,12 @@ impl Costs {
         let ctx = self
             .gate
             .enter_any_state(caller, &tenant, Permission::Administer)?;
-        Ok(Scope::Tenant(ctx))
+        Ok(AccessScope::Tenant(ctx))
     }
 
     /// Says that a tenant which neither is nor was there is not found.
     pub(crate) async fn check_known(&self, tenant: &TenantId) -> Result<(), ServiceError> {
-        let platform = self.store.platform();
+        let platform = self.store.maintenance(Purpose::Costs);
         let known = platform.get_tenant(tenant).await?.is_some()
             || platform.certificate(tenant).await?.is_some();
         match known {

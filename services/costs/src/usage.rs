@@ -80,15 +80,16 @@ impl Costs {
             after,
             limit,
         } = query;
-        let usage = self.store.platform().usage();
+        let tx = self.store.begin(ctx).await?;
+        let usage = tx.usage();
         let found: Vec<(UsageKey, v1::Usage)> = match (hourly, days) {
             (true, _) => {
-                let rows = usage.hours_page(ctx, from, to, after, limit).await?;
+                let rows = usage.hours_page(from, to, after, limit).await?;
                 let wire = |(key, hour)| (key, of_hour(hour));
                 rows.into_iter().map(wire).collect()
             }
             (false, Some((first, last))) => {
-                let rows = usage.days_page(ctx, first, last, after, limit).await?;
+                let rows = usage.days_page(first, last, after, limit).await?;
                 let wire = |(key, line)| (key, v1::Usage::from(line));
                 rows.into_iter().map(wire).collect()
             }

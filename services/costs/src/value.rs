@@ -200,17 +200,17 @@ impl Costs {
         Ok(earned.inspect_err(told).ok())
     }
 
-    /// Keeps the verdict on the tenant's own model where the router finds it. A report does not wait
-    /// for it to succeed: it is made again soon.
-    pub(crate) async fn keep_verdict(&self, data: &MonthData, tenant: &TenantId, earned: &Earned) {
+    /// Stores the verdict on the tenant's own model where the router finds it. One that cannot be
+    /// stored holds up nobody's: it is computed again soon.
+    pub(crate) async fn store_verdict(&self, data: &MonthData, tenant: &TenantId, earned: &Earned) {
         let ctx = TenantContext::for_background_work(tenant, "costs");
         let kept = earned.kept(data, self.clock.now());
-        if let Err(error) = self.try_keep(&ctx, data, kept).await {
-            tracing::warn!(%tenant, ?error, "the verdict on an own model was not kept");
+        if let Err(error) = self.try_store(&ctx, data, kept).await {
+            tracing::warn!(%tenant, ?error, "the verdict on an own model was not stored");
         }
     }
 
-    async fn try_keep(
+    async fn try_store(
         &self,
         ctx: &TenantContext,
         data: &MonthData,

@@ -8,8 +8,9 @@ use domain::{
     ErrorKind, ItemContent, JobKind, RejectionReason, RequestId, RowIssue, TenantContext,
     clean_text,
 };
+use metering::usage;
 use prost::Message as _;
-use server::{PAGE_BYTES, ServiceError, work};
+use server::{PAGE_BYTES, ServiceError};
 use storage::{NewJob, NewRejection, TenantTx};
 
 use crate::Ingest;
@@ -105,12 +106,12 @@ impl Ingest {
 /// when the process ended between the commit and this.
 fn count(ctx: &TenantContext, batch: &v1::IngestItemsResponse) {
     let id = format!("ingest:{}:{}", ctx.tenant(), batch.request_id);
-    if let Some(work) = work::at_hand().filter(|_| batch.accepted > 0) {
+    if let Some(work) = usage::current().filter(|_| batch.accepted > 0) {
         let accepted = (Meter::ItemsIngested, batch.accepted);
-        work.write_part(id, ctx.tenant(), vec![accepted]);
+        work.record_part(id, ctx.tenant(), vec![accepted]);
     }
     // A stream may last for hours: what it took so far is not to wait for its end.
-    work::write_down();
+    usage::flush();
 }
 
 /// Enqueues index work.

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Alias, JobKind, TaskId, TenantContext};
+use domain::{Alias, Clock, JobKind, TaskId, TenantContext};
 use embedding::Embedders;
-use server::Clock;
 use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, Store};
 use vectors::VectorStore;
 

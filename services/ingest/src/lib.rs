@@ -14,8 +14,8 @@ mod stream;
 mod switch;
 
 use api::v1::ingest_service_server::IngestServiceServer;
-use domain::TenantContext;
-use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
+use domain::{Clock, TenantContext};
+use server::{Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 

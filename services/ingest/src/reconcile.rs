@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use domain::{JobKind, Tenant, TenantContext, TenantState};
+use domain::{Clock, JobKind, Tenant, TenantContext, TenantState};
 use embedding::Embedders;
-use server::{Clock, ServiceError};
-use storage::{NewJob, Store};
+use server::ServiceError;
+use storage::{NewJob, Purpose, Store};
 use vectors::{Space, VectorError, VectorStore};
 
 use crate::batch::enqueue_index;
@@ -26,7 +26,7 @@ pub async fn reconcile(
     let mut spaces = HashMap::new();
     let default = domain::DEFAULT_EMBEDDING_MODEL.to_owned();
     for name in store
-        .platform()
+        .maintenance(Purpose::StartUp)
         .spaces()
         .await?
         .into_iter()
@@ -44,7 +44,10 @@ pub async fn reconcile(
     }
     let mut after = None;
     loop {
-        let tenants = store.platform().list_tenants(after, PAGE, None).await?;
+        let tenants = store
+            .maintenance(Purpose::StartUp)
+            .list_tenants(after, PAGE, None)
+            .await?;
         let Some(last) = tenants.last() else {
             return Ok(());
         };

@@ -9,7 +9,7 @@ use std::ops::Range;
 use domain::{ErrorKind, ItemId, TenantContext};
 use embedding::Embedder;
 use learning::words;
-use server::work;
+use metering::usage;
 use storage::{ItemChange, JobFailure, JobWork, Store, TenantTx};
 use vectors::{Point, Space, SparseVector, VectorStore};
 
@@ -300,7 +300,7 @@ impl SpaceIndex<'_> {
             };
             let embedded = embedded.map_err(retry)?;
             for one in &embedded {
-                work::embedded(one.tokens, one.cpu);
+                usage::embedded(one.tokens, one.cpu);
             }
             let computed: Vec<([u8; 32], Vec<f32>)> = new_hashes
                 .into_iter()

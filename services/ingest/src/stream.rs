@@ -2,7 +2,8 @@
 
 use api::v1;
 use domain::{Permission, TenantContext};
-use server::{Caller, ServiceError, work};
+use metering::usage;
+use server::{Caller, ServiceError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -23,7 +24,7 @@ impl Ingest {
         batches: Streaming<v1::IngestItemsRequest>,
     ) -> ReceiverStream<Acknowledgement> {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(work::carried(async move {
+        tokio::spawn(usage::in_current_scope(async move {
             if let Err(status) = self.pump(&caller, batches, &sender).await {
                 // The client may be gone: then nobody wants to know.
                 let _ = sender.send(Err(status)).await;

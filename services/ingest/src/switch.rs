@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ErrorKind, JobKind, SpaceState, TaskId, TenantContext};
+use domain::{Clock, ErrorKind, JobKind, SpaceState, TaskId, TenantContext};
 use embedding::Embedders;
-use server::Clock;
-use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, SpaceSwitch, Store, TenantTx};
+use storage::{
+    JobFailure, JobRunner, JobWork, NewJob, Outcome, Purpose, SpaceSwitch, Store, TenantTx,
+};
 use vectors::{Space, VectorError, VectorStore};
 
 use crate::space_index::{Role, SpaceIndex, Written, retry, space_of};
@@ -92,7 +93,11 @@ impl SpaceSwitcher {
         self.vectors.ensure_space(&space).await.map_err(retry)?;
         // Its files may have been installed, or changed, since the start.
         let made_by = &embedder.space().fingerprint;
-        let claimed = self.store.platform().claim_space(wanted, made_by).await;
+        let claimed = self
+            .store
+            .maintenance(Purpose::Indexing)
+            .claim_space(wanted, made_by)
+            .await;
         if claimed.map_err(retry)?.is_some() {
             return Err(JobFailure::Fail(format!(
                 "the files of {wanted} are not those that other tenants' vectors were made with: an operator \

@@ -12,7 +12,7 @@ use domain::{
 };
 use learning::{Ranker, global_ranker};
 use server::ServiceError;
-use storage::{Store, TenantTx, Tiers};
+use storage::{Store, TenantTx, TierModels};
 
 use crate::considered::{Looked, considered};
 
@@ -83,7 +83,10 @@ pub(crate) struct OwnChain {
 
 impl TierChampions {
     /// What the store has now.
-    pub(crate) async fn read(tiers: &Tiers, vertical: &VerticalId) -> Result<Self, ServiceError> {
+    pub(crate) async fn read(
+        tiers: &TierModels,
+        vertical: &VerticalId,
+    ) -> Result<Self, ServiceError> {
         let task = TaskId::experts();
         let owners = [ModelOwner::Vertical(vertical.clone()), ModelOwner::Global];
         Ok(Self {
@@ -144,7 +147,7 @@ impl Chain {
     pub(crate) async fn load(
         own: OwnChain,
         above: &TierChampions,
-        tiers: &Tiers,
+        tiers: &TierModels,
         artifacts: &ArtifactStore,
         space: &str,
     ) -> Result<Self, ServiceError> {
@@ -278,7 +281,7 @@ pub(crate) async fn own(
 
 /// The versions of a tier above that the policy may want.
 async fn of_tier(
-    tiers: &Tiers,
+    tiers: &TierModels,
     owner: &ModelOwner,
     champion: Option<u64>,
     policy: &RoutingPolicy,
@@ -378,20 +381,14 @@ pub(crate) async fn find(
     ctx: &TenantContext,
     name: &ModelName,
 ) -> Result<Option<ModelVersion>, ServiceError> {
-    let tiers = store.platform().tiers();
     Ok(match &name.owner {
         ModelOwner::Tenant(tenant) if tenant == ctx.tenant() => {
             let tx = store.begin(ctx).await?;
             tx.models().get(&name.task, name.version).await?
         }
         ModelOwner::Tenant(_) => None,
-        ModelOwner::Global => tiers.get(name).await?,
-        ModelOwner::Vertical(vertical) => {
-            let tenant = store.platform().get_tenant(ctx.tenant()).await?;
-            match tenant.is_some_and(|tenant| tenant.vertical == *vertical) {
-                true => tiers.get(name).await?,
-                false => None,
-            }
+        ModelOwner::Global | ModelOwner::Vertical(_) => {
+            store.shared_with(ctx).await?.tiers().get(name).await?
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use api::v1;
 use domain::{ExpertId, ItemId, TenantContext};
-use server::work;
+use metering::usage;
 use storage::{NewAnswer, Shadow};
 
 use crate::Router;
@@ -31,7 +31,7 @@ impl Router {
         )
         .increment(1);
         let tier = tier_of(&route);
-        work::done_by(&route.model, tier);
+        usage::served_by(&route.model, tier);
         let given = response.recommendations.iter();
         let experts: Vec<(ExpertId, f64)> = given
             // They were ids before they were put on the wire.

@@ -35,7 +35,8 @@ use std::sync::Arc;
 
 use api::v1::router_service_server::RouterServiceServer;
 use artifacts::ArtifactStore;
-use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
+use domain::Clock;
+use server::{Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 use vectors::VectorStore;

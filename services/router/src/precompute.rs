@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use domain::{Change, Item, ItemId, JobKind, TenantContext, TenantId};
 use embedding::{Embedded, Embedder};
+use metering::usage;
 use prost::Message as _;
-use server::{ServiceError, work};
-use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, PrecomputedAnswer};
+use server::ServiceError;
+use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, PrecomputedAnswer, Purpose};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -143,7 +144,7 @@ impl Precomputer {
     /// Enqueues a job for these tenants, and for `all` that have answers.
     async fn enqueue(&self, mut tenants: BTreeSet<TenantId>, all: bool) {
         if all {
-            let platform = self.router.parts.store.platform();
+            let platform = self.router.parts.store.maintenance(Purpose::Precompute);
             match platform.tenants_with_precomputed().await {
                 Ok(found) => tenants.extend(found),
                 Err(error) => {
@@ -262,7 +263,7 @@ impl Precomputer {
             .unzip();
         let computed = embedder.embed_passages(texts).await?;
         for one in &computed {
-            work::embedded(one.tokens, one.cpu);
+            usage::embedded(one.tokens, one.cpu);
         }
         known.extend(
             missing

@@ -13,7 +13,8 @@ use domain::cost::Meter;
 use domain::{ErrorKind, Permission, ResourceName, TenantContext};
 use embedding::Embedded;
 use futures::{Stream, StreamExt as _};
-use server::{Caller, ServiceError, work};
+use metering::usage;
+use server::{Caller, ServiceError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -68,7 +69,7 @@ impl Router {
         questions: Streaming<Question>,
     ) -> ReceiverStream<Answer> {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(work::carried(async move {
+        tokio::spawn(usage::in_current_scope(async move {
             let answering = async {
                 let all = self.answer_all(&caller, deadline, questions, &sender);
                 let ended = match deadline {
@@ -193,12 +194,12 @@ impl Router {
             if let Outcome::Answer(answer) = &outcome {
                 // Again: other questions were answered meanwhile.
                 if let Some(route) = &answer.route {
-                    work::done_by(&route.model, tier_of(route));
+                    usage::served_by(&route.model, tier_of(route));
                 }
-                work::consumed(Meter::Requests, 1);
+                usage::add(Meter::Requests, 1);
             }
             // Before it leaves: what was answered is counted, whatever comes after.
-            work::write_down();
+            usage::flush();
             let answer = v1::BatchRecommendExpertsResponse {
                 correlation_id,
                 index: u32::try_from(index).map_err(ServiceError::internal)?,
@@ -276,7 +277,7 @@ impl Router {
             }
             let missing = || ServiceError::internal("a question has no vector");
             let embedded = computed.next().ok_or_else(missing)??;
-            work::embedded(embedded.tokens, embedded.cpu);
+            usage::embedded(embedded.tokens, embedded.cpu);
             self.questions
                 .put(ctx.tenant(), hash, embedded.vector.as_slice().into());
             Ok(Vector::Known(embedded))

@@ -8,8 +8,9 @@ use domain::cost::Meter;
 use domain::{Ask, RouteReason, TenantContext, Tier, bucket};
 use embedding::Embedded;
 use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
+use metering::usage;
 use ndarray::ArrayView1;
-use server::{ServiceError, work};
+use server::ServiceError;
 use storage::Shadow;
 use vectors::{Hit, SparseVector};
 
@@ -124,7 +125,7 @@ impl Router {
             online: &view.online.predict(&counts, &style),
             area,
         };
-        let question = work::timed(Meter::ModelCpu, || Question {
+        let question = usage::timed(Meter::ModelCpu, || Question {
             features: Features::new(&view.corpus, &view.statistics).compute(asked),
             words: &counts,
             hits: &found.hits,
@@ -140,7 +141,7 @@ impl Router {
                     // What is left to do takes microseconds: only a late embedding counts.
                     remaining: found.late.then_some(Duration::ZERO),
                 };
-                work::timed(Meter::ModelCpu, || question.routed(&view.chain, ask))
+                usage::timed(Meter::ModelCpu, || question.routed(&view.chain, ask))
             }
             With::Model(name) => {
                 let ranker = ranker_of(&self.parts.store, &self.parts.artifacts, ctx, name).await?;
@@ -151,10 +152,10 @@ impl Router {
                     let view = Arc::clone(view);
                     // All words of all items are read: not on a thread that others wait for.
                     let make = move || view.statistics.make_rules(&view.corpus);
-                    let made = work::blocking(Meter::ModelCpu, make).await;
+                    let made = usage::blocking(Meter::ModelCpu, make).await;
                     made.map_err(ServiceError::internal)?;
                 }
-                work::timed(Meter::ModelCpu, || question.baseline(*baseline))
+                usage::timed(Meter::ModelCpu, || question.baseline(*baseline))
             }
         };
         let top = &ranked.scored[..ranked.scored.len().min(command.top_k)];
@@ -207,7 +208,7 @@ impl Router {
                 .search_sparse(&view.asked.space, ctx.tenant(), query, NEIGHBOURS),
         );
         let lexical = lexical?;
-        work::consumed(Meter::SearchCpu, work::micros(lexical.cpu));
+        usage::add(Meter::SearchCpu, usage::micros(lexical.cpu));
         let lexical = positions(view, &lexical.hits);
         let Some(embedded) = embedded.transpose()? else {
             return Ok(Retrieved {
@@ -228,7 +229,7 @@ impl Router {
             .search_dense(&view.asked.space, ctx.tenant(), embedded.vector, NEIGHBOURS)
             .await?;
         times.search = searching.elapsed();
-        work::consumed(Meter::SearchCpu, work::micros(dense.cpu));
+        usage::add(Meter::SearchCpu, usage::micros(dense.cpu));
         Ok(Retrieved {
             hits: Hits {
                 dense: positions(view, &dense.hits),
@@ -258,7 +259,7 @@ impl Router {
             });
         }
         let embedded = embedder.embed_query(text.to_owned()).await?;
-        work::embedded(embedded.tokens, embedded.cpu);
+        usage::embedded(embedded.tokens, embedded.cpu);
         let vector = Arc::from(embedded.vector.as_slice());
         self.questions.put(ctx.tenant(), hash, vector);
         Ok(embedded)

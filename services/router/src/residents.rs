@@ -8,8 +8,8 @@ use artifacts::{ArtifactStore, Resident as _, ResidentCache};
 use domain::cost::{Meter, Service};
 use domain::{Change, ErrorKind, TenantContext, TenantId};
 use embedding::Embedders;
-use server::work::{Work, WorkBook, WorkKind};
-use server::{ServiceError, work};
+use metering::{Operation, UsageRecorder, UsageScope, usage};
+use server::ServiceError;
 use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ pub struct Residents {
     views: ResidentCache<TenantView>,
     /// Held while a resident is read again: of two reads at once the older one could stay.
     refreshing: Arc<tokio::sync::Mutex<()>>,
-    book: WorkBook,
+    book: UsageRecorder,
 }
 
 impl Residents {
@@ -37,7 +37,7 @@ impl Residents {
         artifacts: ArtifactStore,
         embedders: Embedders,
         max_bytes: u64,
-        book: WorkBook,
+        book: UsageRecorder,
     ) -> Self {
         Self {
             reader: Reader {
@@ -63,7 +63,7 @@ impl Residents {
             let read = this.reader.read(&ctx, None);
             this.views.get_or_load(ctx.tenant().as_str(), read).await
         };
-        let loaded = tokio::spawn(work::carried(load)).await;
+        let loaded = tokio::spawn(usage::in_current_scope(load)).await;
         loaded.map_err(ServiceError::internal)?.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own. What an operator can
             // mend keeps its reason.
@@ -128,13 +128,13 @@ impl Residents {
                 let work = self.begin("Resident", &tenant);
                 let bytes = view.resident_bytes() as u64;
                 work.add(Meter::ModelMemory, bytes.saturating_mul(seconds));
-                work.write_down();
+                work.flush();
             }
         }
     }
 
-    fn begin(&self, name: &str, tenant: &TenantId) -> Work {
-        let work = self.book.begin(WorkKind {
+    fn begin(&self, name: &str, tenant: &TenantId) -> UsageScope {
+        let work = self.book.begin(Operation {
             service: Service::Router,
             name: name.to_owned(),
             cpu: Meter::RequestCpu,
@@ -209,8 +209,8 @@ impl Residents {
         };
         let ctx = TenantContext::for_background_work(tenant, "router");
         let active = matches!(
-            self.reader.store.platform().get_tenant(tenant).await,
-            Ok(Some(found)) if found.state == domain::TenantState::Active
+            self.reader.store.shared_with(&ctx).await,
+            Ok(shared) if shared.tenant().state == domain::TenantState::Active
         );
         if !active {
             // Inactive or erased: nothing of it stays resident.
@@ -218,8 +218,8 @@ impl Residents {
             return;
         }
         let work = self.begin("Refresh", tenant);
-        let read = work.during(self.reader.read(&ctx, Some(&before))).await;
-        work.write_down();
+        let read = work.run(self.reader.read(&ctx, Some(&before))).await;
+        work.flush();
         match read {
             Ok(view) => self.views.insert(tenant.as_str(), Arc::new(view)).await,
             Err(error) => {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use api::v1;
 use domain::cost::Meter;
 use domain::{ResourceName, TenantContext};
-use server::{ServiceError, work};
+use metering::usage;
+use server::ServiceError;
 use vectors::SparseVector;
 
 use crate::Router;
@@ -30,7 +31,7 @@ impl Router {
             let query = SparseVector { indices, values };
             let AskedSpace { space, embedder } = &view.asked;
             let embedded = embedder.embed_query(text.clone()).await?;
-            work::embedded(embedded.tokens, embedded.cpu);
+            usage::embedded(embedded.tokens, embedded.cpu);
             let vector = embedded.vector;
             let vectors = &parts.vectors;
             let dense = vectors.search_dense(space, ctx.tenant(), vector, DEPTH);
@@ -40,7 +41,7 @@ impl Router {
             match parts.residents.moved_on(ctx, &view).await {
                 Some(newer) => view = newer,
                 None => {
-                    work::consumed(Meter::SearchCpu, work::micros(dense.cpu + lexical.cpu));
+                    usage::add(Meter::SearchCpu, usage::micros(dense.cpu + lexical.cpu));
                     break (dense.hits, lexical.hits);
                 }
             }
@@ -78,7 +79,7 @@ impl Router {
             .collect();
         let embedder = view.asked.embedder.clone();
         // A hundred long texts take a while to tokenize: not on a thread that others wait for.
-        let marked = work::blocking(Meter::ModelCpu, move || {
+        let marked = usage::blocking(Meter::ModelCpu, move || {
             let mut items = found;
             for item in &mut items {
                 item.truncated = embedder.truncates(&item.text);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use domain::cost::Meter;
 use domain::{ErrorKind, TaskId, TenantContext};
 use embedding::{Embedder, Embedders};
-use server::{ServiceError, work};
+use metering::usage;
+use server::ServiceError;
 use storage::TenantTx;
 use vectors::{Hit, Space};
 
@@ -67,7 +68,7 @@ impl Router {
             },
             None => embedding.await?,
         };
-        work::embedded(embedded.tokens, embedded.cpu);
+        usage::embedded(embedded.tokens, embedded.cpu);
         (times.embedding_queued, times.embedding) = (embedded.queued, embedded.computed);
         let searching = Instant::now();
         let vector = embedded.vector;
@@ -76,7 +77,7 @@ impl Router {
             .search_dense(&asked.space, ctx.tenant(), vector.clone(), DEPTH)
             .await?;
         times.search = searching.elapsed();
-        work::consumed(Meter::SearchCpu, work::micros(found.cpu));
+        usage::add(Meter::SearchCpu, usage::micros(found.cpu));
         Ok(Some((vector, found.hits)))
     }
 }

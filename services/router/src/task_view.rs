@@ -15,7 +15,8 @@ use embedding::Embedders;
 use learning::classify::{
     Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot, is_of_task,
 };
-use server::{ServiceError, work};
+use metering::usage;
+use server::ServiceError;
 use storage::{CorrectionsStamp, Store, TenantTx};
 
 use crate::chain::{Unusable, built_in, own, unproven};
@@ -367,7 +368,7 @@ impl TaskBase {
             base.whole = whole;
             base
         };
-        let built = work::blocking(Meter::ModelCpu, build).await;
+        let built = usage::blocking(Meter::ModelCpu, build).await;
         let mut base = built.map_err(ServiceError::internal)?;
         if kind != TaskKind::Regression {
             let texts = base.labels.texts(&base.task.definition);

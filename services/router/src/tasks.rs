@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use artifacts::ResidentCache;
 use domain::{Change, ErrorKind, TaskId, TenantContext, TenantId};
-use server::{ServiceError, work};
+use metering::usage;
+use server::ServiceError;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +50,7 @@ impl ResidentTasks {
             let load = TaskView::load(&this.sources, &ctx, &task, None);
             this.views.get_or_load(&key, load).await
         };
-        let loaded = tokio::spawn(work::carried(load)).await;
+        let loaded = tokio::spawn(usage::in_current_scope(load)).await;
         loaded.map_err(ServiceError::internal)?.map_err(|shared| {
             // Several may have waited for the same failure; each gets its own.
             let reason = match shared.kind() {
@@ -120,16 +121,16 @@ impl ResidentTasks {
             return false;
         };
         let store = &self.sources.store;
+        let ctx = TenantContext::for_background_work(tenant, "router");
         let active = matches!(
-            store.platform().get_tenant(tenant).await,
-            Ok(Some(found)) if found.state == domain::TenantState::Active
+            store.shared_with(&ctx).await,
+            Ok(shared) if shared.tenant().state == domain::TenantState::Active
         );
         if !active {
             // Inactive or erased: nothing of it stays resident.
             self.views.invalidate(key).await;
             return true;
         }
-        let ctx = TenantContext::for_background_work(tenant, "router");
         let stamp = match store.begin(&ctx).await {
             Ok(tx) => TaskStamp::read(&tx, task).await,
             Err(error) => Err(error.into()),
@@ -213,7 +214,7 @@ pub(crate) async fn embed_cached(
             _ => embedder.embed_passages(texts).await?,
         };
         for one in &embedded {
-            work::embedded(one.tokens, one.cpu);
+            usage::embedded(one.tokens, one.cpu);
         }
         let computed: Vec<_> = new
             .into_iter()

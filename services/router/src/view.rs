@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
+use domain::TenantContext;
 use domain::cost::Meter;
-use domain::{TenantContext, VerticalId};
 use embedding::Embedders;
-use server::{ServiceError, work};
+use metering::usage;
+use server::ServiceError;
 use storage::{Store, TenantTx};
 
 use crate::chain::{Chain, ChainStamp, OwnChain, TierChampions};
@@ -82,10 +83,10 @@ impl Reader {
         ctx: &TenantContext,
         before: Option<&TenantView>,
     ) -> Result<TenantView, ServiceError> {
-        let vertical = vertical_of(&self.store, ctx).await?;
-        let tiers = self.store.platform().tiers();
+        let shared = self.store.shared_with(ctx).await?;
+        let (tiers, vertical) = (shared.tiers(), &shared.tenant().vertical);
         // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
-        let champions = TierChampions::read(&tiers, &vertical).await?;
+        let champions = TierChampions::read(&tiers, vertical).await?;
         let tx = self.store.begin(ctx).await?;
         let asked = AskedSpace::active(&tx, &self.embedders).await?;
         let mut stamp = Self::stamp_in(&tx, asked.name(), &champions).await?;
@@ -110,8 +111,8 @@ impl Reader {
 
     /// What the store has now.
     pub(crate) async fn stamp(&self, ctx: &TenantContext) -> Result<Stamp, ServiceError> {
-        let vertical = vertical_of(&self.store, ctx).await?;
-        let champions = TierChampions::read(&self.store.platform().tiers(), &vertical).await?;
+        let shared = self.store.shared_with(ctx).await?;
+        let champions = TierChampions::read(&shared.tiers(), &shared.tenant().vertical).await?;
         let tx = self.store.begin(ctx).await?;
         let space = tx.spaces().active().await?;
         Self::stamp_in(&tx, &space, &champions).await
@@ -154,19 +155,12 @@ async fn history(
     let known = tx.embeddings().get(asked.name(), &hashes).await?;
     drop(tx);
     let dimensions = asked.space.dimensions;
-    work::blocking(Meter::ModelCpu, move || {
+    usage::blocking(Meter::ModelCpu, move || {
         let vectors = rows(&hashes, &known, dimensions);
         History::build(&items, &listed, &vectors)
     })
     .await
     .map_err(ServiceError::internal)?
-}
-
-/// The vertical whose models stand between the tenant's own and the global one.
-async fn vertical_of(store: &Store, ctx: &TenantContext) -> Result<VerticalId, ServiceError> {
-    let tenant = store.platform().get_tenant(ctx.tenant()).await?;
-    let found = tenant.map(|tenant| tenant.vertical);
-    found.ok_or_else(|| ServiceError::not_found(format_args!("tenants/{}", ctx.tenant())))
 }
 
 /// A view that requests share.

@@ -1,6 +1,7 @@
-//! All services in one process, and the command line.
+//! All services in one process, and the program with the command line of a client.
 
-pub mod cli;
 mod parts;
+pub mod program;
 pub mod serve;
+pub mod serve_args;
 mod usage;

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use tenantry::cli::serve_args::ServeArgs;
-use tenantry::cli::{self, Cli, Command};
+use tenantry::program::{Command, Program};
+use tenantry::serve_args::ServeArgs;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::read();
-    match cli.command {
+    let Program { options, command } = Program::read();
+    match command {
         Command::Serve(args) => serve(args).await,
-        _ => cli::run(cli).await,
+        Command::Client(command) => cli::run(*command, options, Program::definition()).await,
     }
 }
 

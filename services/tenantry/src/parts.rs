@@ -8,7 +8,7 @@ use embedding::{Embedders, EmbeddingConfig};
 use metering::Journal;
 use secrecy::ExposeSecret as _;
 use server::config::Config;
-use storage::{StorageConfig, Store};
+use storage::{Purpose, StorageConfig, Store};
 use vectors::{VectorStore, VectorsConfig};
 
 /// Connections to the database unless the configuration says otherwise.
@@ -45,6 +45,7 @@ impl Parts {
                 .as_ref()
                 .map(|key| key.expose_secret().to_owned()),
             path: folder.join("vectors"),
+            resident_bytes: config.vectors.resident_bytes,
         })
         .await?;
         let url = match &config.storage.url {
@@ -87,7 +88,7 @@ impl Parts {
 /// the next: vectors of two models must never be compared. A model that no tenant is in may be unusable;
 /// who chooses it hears of it.
 async fn claim_spaces(store: &Store, embedders: &Embedders) -> anyhow::Result<()> {
-    let used = store.platform().spaces().await?;
+    let used = store.maintenance(Purpose::StartUp).spaces().await?;
     for (space, ours) in embedders.fingerprints().await {
         let needed =
             space == domain::DEFAULT_EMBEDDING_MODEL || used.iter().any(|one| one == space);
@@ -99,7 +100,11 @@ async fn claim_spaces(store: &Store, embedders: &Embedders) -> anyhow::Result<()
                 continue;
             }
         };
-        if let Some(theirs) = store.platform().claim_space(space, &ours).await? {
+        if let Some(theirs) = store
+            .maintenance(Purpose::StartUp)
+            .claim_space(space, &ours)
+            .await?
+        {
             let short = |print: &str| print.chars().take(12).collect::<String>();
             anyhow::bail!(
                 "the embedding model {space} is not the one that tenants' vectors were made with \

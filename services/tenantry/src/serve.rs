@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use domain::Clock;
+use metering::UsageRecorder;
 use server::config::Config;
-use server::work::WorkBook;
 use server::{
-    AuthLayer, Background, BoundAddresses, Clock, Gatekeeper, MeterLayer, Server, init_logs,
-    init_metrics, shutdown_signal,
+    AuthLayer, Background, BoundAddresses, Gatekeeper, MeterLayer, Server, init_logs, init_metrics,
+    shutdown_signal,
 };
-use storage::{JobRunner, WorkerSettings, run_jobs};
+use storage::{JobRunner, Purpose, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
-use crate::cli::serve_args::{ServeArgs, ServiceName};
-
 use crate::parts::Parts;
+use crate::serve_args::{ServeArgs, ServiceName};
 use crate::usage::{self, MeteredJobs};
 
 /// The build: the version, and the commit where it is known. Models' lineage names it.
@@ -96,7 +96,7 @@ struct Assembled {
     auth: AuthLayer,
     meter: MeterLayer,
     background: Background,
-    book: WorkBook,
+    book: UsageRecorder,
 }
 
 /// Makes the services that were asked for, and starts what works beside them.
@@ -106,8 +106,8 @@ async fn assemble(
     only: &[ServiceName],
 ) -> anyhow::Result<Assembled> {
     let wanted = |name: ServiceName| only.is_empty() || only.contains(&name);
-    let clock = Clock::system();
-    let usage = parts.store.platform().usage();
+    let clock = server::system_clock();
+    let usage = parts.store.maintenance(Purpose::StartUp).usage();
     usage.keep_first_start(clock.now()).await?;
     announce_operator_key(config, parts, &clock).await?;
     let directory = tenants::Directory::new(parts.store.clone());
@@ -337,7 +337,7 @@ impl Assembled {
         let service = costs::Costs::new(parts.store.clone(), gate.clone(), clock.clone());
         let watched = service.clone();
         self.background
-            .spawn(|stop| costs::keep_watch(watched, COSTS_EVERY, stop));
+            .spawn(|stop| costs::watch_loop(watched, COSTS_EVERY, stop));
         self.routes.add_service(service.service());
         self.names.push(costs::SERVICE_NAME);
     }

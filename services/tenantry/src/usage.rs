@@ -6,13 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike as _, Utc};
 use cpu_time::ProcessTime;
-use domain::JobKind;
 use domain::cost::{Meter, Service, UsageEntry};
-use metering::Journal;
-use server::Clock;
+use domain::{Clock, JobKind};
+use metering::usage::micros;
+use metering::{Journal, Operation, UsageRecorder, UsageSink};
 use server::config::MeteringSection;
-use server::work::{UsageSink, WorkBook, WorkKind, micros};
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Retain, Store};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Retain, Store};
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks at what the process took beyond what was metered.
@@ -28,7 +27,7 @@ const AT_ONCE: usize = 100;
 struct JournalSink(Journal);
 
 impl UsageSink for JournalSink {
-    fn keep(&self, entry: &UsageEntry) {
+    fn record(&self, entry: &UsageEntry) {
         self.0.keep(entry);
         // Totals only: a label for each tenant would make as many series as there are tenants.
         for (meter, quantity) in &entry.quantities {
@@ -42,17 +41,17 @@ impl UsageSink for JournalSink {
 }
 
 /// The book that all work of the process is written into.
-pub(crate) fn book(journal: &Journal, settings: &MeteringSection, clock: &Clock) -> WorkBook {
+pub(crate) fn book(journal: &Journal, settings: &MeteringSection, clock: &Clock) -> UsageRecorder {
     if !settings.enabled {
-        return WorkBook::closed(clock.clone());
+        return UsageRecorder::disabled(clock.clone());
     }
-    WorkBook::new(Arc::new(JournalSink(journal.clone())), clock.clone())
+    UsageRecorder::new(Arc::new(JournalSink(journal.clone())), clock.clone())
 }
 
 /// Makes a piece of work of each job.
 pub(crate) struct MeteredJobs {
     pub runner: Arc<dyn JobRunner>,
-    pub book: WorkBook,
+    pub book: UsageRecorder,
 }
 
 #[async_trait]
@@ -62,11 +61,11 @@ impl JobRunner for MeteredJobs {
     }
 
     async fn run(&self, job: &JobWork) -> Result<Outcome, JobFailure> {
-        if !self.book.is_open() {
+        if !self.book.is_enabled() {
             return self.runner.run(job).await;
         }
         let (service, cpu) = part_of(job.job.kind);
-        let work = self.book.begin(WorkKind {
+        let work = self.book.begin(Operation {
             service,
             name: job.job.kind.as_str().to_owned(),
             cpu,
@@ -77,12 +76,12 @@ impl JobRunner for MeteredJobs {
         {
             work.set_tenant(tenant);
         }
-        let outcome = work.during(self.runner.run(job)).await;
+        let outcome = work.run(self.runner.run(job)).await;
         let trains = matches!(job.job.kind, JobKind::Retrain | JobKind::TrainTier);
         if trains && outcome.is_ok() {
             work.add(Meter::Retrains, 1);
         }
-        work.write_down();
+        work.flush();
         outcome
     }
 }
@@ -125,7 +124,12 @@ pub(crate) async fn flush(journal: &Journal, store: &Store, now: DateTime<Utc>) 
                 return false;
             }
         };
-        match store.platform().usage().add(entries, now).await {
+        match store
+            .maintenance(Purpose::Metering)
+            .usage()
+            .add(entries, now)
+            .await
+        {
             Ok(booked) => {
                 metrics::counter!("tenantry_usage_entries_total").increment(booked.new);
                 metrics::counter!("tenantry_usage_late_total").increment(booked.late);
@@ -194,7 +198,7 @@ pub(crate) async fn keep_overhead(journal: Journal, clock: Clock, stop: Cancella
 /// Samples what is stored, closes days and forgets what is old, until `stop`.
 pub(crate) async fn keep_house(
     store: Store,
-    book: WorkBook,
+    book: UsageRecorder,
     clock: Clock,
     settings: MeteringSection,
     stop: CancellationToken,
@@ -206,7 +210,7 @@ pub(crate) async fn keep_house(
         {
             tracing::warn!(%error, "what is stored could not be sampled");
         }
-        let usage = store.platform().usage();
+        let usage = store.maintenance(Purpose::Metering).usage();
         let done = async {
             usage
                 .close_before(closed_before(now, settings.close_hour))
@@ -223,15 +227,19 @@ pub(crate) async fn keep_house(
     }
 }
 
-async fn sample(store: &Store, book: &WorkBook, now: DateTime<Utc>) -> storage::Result<()> {
-    let all = store.platform().usage().stored().await?;
+async fn sample(store: &Store, book: &UsageRecorder, now: DateTime<Utc>) -> storage::Result<()> {
+    let all = store
+        .maintenance(Purpose::Metering)
+        .usage()
+        .stored()
+        .await?;
     for (number, (tenant, stored)) in all.into_iter().enumerate() {
         if number % AT_ONCE == AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
         metrics::histogram!("tenantry_tenant_vectors").record(stored.vectors as f64);
         metrics::histogram!("tenantry_tenant_bytes").record(stored.bytes as f64);
-        book.keep(&UsageEntry {
+        book.record(&UsageEntry {
             id: uuid::Uuid::now_v7().to_string(),
             tenant: Some(tenant),
             at: now,

@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use domain::Role;
+use domain::{Clock, Role};
 use rand::RngExt as _;
-use server::{Clock, KeySecret, ServiceError};
-use storage::{NewKey, Store};
+use server::{KeySecret, ServiceError};
+use storage::{NewKey, Purpose, Store};
 
 use crate::keys::new_key_id;
 
@@ -20,7 +20,12 @@ pub async fn ensure_operator_key(
     file: &Path,
     clock: &Clock,
 ) -> Result<bool, ServiceError> {
-    if store.platform().count_operator_keys().await? > 0 {
+    if store
+        .maintenance(Purpose::StartUp)
+        .count_operator_keys()
+        .await?
+        > 0
+    {
         return Ok(false);
     }
     let secret = KeySecret::new(new_key_id(), rand::rng().random());
@@ -32,14 +37,13 @@ pub async fn ensure_operator_key(
     })?;
     let key = NewKey {
         id: secret.id().clone(),
-        tenant: None,
         role: Role::Operator,
         display_name: "made at first start".to_owned(),
         secret_hash: secret.hash(),
     };
     store
-        .platform()
-        .create_key(key, "system:bootstrap", clock.now())
+        .maintenance(Purpose::StartUp)
+        .create_operator_key(key, "system:bootstrap", clock.now())
         .await?;
     Ok(true)
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{Change, KeyId, TenantId, TenantState};
 use moka::future::Cache;
 use server::{Gatekeeper, KeyDirectory, KeyRecord, ServiceError, TenantDirectory};
-use storage::Store;
+use storage::{Purpose, Store};
 use tokio_util::sync::CancellationToken;
 
 /// A revocation that another process made is seen after this long at the latest.
@@ -61,7 +61,11 @@ impl KeyDirectory for Directory {
         if let Some(record) = self.keys.get(id).await {
             return Ok(Some(record));
         }
-        let found = self.store.platform().find_key(id).await?;
+        let found = self
+            .store
+            .maintenance(Purpose::Authentication)
+            .find_key(id)
+            .await?;
         let Some((key, secret_hash, tenant_state)) = found else {
             return Ok(None);
         };
@@ -80,7 +84,7 @@ impl TenantDirectory for Directory {
     async fn state(&self, tenant: &TenantId) -> Result<Option<TenantState>, ServiceError> {
         Ok(self
             .store
-            .platform()
+            .maintenance(Purpose::Authentication)
             .get_tenant(tenant)
             .await?
             .map(|tenant| tenant.state))

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::JobKind;
-use server::Clock;
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Store};
+use domain::{Clock, JobKind};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Store};
 use vectors::{Space, VectorError, VectorStore};
 
 /// Erases tenants, derived parts first: while rows are left, the job can still be found and run
@@ -59,7 +58,7 @@ impl JobRunner for Eraser {
         work.progress(0.6, "erasing rows");
         let counts = self
             .store
-            .platform()
+            .maintenance(Purpose::Erasure)
             .erase_tenant(tenant, self.clock.now())
             .await
             .map_err(|error| retry("rows", &error))?;

@@ -2,7 +2,10 @@
 
 use api::v1::tenant_service_server::TenantService;
 use api::v1::{self};
-use domain::{ErrorKind, JobKind, Permission, ResourceName, TenantId, TenantState};
+use domain::{
+    ErrorKind, JobKind, OperatorContext, Permission, ResourceName, TenantContext, TenantId,
+    TenantState,
+};
 use prost::Message as _;
 use server::{Caller, Reply, ServiceError, operator, page, parse_page_token};
 use storage::NewJob;
@@ -21,11 +24,11 @@ impl TenantService for Tenants {
         &self,
         request: Request<v1::CreateTenantRequest>,
     ) -> Reply<v1::CreateTenantResponse> {
-        let actor = operator(request.extensions())?.key.id.to_string();
-        let message = request.into_inner();
-        let tenant = self.create(message, &actor).await?;
+        let operator = operator(request.extensions())?;
+        let tenant = self.create(request.into_inner(), &operator).await?;
+        let ctx = operator.in_tenant(&tenant.id);
         Ok(Response::new(v1::CreateTenantResponse {
-            tenant: Some(self.with_space(tenant).await?),
+            tenant: Some(self.with_space(&ctx, tenant).await?),
         }))
     }
 
@@ -35,11 +38,12 @@ impl TenantService for Tenants {
     ) -> Reply<v1::GetTenantResponse> {
         let caller = Caller::of(request.extensions())?;
         let id = tenant_name("name", &request.get_ref().name)?;
-        self.gate
+        let ctx = self
+            .gate
             .enter_any_state(caller, &id, Permission::ReadContent)?;
-        let tenant = self.find(&id).await?;
+        let tenant = self.own_tenant(&ctx).await?;
         Ok(Response::new(v1::GetTenantResponse {
-            tenant: Some(self.with_space(tenant).await?),
+            tenant: Some(self.with_space(&ctx, tenant).await?),
         }))
     }
 
@@ -47,7 +51,7 @@ impl TenantService for Tenants {
         &self,
         request: Request<v1::ListTenantsRequest>,
     ) -> Reply<v1::ListTenantsResponse> {
-        operator(request.extensions())?;
+        let operator = operator(request.extensions())?;
         let request = request.into_inner();
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<TenantId>(&request.page_token)?;
@@ -60,7 +64,7 @@ impl TenantService for Tenants {
         };
         let found = self
             .store
-            .platform()
+            .platform(&operator)
             .list_tenants(after, limit, vertical)
             .await;
         let tenants = found.map_err(ServiceError::from)?;
@@ -77,10 +81,11 @@ impl TenantService for Tenants {
         &self,
         request: Request<v1::UpdateTenantRequest>,
     ) -> Reply<v1::UpdateTenantResponse> {
-        let actor = operator(request.extensions())?.key.id.to_string();
-        let tenant = self.update(request.into_inner(), &actor).await?;
+        let operator = operator(request.extensions())?;
+        let tenant = self.update(request.into_inner(), &operator).await?;
+        let ctx = operator.in_tenant(&tenant.id);
         Ok(Response::new(v1::UpdateTenantResponse {
-            tenant: Some(self.with_space(tenant).await?),
+            tenant: Some(self.with_space(&ctx, tenant).await?),
         }))
     }
 
@@ -88,9 +93,9 @@ impl TenantService for Tenants {
         &self,
         request: Request<v1::DeleteTenantRequest>,
     ) -> Reply<v1::DeleteTenantResponse> {
-        let caller = operator(request.extensions())?.clone();
+        let operator = operator(request.extensions())?;
         let id = tenant_name("name", &request.get_ref().name)?;
-        let job = self.erase(&caller, &id).await?;
+        let job = self.erase(&operator, &id).await?;
         Ok(Response::new(v1::DeleteTenantResponse {
             job: Some(job.into()),
         }))
@@ -106,7 +111,7 @@ impl TenantService for Tenants {
             .gate
             .enter_tenant(caller, &id, Permission::Administer)
             .await?;
-        let tenant = self.find(&id).await?;
+        let tenant = self.own_tenant(&ctx).await?;
         Ok(Response::new(crate::export::stream(
             self.store.clone(),
             ctx,
@@ -143,23 +148,10 @@ impl TenantService for Tenants {
         request: Request<v1::ListAuditEventsRequest>,
     ) -> Reply<v1::ListAuditEventsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let tenant = match request.parent.as_str() {
-            "" => operator(&extensions).map(|_| None)?,
-            parent => {
-                let tenant = tenant_name("parent", parent)?;
-                let caller = Caller::of(&extensions)?;
-                self.gate
-                    .enter_any_state(caller, &tenant, Permission::Administer)?;
-                Some(tenant)
-            }
-        };
+        let scope = self.scope(&extensions, "parent", &request.parent)?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<i64>(&request.page_token)?;
-        let events = self
-            .store
-            .platform()
-            .audit_events(tenant.as_ref(), before, limit)
-            .await;
+        let events = self.store.audit_events(&scope, before, limit).await;
         let events = events.map_err(ServiceError::from)?;
         let page = page(events, limit, |event| {
             (event.sequence.to_string(), event.into())
@@ -172,8 +164,16 @@ impl TenantService for Tenants {
 }
 
 impl Tenants {
-    async fn find(&self, id: &TenantId) -> Result<domain::Tenant, ServiceError> {
-        let found = self.store.platform().get_tenant(id).await?;
+    async fn own_tenant(&self, ctx: &TenantContext) -> Result<domain::Tenant, ServiceError> {
+        Ok(self.store.shared_with(ctx).await?.tenant().clone())
+    }
+
+    async fn find(
+        &self,
+        operator: &OperatorContext,
+        id: &TenantId,
+    ) -> Result<domain::Tenant, ServiceError> {
+        let found = self.store.platform(operator).get_tenant(id).await?;
         found.ok_or_else(|| ServiceError::not_found(format_args!("tenants/{id}")))
     }
 
@@ -182,7 +182,7 @@ impl Tenants {
     async fn create(
         &self,
         message: v1::CreateTenantRequest,
-        actor: &str,
+        operator: &OperatorContext,
     ) -> Result<domain::Tenant, ServiceError> {
         let fingerprint = v1::CreateTenantRequest {
             request_id: String::new(),
@@ -194,7 +194,7 @@ impl Tenants {
             self.make_space(model).await?;
         }
         let id = command.tenant.id.clone();
-        let ctx = domain::TenantContext::for_background_work(&id, "create-tenant");
+        let ctx = operator.in_tenant(&id);
         let method = "CreateTenant";
         if let Some(request_id) = &command.request_id {
             let tx = self.store.begin(&ctx).await?;
@@ -205,14 +205,14 @@ impl Tenants {
                 .await?
                 .is_some()
             {
-                return self.find(&id).await;
+                return self.find(operator, &id).await;
             }
         }
         let now = self.clock.now();
         let tenant = self
             .store
-            .platform()
-            .create_tenant(command.tenant, actor, now)
+            .platform(operator)
+            .create_tenant(command.tenant, operator.actor(), now)
             .await?;
         if let Some(request_id) = &command.request_id {
             let tx = self.store.begin(&ctx).await?;
@@ -228,7 +228,7 @@ impl Tenants {
     async fn update(
         &self,
         request: v1::UpdateTenantRequest,
-        actor: &str,
+        operator: &OperatorContext,
     ) -> Result<domain::Tenant, ServiceError> {
         let wanted = request
             .tenant
@@ -238,7 +238,7 @@ impl Tenants {
             .update_mask
             .map(|mask| mask.paths)
             .unwrap_or_default();
-        let mut tenant = self.find(&id).await?;
+        let mut tenant = self.find(operator, &id).await?;
         if tenant.state == TenantState::Erasing {
             let message = format!("tenants/{id} is being erased");
             return Err(ServiceError::new(
@@ -254,28 +254,30 @@ impl Tenants {
         }
         let updated = self
             .store
-            .platform()
-            .update_tenant(&tenant, actor, self.clock.now())
+            .platform(operator)
+            .update_tenant(&tenant, operator.actor(), self.clock.now())
             .await?;
         self.gate.forget(&id).await;
         Ok(updated)
     }
 
-    async fn erase(&self, caller: &Caller, id: &TenantId) -> Result<domain::Job, ServiceError> {
-        let mut tenant = self.find(id).await?;
+    async fn erase(
+        &self,
+        operator: &OperatorContext,
+        id: &TenantId,
+    ) -> Result<domain::Job, ServiceError> {
+        let mut tenant = self.find(operator, id).await?;
         let now = self.clock.now();
-        let actor = caller.key.id.to_string();
         // From here on nothing is served and nothing new can be written.
         if tenant.state != TenantState::Erasing {
             tenant.state = TenantState::Erasing;
             self.store
-                .platform()
-                .update_tenant(&tenant, &actor, now)
+                .platform(operator)
+                .update_tenant(&tenant, operator.actor(), now)
                 .await?;
             self.gate.forget(id).await;
         }
-        let ctx = self.gate.enter_any_state(caller, id, Permission::Operate)?;
-        let tx = self.store.begin(&ctx).await?;
+        let tx = self.store.begin(&operator.in_tenant(id)).await?;
         let job = NewJob {
             kind: JobKind::EraseTenant,
             payload: serde_json::json!({}),

@@ -1,7 +1,7 @@
 //! Keys: making, listing, revoking.
 
 use api::v1;
-use domain::{KeyId, Permission, ResourceName, Role, TenantId};
+use domain::{AccessScope, KeyId, Permission, ResourceName, Role};
 use rand::RngExt as _;
 use server::{Caller, KeySecret, ServiceError, operator, page, parse_page_token};
 use storage::NewKey;
@@ -27,11 +27,11 @@ impl Tenants {
         extensions: &http::Extensions,
         request: v1::CreateApiKeyRequest,
     ) -> Result<v1::CreateApiKeyResponse, ServiceError> {
-        let tenant = self.key_scope(extensions, "parent", &request.parent)?;
+        let scope = self.scope(extensions, "parent", &request.parent)?;
         let role = request.role().role().ok_or_else(|| {
             ServiceError::invalid("role", "say BACKEND, TENANT_ADMIN or OPERATOR")
         })?;
-        if (role == Role::Operator) != tenant.is_none() {
+        if (role == Role::Operator) != scope.tenant().is_none() {
             let message = "OPERATOR keys have an empty parent, the other roles a tenant";
             return Err(ServiceError::invalid("role", message));
         }
@@ -39,24 +39,17 @@ impl Tenants {
             let message = format!("at most {DISPLAY_NAME_MAX_CHARS} characters");
             return Err(ServiceError::invalid("display_name", message));
         }
-        if let Some(tenant) = &tenant
-            && self.store.platform().get_tenant(tenant).await?.is_none()
-        {
-            return Err(ServiceError::not_found(format_args!("tenants/{tenant}")));
-        }
         let secret = KeySecret::new(new_key_id(), rand::rng().random());
         let key = NewKey {
             id: secret.id().clone(),
-            tenant,
             role,
             display_name: domain::clean_text(&request.display_name),
             secret_hash: secret.hash(),
         };
-        let actor = Caller::of(extensions)?.key.id.to_string();
         let key = self
             .store
-            .platform()
-            .create_key(key, &actor, self.clock.now())
+            .keys(&scope)
+            .create(key, self.clock.now())
             .await?;
         Ok(v1::CreateApiKeyResponse {
             api_key: Some(key.into()),
@@ -69,14 +62,10 @@ impl Tenants {
         extensions: &http::Extensions,
         request: v1::ListApiKeysRequest,
     ) -> Result<v1::ListApiKeysResponse, ServiceError> {
-        let tenant = self.key_scope(extensions, "parent", &request.parent)?;
+        let scope = self.scope(extensions, "parent", &request.parent)?;
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<KeyId>(&request.page_token)?;
-        let keys = self
-            .store
-            .platform()
-            .list_keys(tenant.as_ref(), after, limit)
-            .await?;
+        let keys = self.store.keys(&scope).list(after, limit).await?;
         let page = page(keys, limit, |key| (key.id.to_string(), key.into()));
         Ok(v1::ListApiKeysResponse {
             api_keys: page.entries,
@@ -93,11 +82,11 @@ impl Tenants {
         let (tenant, id) = ResourceName::api_key(&request.name)
             .map_err(|error| ServiceError::name("name", &error))?;
         let parent = tenant.map(|tenant| ResourceName::Tenant(tenant).to_string());
-        let tenant = self.key_scope(extensions, "name", &parent.unwrap_or_default())?;
-        let actor = Caller::of(extensions)?.key.id.to_string();
-        let platform = self.store.platform();
-        let revoked = platform
-            .revoke_key(tenant.as_ref(), &id, &actor, self.clock.now())
+        let scope = self.scope(extensions, "name", &parent.unwrap_or_default())?;
+        let revoked = self
+            .store
+            .keys(&scope)
+            .revoke(&id, self.clock.now())
             .await?;
         let key = revoked.ok_or_else(|| ServiceError::not_found(&request.name))?;
         Ok(v1::RevokeApiKeyResponse {
@@ -105,21 +94,22 @@ impl Tenants {
         })
     }
 
-    /// The tenant whose keys are meant; none for operators' keys, which only operators may touch.
-    fn key_scope(
+    /// The tenant that `parent` names; without one the platform, which only operators may touch.
+    pub(crate) fn scope(
         &self,
         extensions: &http::Extensions,
         field: &str,
         parent: &str,
-    ) -> Result<Option<TenantId>, ServiceError> {
+    ) -> Result<AccessScope, ServiceError> {
         if parent.is_empty() {
-            return operator(extensions).map(|_| None);
+            return operator(extensions).map(AccessScope::Platform);
         }
         let caller = Caller::of(extensions)?;
         let tenant = ResourceName::tenant(parent).map_err(|e| ServiceError::name(field, &e))?;
-        self.gate
+        let ctx = self
+            .gate
             .enter_any_state(caller, &tenant, Permission::Administer)?;
-        Ok(Some(tenant))
+        Ok(AccessScope::Tenant(ctx))
     }
 }
 

@@ -12,8 +12,9 @@ mod spaces;
 use std::sync::Arc;
 
 use api::v1::tenant_service_server::TenantServiceServer;
+use domain::Clock;
 use embedding::Embedders;
-use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES};
+use server::{Gatekeeper, MAX_MESSAGE_BYTES};
 use storage::Store;
 use vectors::VectorStore;
 

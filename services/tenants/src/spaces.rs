@@ -42,11 +42,11 @@ impl Tenants {
     /// The tenant with where its vectors are.
     pub(crate) async fn with_space(
         &self,
+        ctx: &TenantContext,
         tenant: domain::Tenant,
     ) -> Result<v1::Tenant, ServiceError> {
-        let ctx = TenantContext::for_background_work(&tenant.id, "tenants");
         let wanted = tenant.settings.embedding_model().to_owned();
-        let tx = self.store.begin(&ctx).await?;
+        let tx = self.store.begin(ctx).await?;
         let spaces = tx.spaces().list().await?;
         let jobs = tx.jobs();
         let newest = jobs.list(None, 1, Some(JobKind::SwitchSpace), None).await?;

@@ -160,10 +160,9 @@ impl Training {
         ctx: &TenantContext,
         task: &TaskId,
     ) -> Result<ModelName, ServiceError> {
-        let platform = self.store.platform();
-        let tenant = platform.get_tenant(ctx.tenant()).await?;
-        let vertical = tenant.map(|tenant| tenant.vertical);
-        let above = TierChampions::read(&platform.tiers(), vertical.as_ref(), task).await?;
+        let shared = self.store.shared_with(ctx).await?;
+        let vertical = Some(&shared.tenant().vertical);
+        let above = TierChampions::read(&shared.tiers(), vertical, task).await?;
         Ok(above.names().next().unwrap_or_else(|| builtin_model(task)))
     }
 }

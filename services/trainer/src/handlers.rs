@@ -9,7 +9,7 @@ use prost::Message as _;
 use registry::Owner;
 use registry::alias::{promote, roll_back};
 use server::{Caller, Reply, ServiceError, page, parse_page_token};
-use storage::NewJob;
+use storage::{NewJob, Platform};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -37,7 +37,9 @@ impl TrainingService for Training {
             .await?;
         let job = match scope {
             Owner::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
-            Owner::Tier { owner, .. } => self.start_tier(owner, &request).await?,
+            Owner::Tier {
+                owner, platform, ..
+            } => self.start_tier(&platform, owner, &request).await?,
         };
         Ok(Response::new(v1::RetrainResponse {
             job: Some(job.into()),
@@ -119,7 +121,7 @@ impl TrainingService for Training {
             name => Some(task(name)?),
         };
         let models = scope.models(&self.store, wanted.as_ref(), before, limit);
-        let models = models.await?;
+        let models = models.await.map_err(ServiceError::from)?;
         let page = page(&models, limit, |model| {
             (model.name.version.to_string(), to_wire(model, false))
         });
@@ -138,7 +140,8 @@ impl TrainingService for Training {
         let scope = self
             .model_scope(request.extensions(), &name.owner, Permission::ReadContent)
             .await?;
-        let model = scope.model(&self.store, &name.task, name.version).await?;
+        let model = scope.model(&self.store, &name.task, name.version).await;
+        let model = model.map_err(ServiceError::from)?;
         let live = match &scope {
             Owner::Tenant(ctx) => {
                 let score = self.live_score(ctx, &name).await?;
@@ -179,7 +182,8 @@ impl TrainingService for Training {
         let reason = reason(&request.get_ref().reason)?;
         let alias = alias(request.get_ref().alias());
         let named = (&name, alias);
-        let model = promote(&self.store, &scope, named, &reason, self.clock.now()).await?;
+        let model = promote(&self.store, &scope, named, &reason, self.clock.now()).await;
+        let model = model.map_err(ServiceError::from)?;
         Ok(Response::new(v1::PromoteModelResponse {
             model: Some(to_wire(&model, false)),
         }))
@@ -196,7 +200,8 @@ impl TrainingService for Training {
             .model_scope(&extensions, &owner, Permission::Administer)
             .await?;
         let (task, reason) = (task(&request.task)?, reason(&request.reason)?);
-        let champion = roll_back(&self.store, &scope, &task, &reason, self.clock.now()).await?;
+        let champion = roll_back(&self.store, &scope, &task, &reason, self.clock.now()).await;
+        let champion = champion.map_err(ServiceError::from)?;
         let champion = champion.map(|model| to_wire(&model, false));
         Ok(Response::new(v1::RollbackModelResponse { champion }))
     }
@@ -355,6 +360,7 @@ impl Training {
     /// Enqueues the training of a tier.
     async fn start_tier(
         &self,
+        platform: &Platform,
         owner: ModelOwner,
         request: &v1::RetrainRequest,
     ) -> Result<domain::Job, ServiceError> {
@@ -384,7 +390,6 @@ impl Training {
             payload,
             max_attempts: MAX_ATTEMPTS,
         };
-        let platform = self.store.platform();
         Ok(platform.enqueue(job, self.clock.now()).await?)
     }
 

@@ -21,8 +21,8 @@ mod upkeep;
 mod watch;
 
 use api::v1::training_service_server::TrainingServiceServer;
-use domain::TenantContext;
-use server::{Clock, Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
+use domain::{Clock, TenantContext};
+use server::{Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 

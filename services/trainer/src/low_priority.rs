@@ -8,7 +8,7 @@
 
 use cpu_time::ThreadTime;
 use domain::cost::Meter;
-use server::work;
+use metering::usage;
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::oneshot;
 
@@ -52,8 +52,8 @@ pub(crate) async fn run_low_priority<T: Send + 'static>(
         })
         .map_err(ThreadFailure::NoThread)?;
     let (made, cpu) = receiver.await.map_err(|_| ThreadFailure::Panicked)?;
-    work::consumed(Meter::TrainingCpu, work::micros(cpu));
-    work::consumed(Meter::TrainingPeakBytes, memory.peak());
+    usage::add(Meter::TrainingCpu, usage::micros(cpu));
+    usage::add(Meter::TrainingPeakBytes, memory.peak());
     Ok(made)
 }
 

@@ -10,7 +10,7 @@ use learning::{Ranker, Retriever, TrainError, score_since};
 use registry::alias::step_back;
 use registry::load::load_ranker;
 use registry::resolve::{ParentRanker, trained_until};
-use storage::{JobFailure, JobWork, NewJob, Outcome, TenantTx};
+use storage::{JobFailure, JobWork, NewJob, Outcome, Purpose, TenantTx};
 
 use crate::compute::run_for_job;
 use crate::trainer::{Trainer, retry};
@@ -36,11 +36,13 @@ impl Trainer {
     pub(crate) async fn check_champion(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         let ctx = TenantContext::for_background_work(work.tenant()?, ACTOR);
         let task = TaskId::experts();
-        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let platform = self.store.maintenance(Purpose::Training);
+        let tenant = platform.get_tenant(ctx.tenant()).await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
-        let above = ParentRanker::read(&self.store, &self.artifacts, Some(&tenant.vertical))
+        let tiers = platform.tiers();
+        let above = ParentRanker::read(&tiers, &self.artifacts, Some(&tenant.vertical))
             .await
             .map_err(retry)?;
         let mut checked = self.checked(&ctx, &task, &above).await.map_err(retry)?;

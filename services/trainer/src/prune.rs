@@ -5,11 +5,10 @@ use std::time::Duration;
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use domain::{JobKind, ModelOwner, ModelRetention, TenantContext};
+use domain::{Clock, JobKind, ModelOwner, ModelRetention, TenantContext};
 use registry::prune::{PrunePayload, Pruned, Retention, prune_job};
-use server::Clock;
 use server::config::RetentionSection;
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Store};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::trainer::retry;
@@ -109,9 +108,10 @@ fn outcome(pruned: &Pruned, dry_run: bool) -> Outcome {
 /// Looks for what of the platform may go, now and after each `every`, until it is told to stop. On
 /// several replicas a look too many is made at times, which does no harm.
 pub async fn run_retention(store: Store, clock: Clock, every: Duration, stop: CancellationToken) {
+    let platform = store.maintenance(Purpose::Retention);
     loop {
         let job = prune_job(&PrunePayload::default());
-        if let Err(error) = store.platform().enqueue(job, clock.now()).await {
+        if let Err(error) = platform.enqueue(job, clock.now()).await {
             tracing::warn!(%error, "old rows could not be looked for");
         }
         tokio::select! {

@@ -8,7 +8,7 @@ use registry::inputs::Inputs;
 use registry::reproduce::{
     Remade, Reproduction, ReproductionBlocker, compare, corrections, inputs, pinned,
 };
-use storage::{JobFailure, JobWork, Outcome};
+use storage::{JobFailure, JobWork, Outcome, Purpose};
 
 use crate::commands::ReproducePayload;
 use crate::task_trainer::{HeadPlan, TaskSources};
@@ -36,7 +36,12 @@ impl Trainer {
                 (model, remade)
             }
             ModelOwner::Global | ModelOwner::Vertical(_) => {
-                let found = self.store.platform().tiers().get(name).await;
+                let found = self
+                    .store
+                    .maintenance(Purpose::Training)
+                    .tiers()
+                    .get(name)
+                    .await;
                 let model = present(name, found.map_err(retry)?)?;
                 let remade = self.tier_trainer().remake(work, &model).await?;
                 (model, remade)

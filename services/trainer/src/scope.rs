@@ -1,7 +1,8 @@
 //! Whose jobs and models a call is about: a tenant's, or the platform's.
 
 use domain::{
-    Job, JobId, JobKind, JobState, ModelOwner, Permission, ResourceName, TenantContext, TenantId,
+    Job, JobId, JobKind, JobState, ModelOwner, OperatorContext, Permission, ResourceName,
+    TenantContext, TenantId,
 };
 use registry::Owner;
 use server::{Caller, ServiceError, operator};
@@ -12,8 +13,7 @@ use crate::Training;
 #[derive(Debug, Clone)]
 pub(crate) enum JobScope {
     Tenant(TenantContext),
-    /// The caller is an operator.
-    Platform,
+    Platform(OperatorContext),
 }
 
 impl JobScope {
@@ -21,7 +21,7 @@ impl JobScope {
     pub(crate) fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::Tenant(ctx) => Some(ctx.tenant()),
-            Self::Platform => None,
+            Self::Platform(_) => None,
         }
     }
 }
@@ -35,8 +35,7 @@ impl Training {
         permission: Permission,
     ) -> Result<JobScope, ServiceError> {
         if parent.is_empty() {
-            operator(extensions)?;
-            return Ok(JobScope::Platform);
+            return Ok(JobScope::Platform(operator(extensions)?));
         }
         let ctx = self.gate.enter(extensions, parent, permission).await?;
         Ok(JobScope::Tenant(ctx))
@@ -53,8 +52,7 @@ impl Training {
         let (tenant, id) =
             ResourceName::job(name).map_err(|error| ServiceError::name("name", &error))?;
         let Some(tenant) = tenant else {
-            operator(extensions)?;
-            return Ok((JobScope::Platform, id));
+            return Ok((JobScope::Platform(operator(extensions)?), id));
         };
         // A tenant that is being erased still has the job that erases it to look at.
         let ctx = self.gate.enter_any_state(caller, &tenant, permission)?;
@@ -74,9 +72,11 @@ impl Training {
             let ctx = self.gate.enter_tenant(caller, tenant, permission).await?;
             return Ok(Owner::Tenant(ctx));
         }
+        let operator = operator(extensions)?;
         Ok(Owner::Tier {
             owner: owner.clone(),
-            actor: operator(extensions)?.key.id.to_string(),
+            actor: operator.actor().to_owned(),
+            platform: self.store.platform(&operator),
         })
     }
 
@@ -86,7 +86,7 @@ impl Training {
                 let found = self.begin(ctx).await?.jobs().get(id).await?;
                 (found, Some(ctx.tenant().clone()))
             }
-            JobScope::Platform => (self.store.platform().job(id).await?, None),
+            JobScope::Platform(operator) => (self.store.platform(operator).job(id).await?, None),
         };
         found.ok_or_else(|| ServiceError::not_found(ResourceName::Job(tenant, id.clone())))
     }
@@ -103,8 +103,8 @@ impl Training {
                 let tx = self.begin(ctx).await?;
                 tx.jobs().list(before, limit, kind, state).await?
             }
-            JobScope::Platform => {
-                let platform = self.store.platform();
+            JobScope::Platform(operator) => {
+                let platform = self.store.platform(operator);
                 platform.list_jobs(before, limit, kind, state).await?
             }
         })
@@ -124,7 +124,12 @@ impl Training {
                 tx.commit().await?;
                 job
             }
-            JobScope::Platform => self.store.platform().request_cancel(id, now).await?,
+            JobScope::Platform(operator) => {
+                self.store
+                    .platform(operator)
+                    .request_cancel(id, now)
+                    .await?
+            }
         })
     }
 }

@@ -2,15 +2,15 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId};
+use domain::{Clock, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId};
 use learning::{Signal, TierKind, train_tier};
+use metering::usage;
 use registry::Owner;
 use registry::inputs::PARENT_CHECKSUM;
 use registry::publish::{Candidate, publish};
 use registry::reproduce::{Remade, ReproductionBlocker};
 use registry::resolve::ParentRanker;
-use server::{Clock, work};
-use storage::{JobFailure, JobRunner, JobWork, Outcome, SharedSignal, Store};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, SharedSignal, Store};
 
 use crate::commands::TierPayload;
 use crate::low_priority::run_low_priority;
@@ -58,7 +58,8 @@ impl JobRunner for TierTrainer {
             )));
         }
         // A vertical's ranker takes the place of the global one; a global one of the one before it.
-        let incumbent = ParentRanker::read(&self.store, &self.artifacts, None)
+        let platform = self.store.maintenance(Purpose::Training);
+        let incumbent = ParentRanker::read(&platform.tiers(), &self.artifacts, None)
             .await
             .map_err(retry)?;
         work.progress(0.5, "fitting and judging on left-out tenants");
@@ -88,6 +89,7 @@ impl JobRunner for TierTrainer {
         let owner = Owner::Tier {
             owner,
             actor: ACTOR.to_owned(),
+            platform,
         };
         let of = (&owner, &work.job.id);
         let now = self.clock.now();
@@ -107,13 +109,13 @@ struct SharedSignals {
 /// What the training costs is the tenants' by how much each of them gives. It is marked as the tier's:
 /// it says nothing about what a tenant's own model costs.
 fn share_costs(owner: &ModelOwner, tenants: &[(String, Signal)]) {
-    let Some(work) = work::at_hand() else { return };
-    work::done_by("", owner.tier());
+    let Some(work) = usage::current() else { return };
+    usage::served_by("", owner.tier());
     let shares = tenants.iter().filter_map(|(tenant, signal)| {
         let questions = signal.queries().len() as u64;
         Some((TenantId::parse(tenant.as_str()).ok()?, questions))
     });
-    work.share(shares.collect());
+    work.split_between(shares.collect());
 }
 
 fn kind_of(owner: &ModelOwner) -> Option<TierKind> {
@@ -151,7 +153,8 @@ impl TierTrainer {
             return Ok(Err(ReproductionBlocker::LineageUnreadable));
         }
         let checksum = lineage.parameter(PARENT_CHECKSUM).unwrap_or_default();
-        let found = ParentRanker::of_lineage(&self.store, &self.artifacts, &parent, checksum).await;
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
+        let found = ParentRanker::of_lineage(&tiers, &self.artifacts, &parent, checksum).await;
         let Some(parent) = found.map_err(retry)? else {
             return Ok(Err(ReproductionBlocker::ParentMissing));
         };
@@ -178,7 +181,7 @@ impl TierTrainer {
             ModelOwner::Vertical(vertical) => Some(vertical),
             ModelOwner::Global | ModelOwner::Tenant(_) => None,
         };
-        let tiers = self.store.platform().tiers();
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
         let shared = tiers.shared_signals(task, vertical).await;
         let mut shared = shared.map_err(retry)?;
         // Sorted here, because the databases compare texts by rules of their own.

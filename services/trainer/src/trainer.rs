@@ -2,20 +2,20 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{Expert, Item, JobKind, Lineage, ModelName, TaskId, TenantContext};
+use domain::{Clock, Expert, Item, JobKind, Lineage, ModelName, TaskId, TenantContext};
 use embedding::Embedder;
 use learning::{
     Champion, Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError,
     TrainSettings, train_tenant,
 };
+use metering::usage;
 use ndarray::Array2;
 use registry::Owner;
 use registry::dataset::{self, Pinned};
 use registry::inputs::{Inputs, PARENT_CHECKSUM};
 use registry::publish::{Candidate, Published, publish};
 use registry::resolve::{ChampionRanker, ParentRanker};
-use server::{Clock, work};
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Signal, Store};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Signal, Store};
 
 use crate::commands::RetrainPayload;
 use crate::compute::run_for_job;
@@ -71,12 +71,13 @@ impl Trainer {
         }
         work.progress(0.02, "pinning the dataset");
         let pinned = self.pin(&ctx, &payload).await?;
-        let tenant = self.store.platform().get_tenant(ctx.tenant()).await;
+        let platform = self.store.maintenance(Purpose::Training);
+        let tenant = platform.get_tenant(ctx.tenant()).await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
         let vertical = Some(&tenant.vertical);
-        let parent = ParentRanker::read(&self.store, &self.artifacts, vertical)
+        let parent = ParentRanker::read(&platform.tiers(), &self.artifacts, vertical)
             .await
             .map_err(retry)?;
         let inputs = Inputs::of_ranker(&pinned.experts, &parent);
@@ -296,7 +297,7 @@ impl Trainer {
             let wanted = missing.iter().map(|&at| texts[at].to_owned()).collect();
             let computed = self.embedder.embed_passages(wanted).await.map_err(retry)?;
             for one in &computed {
-                work::embedded(one.tokens, one.cpu);
+                usage::embedded(one.tokens, one.cpu);
             }
             known.extend(
                 missing

@@ -33,8 +33,9 @@ impl Training {
             max_attempts: MAX_ATTEMPTS,
         };
         let now = self.clock.now();
-        let Owner::Tenant(ctx) = scope else {
-            return Ok(self.store.platform().enqueue(job, now).await?);
+        let ctx = match scope {
+            Owner::Tenant(ctx) => ctx,
+            Owner::Tier { platform, .. } => return Ok(platform.enqueue(job, now).await?),
         };
         let tx = self.begin(ctx).await?;
         let job = tx.jobs().enqueue(job, now).await?;

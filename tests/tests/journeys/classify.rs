@@ -1,7 +1,7 @@
 //! A tenant defines a task, gets answers before any training, trains a head, and corrects it.
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, row};
+use testkit::{Client, TestServer, row};
 use tonic::Code;
 
 mod changes;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use api::v1;
 use prost::Message as _;
-use tenantry_tests::{Client, TestServer, row};
+use testkit::{Client, TestServer, row};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 

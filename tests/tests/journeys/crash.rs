@@ -1,7 +1,7 @@
 //! `kill -9`, and what is left after it.
 
 use api::v1;
-use tenantry_tests::{TestServer, row};
+use testkit::{TestServer, row};
 use tokio_stream::StreamExt as _;
 
 const BATCHES: u64 = 60;
@@ -114,7 +114,7 @@ async fn a_trainer_killed_in_the_middle_does_its_job_after_the_restart() {
     let operator = server.operator().await;
     operator.make_tenant("acme").await;
     operator
-        .ingest_rows("acme", "first", tenantry_tests::content(300))
+        .ingest_rows("acme", "first", testkit::content(300))
         .await;
     operator.wait_indexed("acme").await;
     let request = v1::RetrainRequest {
@@ -142,7 +142,7 @@ async fn an_orderly_stop_ends_well_and_a_lost_index_comes_back() {
     let operator = server.operator().await;
     operator.make_tenant("acme").await;
     operator
-        .ingest_rows("acme", "first", tenantry_tests::content(120))
+        .ingest_rows("acme", "first", testkit::content(120))
         .await;
     operator.wait_indexed("acme").await;
     assert!(server.terminate().await, "SIGTERM ends with success");

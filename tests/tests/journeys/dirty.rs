@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use api::v1;
-use tenantry_tests::{TestServer, program};
+use testkit::{TestServer, program};
 
 /// The folder of real data, when this machine has it.
 fn data() -> Option<PathBuf> {
@@ -143,7 +143,7 @@ fn ingest(server: &TestServer, tenant: &str, file: &Path) -> BTreeSet<u64> {
         .args(strict)
         .arg(file)
         .env("TENANTRY_ENDPOINT", &server.endpoint)
-        .env("TENANTRY_KEY", server.operator_key())
+        .env("TENANTRY_KEY", &server.operator_key)
         .output()
         .unwrap();
     let code = output.status.code();

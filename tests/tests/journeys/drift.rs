@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, row};
+use testkit::{Client, TestServer, row};
 
 const EXPERTS: [&str; 4] = ["ada", "bob", "eve", "kim"];
 const SUBJECTS: [&str; 4] = [

@@ -3,7 +3,7 @@
 
 use api::v1;
 use api::v1::job::State;
-use tenantry_tests::{Client, TestServer, content, row};
+use testkit::{Client, TestServer, content, row};
 
 const ASK: &str = "How often are encryption keys rotated?";
 

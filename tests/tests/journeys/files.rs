@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use tenantry_tests::{TestServer, program};
+use testkit::{TestServer, program};
 
 fn tenantry(server: &TestServer, args: &[&str]) -> Output {
     Command::new(program())
         .args(args)
         .env("TENANTRY_ENDPOINT", &server.endpoint)
-        .env("TENANTRY_KEY", server.operator_key())
+        .env("TENANTRY_KEY", &server.operator_key)
         .output()
         .unwrap()
 }

@@ -1,7 +1,7 @@
 //! Ids are the customer's: whatever can be printed names an item and an expert, everywhere.
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, row};
+use testkit::{Client, TestServer, row};
 use tonic::Code;
 
 use crate::people::cli;

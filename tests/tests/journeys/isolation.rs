@@ -4,7 +4,7 @@
 
 use api::v1;
 use prost::Message;
-use tenantry_tests::{Client, TestServer};
+use testkit::{Client, TestServer};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request, Status};
@@ -333,7 +333,7 @@ async fn a_revoked_key_stops_and_an_erased_tenant_is_gone() {
     let secret = operator.make_key("acme", Role::Backend).await;
     let backend = server.client(Some(&secret)).await;
     backend
-        .ingest_rows("acme", "first", tenantry_tests::content(30))
+        .ingest_rows("acme", "first", testkit::content(30))
         .await;
     backend.wait_indexed("acme").await;
     let id = secret.split('_').nth(1).unwrap();

@@ -1,7 +1,7 @@
 //! Labels change, corrections are taken back, and texts that contradict each other are named.
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, row};
+use testkit::{Client, TestServer, row};
 use tonic::Code;
 use v1::task::source::Field;
 

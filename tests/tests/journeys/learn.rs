@@ -1,7 +1,7 @@
 //! A backend ingests, an admin retrains, a backend asks, a person answers.
 
 use api::v1;
-use tenantry_tests::{TestServer, content};
+use testkit::{TestServer, content};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customer_goes_from_first_item_to_its_own_model() {
@@ -170,7 +170,7 @@ async fn who_takes_a_question_is_learned_from_feedback_alone() {
 }
 
 /// Waits until the router serves this model: changes reach it in the background.
-async fn wait_for_route(client: &tenantry_tests::Client, model: &str) {
+async fn wait_for_route(client: &testkit::Client, model: &str) {
     for _ in 0..600 {
         let request = v1::ExplainRouteRequest {
             parent: "tenants/acme".into(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use api::v1;
 use rust_decimal::Decimal;
-use tenantry_tests::{Client, TestServer, row};
+use testkit::{Client, TestServer, row};
 use tokio_stream::StreamExt as _;
 
 const TENANTS: u64 = 20;
@@ -382,7 +382,7 @@ async fn metered_processor_time_agrees_with_the_process() {
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_secs(3)).await;
             let (metered, overhead) = reported_seconds(&report(&operator, by).await);
-            let process = processor_seconds(server.process());
+            let process = processor_seconds(server.id());
             if (process - before) < 0.2 && (process - metered - overhead).abs() < 0.3 {
                 return (metered, overhead, process);
             }

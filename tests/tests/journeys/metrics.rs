@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use tenantry_tests::TestServer;
+use testkit::TestServer;
 
 /// What the metrics endpoint answers.
 fn scraped(server: &TestServer) -> String {

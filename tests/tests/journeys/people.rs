@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, program, row};
+use testkit::{Client, TestServer, program, row};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use v1::expert_merge::State;
@@ -19,7 +19,7 @@ pub(crate) async fn cli(
         .args(arguments)
         .args(["-o", "json"])
         .env("TENANTRY_ENDPOINT", &server.endpoint)
-        .env("TENANTRY_KEY", server.operator_key());
+        .env("TENANTRY_KEY", &server.operator_key);
     let output = command.output().await.unwrap();
     let printed = serde_json::from_slice(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -291,7 +291,7 @@ async fn a_deleted_expert_is_never_recommended() {
     let operator = server.operator().await;
     operator.make_tenant("acme").await;
     operator
-        .ingest_rows("acme", "first", tenantry_tests::content(30))
+        .ingest_rows("acme", "first", testkit::content(30))
         .await;
     let all = ["sofia", "li", "omar"].map(expert).to_vec();
     upsert(&operator, all, &[]).await.unwrap();
@@ -356,7 +356,7 @@ async fn feedback_that_names_nobody_is_refused_with_the_nearest_names() {
     let operator = server.operator().await;
     operator.make_tenant("acme").await;
     operator
-        .ingest_rows("acme", "first", tenantry_tests::content(30))
+        .ingest_rows("acme", "first", testkit::content(30))
         .await;
     let wanda = v1::Expert {
         display_name: Some("Wanda Wieczorek".into()),
@@ -397,7 +397,7 @@ async fn a_tenant_has_only_as_many_experts_as_can_be_served() {
     let operator = server.operator().await;
     operator.make_tenant("acme").await;
     operator
-        .ingest_rows("acme", "first", tenantry_tests::content(30))
+        .ingest_rows("acme", "first", testkit::content(30))
         .await;
     operator.wait_indexed("acme").await;
     let batch = |from: usize| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, content, row};
+use testkit::{Client, TestServer, content, row};
 
 const GATHER: &str = "TENANTRY_ROUTER__PRECOMPUTE_SECONDS";
 const OPEN: [(&str, &str); 3] = [

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::v1;
 use api::v1::batch_recommend_experts_response::Result as Outcome;
-use tenantry_tests::{Client, TestServer, content};
+use testkit::{Client, TestServer, content};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};

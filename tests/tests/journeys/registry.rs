@@ -5,7 +5,7 @@ use std::path::Path;
 
 use api::v1;
 use api::v1::job::{Kind, State};
-use tenantry_tests::{Client, Postgres, TestServer, content, program, row};
+use testkit::{Client, Postgres, TestServer, content, program, row};
 
 const FIRST: &str = "tenants/acme/models/experts/versions/1";
 
@@ -32,7 +32,7 @@ async fn cli(server: &TestServer, arguments: &[&str]) -> (serde_json::Value, Opt
         .args(arguments)
         .args(["-o", "json"])
         .env("TENANTRY_ENDPOINT", &server.endpoint)
-        .env("TENANTRY_KEY", server.operator_key());
+        .env("TENANTRY_KEY", &server.operator_key);
     let output = command.output().await.unwrap();
     let printed = serde_json::from_slice(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -112,7 +112,7 @@ async fn the_same_data_gives_the_same_bytes_on_sqlite_on_postgresql_and_after_a_
     std::fs::create_dir(&one).unwrap();
     std::fs::create_dir(&other).unwrap();
     let on_sqlite = checksums(&one, &[]).await;
-    let Some(postgres) = Postgres::start(folder.path()) else {
+    let Some(postgres) = Postgres::start() else {
         return;
     };
     let url = postgres.url();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::v1;
 use api::v1::routing_policy::Mode;
-use tenantry_tests::{Client, TestServer, content, row};
+use testkit::{Client, TestServer, content, row};
 
 const ASK: &str = "How often are encryption keys rotated?";
 const BUILT_IN: &str = "global/models/experts/versions/0";

@@ -1,7 +1,7 @@
 //! Similar items are found by their words too, whoever answered them, and a long text says that it was cut.
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, row};
+use testkit::{Client, TestServer, row};
 
 async fn similar(client: &Client, text: &str) -> v1::FindSimilarItemsResponse {
     let request = v1::FindSimilarItemsRequest {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::v1;
-use tenantry_tests::{BASE_MODELS, Client, TestServer, content, has_second_model, row};
+use testkit::{BASE_MODELS, Client, TestServer, content, has_second_model, row};
 use tonic::Code;
 
 mod failures;
@@ -106,7 +106,7 @@ async fn a_tenant_switches_and_every_answer_is_of_one_space() {
     let stop = Arc::new(AtomicBool::new(false));
     let mut askers = Vec::new();
     for asker in 0..4 {
-        let client = server.client(Some(&server.operator_key())).await;
+        let client = server.client(Some(&server.operator_key)).await;
         let (stop, found, experts) = (stop.clone(), found.clone(), experts.clone());
         askers.push(tokio::spawn(async move {
             // Answers of each space, and how often the space changed from one to the next.

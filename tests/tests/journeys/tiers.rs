@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::v1;
-use tenantry_tests::{Client, TestServer, content};
+use testkit::{Client, TestServer, content};
 
 const ASK: &str = "How often are encryption keys rotated?";
 

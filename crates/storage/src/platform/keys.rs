@@ -1,7 +1,9 @@
 //! Keys: making, finding, listing, revoking.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, Change, KeyId, ResourceName, Role, TenantId, TenantState};
+use domain::{AccessScope, ApiKey, Change, KeyId, ResourceName, Role, TenantId, TenantState};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel,
@@ -12,6 +14,8 @@ use super::Platform;
 use crate::convert::{micros, named, storable};
 use crate::rows::api_keys::{Column, Entity, Model};
 use crate::rows::tenants;
+use crate::session::{Scope, Session};
+use crate::store::Inner;
 use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
@@ -23,8 +27,6 @@ pub type FoundKey = (ApiKey, [u8; 32], Option<TenantState>);
 pub struct NewKey {
     /// The key's public half.
     pub id: KeyId,
-    /// The tenant it is for; none for an operator's.
-    pub tenant: Option<TenantId>,
     /// What it is for.
     pub role: Role,
     /// Name for people.
@@ -37,46 +39,97 @@ impl std::fmt::Debug for NewKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewKey")
             .field("id", &self.id)
-            .field("tenant", &self.tenant)
             .field("role", &self.role)
             .finish_non_exhaustive()
     }
 }
 
-impl Platform {
+/// The keys of a tenant, or the operators'. Each method is a transaction of its own.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    store: Arc<Inner>,
+    scope: AccessScope,
+}
+
+impl Keys {
+    pub(crate) fn new(store: Arc<Inner>, scope: AccessScope) -> Self {
+        Self { store, scope }
+    }
+
     /// Makes a key.
     ///
     /// # Errors
     /// [`StorageError::AlreadyExists`] when the id is taken; [`StorageError::NotFound`] when the
     /// tenant is not there; the database fails.
-    #[tracing::instrument(level = "debug", name = "platform.create_key", skip_all)]
-    pub async fn create_key(&self, new: NewKey, actor: &str, now: DateTime<Utc>) -> Result<ApiKey> {
+    #[tracing::instrument(level = "debug", name = "keys.create", skip_all)]
+    pub async fn create(&self, new: NewKey, now: DateTime<Utc>) -> Result<ApiKey> {
+        let (tenant, actor) = (self.scope.tenant(), self.scope.actor());
+        create(self.session(), tenant, new, actor, now).await
+    }
+
+    /// At most `limit` keys by id, those after `after`. Revoked ones are among them.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "keys.list", skip_all)]
+    pub async fn list(&self, after: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {
+        let session = self.session();
+        let mut query = keys_of(self.scope.tenant()).order_by_asc(Column::Id);
+        if let Some(after) = after {
+            query = query.filter(Column::Id.gt(after.as_str()));
+        }
+        let rows = query
+            .limit(u64::from(limit))
+            .all(session.read().await?)
+            .await?;
+        rows.into_iter().map(ApiKey::try_from).collect()
+    }
+
+    /// Revokes a key. One that is revoked stays as it is. None when there is no such key in this
+    /// scope.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "keys.revoke", skip_all)]
+    pub async fn revoke(&self, id: &KeyId, now: DateTime<Utc>) -> Result<Option<ApiKey>> {
         let session = self.session();
         let db = session.write().await?;
-        let name = ResourceName::ApiKey(new.tenant.clone(), new.id.clone());
-        if let Some(tenant) = &new.tenant {
-            check_tenant(db, tenant).await?;
-        }
-        let row = Model {
-            id: new.id.to_string(),
-            tenant_id: new.tenant.as_ref().map(ToString::to_string),
-            role: new.role.as_str().to_owned(),
-            display_name: storable(&new.display_name),
-            secret_hash: new.secret_hash.to_vec(),
-            created_at: micros(now),
-            revoked_at: None,
+        let query = keys_of(self.scope.tenant())
+            .filter(Column::Id.eq(id.as_str()))
+            .lock_exclusive();
+        let Some(mut row) = query.one(db).await? else {
+            return Ok(None);
         };
-        let inserted = Entity::insert(row.clone().into_active_model())
-            .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
-            .exec_without_returning(db)
-            .await?;
-        if inserted == 0 {
-            return Err(StorageError::already_exists(name.to_string()));
+        if row.revoked_at.is_none() {
+            row.revoked_at = Some(micros(now));
+            let changed = row.clone().into_active_model().reset_all();
+            Entity::update(changed).exec(db).await?;
+            let name = ResourceName::ApiKey(self.scope.tenant().cloned(), id.clone());
+            audited(db, &row, self.scope.actor(), "keys.revoke", &name, now).await?;
+            session.note(Change::Key(id.clone()));
         }
-        audited(db, &row, actor, "keys.create", &name, now).await?;
-        session.note(Change::Key(new.id));
         session.commit().await?;
-        ApiKey::try_from(row)
+        ApiKey::try_from(row).map(Some)
+    }
+
+    fn session(&self) -> Session {
+        Session::new(self.store.clone(), Scope::of(&self.scope))
+    }
+}
+
+impl Platform {
+    /// Makes an operator's key for `actor`, who has no key of their own: at the first start.
+    ///
+    /// # Errors
+    /// [`StorageError::AlreadyExists`] when the id is taken; the database fails.
+    #[tracing::instrument(level = "debug", name = "platform.create_operator_key", skip_all)]
+    pub async fn create_operator_key(
+        &self,
+        new: NewKey,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<ApiKey> {
+        create(self.session(), None, new, actor, now).await
     }
 
     /// The key, the hash of its secret, and the state of its tenant (none for an operator's key).
@@ -105,63 +158,6 @@ impl Platform {
         Ok(Some((ApiKey::try_from(row)?, hash, state)))
     }
 
-    /// At most `limit` keys by id, those after `after`: the tenant's, or the operators'. Revoked
-    /// ones are among them.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "platform.list_keys", skip_all)]
-    pub async fn list_keys(
-        &self,
-        tenant: Option<&TenantId>,
-        after: Option<KeyId>,
-        limit: u32,
-    ) -> Result<Vec<ApiKey>> {
-        let session = self.session();
-        let mut query = keys_of(tenant).order_by_asc(Column::Id);
-        if let Some(after) = after {
-            query = query.filter(Column::Id.gt(after.as_str()));
-        }
-        let rows = query
-            .limit(u64::from(limit))
-            .all(session.read().await?)
-            .await?;
-        rows.into_iter().map(ApiKey::try_from).collect()
-    }
-
-    /// Revokes a key of the tenant, or an operator's. One that is revoked stays as it is. None when
-    /// there is no such key in that scope.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "platform.revoke_key", skip_all)]
-    pub async fn revoke_key(
-        &self,
-        scope: Option<&TenantId>,
-        id: &KeyId,
-        actor: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Option<ApiKey>> {
-        let session = self.session();
-        let db = session.write().await?;
-        let query = keys_of(scope)
-            .filter(Column::Id.eq(id.as_str()))
-            .lock_exclusive();
-        let Some(mut row) = query.one(db).await? else {
-            return Ok(None);
-        };
-        if row.revoked_at.is_none() {
-            row.revoked_at = Some(micros(now));
-            let changed = row.clone().into_active_model().reset_all();
-            Entity::update(changed).exec(db).await?;
-            let name = ResourceName::ApiKey(scope.cloned(), id.clone());
-            audited(db, &row, actor, "keys.revoke", &name, now).await?;
-            session.note(Change::Key(id.clone()));
-        }
-        session.commit().await?;
-        ApiKey::try_from(row).map(Some)
-    }
-
     /// How many operators' keys work: none on a new platform.
     ///
     /// # Errors
@@ -172,6 +168,40 @@ impl Platform {
         let working = keys_of(None).filter(Column::RevokedAt.is_null());
         Ok(working.count(session.read().await?).await?)
     }
+}
+
+async fn create(
+    session: Session,
+    tenant: Option<&TenantId>,
+    new: NewKey,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<ApiKey> {
+    let db = session.write().await?;
+    if let Some(tenant) = tenant {
+        check_tenant(db, tenant).await?;
+    }
+    let row = Model {
+        id: new.id.to_string(),
+        tenant_id: tenant.map(ToString::to_string),
+        role: new.role.as_str().to_owned(),
+        display_name: storable(&new.display_name),
+        secret_hash: new.secret_hash.to_vec(),
+        created_at: micros(now),
+        revoked_at: None,
+    };
+    let inserted = Entity::insert(row.clone().into_active_model())
+        .on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned())
+        .exec_without_returning(db)
+        .await?;
+    let name = ResourceName::ApiKey(tenant.cloned(), new.id.clone());
+    if inserted == 0 {
+        return Err(StorageError::already_exists(name.to_string()));
+    }
+    audited(db, &row, actor, "keys.create", &name, now).await?;
+    session.note(Change::Key(new.id));
+    session.commit().await?;
+    ApiKey::try_from(row)
 }
 
 fn keys_of(tenant: Option<&TenantId>) -> Select<Entity> {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::{AuditEvent, TenantId, TenantState};
+use domain::{TenantId, TenantState};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::Result;
 use crate::convert::{micros, parsed};
-use crate::rows::{audit_events, index_state, requests, tenant_counters, tenants};
+use crate::rows::{index_state, requests, tenant_counters, tenants};
 use crate::session::{Scope, Session};
 use crate::store::Inner;
 
@@ -20,6 +20,7 @@ mod marks;
 mod precomputed;
 mod prices;
 mod queue;
+mod shared;
 mod spaces;
 mod stored;
 mod take;
@@ -27,22 +28,21 @@ mod tenants_admin;
 mod tier_prune;
 mod tiers;
 mod usage;
-mod usage_pages;
 
 pub use erase::{ErasureCertificate, ErasureCounts};
-pub use keys::{FoundKey, NewKey};
+pub use keys::{FoundKey, Keys, NewKey};
 pub use prices::{KeptPriceBook, Prices};
 pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
+pub use shared::SharedWithTenant;
 pub use stored::Stored;
 pub use tenants_admin::NewTenant;
-pub use tiers::Tiers;
-pub use usage::{Booked, Gone, Retain, Usage, UsageHour};
-pub use usage_pages::{NoUsageKey, UsageKey};
+pub use tiers::{TierModels, Tiers};
+pub use usage::{Booked, Gone, Retain, Usage};
 
 /// The door to what goes across tenants. Each method is a transaction of its own.
 ///
-/// It asks for no proof: hand it to the auth layer, to handlers that have required
-/// `Permission::Operate` (or `Administer` for the tenant they name), and to workers.
+/// Handlers get it by [`crate::Store::platform`] with an operator's proof, background work by
+/// [`crate::Store::maintenance`] with its purpose.
 #[derive(Debug, Clone)]
 pub struct Platform {
     store: Arc<Inner>,
@@ -57,34 +57,6 @@ impl Platform {
     #[must_use]
     pub fn queue(&self) -> Queue {
         Queue::new(self.store.clone())
-    }
-
-    /// At most `limit` audit events, newest first, those before the sequence `before`; of one
-    /// tenant, or of all and the platform itself.
-    ///
-    /// # Errors
-    /// The database fails.
-    #[tracing::instrument(level = "debug", name = "platform.audit_events", skip_all)]
-    pub async fn audit_events(
-        &self,
-        tenant: Option<&TenantId>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<AuditEvent>> {
-        use audit_events::{Column, Entity};
-        let session = self.session();
-        let mut query = Entity::find();
-        if let Some(tenant) = tenant {
-            query = query.filter(Column::TenantId.eq(tenant.as_str()));
-        }
-        if let Some(before) = before {
-            query = query.filter(Column::Sequence.lt(before));
-        }
-        let query = query
-            .order_by_desc(Column::Sequence)
-            .limit(u64::from(limit));
-        let rows = query.all(session.read().await?).await?;
-        rows.into_iter().map(AuditEvent::try_from).collect()
     }
 
     /// The active tenants whose items the index of `space` has not all taken in.

@@ -18,10 +18,26 @@ use crate::{AliasEvent, AliasMove, NewModel, Result, SharedSignal, Signal, Stora
 /// Tenants read in one go when signals are collected.
 const PAGE: u64 = 500;
 
+/// The models of the tiers above the tenants, to read. Each method is a transaction of its own.
+#[derive(Debug, Clone)]
+pub struct TierModels {
+    pub(super) platform: Platform,
+    /// The one vertical whose models may be read; none: all.
+    pub(super) vertical: Option<VerticalId>,
+}
+
 /// The registry of the tiers above the tenants. Each method is a transaction of its own.
 #[derive(Debug, Clone)]
 pub struct Tiers {
-    pub(super) platform: Platform,
+    models: TierModels,
+}
+
+impl std::ops::Deref for Tiers {
+    type Target = TierModels;
+
+    fn deref(&self) -> &TierModels {
+        &self.models
+    }
 }
 
 impl Platform {
@@ -29,7 +45,10 @@ impl Platform {
     #[must_use]
     pub fn tiers(&self) -> Tiers {
         Tiers {
-            platform: self.clone(),
+            models: TierModels {
+                platform: self.clone(),
+                vertical: None,
+            },
         }
     }
 }
@@ -84,6 +103,17 @@ impl Tiers {
         session.commit().await?;
         row.version(promote.then_some(version))
     }
+}
+
+impl TierModels {
+    /// Whether the models of `owner` may be read.
+    fn sees(&self, owner: &ModelOwner) -> bool {
+        match (owner, &self.vertical) {
+            (ModelOwner::Global, _) | (_, None) => true,
+            (ModelOwner::Vertical(vertical), Some(own)) => vertical == own,
+            (ModelOwner::Tenant(_), Some(_)) => false,
+        }
+    }
 
     /// The model version.
     ///
@@ -91,6 +121,9 @@ impl Tiers {
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "tiers.get", skip_all)]
     pub async fn get(&self, name: &ModelName) -> Result<Option<ModelVersion>> {
+        if !self.sees(&name.owner) {
+            return Ok(None);
+        }
         let session = self.platform.session();
         let db = session.read().await?;
         let key = (
@@ -115,6 +148,9 @@ impl Tiers {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<ModelVersion>> {
+        if !self.sees(owner) {
+            return Ok(Vec::new());
+        }
         let session = self.platform.session();
         let db = session.read().await?;
         let mut query = tier_models::Entity::find()
@@ -138,11 +174,16 @@ impl Tiers {
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "tiers.champion", skip_all)]
     pub async fn champion(&self, owner: &ModelOwner, task: &TaskId) -> Result<Option<u64>> {
+        if !self.sees(owner) {
+            return Ok(None);
+        }
         let session = self.platform.session();
         let found = champion(session.read().await?, owner, task).await?;
         Ok(found.map(count))
     }
+}
 
+impl Tiers {
     /// Makes a version serve, or none, and records the move. What serves already is not moved.
     ///
     /// # Errors

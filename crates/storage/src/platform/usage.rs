@@ -51,25 +51,6 @@ pub struct Gone {
     pub erased: NaiveDate,
 }
 
-/// The usage of one hour.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageHour {
-    /// When the hour begins.
-    pub hour: DateTime<Utc>,
-    /// Which service did the work.
-    pub service: Service,
-    /// What was consumed.
-    pub meter: Meter,
-    /// The RPC; may be empty.
-    pub rpc: String,
-    /// The tier of the model, if one did the work.
-    pub tier: Option<Tier>,
-    /// The name of the model; may be empty.
-    pub model: String,
-    /// How much, in the meter's base unit.
-    pub quantity: u64,
-}
-
 /// From when on usage is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Retain {

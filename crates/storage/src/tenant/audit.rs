@@ -1,14 +1,19 @@
 //! The record of administrative acts.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue, DatabaseTransaction, EntityTrait};
+use domain::{AuditEvent, TenantId};
+use sea_orm::{
+    ActiveValue, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
 use super::TenantTx;
 use crate::Result;
 use crate::convert::{micros, storable};
-use crate::rows::audit_events::{ActiveModel, Entity};
+use crate::rows::audit_events::{ActiveModel, Column, Entity};
+use crate::session::Session;
 
-/// The tenant's audit trail; it is read through [`crate::Platform::audit_events`].
+/// The tenant's audit trail; it is read through [`crate::Store::audit_events`].
 #[derive(Debug, Clone, Copy)]
 pub struct Audit<'a> {
     pub(super) tx: &'a TenantTx,
@@ -38,6 +43,27 @@ impl Audit<'_> {
         };
         record(self.tx.session().write().await?, event, now).await
     }
+}
+
+/// At most `limit` events, newest first, those before the sequence `before`: of one tenant, or of all.
+pub(crate) async fn list(
+    session: &Session,
+    tenant: Option<&TenantId>,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<AuditEvent>> {
+    let mut query = Entity::find();
+    if let Some(tenant) = tenant {
+        query = query.filter(Column::TenantId.eq(tenant.as_str()));
+    }
+    if let Some(before) = before {
+        query = query.filter(Column::Sequence.lt(before));
+    }
+    let query = query
+        .order_by_desc(Column::Sequence)
+        .limit(u64::from(limit));
+    let rows = query.all(session.read().await?).await?;
+    rows.into_iter().map(AuditEvent::try_from).collect()
 }
 
 /// An act to record.

@@ -33,6 +33,7 @@ mod signals;
 mod spaces;
 mod tasks;
 mod trials;
+mod usage;
 mod values;
 
 pub use answers::{Answer, Answers, JudgedAnswer, NewAnswer, Shadow};
@@ -62,6 +63,7 @@ pub use signals::{SharedSignal, Signal, Signals};
 pub use spaces::{SpaceSwitch, Spaces};
 pub use tasks::Tasks;
 pub use trials::{KeptTrial, Trials};
+pub use usage::{NoUsageKey, TenantUsage, UsageHour, UsageKey};
 pub use values::{KeptVerdict, Values};
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
@@ -229,6 +231,12 @@ impl TenantTx {
     #[must_use]
     pub fn values(&self) -> Values<'_> {
         Values { tx: self }
+    }
+
+    /// What it consumed.
+    #[must_use]
+    pub fn usage(&self) -> TenantUsage<'_> {
+        TenantUsage { tx: self }
     }
 
     /// The record of administrative acts.

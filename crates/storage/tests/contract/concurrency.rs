@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenantry_storage::NewDataset;
+use tenantry_storage::{NewDataset, Purpose};
 
 use super::world::{World, item, item_id, now};
 
@@ -84,7 +84,7 @@ pub async fn readers_do_not_wait_for_writers(world: World) {
     reading.commit().await.unwrap();
     world
         .store
-        .platform()
+        .maintenance(Purpose::StartUp)
         .list_tenants(None, 9, None)
         .await
         .unwrap();

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::cost::{Meter, Month, PriceBook, Service, UsageEntry, UsageLine, ValueVerdict};
 use domain::{Change, ErrorKind, FeedbackVerdict, Said, TenantContext, Tier};
 use tenantry_storage::{
-    Answer, Booked, CountedAnswers, KeptVerdict, NewFeedback, Retain, Usage, UsageKey,
+    Answer, Booked, CountedAnswers, KeptVerdict, NewFeedback, Purpose, Retain, Usage, UsageKey,
 };
 
 use super::world::{World, context, expert_id, later, now, tenant_id};
@@ -56,7 +56,7 @@ fn kept(month: &str, verdict: ValueVerdict) -> KeptVerdict {
 
 /// A row in each of the tables, for whoever counts what is erased. What was used by day stays.
 pub async fn fill(world: &World, ctx: &TenantContext) {
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let id = format!("fill-{}", ctx.tenant());
     let used = entry(&id, ctx.tenant().as_str(), now(), &[(Meter::Requests, 1)]);
     platform.usage().add(vec![used], now()).await.unwrap();
@@ -76,7 +76,7 @@ pub async fn fill(world: &World, ctx: &TenantContext) {
 }
 
 pub async fn an_entry_counts_once(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     let first = entry(
         "a",
         "acme",
@@ -98,9 +98,8 @@ pub async fn an_entry_counts_once(world: World) {
     assert_eq!((booked.new, booked.known), (1, 1));
     assert_eq!(lines(&usage, "acme", Meter::Requests).await, [(0, None, 5)]);
     assert_eq!(lines(&usage, "acme", Meter::BytesIn).await, [(0, None, 9)]);
-    let hours = usage
-        .hours_page(&context("acme"), days_ago(1), later(60), None, 9)
-        .await;
+    let tx = world.tx(&context("acme")).await;
+    let hours = tx.usage().hours_page(days_ago(1), later(60), None, 9).await;
     let hours = hours.unwrap();
     assert_eq!(hours.len(), 2);
     let of = |meter| hours.iter().find(|(_, hour)| hour.meter == meter).unwrap();
@@ -114,7 +113,7 @@ pub async fn an_entry_counts_once(world: World) {
 }
 
 pub async fn the_highest_of_a_day_is_kept(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     for (id, quantity) in [("a", 7), ("b", 9), ("c", 8)] {
         let used = entry(id, "acme", now(), &[(Meter::StoredBytes, quantity)]);
         usage.add(vec![used], now()).await.unwrap();
@@ -126,7 +125,7 @@ pub async fn the_highest_of_a_day_is_kept(world: World) {
 }
 
 pub async fn late_usage_is_an_adjustment_and_closed_days_stay(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     assert_eq!(usage.closed_before().await.unwrap(), None);
     let meters = [(Meter::Requests, 4), (Meter::StoredBytes, 10)];
     let on_time = entry("a", "acme", days_ago(3), &meters);
@@ -162,7 +161,7 @@ pub async fn late_usage_is_an_adjustment_and_closed_days_stay(world: World) {
 }
 
 pub async fn a_clock_that_is_ahead_books_now(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     let ahead = now() + TimeDelta::days(1);
     let used = entry("a", "acme", ahead, &[(Meter::Requests, 1)]);
     usage.add(vec![used], now()).await.unwrap();
@@ -170,7 +169,7 @@ pub async fn a_clock_that_is_ahead_books_now(world: World) {
 }
 
 pub async fn usage_is_forgotten_level_by_level(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     for (id, days) in [("old", 9), ("middle", 6), ("young", 1)] {
         let used = entry(id, "acme", days_ago(days), &[(Meter::Requests, 1)]);
         usage.add(vec![used], now()).await.unwrap();
@@ -187,14 +186,13 @@ pub async fn usage_is_forgotten_level_by_level(world: World) {
         .map(|(ago, ..)| ago)
         .collect();
     assert_eq!(left, [6, 1]);
-    let hours = usage
-        .hours_page(&context("acme"), days_ago(20), now(), None, 99)
-        .await;
+    let tx = world.tx(&context("acme")).await;
+    let hours = tx.usage().hours_page(days_ago(20), now(), None, 99).await;
     assert_eq!(hours.unwrap().len(), 2);
 }
 
 pub async fn usage_is_read_in_pages(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     let acme = context("acme");
     usage.close_before(day(2)).await.unwrap();
     for at in 0..7 {
@@ -202,11 +200,13 @@ pub async fn usage_is_read_in_pages(world: World) {
         let used = entry(&format!("e{at}"), "acme", days_ago(at as i64 / 2), &meters);
         usage.add(vec![used], now()).await.unwrap();
     }
+    let tx = world.tx(&acme).await;
     let (mut days, mut hours) = (Vec::new(), Vec::new());
     let mut after = None;
     loop {
-        let page = usage
-            .days_page(&acme, day(9), day(0), after, 2)
+        let page = tx
+            .usage()
+            .days_page(day(9), day(0), after, 2)
             .await
             .unwrap();
         after = page.last().map(|(key, _)| key.clone());
@@ -226,8 +226,9 @@ pub async fn usage_is_read_in_pages(world: World) {
     assert!(days.windows(2).all(|two| two[0].day <= two[1].day));
     let mut after = None;
     loop {
-        let page = usage
-            .hours_page(&acme, days_ago(9), later(60), after, 3)
+        let page = tx
+            .usage()
+            .hours_page(days_ago(9), later(60), after, 3)
             .await
             .unwrap();
         after = page.last().map(|(key, _)| key.clone());
@@ -236,8 +237,9 @@ pub async fn usage_is_read_in_pages(world: World) {
         }
         hours.extend(page.into_iter().map(|(_, hour)| hour));
     }
-    let all = usage
-        .hours_page(&acme, days_ago(9), later(60), None, 999)
+    let all = tx
+        .usage()
+        .hours_page(days_ago(9), later(60), None, 999)
         .await
         .unwrap();
     let all: Vec<_> = all.into_iter().map(|(_, hour)| hour).collect();
@@ -247,7 +249,7 @@ pub async fn usage_is_read_in_pages(world: World) {
 }
 
 pub async fn price_books_follow_each_other(world: World) {
-    let prices = world.store.platform().prices();
+    let prices = world.store.maintenance(Purpose::StartUp).prices();
     assert_eq!(prices.book().await.unwrap(), None);
     let book = PriceBook::example();
     let first = prices.keep(&book, 0, "ops", now()).await.unwrap();
@@ -259,12 +261,7 @@ pub async fn price_books_follow_each_other(world: World) {
     prices.keep(&dearer, 1, "ops", later(1)).await.unwrap();
     let in_force = prices.book().await.unwrap().unwrap();
     assert_eq!((in_force.revision, in_force.book), (2, dearer));
-    let events = world
-        .store
-        .platform()
-        .audit_events(None, None, 9)
-        .await
-        .unwrap();
+    let events = world.trail(None, 9).await;
     let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
     assert_eq!(
         actions,
@@ -275,7 +272,7 @@ pub async fn price_books_follow_each_other(world: World) {
 
 pub async fn budgets_are_set_and_cleared(world: World) {
     let acme = world.tenant("acme").await;
-    let prices = world.store.platform().prices();
+    let prices = world.store.maintenance(Purpose::StartUp).prices();
     let amount = |text: &str| Some(text.parse().unwrap());
     let set = async |tenant, monthly| {
         prices
@@ -405,10 +402,13 @@ pub async fn verdicts_are_kept_by_month_and_changes_are_told(world: World) {
 }
 
 pub async fn of_an_erased_tenant_only_days_are_kept(world: World) {
-    let (acme, usage) = (world.tenant("acme").await, world.store.platform().usage());
+    let (acme, usage) = (
+        world.tenant("acme").await,
+        world.store.maintenance(Purpose::StartUp).usage(),
+    );
     let early = entry("early", "acme", now(), &[(Meter::Requests, 2)]);
     usage.add(vec![early], now()).await.unwrap();
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     platform
         .erase_tenant(acme.tenant(), later(1))
         .await
@@ -420,23 +420,20 @@ pub async fn of_an_erased_tenant_only_days_are_kept(world: World) {
     let last = entry("last", "acme", later(2), &[(Meter::Requests, 3)]);
     usage.add(vec![last], later(3)).await.unwrap();
     assert_eq!(lines(&usage, "acme", Meter::Requests).await, [(0, None, 5)]);
-    let hours = usage
-        .hours_page(&acme, days_ago(1), later(60), None, 9)
-        .await;
+    let tx = world.tx(&acme).await;
+    let hours = tx.usage().hours_page(days_ago(1), later(60), None, 9).await;
     assert_eq!(hours.unwrap(), []);
 }
 
 pub async fn tenant_b_cannot_see_usage_of_a(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     let used = entry("a", "acme", now(), &[(Meter::Requests, 1)]);
     let platforms = entry("p", "", now(), &[(Meter::OverheadCpu, 5)]);
     usage.add(vec![used, platforms], now()).await.unwrap();
-    let globex = context("globex");
-    let hours = usage
-        .hours_page(&globex, days_ago(1), later(9), None, 9)
-        .await;
+    let tx = world.tx(&context("globex")).await;
+    let hours = tx.usage().hours_page(days_ago(1), later(9), None, 9).await;
     assert!(hours.unwrap().is_empty());
-    let days = usage.days_page(&globex, day(1), day(0), None, 9).await;
+    let days = tx.usage().days_page(day(1), day(0), None, 9).await;
     assert!(days.unwrap().is_empty());
     assert!(lines(&usage, "globex", Meter::Requests).await.is_empty());
     // The platform's own is no tenant's.
@@ -445,7 +442,7 @@ pub async fn tenant_b_cannot_see_usage_of_a(world: World) {
 }
 
 pub async fn the_first_start_is_kept_once(world: World) {
-    let usage = world.store.platform().usage();
+    let usage = world.store.maintenance(Purpose::StartUp).usage();
     assert_eq!(usage.first_start().await.unwrap(), None);
     usage.keep_first_start(days_ago(3)).await.unwrap();
     for later_or_earlier in [days_ago(1), days_ago(30)] {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use domain::{
-    AliasMoveCause, ErrorKind, FeedbackVerdict, JobKind, JobState, KeyId, RequestId, Role, Said,
-    TaskId, TenantContext,
+    AccessScope, AliasMoveCause, ErrorKind, FeedbackVerdict, JobKind, JobState, KeyId, RequestId,
+    Role, Said, TaskId, TenantContext,
 };
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
-use tenantry_storage::{NewFeedback, NewKey, NewRejection};
+use tenantry_storage::{NewFeedback, NewKey, NewRejection, Purpose};
 
 use super::models::by;
 use super::world::{World, expert, item, item_id, job, later, now, tenant_id};
@@ -138,20 +138,19 @@ async fn fill(world: &World, ctx: &TenantContext) {
     tx.commit().await.unwrap();
     let key = NewKey {
         id: KeyId::parse(format!("key-{}", ctx.tenant())).unwrap(),
-        tenant: Some(ctx.tenant().clone()),
         role: Role::Backend,
         display_name: String::new(),
         secret_hash: [0; 32],
     };
     world
         .store
-        .platform()
-        .create_key(key, "ops", now())
+        .keys(&AccessScope::Tenant(ctx.clone()))
+        .create(key, now())
         .await
         .unwrap();
     super::costs::fill(world, ctx).await;
     // Somebody had a turn.
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let leased = queue
         .acquire(&[JobKind::Retrain], Duration::from_secs(60), now())
         .await
@@ -220,7 +219,7 @@ pub async fn erasure_leaves_nothing_but_a_certificate(world: World) {
         );
     }
     let erasure = world.enqueue(&acme, job(JobKind::EraseTenant)).await;
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let id = tenant_id("acme");
     assert!(platform.certificate(&id).await.unwrap().is_none());
     let counts = platform.erase_tenant(&id, later(5)).await.unwrap();
@@ -294,13 +293,13 @@ pub async fn erasure_can_be_interrupted(world: World) {
     let id = tenant_id("acme");
     // Dropped after ever more time, as a crash would; then once to its end.
     for millis in [1, 3, 6, 10, 15] {
-        let platform = world.store.platform();
+        let platform = world.store.maintenance(Purpose::StartUp);
         let erasing = platform.erase_tenant(&id, now());
         let _ = tokio::time::timeout(Duration::from_millis(millis), erasing).await;
     }
     let counts = world
         .store
-        .platform()
+        .maintenance(Purpose::StartUp)
         .erase_tenant(&id, now())
         .await
         .unwrap();
@@ -319,7 +318,7 @@ pub async fn erasure_can_be_interrupted(world: World) {
 
 pub async fn nothing_is_written_while_erasing(world: World) {
     let acme = world.tenant("acme").await;
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     // Under way before the tenant is closed: it may finish, and closing waits for it.
     let writing = world.tx(&acme).await;
     writing

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{ErrorKind, JobId, JobKind, JobState};
-use tenantry_storage::NewJob;
+use tenantry_storage::{NewJob, Purpose};
 
 use super::world::{World, job, later, now};
 
@@ -79,7 +79,7 @@ pub async fn one_job_waits_under_a_key(world: World) {
     assert_ne!(other.id, first.id);
 
     // Once it runs, it may have read what came before: the next one waits for it.
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let taken = queue
         .acquire(&[JobKind::IndexItems], MINUTE, now())
         .await
@@ -122,7 +122,7 @@ pub async fn a_job_is_cancelled(world: World) {
             .is_none()
     );
     tx.commit().await.unwrap();
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     assert!(
         queue
             .acquire(&JobKind::ALL, MINUTE, later(5))

@@ -70,6 +70,7 @@ contract![
     tenants::changes_are_told_after_the_commit_only,
     access::a_key_is_made_found_and_revoked,
     access::keys_are_listed_in_their_scope,
+    access::a_tenant_is_shared_its_own_record_and_its_own_tiers,
     access::the_audit_trail_is_read_newest_first,
     access::nothing_is_written_without_a_tenant,
     experts::upsert_counts_what_changed,

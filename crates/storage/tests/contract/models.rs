@@ -126,11 +126,7 @@ pub async fn versions_and_aliases(world: World) {
     assert_eq!(moves, [(Some(2), Some(1)), (Some(1), Some(2))]);
     tx.commit().await.unwrap();
 
-    let trail = world.store.platform();
-    let trail = trail
-        .audit_events(Some(&tenant_id("acme")), None, 9)
-        .await
-        .unwrap();
+    let trail = world.trail(Some("acme"), 9).await;
     let actions: Vec<_> = trail.iter().map(|e| e.action.as_str()).collect();
     assert_eq!(
         actions[..3],
@@ -154,13 +150,13 @@ pub async fn an_alias_moves_for_its_cause(world: World) {
         (Some(2), AliasMoveCause::RolledBackByAdmin, 4),
     ] {
         let by = by(cause, "because", seconds);
-        let champion = tx.models().set_alias(&task, Alias::Champion, version, by);
-        champion.await.unwrap();
+        tx.models()
+            .set_alias(&task, Alias::Champion, version, by)
+            .await
+            .unwrap();
     }
     tx.commit().await.unwrap();
-    let trail = world.store.platform();
-    let trail = trail.audit_events(Some(&tenant_id("acme")), None, 4).await;
-    let trail = trail.unwrap();
+    let trail = world.trail(Some("acme"), 4).await;
     let told = trail.iter().map(|e| (e.action.as_str(), e.detail.as_str()));
     assert_eq!(
         Vec::from_iter(told),

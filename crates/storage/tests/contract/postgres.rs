@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::world::{World, item, now, open, tenant_id};
 use cluster::Cluster;
+use tenantry_storage::Purpose;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn contract() {
@@ -148,7 +149,7 @@ async fn other_processes_hear_what_was_committed() {
         .await
         .unwrap();
     drop(tx);
-    let queue = elsewhere.platform().queue();
+    let queue = elsewhere.maintenance(Purpose::StartUp).queue();
     world
         .enqueue(&acme, super::world::job(domain::JobKind::Retrain))
         .await;

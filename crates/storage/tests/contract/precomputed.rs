@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::ItemContent;
-use tenantry_storage::{OpenPosition, PrecomputedAnswer, Shadow, TenantTx};
+use tenantry_storage::{OpenPosition, PrecomputedAnswer, Purpose, Shadow, TenantTx};
 
 use super::world::{World, expert_id, item, item_id, later, now, tenant_id};
 
@@ -124,7 +124,11 @@ pub async fn tenants_with_answers_are_known(world: World) {
             .unwrap();
         tx.commit().await.unwrap();
     }
-    let known = world.store.platform().tenants_with_precomputed().await;
+    let known = world
+        .store
+        .maintenance(Purpose::StartUp)
+        .tenants_with_precomputed()
+        .await;
     assert_eq!(known.unwrap(), [tenant_id("a"), tenant_id("b")]);
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::{ErrorKind, JobKind, JobProgress, JobState, TenantState};
-use tenantry_storage::{LeaseStatus, LeasedJob, NewJob, Queue};
+use tenantry_storage::{LeaseStatus, LeasedJob, NewJob, Purpose, Queue};
 
 use super::world::{World, item, job, later, now, tenant_id};
 
@@ -35,7 +35,7 @@ async fn state(world: &World, leased: &LeasedJob) -> domain::Job {
 
 pub async fn a_job_lives_its_life(world: World) {
     let acme = world.tenant("acme").await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let job = world.enqueue(&acme, job(JobKind::Retrain)).await;
     assert!(
         queue
@@ -98,7 +98,7 @@ pub async fn turns_are_fair(world: World) {
         world.enqueue(&small, job(kind)).await;
     }
     world.enqueue(&tiny, job(JobKind::Retrain)).await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let mut order = Vec::new();
     for second in 0..7 {
         order.push(
@@ -127,7 +127,7 @@ pub async fn one_who_asks_for_much_does_not_keep_the_others_waiting(world: World
         world.enqueue(&late, job(JobKind::Retrain)).await;
     }
     // One worker, which ends each job before it takes the next: nobody has more running than others.
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let mut order = Vec::new();
     for second in 0..6 {
         let taken = take_one(&queue, second).await;
@@ -148,7 +148,7 @@ pub async fn one_job_of_a_kind_runs_in_a_tenant(world: World) {
     let first = world.enqueue(&acme, job(JobKind::Retrain)).await;
     let second = world.enqueue(&acme, job(JobKind::Retrain)).await;
     let index = world.enqueue(&acme, job(JobKind::IndexItems)).await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let one = take_one(&queue, 0).await;
     assert_eq!(one.job.id, first.id);
     assert_eq!(take_one(&queue, 0).await.job.id, index.id);
@@ -160,7 +160,7 @@ pub async fn one_job_of_a_kind_runs_in_a_tenant(world: World) {
 pub async fn a_lost_lease_finishes_nothing(world: World) {
     let acme = world.tenant("acme").await;
     world.enqueue(&acme, job(JobKind::Retrain)).await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let slow = take_one(&queue, 0).await;
     let quick = take_one(&queue, 61).await;
     assert_eq!(quick.job.id, slow.job.id);
@@ -202,7 +202,7 @@ pub async fn an_expired_job_is_taken_again_and_then_fails(world: World) {
             },
         )
         .await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     take_one(&queue, 0).await;
     assert!(take(&queue, 59).await.is_none());
     let second = take_one(&queue, 60).await;
@@ -234,7 +234,7 @@ pub async fn a_failed_job_is_tried_again_when_it_may(world: World) {
             },
         )
         .await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let first = take_one(&queue, 0).await;
     let retry = Some(Duration::from_secs(10));
     let state_now = queue
@@ -272,7 +272,7 @@ pub async fn a_retry_does_not_collide_with_a_new_job_of_its_key(world: World) {
         dedup_key: Some("k".to_owned()),
         ..job(JobKind::IndexItems)
     };
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     world.enqueue(&acme, keyed()).await;
     let first = take_one(&queue, 0).await;
     let newer = world.enqueue(&acme, keyed()).await;
@@ -291,7 +291,7 @@ pub async fn a_retry_does_not_collide_with_a_new_job_of_its_key(world: World) {
 
 pub async fn a_running_job_is_asked_to_stop(world: World) {
     let acme = world.tenant("acme").await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     world.enqueue(&acme, job(JobKind::Retrain)).await;
     let leased = take_one(&queue, 0).await;
     let tx = world.tx(&acme).await;
@@ -327,7 +327,7 @@ pub async fn a_running_job_is_asked_to_stop(world: World) {
 
 pub async fn workers_wake_when_something_is_enqueued(world: World) {
     let acme = world.tenant("acme").await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     assert!(take(&queue, 0).await.is_none());
     // Between looking and waiting: not missed.
     world.enqueue(&acme, job(JobKind::Retrain)).await;
@@ -359,7 +359,7 @@ pub async fn two_workers_never_take_the_same_job(world: World) {
     }
     let workers: Vec<_> = (0..8)
         .map(|_| {
-            let queue = world.store.platform().queue();
+            let queue = world.store.maintenance(Purpose::StartUp).queue();
             tokio::spawn(async move {
                 let mut mine = Vec::new();
                 while let Some(leased) = take(&queue, 0).await {
@@ -379,9 +379,9 @@ pub async fn two_workers_never_take_the_same_job(world: World) {
 
 pub async fn tenants_at_rest_are_passed_over(world: World) {
     let acme = world.tenant("acme").await;
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     world.enqueue(&acme, job(JobKind::Retrain)).await;
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let mut tenant = platform
         .get_tenant(&tenant_id("acme"))
         .await
@@ -414,7 +414,7 @@ pub async fn a_waiting_job_is_not_taken_before_the_one_who_counts_on_it_commits(
         waiting.id
     );
 
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let racing = queue.clone();
     let racer = tokio::spawn(async move { take(&racing, 1).await });
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -4,10 +4,10 @@ use domain::{
     Alias, AliasMoveCause, INPUTS, JobKind, ModelName, ModelOwner, RoutingMode, RoutingPolicy,
     TaskId, Trial, VerticalId,
 };
-use tenantry_storage::{Answer, KeptTrial, PruneNote};
+use tenantry_storage::{Answer, KeptTrial, PruneNote, Purpose};
 
 use super::models::{by, model};
-use super::world::{World, job, later, now, tenant_id};
+use super::world::{World, job, later, now};
 
 pub fn trial(number: u32) -> Trial {
     Trial {
@@ -125,9 +125,7 @@ pub async fn what_is_pruned_is_gone_with_all_of_it_and_recorded(world: World) {
     let again = tx.models().prune(&task, &[1, 4], note(10)).await.unwrap();
     assert!(again.is_empty());
     drop(tx);
-    let platform = world.store.platform();
-    let owner = tenant_id("acme");
-    let trail = platform.audit_events(Some(&owner), None, 1).await.unwrap();
+    let trail = world.trail(Some("acme"), 1).await;
     assert_eq!(
         (trail[0].action.as_str(), trail[0].detail.as_str()),
         ("models.prune", "versions 1, 4: old")
@@ -137,7 +135,7 @@ pub async fn what_is_pruned_is_gone_with_all_of_it_and_recorded(world: World) {
 pub async fn a_tiers_version_is_pruned_unless_it_is_needed(world: World) {
     let acme = world.tenant("acme").await;
     let task = TaskId::experts();
-    let tiers = world.store.platform().tiers();
+    let tiers = world.store.maintenance(Purpose::StartUp).tiers();
     let vertical = ModelOwner::Vertical(VerticalId::parse("software").unwrap());
     for seconds in 1..=3 {
         let promote = seconds == 2;
@@ -185,8 +183,8 @@ pub async fn a_tiers_version_is_pruned_unless_it_is_needed(world: World) {
     assert_eq!(tiers.pruned(&name(1)).await.unwrap(), None);
     let events = tiers.events(&vertical, &task, 9).await.unwrap();
     assert_eq!(events.len(), 1, "the champion moved once");
-    let trail = world.store.platform().audit_events(None, None, 1).await;
-    assert_eq!(trail.unwrap()[0].detail, "versions 3: old");
+    let trail = world.trail(None, 1).await;
+    assert_eq!(trail[0].detail, "versions 3: old");
 }
 
 pub async fn what_only_grows_is_forgotten(world: World) {
@@ -213,7 +211,7 @@ pub async fn what_only_grows_is_forgotten(world: World) {
     tx.commit().await.unwrap();
     let waiting = world.enqueue(&acme, job(JobKind::Retrain)).await;
 
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     assert_eq!(platform.forget_answers(later(50)).await.unwrap(), 2_500);
     assert_eq!(platform.forget_answers(later(50)).await.unwrap(), 0);
     assert_eq!(platform.forget_jobs(later(1)).await.unwrap(), 0);

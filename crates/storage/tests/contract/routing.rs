@@ -30,9 +30,8 @@ pub async fn a_policy_is_set_and_replaced(world: World) {
     assert_eq!(tx.routing().get(&task).await.unwrap(), Some(kept));
     let other = TaskId::parse("urgency").unwrap();
     assert_eq!(tx.routing().get(&other).await.unwrap(), None);
-    let platform = world.store.platform();
-    let trail = platform.audit_events(Some(acme.tenant()), None, 1).await;
-    assert_eq!(trail.unwrap()[0].detail, "experts: PINNED, kill switch on");
+    let trail = world.trail(Some("acme"), 1).await;
+    assert_eq!(trail[0].detail, "experts: PINNED, kill switch on");
 }
 
 pub async fn tenant_b_cannot_see_policies_of_a(world: World) {

@@ -5,7 +5,7 @@ use domain::{AliasMoveCause, KeyId, ModelOwner, Role, TaskId};
 use migrations::Migrator;
 use sea_orm::{Database, DatabaseConnection};
 use sea_orm_migration::MigratorTrait;
-use tenantry_storage::{NewKey, PruneNote};
+use tenantry_storage::{NewKey, PruneNote, Purpose};
 
 use super::models::{by, model};
 use super::world::{World, item, now, open};
@@ -68,15 +68,15 @@ pub async fn an_older_store_knows_why_aliases_moved(world: World) {
         (Some(1), RolledBackByAdmin, "rolled back: worse"),
     ];
     let tx = world.tx(&ctx).await;
-    let tiers = world.store.platform().tiers();
+    let tiers = world.store.maintenance(Purpose::StartUp).tiers();
     for version in 1..=3 {
         tx.models().insert(model(version), now()).await.unwrap();
     }
     for (alias, version, cause, reason) in of_tenant {
-        let moved = tx
-            .models()
-            .set_alias(&task, alias, version, by(cause, reason, 0));
-        moved.await.unwrap();
+        tx.models()
+            .set_alias(&task, alias, version, by(cause, reason, 0))
+            .await
+            .unwrap();
     }
     let note = PruneNote {
         reason: "old",
@@ -112,7 +112,7 @@ pub async fn an_older_store_knows_why_aliases_moved(world: World) {
     assert_eq!(causes, of_tenant.map(|(_, _, cause, _)| cause));
     let pruned = tx.models().pruned(&task, 3).await.unwrap();
     assert_eq!(pruned.unwrap().1, "old");
-    let tiers = again.store.platform().tiers();
+    let tiers = again.store.maintenance(Purpose::StartUp).tiers();
     let events = tiers.events(&global, &task, 9).await.unwrap();
     let causes: Vec<_> = events.iter().rev().map(|event| event.cause).collect();
     assert_eq!(causes, of_tier.map(|(_, cause, _)| cause));
@@ -123,20 +123,22 @@ pub async fn an_older_store_knows_its_first_start(world: World) {
     let made = now() - TimeDelta::days(40);
     let key = NewKey {
         id: KeyId::parse("first").unwrap(),
-        tenant: None,
         role: Role::Operator,
         display_name: String::new(),
         secret_hash: [7; 32],
     };
-    let platform = world.store.platform();
-    platform.create_key(key, "system:test", made).await.unwrap();
+    let platform = world.store.maintenance(Purpose::StartUp);
+    platform
+        .create_operator_key(key, "system:test", made)
+        .await
+        .unwrap();
     world.store.close().await;
     let db = Database::connect(world.url.as_str()).await.unwrap();
     before(&db, "m20261127_000020_first_start").await;
     Migrator::up(&db, None).await.unwrap();
     db.close().await.unwrap();
     let again = open(&world.url).await;
-    let usage = again.platform().usage();
+    let usage = again.maintenance(Purpose::StartUp).usage();
     // Starting it anew does not change it.
     usage.keep_first_start(now()).await.unwrap();
     assert_eq!(usage.first_start().await.unwrap(), Some(made));

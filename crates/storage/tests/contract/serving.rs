@@ -1,7 +1,7 @@
 //! Embeddings, the index's watermark, answers, feedback, and requests.
 
 use domain::{Change, ErrorKind, FeedbackVerdict, RequestId, Said, Tier};
-use tenantry_storage::{Answer, Feedback, NewFeedback, Shadow, StorageError};
+use tenantry_storage::{Answer, Feedback, NewFeedback, Purpose, Shadow, StorageError};
 
 use super::world::{World, expert_id, item, item_id, later, now, tenant_id};
 
@@ -55,7 +55,7 @@ pub async fn the_index_knows_how_far_it_is(world: World) {
     world.tenant("empty").await;
     world.ingest(&a, vec![item("q", "x"), item("r", "y")]).await;
     world.ingest(&b, vec![item("q", "x")]).await;
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let behind = async |space| platform.tenants_behind(space).await.unwrap();
     assert_eq!(behind("minilm").await, [tenant_id("a"), tenant_id("b")]);
 
@@ -233,7 +233,7 @@ pub async fn a_repeated_request_gets_the_first_answer(world: World) {
         .unwrap_err();
     assert!(matches!(reused, StorageError::RequestIdReused));
 
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     assert_eq!(platform.forget_requests(now()).await.unwrap(), 0);
     assert_eq!(platform.forget_requests(later(1)).await.unwrap(), 1);
 }

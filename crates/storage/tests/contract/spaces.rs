@@ -5,12 +5,12 @@ use std::time::Duration;
 use domain::{
     Change, DEFAULT_EMBEDDING_MODEL, ErrorKind, JobKind, SpaceState, TenantContext, TenantSettings,
 };
-use tenantry_storage::{NewJob, NewTenant, SpaceSwitch};
+use tenantry_storage::{NewJob, NewTenant, Purpose, SpaceSwitch};
 
 use super::world::{World, context, item, job, later, now, tenant_id};
 
 async fn want(world: &World, ctx: &TenantContext, model: Option<&str>) {
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let mut tenant = platform.get_tenant(ctx.tenant()).await.unwrap().unwrap();
     tenant.settings.embedding_model = model.map(str::to_owned);
     platform.update_tenant(&tenant, "ops", now()).await.unwrap();
@@ -73,14 +73,14 @@ pub async fn a_tenant_is_in_the_default_space_until_it_switches(world: World) {
         vertical: domain::VerticalId::parse("v").unwrap(),
         settings,
     };
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     platform.create_tenant(new, "ops", now()).await.unwrap();
     assert_eq!(active(&world, &context("young")).await, "other");
     assert_eq!(platform.spaces().await.unwrap(), ["other"]);
 }
 
 pub async fn a_space_has_one_maker_while_it_is_used(world: World) {
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let claim = async |space: &str, maker: &str| platform.claim_space(space, maker).await.unwrap();
     let default = DEFAULT_EMBEDDING_MODEL;
     for space in [default, "other"] {
@@ -229,7 +229,7 @@ pub async fn a_wanted_space_enqueues_one_switch(world: World) {
     want(&world, &acme, Some("other")).await;
     want(&world, &acme, Some("other")).await;
     assert_eq!(switches().await, 1);
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let kinds = [JobKind::SwitchSpace];
     let minute = Duration::from_secs(60);
     let leased = queue.acquire(&kinds, minute, now()).await.unwrap().unwrap();
@@ -257,7 +257,7 @@ pub async fn a_job_that_is_due_later_waits(world: World) {
     let made = tx.jobs().enqueue_due(new, later(30), now()).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(made.created_at, now());
-    let queue = world.store.platform().queue();
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
     let kinds = [JobKind::SwitchSpace];
     let minute = Duration::from_secs(60);
     let early = queue.acquire(&kinds, minute, later(29)).await.unwrap();

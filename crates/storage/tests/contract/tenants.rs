@@ -1,12 +1,12 @@
 //! Tenants and the changes that are told.
 
 use domain::{Change, ErrorKind, TenantSettings, TenantState, VerticalId};
-use tenantry_storage::{NewTenant, StorageError};
+use tenantry_storage::{NewTenant, Purpose, StorageError};
 
 use super::world::{World, item, later, now, tenant_id};
 
 pub async fn a_tenant_is_made_found_listed_and_changed(world: World) {
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     for id in ["acme", "beta", "gamma"] {
         world.tenant(id).await;
     }
@@ -77,7 +77,7 @@ pub async fn an_id_is_taken_once(world: World) {
     };
     let error = world
         .store
-        .platform()
+        .maintenance(Purpose::StartUp)
         .create_tenant(again, "ops", now())
         .await
         .unwrap_err();

@@ -4,7 +4,7 @@ use domain::{
     Alias, AliasMoveCause, Change, ErrorKind, JobKind, JobState, ModelOwner, TaskId,
     TenantSettings, VerticalId,
 };
-use tenantry_storage::{AliasMove, NewTenant, Signal};
+use tenantry_storage::{AliasMove, NewTenant, Purpose, Signal};
 
 use super::models::model;
 use super::world::{World, context, later, now, tenant_id};
@@ -14,7 +14,7 @@ fn by(reason: &str, seconds: i64) -> AliasMove<'_> {
 }
 
 pub async fn a_tier_has_versions_and_a_champion(world: World) {
-    let tiers = world.store.platform().tiers();
+    let tiers = world.store.maintenance(Purpose::StartUp).tiers();
     let task = TaskId::experts();
     let global = ModelOwner::Global;
     let vertical = ModelOwner::Vertical(VerticalId::parse("software").unwrap());
@@ -74,8 +74,7 @@ pub async fn a_tier_has_versions_and_a_champion(world: World) {
         let events = tiers.events(&global, &task, 1).await.unwrap();
         assert_eq!(events[0].cause, cause);
     }
-    let trail = world.store.platform().audit_events(None, None, 3).await;
-    let trail = trail.unwrap();
+    let trail = world.trail(None, 3).await;
     let told = trail.iter().map(|e| (e.action.as_str(), e.detail.as_str()));
     assert_eq!(
         Vec::from_iter(told),
@@ -88,7 +87,7 @@ pub async fn a_tier_has_versions_and_a_champion(world: World) {
 }
 
 pub async fn the_platform_has_jobs_of_its_own(world: World) {
-    let platform = world.store.platform();
+    let platform = world.store.maintenance(Purpose::StartUp);
     let new = |key: &str| tenantry_storage::NewJob {
         dedup_key: Some(key.to_owned()),
         ..super::world::job(JobKind::TrainTier)
@@ -142,7 +141,7 @@ pub async fn only_what_tenants_agree_to_is_shared(world: World) {
                 ..TenantSettings::default()
             },
         };
-        let platform = world.store.platform();
+        let platform = world.store.maintenance(Purpose::StartUp);
         platform.create_tenant(new, "ops", now()).await.unwrap();
         let tx = world.tx(&context(id)).await;
         for queries in [1, 7] {
@@ -157,7 +156,7 @@ pub async fn only_what_tenants_agree_to_is_shared(world: World) {
         }
         tx.commit().await.unwrap();
     }
-    let tiers = world.store.platform().tiers();
+    let tiers = world.store.maintenance(Purpose::StartUp).tiers();
     let software = VerticalId::parse("software").unwrap();
     for (vertical, expected) in [
         (None, vec!["a", "c", "d"]),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ExpertId, ItemContent, ItemId, JobKind, NewExpert, TenantContext, TenantId, TenantSettings,
-    VerticalId,
+    AccessScope, ApiKey, AuditEvent, ExpertId, ItemContent, ItemId, JobKind, KeyId, NewExpert,
+    OperatorContext, Role, TenantContext, TenantId, TenantSettings, VerticalId,
 };
 use tempfile::TempDir;
 use tenantry_storage::{NewJob, NewTenant, StorageConfig, Store, TenantTx};
@@ -46,7 +46,7 @@ impl World {
         };
         let made = self
             .store
-            .platform()
+            .platform(&operator())
             .create_tenant(new, "test", now())
             .await
             .unwrap();
@@ -63,6 +63,12 @@ impl World {
         let outcome = tx.items().upsert(items, now()).await.unwrap();
         tx.commit().await.unwrap();
         outcome.watermark
+    }
+
+    /// The audit trail of a tenant, or of all.
+    pub async fn trail(&self, tenant: Option<&str>, limit: u32) -> Vec<AuditEvent> {
+        let events = self.store.audit_events(&scope(tenant), None, limit).await;
+        events.unwrap()
     }
 
     pub async fn enqueue(&self, ctx: &TenantContext, new: NewJob) -> domain::Job {
@@ -105,6 +111,28 @@ pub fn tenant_id(id: &str) -> TenantId {
 
 pub fn context(id: &str) -> TenantContext {
     TenantContext::for_background_work(&tenant_id(id), "test")
+}
+
+/// An operator, whose key is `ops`.
+#[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
+pub fn operator() -> OperatorContext {
+    let key = ApiKey {
+        id: KeyId::parse("ops").unwrap(),
+        tenant: None,
+        role: Role::Operator,
+        display_name: String::new(),
+        created_at: now(),
+        revoked_at: None,
+    };
+    OperatorContext::enter(&key).unwrap()
+}
+
+/// A tenant's scope, or the platform's.
+pub fn scope(tenant: Option<&str>) -> AccessScope {
+    tenant.map_or_else(
+        || AccessScope::Platform(operator()),
+        |tenant| AccessScope::Tenant(context(tenant)),
+    )
 }
 
 pub fn item_id(id: &str) -> ItemId {

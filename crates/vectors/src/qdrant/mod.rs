@@ -1,5 +1,6 @@
 //! The store on a Qdrant server or cluster, over gRPC.
 
+mod layout;
 mod translate;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,15 +15,14 @@ use qdrant_client::qdrant::{
     KeywordIndexParamsBuilder, QuantizationSearchParamsBuilder, Query, QueryPointsBuilder,
     RetrievedPoint, ScalarQuantizationBuilder, ScrollPointsBuilder, SearchParamsBuilder,
     SparseIndexConfigBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
-    UpsertPointsBuilder, VectorInput, VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector,
-    vectors_config,
+    UpsertPointsBuilder, VectorInput, VectorParamsBuilder, VectorsConfigBuilder, vectors_config,
 };
 
-use self::translate::failed;
-use crate::layout::{
+use self::layout::{
     DENSE, OVERSAMPLING, QUANTILE, TENANT, TENANT_LINKS, WORDS, WORDS_EXACT_UP_TO, exact_up_to_kb,
     graph_beam,
 };
+use self::translate::failed;
 use crate::port::{Found, Point, Result, Space, SparseVector, VectorStore};
 use crate::{VectorError, checks};
 
@@ -197,12 +197,7 @@ impl QdrantStore {
     }
 
     /// All points that match, page by page, in order of id.
-    async fn scroll(
-        &self,
-        space: &Space,
-        filter: Filter,
-        with_dense: bool,
-    ) -> Result<Vec<RetrievedPoint>> {
+    async fn scroll(&self, space: &Space, filter: Filter) -> Result<Vec<RetrievedPoint>> {
         let client = self.client()?;
         let mut points = Vec::new();
         let mut offset = None;
@@ -211,9 +206,6 @@ impl QdrantStore {
                 .filter(filter.clone())
                 .limit(PAGE)
                 .with_payload(false);
-            if with_dense {
-                request = request.with_vectors(VectorsSelector::new([DENSE.to_owned()]));
-            }
             if let Some(offset) = offset {
                 request = request.offset(offset);
             }
@@ -362,26 +354,8 @@ impl VectorStore for QdrantStore {
 
     async fn list_ids(&self, space: &Space, tenant: &TenantId) -> Result<Vec<u64>> {
         checks::space(space)?;
-        let points = self
-            .scroll(space, translate::of_tenant(tenant), false)
-            .await?;
+        let points = self.scroll(space, translate::of_tenant(tenant)).await?;
         points.into_iter().map(translate::id).collect()
-    }
-
-    async fn fetch(
-        &self,
-        space: &Space,
-        tenant: &TenantId,
-        ids: Vec<u64>,
-    ) -> Result<Vec<(u64, Vec<f32>)>> {
-        checks::space(space)?;
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let points = self
-            .scroll(space, translate::of_tenant_with_ids(tenant, &ids), true)
-            .await?;
-        points.into_iter().map(translate::dense_of).collect()
     }
 
     async fn health(&self) -> Result<()> {

@@ -4,13 +4,13 @@ use domain::{ErrorKind, TenantId};
 use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::{
     Condition, Filter, NamedVectors, PointId, PointStruct, RetrievedPoint, ScoredPoint, Value,
-    Vector, vector_output,
+    Vector,
 };
 use qdrant_client::{Payload, QdrantError};
 use tonic::Code;
 
+use super::layout::{DENSE, TENANT, WORDS};
 use crate::VectorError;
-use crate::layout::{DENSE, TENANT, WORDS};
 use crate::port::{Hit, Point, Result};
 
 /// The points of the tenant.
@@ -59,18 +59,6 @@ pub(super) fn id(point: RetrievedPoint) -> Result<u64> {
     number(point.id)
 }
 
-/// The id and the dense vector of a point.
-pub(super) fn dense_of(point: RetrievedPoint) -> Result<(u64, Vec<f32>)> {
-    let id = number(point.id)?;
-    let dense = point
-        .vectors
-        .and_then(|vectors| vectors.get_vector_by_name(DENSE));
-    match dense {
-        Some(vector_output::Vector::Dense(dense)) => Ok((id, dense.data)),
-        _ => Err(odd(format!("point {id} has no dense vector"))),
-    }
-}
-
 /// An error of the client, told by what was being done to which space.
 pub(super) fn failed(doing: &'static str, space: &str) -> impl FnOnce(QdrantError) -> VectorError {
     move |error| {
@@ -115,7 +103,7 @@ fn number(id: Option<PointId>) -> Result<u64> {
     }
 }
 
-/// The kind behind a status of the server. What the caller of *this* room did wrong was found before
+/// The kind behind a status of the server. What the caller of *this* crate did wrong was found before
 /// the call, so the server's complaints about a request are our fault.
 fn kind(code: Code) -> ErrorKind {
     match code {

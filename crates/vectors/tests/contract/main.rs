@@ -9,16 +9,16 @@ mod loopback;
 mod store;
 mod suite;
 
-use store::{Edge, Remote};
+use store::{Embedded, Remote};
 
 /// One test for each promise and each implementation.
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
-        mod edge {
+        mod embedded {
             $(
                 #[tokio::test]
                 async fn $name() {
-                    let under_test = super::Edge::start().await;
+                    let under_test = super::Embedded::start().await;
                     super::suite::$name(under_test.store()).await;
                     under_test.stop().await;
                 }
@@ -50,7 +50,7 @@ contract!(
     writing_an_id_of_another_tenant_changes_nothing,
     delete_removes_own_points_only,
     delete_tenant_counts_and_spares_the_others,
-    count_list_and_fetch_are_of_one_tenant,
+    count_and_list_are_of_one_tenant,
     list_ids_is_complete_and_sorted,
     what_cannot_be_is_refused,
     spaces_are_apart,

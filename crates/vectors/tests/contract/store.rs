@@ -47,12 +47,12 @@ impl Fresh {
 }
 
 /// The store in this process.
-pub struct Edge {
+pub struct Embedded {
     fresh: Fresh,
     _folder: TempDir,
 }
 
-impl Edge {
+impl Embedded {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = VectorsConfig {

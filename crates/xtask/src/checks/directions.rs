@@ -7,8 +7,12 @@ use crate::workspace::{Dependency, Package};
 enum Layer {
     /// Tests and tools from outside: the product never imports them.
     Outside,
+    /// What tests share: others import it for their own tests alone.
+    TestKit,
     /// All services in one process.
     Whole,
+    /// A program that calls the services.
+    Client,
     /// One service.
     Service,
     /// Logic that needs several adapters and serves several services.
@@ -20,10 +24,13 @@ enum Layer {
 }
 
 /// Every package of the workspace. A new one needs a line here, and so a thought about its place.
-const ROOMS: [(&str, Layer); 20] = [
+const PACKAGES: [(&str, Layer); 24] = [
     ("tenantry-tests", Layer::Outside),
+    ("tenantry-benchmarks", Layer::Outside),
     ("tenantry-xtask", Layer::Outside),
+    ("tenantry-testkit", Layer::TestKit),
     ("tenantry", Layer::Whole),
+    ("tenantry-cli", Layer::Client),
     ("tenantry-tenants", Layer::Service),
     ("tenantry-ingest", Layer::Service),
     ("tenantry-trainer", Layer::Service),
@@ -41,20 +48,34 @@ const ROOMS: [(&str, Layer); 20] = [
     ("tenantry-metering", Layer::Adapter),
     ("tenantry-tables", Layer::Adapter),
     ("tenantry-domain", Layer::Domain),
+    ("tenantry-model-files", Layer::Domain),
 ];
 
-/// Packages that may import another one of their layer: the store its schema, the shared server code
-/// the contract.
-const BETWEEN_ADAPTERS: [(&str, &str); 2] = [
+/// Packages that import these of ours alone: the client speaks the contract, what tests share is
+/// light, and the xtask is there in seconds on a fresh machine.
+const ALONE: [(&str, &[&str]); 3] = [
+    ("tenantry-cli", &["tenantry-api", "tenantry-tables"]),
+    (
+        "tenantry-testkit",
+        &["tenantry-api", "tenantry-model-files"],
+    ),
+    ("tenantry-xtask", &["tenantry-model-files"]),
+];
+
+/// Adapters that may import another one: the store its schema, the shared server code the contract and
+/// the usage recorder.
+const BETWEEN_ADAPTERS: [(&str, &str); 3] = [
     ("tenantry-storage", "tenantry-migrations"),
     ("tenantry-server", "tenantry-api"),
+    ("tenantry-server", "tenantry-metering"),
 ];
 
 /// Engines by the beginning of their name, and the only packages that may name them.
-const ENGINES: [(&str, &[&str]); 8] = [
+const ENGINES: [(&str, &[&str]); 9] = [
     ("sea-orm", &["tenantry-storage", "tenantry-migrations"]),
     ("sqlx", &["tenantry-storage"]),
     ("qdrant-", &["tenantry-vectors"]),
+    ("rusqlite", &["tenantry-vectors"]),
     ("linfa", &["tenantry-learning"]),
     ("fastembed", &["tenantry-embedding"]),
     ("ort", &["tenantry-embedding"]),
@@ -68,7 +89,7 @@ pub fn violations(members: &[Package]) -> Vec<String> {
     for package in members {
         let Some(layer) = layer(&package.name) else {
             violations.push(format!(
-                "{} has no place in the house: give it one in checks/directions.rs",
+                "{} has no layer assigned: give it one in checks/directions.rs",
                 package.name
             ));
             continue;
@@ -91,6 +112,18 @@ fn judge(package: &Package, layer: Layer, named: &Dependency) -> Option<String> 
             .then(|| format!("{name} imports {target}, which only {allowed_names} may name"));
     }
     let below = self::layer(target)?;
+    if let Some((_, allowed)) = ALONE.iter().find(|(alone, _)| alone == name) {
+        let allowed_names = allowed.join(", ");
+        return (!allowed.contains(&target.as_str())).then(|| {
+            format!(
+                "{name} imports {target}, and of our packages it may import {allowed_names} alone"
+            )
+        });
+    }
+    let for_tests = named.kind.as_deref() == Some("dev");
+    if below == Layer::TestKit && for_tests {
+        return None;
+    }
     (!may_import(layer, below) && !BETWEEN_ADAPTERS.contains(&(name.as_str(), target.as_str())))
         .then(|| format!("{name} ({layer:?}) imports {target} ({below:?}): the wrong direction"))
 }
@@ -98,11 +131,12 @@ fn judge(package: &Package, layer: Layer, named: &Dependency) -> Option<String> 
 fn may_import(from: Layer, to: Layer) -> bool {
     match from {
         Layer::Outside => to != Layer::Outside,
-        Layer::Whole => !matches!(to, Layer::Outside | Layer::Whole),
+        Layer::Whole => !matches!(to, Layer::Outside | Layer::TestKit | Layer::Whole),
         Layer::Service => matches!(to, Layer::UseCase | Layer::Adapter | Layer::Domain),
         Layer::UseCase => matches!(to, Layer::Adapter | Layer::Domain),
         Layer::Adapter => to == Layer::Domain,
-        Layer::Domain => false,
+        // The first two are listed in ALONE.
+        Layer::TestKit | Layer::Client | Layer::Domain => false,
     }
 }
 
@@ -113,7 +147,7 @@ fn is_engine(package: &str, engine: &str) -> bool {
 }
 
 fn layer(package: &str) -> Option<Layer> {
-    ROOMS
+    PACKAGES
         .iter()
         .find(|(name, _)| *name == package)
         .map(|(_, layer)| *layer)
@@ -127,6 +161,7 @@ mod tests {
         let dependency = |name: &&str| Dependency {
             name: (*name).to_owned(),
             rename: None,
+            kind: None,
         };
         Package {
             id: name.to_owned(),
@@ -162,7 +197,9 @@ mod tests {
                 &["tenantry-domain", "tenantry-migrations", "sea-orm"],
             ),
             ("tenantry-migrations", &["sea-orm-migration"]),
-            ("tenantry-tests", &["tenantry", "tenantry-storage"]),
+            ("tenantry-tests", &["tenantry-testkit", "tenantry-storage"]),
+            ("tenantry", &["tenantry-cli"]),
+            ("tenantry-cli", &["tenantry-api", "tenantry-tables", "clap"]),
             ("tenantry-domain", &["serde", "orthography"]),
         ] {
             assert!(
@@ -184,6 +221,10 @@ mod tests {
             ("tenantry-migrations", "tenantry-storage"),
             ("tenantry-domain", "tenantry-api"),
             ("tenantry", "tenantry-xtask"),
+            ("tenantry", "tenantry-testkit"),
+            ("tenantry-cli", "tenantry-domain"),
+            ("tenantry-router", "tenantry-cli"),
+            ("tenantry-xtask", "tenantry-domain"),
             ("tenantry-tests", "tenantry-xtask"),
         ] {
             let found = judged(name, &[dependency]);
@@ -207,7 +248,15 @@ mod tests {
     }
 
     #[test]
-    fn a_package_without_a_place_is_told() {
+    fn what_tests_share_is_for_tests_alone() {
+        let mut storage = package("tenantry-storage", &["tenantry-testkit"]);
+        assert_eq!(violations(std::slice::from_ref(&storage)).len(), 1);
+        storage.dependencies[0].kind = Some("dev".to_owned());
+        assert!(violations(&[storage]).is_empty());
+    }
+
+    #[test]
+    fn a_package_without_a_layer_is_told() {
         assert_eq!(judged("tenantry-utils", &[]).len(), 1);
     }
 }

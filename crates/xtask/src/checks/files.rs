@@ -1,4 +1,5 @@
-//! What every source file looks like: it says what it is for, and a person can read it in one go.
+//! What every source file looks like: it says what it is for, a person can read it in one go, and the
+//! handlers of an RPC reach nothing without a caller's proof.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ const MOST_LINES: usize = 500;
 
 /// Files that may be longer, each with its reason. The list may only shrink.
 const LONGER: [&str; 0] = [];
+
+/// Doors of the store and of tenants that background work uses, and a handler must not.
+const WITHOUT_A_CALLER: [&str; 2] = [".maintenance(", "TenantContext::for_background_work("];
 
 /// A line for each file that is too long or does not say what it is for.
 ///
@@ -84,6 +88,14 @@ fn judge(name: &str, text: &str) -> Vec<String> {
             "{name} has {lines} lines; {MOST_LINES} are the most"
         ));
     }
+    if text.contains("#[tonic::async_trait]") && name.starts_with("services/") {
+        let found = WITHOUT_A_CALLER.iter().filter(|door| text.contains(*door));
+        violations.extend(found.map(|door| {
+            format!(
+                "{name} implements RPCs and calls `{door}…)`: show the caller's context instead"
+            )
+        }));
+    }
     violations
 }
 
@@ -100,5 +112,13 @@ mod tests {
             judge("a.rs", &long),
             ["a.rs has 501 lines; 500 are the most"]
         );
+    }
+
+    #[test]
+    fn handlers_show_whose_call_it_is() {
+        let handlers = "//! RPCs.\n#[tonic::async_trait]\nstore.maintenance(Purpose::Jobs)";
+        assert_eq!(judge("services/a/src/handlers.rs", handlers).len(), 1);
+        let worker = "//! A worker.\nstore.maintenance(Purpose::Jobs)";
+        assert!(judge("services/a/src/worker.rs", worker).is_empty());
     }
 }

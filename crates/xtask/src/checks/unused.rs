@@ -98,6 +98,7 @@ mod tests {
         let named = |name: &str, rename: Option<&str>| Dependency {
             name: name.to_owned(),
             rename: rename.map(str::to_owned),
+            kind: None,
         };
         let package = Package {
             id: String::new(),

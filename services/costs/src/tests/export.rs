@@ -5,9 +5,9 @@ use v1::export_costs_request::Format;
 
 use super::*;
 
-async fn file(world: &World, scope: &Scope, format: Format) -> Vec<u8> {
+async fn file(world: &World, tenant: Option<&TenantId>, format: Format) -> Vec<u8> {
     let month = world.costs.month("2026-11").unwrap();
-    world.costs.export(scope, month, format).await.unwrap()
+    world.costs.export(tenant, month, format).await.unwrap()
 }
 
 /// A month of two tenants; one of them has its training, answers and a value of them.
@@ -42,7 +42,7 @@ fn column(csv: &str, name: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_focus_export_is_as_specified_and_sums_to_the_report() {
     let world = world().await;
-    let bytes = file(&world, &Scope::All, Format::FocusCsv).await;
+    let bytes = file(&world, None, Format::FocusCsv).await;
     let problems = check(&bytes);
     assert!(problems.is_empty(), "{problems:?}");
     let csv = String::from_utf8(bytes).unwrap();
@@ -50,19 +50,16 @@ async fn the_focus_export_is_as_specified_and_sums_to_the_report() {
         .iter()
         .map(|cost| cost.parse::<rust_decimal::Decimal>().unwrap())
         .sum();
-    let report = world
-        .report(&Scope::All, "2026-11", By::None)
-        .await
-        .unwrap();
+    let report = world.report(None, "2026-11", By::None).await.unwrap();
     assert_eq!(sum.round_dp(2).to_string(), report.total);
-    let parquet = file(&world, &Scope::All, Format::FocusParquet).await;
+    let parquet = file(&world, None, Format::FocusParquet).await;
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
 }
 
 #[tokio::test]
 async fn the_export_of_one_tenant_has_nothing_of_others() {
     let world = world().await;
-    let bytes = file(&world, &of("globex"), Format::FocusCsv).await;
+    let bytes = file(&world, Some(&id("globex")), Format::FocusCsv).await;
     let csv = String::from_utf8(bytes).unwrap();
     let tenants = column(&csv, "SubAccountId");
     assert!(tenants.iter().all(|tenant| tenant == "globex"), "{csv}");
@@ -72,7 +69,7 @@ async fn the_export_of_one_tenant_has_nothing_of_others() {
         .map(|cost| cost.parse::<rust_decimal::Decimal>().unwrap())
         .sum();
     assert_eq!(sum.round_dp(2).to_string(), "11.50");
-    let page = file(&world, &of("globex"), Format::HtmlPage).await;
+    let page = file(&world, Some(&id("globex")), Format::HtmlPage).await;
     let page = String::from_utf8(page).unwrap();
     assert!(page.contains("11.50") && !page.contains("acme"), "{page}");
     // All of them cost 26.00, the other 14.50.
@@ -82,12 +79,9 @@ async fn the_export_of_one_tenant_has_nothing_of_others() {
 #[tokio::test]
 async fn the_page_has_costs_values_and_days() {
     let world = world().await;
-    let page = file(&world, &Scope::All, Format::HtmlPage).await;
+    let page = file(&world, None, Format::HtmlPage).await;
     let page = String::from_utf8(page).unwrap();
-    let report = world
-        .report(&Scope::All, "2026-11", By::None)
-        .await
-        .unwrap();
+    let report = world.report(None, "2026-11", By::None).await.unwrap();
     let cost = &report.rows[0].total;
     // 2.50 of tokens, 1.50 of training, 10.50 of the licence; three answers of 7.
     assert_eq!(cost, "14.50");

@@ -7,16 +7,15 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::cost::{By, Meter, Service, UsageEntry};
 use domain::{
-    ErrorKind, ExpertId, FeedbackVerdict, Said, TenantContext, TenantId, TenantSettings,
-    TenantState, Tier, VerticalId,
+    ApiKey, Clock, ErrorKind, ExpertId, FeedbackVerdict, KeyId, OperatorContext, Role, Said,
+    TenantContext, TenantId, TenantSettings, TenantState, Tier, VerticalId,
 };
-use server::{Clock, Gatekeeper, ServiceError, TenantDirectory};
-use storage::{Answer, NewFeedback, NewTenant, StorageConfig, Store};
+use server::{Gatekeeper, ServiceError, TenantDirectory};
+use storage::{Answer, NewFeedback, NewTenant, Purpose, StorageConfig, Store};
 use tempfile::TempDir;
 
 use crate::Costs;
-use crate::scope::Scope;
-use crate::signals::Signals;
+use crate::alerts::SentAlerts;
 
 struct Nobody;
 
@@ -47,8 +46,21 @@ fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
 }
 
-fn of(tenant: &str) -> Scope {
-    Scope::Tenant(TenantContext::for_background_work(&id(tenant), "test"))
+fn ctx(tenant: &str) -> TenantContext {
+    TenantContext::for_background_work(&id(tenant), "test")
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
+fn operator() -> OperatorContext {
+    let key = ApiKey {
+        id: KeyId::parse("ops").unwrap(),
+        tenant: None,
+        role: Role::Operator,
+        display_name: String::new(),
+        created_at: at(NOW),
+        revoked_at: None,
+    };
+    OperatorContext::enter(&key).unwrap()
 }
 
 impl World {
@@ -71,7 +83,7 @@ impl World {
                 vertical: VerticalId::parse("software").unwrap(),
                 settings: TenantSettings::default(),
             };
-            let platform = world.costs.store.platform();
+            let platform = world.costs.store.maintenance(Purpose::StartUp);
             let made = at("2026-09-01T00:00:00Z");
             platform.create_tenant(new, "ops", made).await.unwrap();
         }
@@ -92,7 +104,7 @@ impl World {
             model: String::new(),
             quantities: vec![(meter, quantity)],
         };
-        let usage = self.costs.store.platform().usage();
+        let usage = self.costs.store.maintenance(Purpose::StartUp).usage();
         usage.add(vec![entry], at(NOW)).await.unwrap();
     }
 
@@ -109,22 +121,22 @@ impl World {
             }),
             validate_only: false,
         };
-        let made = self.costs.update_prices(request, "ops").await?;
+        let made = self.costs.update_prices(request, &operator()).await?;
         Ok(made.price_book.unwrap().revision)
     }
 
     async fn report(
         &self,
-        scope: &Scope,
+        tenant: Option<&TenantId>,
         month: &str,
         by: By,
     ) -> Result<v1::CostReport, ServiceError> {
         let month = self.costs.month(month)?;
-        Ok(self.costs.report(scope, month, by).await?.to_wire(scope))
+        Ok(self.costs.report(tenant, month, by).await?.to_wire(tenant))
     }
 
     async fn value_per_accepted(&self, tenant: &str, value: &str) {
-        let platform = self.costs.store.platform();
+        let platform = self.costs.store.maintenance(Purpose::StartUp);
         let mut changed = platform.get_tenant(&id(tenant)).await.unwrap().unwrap();
         changed.settings.value_per_accepted = Some(value.parse().unwrap());
         platform

@@ -8,10 +8,7 @@ async fn without_a_price_book_the_example_serves_and_says_so() {
     world
         .used("a", "acme", "2026-11-03", Meter::TrainingCpu, 3_600_000_000)
         .await;
-    let report = world
-        .report(&Scope::All, "2026-11", By::None)
-        .await
-        .unwrap();
+    let report = world.report(None, "2026-11", By::None).await.unwrap();
     assert!(report.example_prices);
     assert_eq!(
         (report.price_book_revision, report.currency.as_str()),
@@ -88,7 +85,7 @@ async fn a_change_after_another_revision_is_refused_and_a_repeat_is_answered() {
         }),
         validate_only: true,
     };
-    let checked = world.costs.update_prices(dry, "ops").await.unwrap();
+    let checked = world.costs.update_prices(dry, &operator()).await.unwrap();
     assert_eq!(checked.price_book.unwrap().revision, 2);
     assert_eq!(checked.warnings, []);
     assert_eq!(
@@ -108,7 +105,7 @@ async fn budgets_are_set_shown_and_cleared() {
             parent: parent.to_owned(),
             monthly: monthly.to_owned(),
         };
-        world.costs.set_budget(request, "ops").await
+        world.costs.set_budget(request, &operator()).await
     };
     let answer = set("tenants/acme", "12.00").await.unwrap();
     assert_eq!(
@@ -116,7 +113,7 @@ async fn budgets_are_set_shown_and_cleared() {
         ("12.00", "EUR")
     );
     set("tenants/-", "20").await.unwrap();
-    let report = world.report(&Scope::All, "", By::None).await.unwrap();
+    let report = world.report(None, "", By::None).await.unwrap();
     let acme = report
         .rows
         .iter()
@@ -127,7 +124,7 @@ async fn budgets_are_set_shown_and_cleared() {
     assert!(budget.forecast_exceeds);
     assert_eq!(report.budget.unwrap().level, 100);
     set("tenants/acme", "").await.unwrap();
-    let report = world.report(&of("acme"), "", By::None).await.unwrap();
+    let report = world.report(Some(&id("acme")), "", By::None).await.unwrap();
     assert!(report.rows[0].budget.is_none());
     for (parent, monthly, kind) in [
         ("tenants/acme", "-1", ErrorKind::InvalidArgument),
@@ -164,7 +161,11 @@ async fn a_new_currency_warns_of_budgets_and_values_in_the_old_one() {
     };
     let warned = async |validate_only| {
         let request = change("2026-12-01", validate_only);
-        let made = world.costs.update_prices(request, "ops").await.unwrap();
+        let made = world
+            .costs
+            .update_prices(request, &operator())
+            .await
+            .unwrap();
         made.warnings
     };
     // Nothing is set that could mean something else.
@@ -174,7 +175,7 @@ async fn a_new_currency_warns_of_budgets_and_values_in_the_old_one() {
             parent: parent.to_owned(),
             monthly: "90".to_owned(),
         };
-        world.costs.set_budget(budget, "ops").await.unwrap();
+        world.costs.set_budget(budget, &operator()).await.unwrap();
     }
     world.value_per_accepted("acme", "2.50").await;
     for validate_only in [true, false] {

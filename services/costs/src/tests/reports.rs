@@ -33,7 +33,7 @@ async fn a_month_is_priced_split_and_adds_up() {
             4_000_000,
         )
         .await;
-    let report = world.report(&Scope::All, "", By::Service).await.unwrap();
+    let report = world.report(None, "", By::Service).await.unwrap();
     assert_eq!(
         (report.month.as_str(), report.until.as_str()),
         ("2026-11", "2026-11-21")
@@ -69,16 +69,10 @@ async fn a_month_is_priced_split_and_adds_up() {
         ("2026-10-21", "24.32")
     );
     // The first days of the month are over: the same numbers again.
-    let october = world
-        .report(&Scope::All, "2026-10", By::None)
-        .await
-        .unwrap();
+    let october = world.report(None, "2026-10", By::None).await.unwrap();
     assert_eq!(october.total, "34.00");
     assert_eq!(
-        world
-            .report(&Scope::All, "2026-10", By::None)
-            .await
-            .unwrap(),
+        world.report(None, "2026-10", By::None).await.unwrap(),
         october
     );
 }
@@ -94,7 +88,7 @@ async fn one_tenant_sees_its_own_row_and_nothing_of_others() {
         .used("b", "globex", "2026-11-03", Meter::BytesOut, 9)
         .await;
     let report = world
-        .report(&of("acme"), "2026-11", By::None)
+        .report(Some(&id("acme")), "2026-11", By::None)
         .await
         .unwrap();
     let rows: Vec<_> = report.rows.iter().map(short).collect();
@@ -109,7 +103,7 @@ async fn one_tenant_sees_its_own_row_and_nothing_of_others() {
         ("", "")
     );
     let error = world
-        .report(&of("nobody"), "2026-11", By::None)
+        .report(Some(&id("nobody")), "2026-11", By::None)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -122,10 +116,7 @@ async fn months_that_are_none_or_have_not_begun_are_refused() {
         ("2026-12", "MONTH_IN_FUTURE"),
         ("November", "MONTH_MALFORMED"),
     ] {
-        let error = world
-            .report(&Scope::All, month, By::None)
-            .await
-            .unwrap_err();
+        let error = world.report(None, month, By::None).await.unwrap_err();
         assert_eq!(
             (error.kind(), error.reason()),
             (ErrorKind::InvalidArgument, reason)
@@ -147,10 +138,10 @@ async fn what_an_erased_tenant_used_stays_in_the_totals() {
             3_000_000,
         )
         .await;
-    let before = world.report(&Scope::All, "", By::None).await.unwrap();
-    let platform = world.costs.store.platform();
+    let before = world.report(None, "", By::None).await.unwrap();
+    let platform = world.costs.store.maintenance(Purpose::StartUp);
     platform.erase_tenant(&id("globex"), at(NOW)).await.unwrap();
-    let after = world.report(&Scope::All, "", By::None).await.unwrap();
+    let after = world.report(None, "", By::None).await.unwrap();
     assert_eq!(after.total, before.total);
     let globex = after
         .rows
@@ -162,7 +153,7 @@ async fn what_an_erased_tenant_used_stays_in_the_totals() {
     // An operator may still ask for it.
     assert_eq!(
         world
-            .report(&of("globex"), "", By::None)
+            .report(Some(&id("globex")), "", By::None)
             .await
             .unwrap()
             .rows
@@ -180,7 +171,7 @@ async fn who_comes_or_goes_changes_nothing_of_the_days_before() {
         .used("a", "globex", "2026-10-05", tokens, 1_000_000)
         .await;
     let shared = async |month: &str| {
-        let report = world.report(&Scope::All, month, By::None).await.unwrap();
+        let report = world.report(None, month, By::None).await.unwrap();
         let rows = report.rows.iter();
         let shared = rows.map(|row| (row.tenant.clone(), row.shared.clone()));
         assert_eq!(report.total, report.price_book_total);
@@ -192,7 +183,7 @@ async fn who_comes_or_goes_changes_nothing_of_the_days_before() {
         ("15.00", "15.00")
     );
     // One goes in November.
-    let platform = world.costs.store.platform();
+    let platform = world.costs.store.maintenance(Purpose::StartUp);
     let gone = at("2026-11-10T08:00:00Z");
     platform.erase_tenant(&id("globex"), gone).await.unwrap();
     assert_eq!(shared("2026-10").await, october);
@@ -224,29 +215,22 @@ async fn who_comes_or_goes_changes_nothing_of_the_days_before() {
 async fn nothing_is_charged_before_the_first_start_and_no_month_compared_with_one_that_never_was() {
     let world = World::new().await;
     world.prices(0, vec![version()]).await.unwrap();
-    let usage = world.costs.store.platform().usage();
+    let usage = world.costs.store.maintenance(Purpose::StartUp).usage();
     let first = at("2026-11-20T12:00:00Z");
     usage.keep_first_start(first).await.unwrap();
-    let report = world.report(&Scope::All, "", By::Day).await.unwrap();
+    let report = world.report(None, "", By::Day).await.unwrap();
     // 30 a month: half of the 20th and all of the 21st.
     assert_eq!(report.total, "1.50");
     assert_eq!(report.price_book_total, report.total);
     assert_eq!(report.rows[0].parts.len(), 2);
     assert_eq!(report.previous, None);
     assert_eq!(report.rows[0].previous_total, None);
-    let before = world
-        .report(&Scope::All, "2026-10", By::None)
-        .await
-        .unwrap();
+    let before = world.report(None, "2026-10", By::None).await.unwrap();
     assert_eq!((before.total.as_str(), before.previous), ("0.00", None));
     // Nor does a file for finance have a row of an earlier day.
     let format = v1::export_costs_request::Format::FocusCsv;
     let month = world.costs.month("2026-11").unwrap();
-    let csv = world
-        .costs
-        .export(&Scope::All, month, format)
-        .await
-        .unwrap();
+    let csv = world.costs.export(None, month, format).await.unwrap();
     let csv = String::from_utf8(csv).unwrap();
     assert!(
         csv.contains("2026-11-20T00:00:00Z") && !csv.contains("2026-11-19T"),

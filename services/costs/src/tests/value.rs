@@ -13,7 +13,7 @@ async fn answers_have_a_value_and_own_models_a_verdict() {
     world.answers("acme", Tier::Tenant, 300, 210).await;
     world.answers("acme", Tier::Global, 300, 210).await;
     let row = async || {
-        let report = world.report(&of("acme"), "", By::None).await.unwrap();
+        let report = world.report(Some(&id("acme")), "", By::None).await.unwrap();
         report.rows.into_iter().next().unwrap()
     };
     let value = row().await.value.unwrap();
@@ -28,8 +28,7 @@ async fn answers_have_a_value_and_own_models_a_verdict() {
         "its value is not known"
     );
     let newest = async || {
-        let ctx = TenantContext::for_background_work(&id("acme"), "test");
-        let tx = world.costs.store.begin(&ctx).await.unwrap();
+        let tx = world.costs.store.begin(&ctx("acme")).await.unwrap();
         tx.values()
             .newest()
             .await
@@ -52,15 +51,16 @@ async fn answers_have_a_value_and_own_models_a_verdict() {
         (own.extra_cost.as_str(), own.net_mean.as_str()),
         ("600.00", "-600.00")
     );
+    assert_eq!(newest().await, None, "to read a report writes nothing");
+    let watch = async || world.costs.watch(&mut SentAlerts::default()).await.unwrap();
+    watch().await;
     assert_eq!(newest().await, Some("NOT_WORTH_IT"), "the router finds it");
 
     // Where an answer is worth more, the same feedback says nothing yet.
     world.value_per_accepted("acme", "5000").await;
     let own = row().await.value.unwrap().own_model.unwrap();
     assert_eq!(own.verdict(), v1::model_value::Verdict::NotEnoughFeedback);
-    assert_eq!(newest().await, Some("NOT_ENOUGH_FEEDBACK"));
-    let mut signals = Signals::default();
-    world.costs.watch(&mut signals).await.unwrap();
+    watch().await;
     assert_eq!(newest().await, Some("NOT_ENOUGH_FEEDBACK"));
 }
 
@@ -76,7 +76,7 @@ async fn usage_is_listed_by_hour_and_by_day() {
     world
         .used("c", "globex", "2026-11-04", Meter::Requests, 9)
         .await;
-    let ctx = TenantContext::for_background_work(&id("acme"), "test");
+    let ctx = ctx("acme");
     let mut request = v1::ListUsageRequest {
         page_size: 1,
         ..Default::default()
@@ -128,13 +128,9 @@ async fn a_jump_over_the_turn_of_the_month_is_seen() {
         .used("g", "globex", "2026-11-01", tokens, 2_000_000)
         .await;
     let month = world.costs.month("2026-11").unwrap();
-    let made = world
-        .costs
-        .report(&Scope::All, month, By::None)
-        .await
-        .unwrap();
+    let made = world.costs.report(None, month, By::None).await.unwrap();
     let day = "2026-11-01".parse().unwrap();
-    let found = crate::signals::jumped(&made, day).unwrap();
+    let found = crate::alerts::jumped(&made, day).unwrap();
     let short: Vec<_> = found
         .iter()
         .map(|jump| (jump.tenant.as_str(), jump.cost))
@@ -146,7 +142,7 @@ async fn a_jump_over_the_turn_of_the_month_is_seen() {
 async fn a_verdict_ends_with_what_it_was_made_from() {
     let world = World::new().await;
     world.prices(0, vec![version()]).await.unwrap();
-    let ctx = TenantContext::for_background_work(&id("acme"), "test");
+    let ctx = ctx("acme");
     let october = storage::KeptVerdict {
         month: "2026-10".parse().unwrap(),
         verdict: domain::cost::ValueVerdict::NotWorthIt,
@@ -161,7 +157,7 @@ async fn a_verdict_ends_with_what_it_was_made_from() {
         .unwrap();
     tx.commit().await.unwrap();
     // In November nothing says anything about an own model.
-    world.costs.watch(&mut Signals::default()).await.unwrap();
+    world.costs.watch(&mut SentAlerts::default()).await.unwrap();
     let tx = world.costs.store.begin(&ctx).await.unwrap();
     assert_eq!(tx.values().newest().await.unwrap(), None);
 }
@@ -179,17 +175,13 @@ async fn budgets_are_counted_by_the_level_that_is_reached() {
             parent: parent.to_owned(),
             monthly: monthly.to_owned(),
         };
-        world.costs.set_budget(request, "ops").await.unwrap();
+        world.costs.set_budget(request, &operator()).await.unwrap();
     }
     let month = world.costs.month("").unwrap();
-    let made = world
-        .costs
-        .report(&Scope::All, month, By::None)
-        .await
-        .unwrap();
+    let made = world.costs.report(None, month, By::None).await.unwrap();
     // 10.50 each of 12 and of 500, 21 of 20 together.
-    let mut signals = Signals::default();
-    let counts = signals
+    let mut sent = SentAlerts::default();
+    let counts = sent
         .budgets(&made)
         .map(|(level, count)| (level.percent(), count));
     assert_eq!(counts.iter().map(|(_, count)| count).sum::<usize>(), 2);
@@ -199,7 +191,7 @@ async fn budgets_are_counted_by_the_level_that_is_reached() {
     );
     // Said once, counted each time.
     assert_eq!(
-        signals.budgets(&made).map(|(_, count)| count),
+        sent.budgets(&made).map(|(_, count)| count),
         counts.map(|(_, count)| count)
     );
 }

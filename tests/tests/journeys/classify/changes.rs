@@ -1,7 +1,7 @@
 //! A task is changed after its head was trained: the head steps back until it is retrained.
 
 use api::v1;
-use tenantry_tests::{Client, TestServer};
+use testkit::{Client, TestServer};
 
 use super::{ask, chosen, create, eventually, intent, items, retrain};
 

@@ -1,7 +1,7 @@
 //! What people say was right counts at once, and in the next training.
 
 use api::v1;
-use tenantry_tests::TestServer;
+use testkit::TestServer;
 use tonic::Code;
 
 use super::{create, eventually, intent, items, retrain};

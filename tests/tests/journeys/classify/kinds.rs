@@ -1,7 +1,7 @@
 //! Several labels, numbers, and tenants that see nothing of each other.
 
 use api::v1;
-use tenantry_tests::TestServer;
+use testkit::TestServer;
 use tonic::Code;
 
 use super::{ask, chosen, create, eventually, items, retrain};

@@ -2,7 +2,7 @@
 
 use api::v1;
 use api::v1::routing_policy::Mode;
-use tenantry_tests::{Client, TestServer};
+use testkit::{Client, TestServer};
 use tonic::{Code, Status};
 
 use super::{ask, create, eventually, intent, items, retrain};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use api::v1;
-use tenantry_tests::{TestServer, default_model_files, program};
+use testkit::{TestServer, default_model_files, program};
 use tonic::Code;
 use vectors::{Space, VectorsConfig};
 
@@ -12,7 +12,7 @@ use super::{ASK, DEFAULT, OTHER, QUICK, arrived, filled, same, similar, until_sa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_in_the_middle_finishes_the_switch() {
-    if !tenantry_tests::has_second_model() {
+    if !testkit::has_second_model() {
         return;
     }
     const ITEMS: u64 = 1_500;
@@ -55,7 +55,7 @@ async fn a_server_killed_in_the_middle_finishes_the_switch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_erased_in_the_middle_of_a_switch_leaves_no_vector() {
-    if !tenantry_tests::has_second_model() {
+    if !testkit::has_second_model() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -105,7 +105,7 @@ async fn a_tenant_erased_in_the_middle_of_a_switch_leaves_no_vector() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_model_a_tenant_is_told_what_to_do_and_others_are_served() {
-    if !tenantry_tests::has_second_model() {
+    if !testkit::has_second_model() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Models of a space that the tenant has left: they wait for their retrain, and the route says so.
 
 use api::v1;
-use tenantry_tests::{Client, TestServer};
+use testkit::{Client, TestServer};
 use tonic::Code;
 
 use super::{ASK, DEFAULT, OTHER, QUICK, filled};
@@ -52,7 +52,7 @@ async fn route(operator: &Client, done: impl Fn(&v1::Route) -> bool) -> v1::Rout
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ranker_of_the_space_that_was_left_waits_for_its_retrain() {
-    if !tenantry_tests::has_second_model() {
+    if !testkit::has_second_model() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -102,7 +102,7 @@ async fn a_ranker_of_the_space_that_was_left_waits_for_its_retrain() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_of_the_space_that_was_left_never_sees_a_vector_of_the_new_one() {
-    if !tenantry_tests::has_second_model() {
+    if !testkit::has_second_model() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,20 +1,20 @@
 //! The RPCs of the loopback server. Those the adapter does not use answer `UNIMPLEMENTED`.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::MutexGuard;
 
 use qdrant_client::qdrant::collections_server::Collections;
 use qdrant_client::qdrant::payload_index_params::IndexParams;
 use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
 use qdrant_client::qdrant::points_server::Points;
 use qdrant_client::qdrant::qdrant_server::Qdrant;
-use qdrant_client::qdrant::with_vectors_selector::SelectorOptions;
 use qdrant_client::qdrant::{self as wire, query};
-use qdrant_edge as edge;
-use tokio::sync::{MappedMutexGuard, MutexGuard};
 use tonic::{Request, Response, Status};
 
-use super::{Collection, Service, convert, failed, odd};
+use super::collection::{self, Collection};
+use super::{Service, odd};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -37,27 +37,33 @@ macro_rules! unimplemented_rpcs {
 }
 
 impl Service {
-    async fn collection(&self, name: &str) -> Result<MappedMutexGuard<'_, Collection>, Status> {
-        MutexGuard::try_map(self.collections.lock().await, |all| all.get_mut(name))
-            .map_err(|_| Status::not_found(format!("Collection `{name}` doesn't exist!")))
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Collection>> {
+        self.collections.lock().unwrap()
     }
 
-    async fn update(
+    /// Does something with a collection.
+    fn with<T>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&mut Collection) -> Result<T, Status>,
+    ) -> Result<T, Status> {
+        let mut collections = self.all();
+        let missing = || Status::not_found(format!("Collection `{name}` doesn't exist!"));
+        work(collections.get_mut(name).ok_or_else(missing)?)
+    }
+
+    fn write(
         &self,
         name: &str,
         wait: Option<bool>,
-        operation: edge::UpdateOperation,
+        work: impl FnOnce(&mut Collection) -> Result<(), Status>,
     ) -> Answer<wire::PointsOperationResponse> {
         if wait != Some(true) {
             return Err(odd(
                 "a write that does not wait is not durable when it is answered",
             ));
         }
-        self.collection(name)
-            .await?
-            .shard
-            .update(operation)
-            .map_err(failed)?;
+        self.with(name, work)?;
         Ok(Response::new(wire::PointsOperationResponse::default()))
     }
 }
@@ -78,10 +84,8 @@ impl Collections for Service {
         &self,
         request: Request<wire::GetCollectionInfoRequest>,
     ) -> Answer<wire::GetCollectionInfoResponse> {
-        let collection = self
-            .collection(&request.into_inner().collection_name)
-            .await?;
-        let vectors_config = Some(collection.vectors.clone());
+        let name = request.into_inner().collection_name;
+        let vectors_config = Some(self.with(&name, |collection| Ok(collection.vectors.clone()))?);
         let params = wire::CollectionParams {
             vectors_config,
             ..Default::default()
@@ -106,7 +110,7 @@ impl Collections for Service {
     ) -> Answer<wire::CollectionOperationResponse> {
         let request = request.into_inner();
         let name = request.collection_name.clone();
-        let mut collections = self.collections.lock().await;
+        let mut collections = self.all();
         if collections.contains_key(&name) {
             return Err(Status::already_exists(name));
         }
@@ -122,7 +126,7 @@ impl Collections for Service {
         request: Request<wire::DeleteCollection>,
     ) -> Answer<wire::CollectionOperationResponse> {
         let name = request.into_inner().collection_name;
-        let result = self.collections.lock().await.remove(&name).is_some();
+        let result = self.all().remove(&name).is_some();
         Ok(Response::new(wire::CollectionOperationResponse {
             result,
             time: 0.0,
@@ -134,7 +138,7 @@ impl Collections for Service {
         request: Request<wire::CollectionExistsRequest>,
     ) -> Answer<wire::CollectionExistsResponse> {
         let name = request.into_inner().collection_name;
-        let exists = self.collections.lock().await.contains_key(&name);
+        let exists = self.all().contains_key(&name);
         let result = Some(wire::CollectionExists { exists });
         Ok(Response::new(wire::CollectionExistsResponse {
             result,
@@ -164,20 +168,9 @@ impl Points for Service {
         request: Request<wire::UpsertPoints>,
     ) -> Answer<wire::PointsOperationResponse> {
         let request = request.into_inner();
-        let points = request.points.into_iter().map(convert::point);
-        let list = edge::PointInsertOperations::PointsList(points.collect::<Result<_, _>>()?);
-        let operation = match request.update_filter {
-            None => edge::PointOperations::UpsertPoints(list),
-            Some(filter) => {
-                edge::PointOperations::UpsertPointsConditional(edge::ConditionalInsertOperation {
-                    points_op: list,
-                    condition: convert::filter(filter)?,
-                    update_mode: None,
-                })
-            }
-        };
-        let operation = edge::UpdateOperation::PointOperation(operation);
-        Service::update(self, &request.collection_name, request.wait, operation).await
+        self.write(&request.collection_name, request.wait, |collection| {
+            collection.upsert(request.points, request.update_filter.as_ref())
+        })
     }
 
     async fn delete(
@@ -193,10 +186,9 @@ impl Points for Service {
                 "a removal without filter could touch another tenant's points",
             ));
         };
-        let operation = edge::UpdateOperation::PointOperation(
-            edge::PointOperations::DeletePointsByFilter(convert::filter(filter)?),
-        );
-        Service::update(self, &request.collection_name, request.wait, operation).await
+        self.write(&request.collection_name, request.wait, |collection| {
+            collection.delete(&filter)
+        })
     }
 
     async fn create_field_index(
@@ -210,59 +202,43 @@ impl Points for Service {
         let Some(IndexParams::KeywordIndexParams(params)) = params else {
             return Err(Status::unimplemented("an index that is no keyword index"));
         };
-        let keyword = edge::KeywordIndexParams {
-            is_tenant: params.is_tenant,
-            ..Default::default()
-        };
-        let index = edge::CreateIndex {
-            field_name: request
-                .field_name
-                .parse()
-                .map_err(|()| odd("a key that is no path"))?,
-            field_schema: Some(edge::PayloadFieldSchema::FieldParams(
-                edge::PayloadSchemaParams::Keyword(keyword),
-            )),
-        };
-        let operation = edge::UpdateOperation::FieldIndexOperation(
-            edge::FieldIndexOperations::CreateIndex(index),
-        );
-        Service::update(self, &request.collection_name, request.wait, operation).await
+        if params.is_tenant != Some(true) {
+            return Err(odd("the tenants' index is not one of tenants"));
+        }
+        self.write(&request.collection_name, request.wait, |_| Ok(()))
     }
 
     async fn scroll(&self, request: Request<wire::ScrollPoints>) -> Answer<wire::ScrollResponse> {
         let request = request.into_inner();
-        let with_vector = match request.with_vectors.and_then(|with| with.selector_options) {
-            Some(SelectorOptions::Include(only)) => edge::WithVector::Selector(only.names),
-            _ => edge::WithVector::Bool(false),
+        let from = request
+            .offset
+            .map_or(Ok(0), |id| collection::number(Some(id)))?;
+        let mut ids = self.with(&request.collection_name, |collection| {
+            collection.matching(request.filter.as_ref())
+        })?;
+        ids.retain(|id| *id >= from);
+        let limit = request.limit.map_or(10, |limit| limit as usize);
+        let next = ids.get(limit).copied();
+        ids.truncate(limit);
+        let point = |id: u64| wire::RetrievedPoint {
+            id: Some(id.into()),
+            ..Default::default()
         };
-        let scroll = edge::ScrollRequest {
-            offset: request.offset.map(convert::id).transpose()?,
-            limit: request.limit.map(|limit| limit as usize),
-            filter: request.filter.map(convert::filter).transpose()?,
-            with_payload: Some(edge::WithPayloadInterface::Bool(false)),
-            with_vector,
-            order_by: None,
-        };
-        let collection = self.collection(&request.collection_name).await?;
-        let (records, next) = collection.shard.scroll(scroll).map_err(failed)?;
         Ok(Response::new(wire::ScrollResponse {
-            next_page_offset: next.map(convert::id_back),
-            result: records.into_iter().map(convert::record).collect(),
+            next_page_offset: next.map(Into::into),
+            result: ids.into_iter().map(point).collect(),
             ..Default::default()
         }))
     }
 
     async fn count(&self, request: Request<wire::CountPoints>) -> Answer<wire::CountResponse> {
         let request = request.into_inner();
-        let count = edge::CountRequest {
-            filter: request.filter.map(convert::filter).transpose()?,
-            exact: request.exact == Some(true),
-        };
-        let collection = self.collection(&request.collection_name).await?;
-        let count = collection.shard.count(count).map_err(failed)? as u64;
-        let result = Some(wire::CountResult { count });
+        let ids = self.with(&request.collection_name, |collection| {
+            collection.matching(request.filter.as_ref())
+        })?;
+        let count = ids.len() as u64;
         Ok(Response::new(wire::CountResponse {
-            result,
+            result: Some(wire::CountResult { count }),
             ..Default::default()
         }))
     }
@@ -273,33 +249,18 @@ impl Points for Service {
         else {
             return Err(Status::unimplemented("a query that is not for the nearest"));
         };
-        let search = edge::SearchRequest {
-            query: edge::QueryEnum::Nearest(edge::NamedQuery {
-                query: convert::query(vector)?,
-                using: request.using,
-            }),
-            filter: request.filter.map(convert::filter).transpose()?,
-            params: None,
-            limit: request
-                .limit
-                .map_or(10, |limit| usize::try_from(limit).unwrap()),
-            offset: 0,
-            with_payload: None,
-            with_vector: None,
-            score_threshold: None,
+        let using = request.using.ok_or_else(|| odd("no vector is named"))?;
+        let limit = request.limit.map_or(10, |limit| limit as usize);
+        let found = self.with(&request.collection_name, |collection| {
+            collection.nearest(vector, &using, request.filter.as_ref(), limit)
+        })?;
+        let point = |(id, score): (u64, f32)| wire::ScoredPoint {
+            id: Some(id.into()),
+            score,
+            ..Default::default()
         };
-        let collection = self.collection(&request.collection_name).await?;
-        let found = collection.shard.search(search).map_err(failed)?;
-        let result = found
-            .into_iter()
-            .map(|point| wire::ScoredPoint {
-                id: Some(convert::id_back(point.id)),
-                score: point.score,
-                ..Default::default()
-            })
-            .collect();
         Ok(Response::new(wire::QueryResponse {
-            result,
+            result: found.into_iter().map(point).collect(),
             ..Default::default()
         }))
     }

@@ -35,5 +35,5 @@ fn ids(hits: &[Hit]) -> Vec<u64> {
 }
 
 fn close_to(a: f32, b: f32) -> bool {
-    (a - b).abs() < 1e-5
+    (a - b).abs() < 1e-4
 }

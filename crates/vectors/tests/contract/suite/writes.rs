@@ -1,6 +1,6 @@
 //! The contract: what it promises of writing, removing and reading back.
 
-use tenantry_vectors::VectorError;
+use tenantry_vectors::{Space, VectorError};
 
 use super::{close_to, ids, point, tenant, words};
 use crate::store::Fresh;
@@ -17,8 +17,7 @@ pub async fn writing_an_id_again_replaces_the_point(t: &Fresh) {
         .await
         .unwrap();
     assert_eq!(t.store.count(&space, &acme).await.unwrap(), 1);
-    let fetched = t.store.fetch(&space, &acme, vec![1]).await.unwrap();
-    assert_eq!(fetched, vec![(1, vec![0.0, 1.0])]);
+    assert_eq!(nearest(t, &space, &[0.0, 1.0]).await, [(1, 1.0)]);
     let by_old_word = t
         .store
         .search_sparse(&space, &acme, words(&[(5, 1.0)]), 10)
@@ -29,10 +28,8 @@ pub async fn writing_an_id_again_replaces_the_point(t: &Fresh) {
     // Twice in one write: the last one counts.
     let twice = vec![point(2, &[1.0, 0.0], &[]), point(2, &[0.0, 2.0], &[])];
     t.store.upsert(&space, &acme, twice).await.unwrap();
-    assert_eq!(
-        t.store.fetch(&space, &acme, vec![2]).await.unwrap(),
-        vec![(2, vec![0.0, 1.0])]
-    );
+    let found = nearest(t, &space, &[0.0, 1.0]).await;
+    assert_eq!(found, [(1, 1.0), (2, 1.0)]);
 }
 
 pub async fn writing_an_id_of_another_tenant_changes_nothing(t: &Fresh) {
@@ -48,10 +45,7 @@ pub async fn writing_an_id_of_another_tenant_changes_nothing(t: &Fresh) {
         matches!(refused, VectorError::OwnedByAnother { count: 1 }),
         "{refused:?}"
     );
-    assert_eq!(
-        t.store.fetch(&space, &acme, vec![1]).await.unwrap(),
-        vec![(1, vec![1.0, 0.0])]
-    );
+    assert_eq!(nearest(t, &space, &[1.0, 0.0]).await, [(1, 1.0)]);
     assert_eq!(t.store.count(&space, &acme).await.unwrap(), 1);
     assert_eq!(
         t.store.count(&space, &globex).await.unwrap(),
@@ -115,7 +109,7 @@ pub async fn delete_tenant_counts_and_spares_the_others(t: &Fresh) {
     assert_eq!(t.store.list_ids(&space, &globex).await.unwrap(), [1, 31]);
 }
 
-pub async fn count_list_and_fetch_are_of_one_tenant(t: &Fresh) {
+pub async fn count_and_list_are_of_one_tenant(t: &Fresh) {
     let space = t.made(2).await;
     let (acme, globex) = (tenant("acme"), tenant("globex"));
     let own = vec![point(5, &[0.0, 0.0], &[]), point(1, &[3.0, 4.0], &[])];
@@ -126,28 +120,20 @@ pub async fn count_list_and_fetch_are_of_one_tenant(t: &Fresh) {
         .unwrap();
     assert_eq!(t.store.count(&space, &acme).await.unwrap(), 2);
     assert_eq!(t.store.list_ids(&space, &acme).await.unwrap(), [1, 5]);
-    let fetched = t
+    // Directions are compared, not lengths; zeros are as near to everything.
+    let found = nearest(t, &space, &[0.6, 0.8]).await;
+    assert_eq!(found.iter().map(|hit| hit.0).collect::<Vec<_>>(), [1, 5]);
+    assert!(close_to(found[0].1, 1.0) && found[1].1 == 0.0, "{found:?}");
+}
+
+/// Ids and scores of all of acme's points, the nearest first.
+async fn nearest(t: &Fresh, space: &Space, vector: &[f32]) -> Vec<(u64, f32)> {
+    let found = t
         .store
-        .fetch(&space, &acme, vec![5, 2, 1, 1, 77])
+        .search_dense(space, &tenant("acme"), vector.to_vec(), 100)
         .await
         .unwrap();
-    assert_eq!(
-        fetched.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
-        [1, 5]
-    );
-    let direction = &fetched[0].1;
-    assert!(
-        close_to(direction[0], 0.6) && close_to(direction[1], 0.8),
-        "{direction:?}"
-    );
-    assert_eq!(fetched[1].1, [0.0, 0.0], "zeros stay as they are");
-    assert!(
-        t.store
-            .fetch(&space, &acme, vec![])
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    found.iter().map(|hit| (hit.id, hit.score)).collect()
 }
 
 pub async fn list_ids_is_complete_and_sorted(t: &Fresh) {
@@ -163,15 +149,6 @@ pub async fn list_ids_is_complete_and_sorted(t: &Fresh) {
     expected.sort_unstable();
     assert_eq!(t.store.list_ids(&space, &acme).await.unwrap(), expected);
     assert_eq!(t.store.count(&space, &acme).await.unwrap(), 2_600);
-    let fetched = t
-        .store
-        .fetch(&space, &acme, expected.clone())
-        .await
-        .unwrap();
-    assert_eq!(
-        fetched.into_iter().map(|(id, _)| id).collect::<Vec<_>>(),
-        expected
-    );
 }
 
 pub async fn tenants_with_awkward_names_are_apart(t: &Fresh) {

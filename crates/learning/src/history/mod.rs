@@ -1,0 +1,18 @@
+//! A tenant's history: its items in order of time, and what they say as of any moment.
+
+mod corpus;
+mod dataset;
+mod forecast;
+mod retrieval;
+mod search_words;
+mod statistics;
+mod windows;
+
+pub use corpus::{Corpus, CorpusError, CorpusItem, Document};
+pub use dataset::{DatasetDescription, describe};
+pub use retrieval::{Hits, NEIGHBOURS, Retriever};
+pub use search_words::SearchWords;
+pub use statistics::Statistics;
+pub(crate) use statistics::{ALL_TIME, HalfLife, RECENT, Said, Vocabulary};
+pub use windows::Window;
+pub(crate) use windows::{least_items, length, windows};

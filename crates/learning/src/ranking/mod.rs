@@ -1,0 +1,25 @@
+//! Ranking: the features of candidate experts, the scorers behind them, and the ranker that weighs them.
+
+mod baselines;
+mod built_in;
+mod calibration;
+mod conditional_logit;
+mod features;
+mod fit;
+mod neighbor_votes;
+mod online;
+mod recipe;
+mod ridge;
+
+pub use baselines::Baseline;
+pub use built_in::{GLOBAL_RANKER, global_ranker};
+pub use calibration::Calibration;
+pub use conditional_logit::{Contribution, FitSettings, Query, Ranker, Scored};
+pub(crate) use features::FEATURE_SET;
+pub use features::{Asked, FEATURES, FeatureMatrix, Features};
+pub(crate) use fit::fit_each;
+pub use online::OnlineHead;
+pub(crate) use online::replay as replay_online;
+pub use recipe::RankerRecipe;
+pub use ridge::Heads;
+pub(crate) use ridge::{Foreseen, HEADS, RidgeReplay};
