@@ -1,8 +1,8 @@
 //! Whose jobs and models a call is about: a tenant's, or the platform's.
 
 use domain::{
-    Job, JobId, JobKind, JobState, ModelOwner, OperatorContext, Permission, ResourceName,
-    TenantContext, TenantId,
+    Job, JobId, JobKind, JobState, ModelOwner, OperatorContext, ResourceName, TenantContext,
+    TenantId,
 };
 use registry::Owner;
 use server::{Caller, ServiceError, operator};
@@ -32,12 +32,11 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         parent: &str,
-        permission: Permission,
     ) -> Result<JobScope, ServiceError> {
         if parent.is_empty() {
             return Ok(JobScope::Platform(operator(extensions)?));
         }
-        let ctx = self.gate.enter(extensions, parent, permission).await?;
+        let ctx = self.gate.enter(extensions, parent).await?;
         Ok(JobScope::Tenant(ctx))
     }
 
@@ -46,7 +45,6 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         name: &str,
-        permission: Permission,
     ) -> Result<(JobScope, JobId), ServiceError> {
         let caller = Caller::of(extensions)?;
         let (tenant, id) =
@@ -55,7 +53,7 @@ impl Training {
             return Ok((JobScope::Platform(operator(extensions)?), id));
         };
         // A tenant that is being erased still has the job that erases it to look at.
-        let ctx = self.gate.enter_any_state(caller, &tenant, permission)?;
+        let ctx = self.gate.enter_any_state(caller, &tenant)?;
         Ok((JobScope::Tenant(ctx), id))
     }
 
@@ -65,11 +63,10 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         owner: &ModelOwner,
-        permission: Permission,
     ) -> Result<Owner, ServiceError> {
         let caller = Caller::of(extensions)?;
         if let ModelOwner::Tenant(tenant) = owner {
-            let ctx = self.gate.enter_tenant(caller, tenant, permission).await?;
+            let ctx = self.gate.enter_tenant(caller, tenant).await?;
             return Ok(Owner::Tenant(ctx));
         }
         let operator = operator(extensions)?;
