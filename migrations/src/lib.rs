@@ -36,6 +36,7 @@ mod m20261121_000019_space_makers;
 mod m20261127_000020_first_start;
 mod m20261127_000021_people;
 mod m20261127_000022_precomputed_form;
+mod m20261127_000023_alias_causes;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000020_first_start::Migration),
             Box::new(m20261127_000021_people::Migration),
             Box::new(m20261127_000022_precomputed_form::Migration),
+            Box::new(m20261127_000023_alias_causes::Migration),
         ]
     }
 }

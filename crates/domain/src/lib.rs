@@ -61,10 +61,7 @@ pub use item::{
 };
 pub use job::{Job, JobKind, JobProgress, JobState};
 pub use label_list::{join_labels, split_labels};
-pub use model::{
-    Alias, INPUTS, Lineage, ModelMetrics, ModelVersion, PROMOTED, ROLLED_BACK, STEPPED_BACK, Tier,
-    Trial,
-};
+pub use model::{Alias, AliasMoveCause, INPUTS, Lineage, ModelMetrics, ModelVersion, Tier, Trial};
 pub use names::{ModelName, ModelOwner, NameError, ResourceName};
 pub use number::read_number;
 pub use people::{ExpertMerge, MergeState, replaced, restored};

@@ -36,16 +36,6 @@ impl Tier {
     }
 }
 
-/// How the reason of an alias move begins when an administrator took a champion back.
-pub const ROLLED_BACK: &str = "rolled back";
-
-/// How the reason of a move begins that an administrator made by hand.
-pub const PROMOTED: &str = "promoted";
-
-/// How the reason of an alias move begins when the champion fell behind and was taken back by the
-/// system itself.
-pub const STEPPED_BACK: &str = "stepped back";
-
 /// A name that points at a version and can be moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Alias {
@@ -63,6 +53,55 @@ impl Alias {
             Self::Champion => "champion",
             Self::Challenger => "challenger",
         }
+    }
+}
+
+/// Why an alias was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AliasMoveCause {
+    /// The gate found a new version better.
+    GatePassed,
+    /// The gate did not find a new version better: it is tried as the challenger, and what it was
+    /// weighed against speaks about an older champion too.
+    GateRejected,
+    /// An administrator chose the version.
+    PromotedByAdmin,
+    /// An administrator took the last move back.
+    RolledBackByAdmin,
+    /// The champion fell behind on what came after its training.
+    SteppedBack,
+    /// The task was deleted, and its aliases with it.
+    TaskDeleted,
+}
+
+impl AliasMoveCause {
+    /// All causes.
+    pub const ALL: [Self; 6] = [
+        Self::GatePassed,
+        Self::GateRejected,
+        Self::PromotedByAdmin,
+        Self::RolledBackByAdmin,
+        Self::SteppedBack,
+        Self::TaskDeleted,
+    ];
+
+    /// The stable text of the cause, as stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GatePassed => "GATE_PASSED",
+            Self::GateRejected => "GATE_REJECTED",
+            Self::PromotedByAdmin => "PROMOTED_BY_ADMIN",
+            Self::RolledBackByAdmin => "ROLLED_BACK_BY_ADMIN",
+            Self::SteppedBack => "STEPPED_BACK",
+            Self::TaskDeleted => "TASK_DELETED",
+        }
+    }
+
+    /// The cause that `text` names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong in the registry.
 
 use artifacts::ArtifactError;
+use chrono::{DateTime, Utc};
 use domain::{ErrorKind, Fault, FieldViolation, ModelName};
 use storage::StorageError;
 
@@ -21,6 +22,28 @@ pub enum RegistryError {
     /// There is no such version, or it is not of the tenant's chain.
     #[error("{0} was not found")]
     NotFound(ModelName),
+    /// The version was there and was pruned.
+    #[error("{name} was pruned on {day}: {reason}", day = at.format("%Y-%m-%d"))]
+    Pruned {
+        /// The version.
+        name: ModelName,
+        /// When.
+        at: DateTime<Utc>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The champion was never moved.
+    #[error("there is nothing to roll back: no version was ever promoted")]
+    NothingToRollBack,
+    /// What served before is not there any more.
+    #[error("{0}, which served before, was pruned; promote another version instead")]
+    RollBackTargetPruned(ModelName),
+    /// A thread that did a part of it ended before its time.
+    #[error("a thread ended before its work was done")]
+    Thread(#[from] tokio::task::JoinError),
+    /// A field of the request that cannot be accepted.
+    #[error("the request cannot be accepted: {0}")]
+    Field(FieldViolation),
     /// The version is there, but its artifact gives no model.
     #[error("the artifact of {model} cannot be used")]
     Unusable {
@@ -37,8 +60,12 @@ impl Fault for RegistryError {
         match self {
             Self::Storage(error) => error.kind(),
             Self::Artifact(error) => error.kind(),
-            Self::NotFound(_) => ErrorKind::NotFound,
-            Self::Unusable { .. } => ErrorKind::FailedPrecondition,
+            Self::NotFound(_) | Self::Pruned { .. } => ErrorKind::NotFound,
+            Self::Field(_) => ErrorKind::InvalidArgument,
+            Self::Thread(_) => ErrorKind::Internal,
+            Self::NothingToRollBack | Self::RollBackTargetPruned(_) | Self::Unusable { .. } => {
+                ErrorKind::FailedPrecondition
+            }
         }
     }
 
@@ -47,6 +74,11 @@ impl Fault for RegistryError {
             Self::Storage(error) => error.reason(),
             Self::Artifact(error) => error.reason(),
             Self::NotFound(_) => "NOT_FOUND",
+            Self::Pruned { .. } => "MODEL_PRUNED",
+            Self::NothingToRollBack => "NOTHING_TO_ROLL_BACK",
+            Self::RollBackTargetPruned(_) => "ROLL_BACK_TARGET_PRUNED",
+            Self::Field(_) => "INVALID_FIELD",
+            Self::Thread(_) => "THREAD",
             Self::Unusable { .. } => "ARTIFACT_UNUSABLE",
         }
     }
@@ -54,7 +86,14 @@ impl Fault for RegistryError {
     fn violations(&self) -> Vec<FieldViolation> {
         match self {
             Self::Storage(error) => error.violations(),
+            Self::Field(violation) => vec![violation.clone()],
             _ => Vec::new(),
         }
+    }
+}
+
+impl From<FieldViolation> for RegistryError {
+    fn from(violation: FieldViolation) -> Self {
+        Self::Field(violation)
     }
 }

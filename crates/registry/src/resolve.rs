@@ -3,13 +3,12 @@
 use artifacts::ArtifactStore;
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, ErrorKind, Fault as _, ModelName, ModelOwner, ModelRole, ModelVersion, NoChampionReason,
-    ROLLED_BACK, RoutingMode, RoutingPolicy, STEPPED_BACK, TaskId, TenantContext, Tier, Verdict,
-    VerticalId,
+    Alias, AliasMoveCause, ErrorKind, Fault as _, ModelName, ModelOwner, ModelRole, ModelVersion,
+    NoChampionReason, RoutingMode, RoutingPolicy, TaskId, TenantContext, Tier, Verdict, VerticalId,
 };
 use learning::classify::Head;
 use learning::{GLOBAL_RANKER, Ranker, global_ranker};
-use storage::{Purpose, Store, TenantTx, TierModels};
+use storage::{Store, TenantTx, TierModels};
 
 use crate::load::{StoredRanker, Unusable, load_head, load_ranker};
 use crate::{RegistryError, Result};
@@ -189,11 +188,10 @@ async fn no_champion(
         .first()
         .filter(|event| event.to.is_none() && made.is_none_or(|made| made <= event.at));
     if let Some(event) = gone {
-        if event.reason.starts_with(ROLLED_BACK) {
-            return Ok(NoChampionReason::RolledBack);
-        }
-        if event.reason.starts_with(STEPPED_BACK) {
-            return Ok(NoChampionReason::SteppedBack);
+        match event.cause {
+            AliasMoveCause::RolledBackByAdmin => return Ok(NoChampionReason::RolledBack),
+            AliasMoveCause::SteppedBack => return Ok(NoChampionReason::SteppedBack),
+            _ => {}
         }
     }
     let judged = |model: &ModelVersion| model.verdict != Verdict::InsufficientData;
@@ -299,12 +297,11 @@ impl ParentRanker {
     /// # Errors
     /// The store fails.
     pub async fn read(
-        store: &Store,
+        tiers: &TierModels,
         artifacts: &ArtifactStore,
         vertical: Option<&VerticalId>,
     ) -> Result<Self> {
-        let tiers = store.maintenance(Purpose::Training).tiers();
-        let champions = TierChampions::read(&tiers, vertical, &TaskId::experts()).await?;
+        let champions = TierChampions::read(tiers, vertical, &TaskId::experts()).await?;
         for name in champions.names() {
             if let Some(model) = tiers.get(&name).await?
                 && let Ok(stored) = load_ranker(artifacts, &model).await
@@ -320,7 +317,7 @@ impl ParentRanker {
     /// # Errors
     /// The store fails.
     pub async fn of_lineage(
-        store: &Store,
+        tiers: &TierModels,
         artifacts: &ArtifactStore,
         name: &ModelName,
         checksum: &str,
@@ -329,11 +326,7 @@ impl ParentRanker {
         if *name == builtin.name {
             return Ok((builtin.checksum() == checksum).then_some(builtin));
         }
-        let model = store
-            .maintenance(Purpose::Training)
-            .tiers()
-            .get(name)
-            .await?;
+        let model = tiers.get(name).await?;
         let Some(model) = model.filter(|model| model.checksum == checksum) else {
             return Ok(None);
         };

@@ -1,12 +1,22 @@
 //! Resolving on a real store and real files.
 
-use storage::{NewModel, TierMove};
+use domain::AliasMoveCause;
+use storage::{AliasMove, NewModel, Purpose};
 
 use super::*;
 use crate::test_store::{TestStore, day};
 
 fn experts() -> TaskId {
     TaskId::experts()
+}
+
+fn measured() -> AliasMove<'static> {
+    AliasMove {
+        cause: AliasMoveCause::GatePassed,
+        reason: "measured",
+        actor: "test",
+        now: day(1),
+    }
 }
 
 impl TestStore {
@@ -20,20 +30,19 @@ impl TestStore {
             artifact_path: path,
             ..new
         };
-        let by = TierMove {
-            reason: "measured",
-            actor: "test",
-            now: day(1),
-        };
         let tiers = self.store.maintenance(Purpose::StartUp).tiers();
-        tiers.register(owner, new, true, by).await.unwrap().name
+        tiers
+            .register(owner, new, true, measured())
+            .await
+            .unwrap()
+            .name
     }
 
     async fn point(&self, alias: Alias, version: Option<u64>) {
         let tx = self.tx().await;
         let models = tx.models();
         models
-            .set_alias(&experts(), alias, version, "measured", "test", day(2))
+            .set_alias(&experts(), alias, version, measured())
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -84,8 +93,9 @@ async fn a_policy_wants_the_aliases_and_what_it_pins_each_once() {
 async fn the_parent_is_the_nearest_tier_that_can_be_used() {
     let at = TestStore::new().await;
     let software = VerticalId::parse("software").unwrap();
+    let tiers = at.store.maintenance(Purpose::StartUp).tiers();
     let parent = async |vertical| {
-        let read = ParentRanker::read(&at.store, &at.artifacts, vertical);
+        let read = ParentRanker::read(&tiers, &at.artifacts, vertical);
         read.await.unwrap().name
     };
     assert_eq!(parent(Some(&software)).await, builtin_model(&experts()));
@@ -97,7 +107,6 @@ async fn the_parent_is_the_nearest_tier_that_can_be_used() {
     std::fs::remove_dir_all(at.folder.path().join("models/verticals")).unwrap();
     assert_eq!(parent(Some(&software)).await, global, "its file is missing");
 
-    let tiers = at.store.maintenance(Purpose::StartUp).tiers();
     let above = TierChampions::read(&tiers, Some(&software), &experts())
         .await
         .unwrap();
@@ -111,10 +120,11 @@ async fn the_parent_is_the_nearest_tier_that_can_be_used() {
 async fn a_parent_of_a_lineage_is_found_while_its_bytes_are_the_same() {
     let at = TestStore::new().await;
     let global = at.serve_tier(&ModelOwner::Global, GLOBAL_RANKER).await;
+    let tiers = at.store.maintenance(Purpose::StartUp).tiers();
     let checksum = ParentRanker::builtin().checksum();
     for name in [&builtin_model(&experts()), &global] {
         for (checksum, found) in [(checksum.as_str(), true), ("another", false)] {
-            let of_lineage = ParentRanker::of_lineage(&at.store, &at.artifacts, name, checksum);
+            let of_lineage = ParentRanker::of_lineage(&tiers, &at.artifacts, name, checksum);
             assert_eq!(of_lineage.await.unwrap().is_some(), found, "{name}");
         }
     }

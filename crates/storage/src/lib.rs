@@ -44,18 +44,19 @@ pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
     Booked, ErasedTenant, ErasureCertificate, ErasureCounts, FoundKey, Keys, LeaseStatus,
     LeaseToken, LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, SharedWithTenant,
-    Stored, StoredPriceBook, TierModels, TierMove, Tiers, Usage,
+    Stored, StoredPriceBook, TierModels, Tiers, Usage,
 };
 pub use purpose::Purpose;
 pub use store::{StorageConfig, Store};
 pub use tenant::{
-    AliasEvent, Answer, Answers, AnswersOfModel, Audit, Classification, ClassificationOutcome,
-    Classifications, Corrections, CorrectionsStamp, CountedAnswers, Datasets, DeleteOutcome,
-    Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange, ItemQuery, Items, Jobs,
-    JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Merges, Models, Moved, NewAnswer, NewDataset,
-    NewFeedback, NewJob, NewModel, NewRejection, NoUsageKey, OpenPosition, PrecomputedAnswer,
-    PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten, RoutingPolicies, Shadow,
-    SharedSignal, Signal, Signals, SpaceSwitch, Spaces, TakenBack, Tasks, TenantTx, TenantUsage,
-    TrainingInputs, Trials, UpsertOutcome, UsageHour, UsageKey, Values, VersionOnShelf,
+    AliasEvent, AliasMove, Answer, Answers, AnswersOfModel, Audit, Classification,
+    ClassificationOutcome, Classifications, Corrections, CorrectionsStamp, CountedAnswers,
+    Datasets, DeleteOutcome, Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange,
+    ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Merges, Models,
+    Moved, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, NoUsageKey,
+    OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests,
+    Rewritten, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces,
+    TakenBack, Tasks, TenantTx, TenantUsage, TrainingInputs, Trials, UpsertOutcome, UsageHour,
+    UsageKey, Values, VersionOnShelf,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

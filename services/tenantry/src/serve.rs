@@ -265,7 +265,7 @@ impl Assembled {
         let (store, clock) = (parts.store.clone(), clock.clone());
         let every = Duration::from_secs(u64::from(config.retention.every_hours) * 3_600);
         self.background
-            .spawn(|stop| trainer::keep_house(store, clock, every, stop));
+            .spawn(|stop| trainer::run_retention(store, clock, every, stop));
     }
 
     fn add_router(&mut self, config: &Config, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use server::ServiceError;
 use storage::NewJob;
 
+use crate::compare::Compare;
+
 /// A trainer that dies this often with the same job has a problem with the job.
 pub(crate) const MAX_ATTEMPTS: u32 = 5;
 /// A reason is for the record; longer ones are for a document.
@@ -93,18 +95,6 @@ pub(crate) struct ReproducePayload {
     pub model: ModelName,
 }
 
-/// A look for versions that may go, as the job carries it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PrunePayload {
-    /// `global` or `verticals/{vertical}`; none means the tenant that the job works for or, for the
-    /// platform, all tiers and everything else that only grows.
-    pub owner: Option<String>,
-    /// Newest versions that stay; none means the server's setting.
-    pub keep: Option<u32>,
-    /// Only says what would go.
-    pub dry_run: bool,
-}
-
 /// Whose trials a list is of, and of which version.
 pub(crate) struct TrialsQuery {
     pub task: TaskId,
@@ -164,6 +154,28 @@ pub(crate) fn model_name(field: &str, name: &str) -> Result<ModelName, ServiceEr
 /// Whose models a parent names.
 pub(crate) fn owner(field: &str, name: &str) -> Result<ModelOwner, ServiceError> {
     ModelOwner::parse(name).map_err(|error| ServiceError::name(field, &error))
+}
+
+impl TryFrom<&v1::CompareModelsRequest> for Compare {
+    type Error = ServiceError;
+
+    fn try_from(request: &v1::CompareModelsRequest) -> Result<Self, ServiceError> {
+        let named = |field: &str, name: &str| {
+            let given = !name.is_empty();
+            given.then(|| model_name(field, name)).transpose()
+        };
+        let task = task(&request.task)?;
+        if task != TaskId::experts() {
+            let message = "answers are compared of `experts` only; `models show` has what a task's \
+                           models do on held-out items";
+            return Err(ServiceError::invalid("task", message));
+        }
+        Ok(Self {
+            task,
+            baseline: named("baseline", &request.baseline)?,
+            candidate: named("candidate", &request.candidate)?,
+        })
+    }
 }
 
 /// The alias that a promotion moves.

@@ -1,48 +1,47 @@
 //! Two models held against each other by what they did after their training.
 
-use api::v1;
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, Comparison, DOUBT, Estimate, ExpertId, ModelName, ModelOwner, RouteReason, RunningMean,
-    TaskId, TenantContext, who_took_it,
+    Alias, Comparison, DOUBT, Estimate, ExpertId, LiveScore, ModelName, ModelOwner, RouteReason,
+    RunningMean, TaskId, TenantContext, who_took_it,
 };
 use registry::resolve::{TierChampions, builtin_model};
 use server::ServiceError;
 use storage::JudgedAnswer;
 
 use crate::Training;
-use crate::commands::{model_name, task};
 
 /// Pieces of feedback that a comparison looks at, the newest.
 const FEEDBACK: u32 = 20_000;
 
 /// Which models to compare; none means the one that the aliases name.
 pub(crate) struct Compare {
-    task: TaskId,
-    baseline: Option<ModelName>,
-    candidate: Option<ModelName>,
+    pub task: TaskId,
+    pub baseline: Option<ModelName>,
+    pub candidate: Option<ModelName>,
 }
 
-impl TryFrom<&v1::CompareModelsRequest> for Compare {
-    type Error = ServiceError;
+/// What two models did, the baseline before the candidate.
+#[derive(Debug)]
+pub(crate) struct ModelComparison {
+    pub served: [ServedResult; 2],
+    /// Each is the candidate's minus the baseline's.
+    pub take_rate_gain: Estimate,
+    pub served_gain: Estimate,
+    pub shadow_gain: Estimate,
+    pub outcome: Comparison,
+}
 
-    fn try_from(request: &v1::CompareModelsRequest) -> Result<Self, ServiceError> {
-        let named = |field: &str, name: &str| {
-            let given = !name.is_empty();
-            given.then(|| model_name(field, name)).transpose()
-        };
-        let task = task(&request.task)?;
-        if task != TaskId::experts() {
-            let message = "answers are compared of `experts` only; `models show` has what a task's \
-                           models do on held-out items";
-            return Err(ServiceError::invalid("task", message));
-        }
-        Ok(Self {
-            task,
-            baseline: named("baseline", &request.baseline)?,
-            candidate: named("candidate", &request.candidate)?,
-        })
-    }
+/// What one model did when it answered.
+#[derive(Debug)]
+pub(crate) struct ServedResult {
+    pub model: ModelName,
+    pub answers: u64,
+    pub judged: u64,
+    pub take_rate: Estimate,
+    pub mrr: Estimate,
+    /// On what came after its training; of the tenant's own.
+    pub live: Option<LiveScore>,
 }
 
 /// What a model did when it answered.
@@ -72,7 +71,7 @@ impl Training {
         &self,
         ctx: &TenantContext,
         command: Compare,
-    ) -> Result<v1::CompareModelsResponse, ServiceError> {
+    ) -> Result<ModelComparison, ServiceError> {
         let names = self.compared(ctx, &command).await?;
         let tx = self.begin(ctx).await?;
         let judged = tx.answers().judged(FEEDBACK).await?;
@@ -90,7 +89,7 @@ impl Training {
             served.answers = count;
         }
         drop(tx);
-        let mut made = answer(&names, &served, &shadow);
+        let mut made = conclude(&names, &served, &shadow);
         for (name, served) in names.iter().zip(&mut made.served) {
             served.live = self.live_score(ctx, name).await?;
         }
@@ -102,13 +101,12 @@ impl Training {
         &self,
         ctx: &TenantContext,
         name: &ModelName,
-    ) -> Result<Option<v1::LiveScore>, ServiceError> {
+    ) -> Result<Option<LiveScore>, ServiceError> {
         if name.owner != ModelOwner::Tenant(ctx.tenant().clone()) {
             return Ok(None);
         }
         let tx = self.begin(ctx).await?;
-        let score = tx.scores().get(&name.task, name.version).await?;
-        Ok(score.as_ref().map(v1::LiveScore::from))
+        Ok(tx.scores().get(&name.task, name.version).await?)
     }
 
     /// The names of the baseline and the candidate.
@@ -233,34 +231,26 @@ fn reciprocal(experts: &[&ExpertId], takers: &[ExpertId]) -> f64 {
     place.map_or(0.0, |at| 1.0 / (at as f64 + 1.0))
 }
 
-fn answer(
-    names: &[ModelName; 2],
-    served: &[Served; 2],
-    shadow: &RunningMean,
-) -> v1::CompareModelsResponse {
+fn conclude(names: &[ModelName; 2], served: &[Served; 2], shadow: &RunningMean) -> ModelComparison {
     let half = DOUBT / 2.0;
     let [baseline, candidate] = served;
     let take_rate = candidate.take_rate(half).minus(&baseline.take_rate(half));
     // Two kinds of evidence may each say it: together they are wrong as seldom as one would be.
-    let outcome = match Comparison::of(&[served_gain(served, half), shadow.estimate(half)]) {
-        Comparison::Better => v1::compare_models_response::Outcome::Better,
-        Comparison::Worse => v1::compare_models_response::Outcome::Worse,
-        Comparison::Undecided => v1::compare_models_response::Outcome::Undecided,
-    };
-    let result = |at: usize| v1::ServedResult {
-        model: names[at].to_string(),
+    let outcome = Comparison::of(&[served_gain(served, half), shadow.estimate(half)]);
+    let result = |at: usize| ServedResult {
+        model: names[at].clone(),
         answers: served[at].answers,
         judged: served[at].ranks.estimate(DOUBT).count,
-        take_rate: Some(served[at].take_rate(DOUBT).into()),
-        mrr: Some(served[at].ranks.estimate(DOUBT).into()),
+        take_rate: served[at].take_rate(DOUBT),
+        mrr: served[at].ranks.estimate(DOUBT),
         live: None,
     };
-    v1::CompareModelsResponse {
-        served: vec![result(0), result(1)],
-        take_rate_gain: Some(take_rate.into()),
-        served_gain: Some(served_gain(served, DOUBT).into()),
-        shadow_gain: Some(shadow.estimate(DOUBT).into()),
-        outcome: outcome.into(),
+    ModelComparison {
+        served: [result(0), result(1)],
+        take_rate_gain: take_rate,
+        served_gain: served_gain(served, DOUBT),
+        shadow_gain: shadow.estimate(DOUBT),
+        outcome,
     }
 }
 
@@ -313,7 +303,7 @@ mod tests {
         JudgedAnswer { answer, said }
     }
 
-    fn compared(answers: &[JudgedAnswer]) -> v1::CompareModelsResponse {
+    fn compared(answers: &[JudgedAnswer]) -> ModelComparison {
         let names = [model(1), model(2)];
         let mut served = [Served::default(); 2];
         let mut shadow = RunningMean::default();
@@ -323,7 +313,7 @@ mod tests {
         for one in &mut served {
             one.answers = answers.len() as u64;
         }
-        answer(&names, &served, &shadow)
+        conclude(&names, &served, &shadow)
     }
 
     #[test]
@@ -335,15 +325,11 @@ mod tests {
             })
             .collect();
         let made = compared(&worse);
-        assert_eq!(
-            made.outcome(),
-            v1::compare_models_response::Outcome::Better,
-            "{made:?}"
-        );
-        let gain = made.shadow_gain.unwrap();
-        assert_eq!(gain.observations, 60);
+        assert_eq!(made.outcome, Comparison::Better, "{made:?}");
+        let gain = made.shadow_gain;
+        assert_eq!(gain.count, 60);
         assert!((gain.mean - 0.3).abs() < 1e-9, "{gain:?}");
-        assert!(gain.low.unwrap() > 0.0);
+        assert!(gain.low > 0.0);
     }
 
     #[test]
@@ -355,15 +341,12 @@ mod tests {
             })
             .collect();
         let made = compared(&arms);
-        assert_eq!(made.outcome(), v1::compare_models_response::Outcome::Worse);
+        assert_eq!(made.outcome, Comparison::Worse);
         assert_eq!(made.served[1].judged, 100);
-        assert!(made.take_rate_gain.unwrap().mean < 0.0);
+        assert!(made.take_rate_gain.mean < 0.0);
         let few = compared(&arms[..20]);
-        assert_eq!(
-            few.outcome(),
-            v1::compare_models_response::Outcome::Undecided
-        );
-        assert_eq!(few.served_gain.unwrap().low, None);
+        assert_eq!(few.outcome, Comparison::Undecided);
+        assert_eq!(few.served_gain.low, f64::NEG_INFINITY);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use api::v1;
 use api::v1::training_service_server::TrainingService;
-use domain::{
-    ErrorKind, JobId, JobKind, ModelOwner, OperatorContext, ResourceName, TaskId, TenantContext,
-};
+use domain::{ErrorKind, JobId, JobKind, ModelOwner, ResourceName, TaskId, TenantContext};
 use prost::Message as _;
+use registry::Owner;
+use registry::alias::{promote, roll_back};
 use server::{Authorized, Caller, Reply, ServiceError, page, parse_page_token};
-use storage::NewJob;
+use storage::{NewJob, Platform};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -17,8 +17,8 @@ use crate::commands::{
     task,
 };
 use crate::compare::Compare;
-use crate::registry::to_wire;
-use crate::scope::{JobScope, ModelScope};
+use crate::convert::{comparison_to_wire, to_wire};
+use crate::scope::JobScope;
 use crate::tasks;
 use crate::upkeep::trial_to_wire;
 
@@ -31,10 +31,10 @@ impl TrainingService for Training {
         let owner = owner("parent", &request.parent)?;
         let scope = self.model_scope(&extensions, &owner).await?;
         let job = match scope {
-            ModelScope::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
-            ModelScope::Tier { owner, operator } => {
-                self.start_tier(&operator, owner, &request).await?
-            }
+            Owner::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
+            Owner::Tier {
+                owner, platform, ..
+            } => self.start_tier(&platform, owner, &request).await?,
         };
         Ok(Response::new(v1::RetrainResponse {
             job: Some(job.into()),
@@ -110,7 +110,8 @@ impl TrainingService for Training {
             "" => None,
             name => Some(task(name)?),
         };
-        let models = self.models(&scope, wanted.as_ref(), before, limit).await?;
+        let models = scope.models(&self.store, wanted.as_ref(), before, limit);
+        let models = models.await.map_err(ServiceError::from)?;
         let page = page(&models, limit, |model| {
             (model.name.version.to_string(), to_wire(model, false))
         });
@@ -126,10 +127,14 @@ impl TrainingService for Training {
     ) -> Reply<v1::GetModelResponse> {
         let name = model_name("name", &request.get_ref().name)?;
         let scope = self.model_scope(request.extensions(), &name.owner).await?;
-        let model = self.model(&scope, &name).await?;
+        let model = scope.model(&self.store, &name.task, name.version).await;
+        let model = model.map_err(ServiceError::from)?;
         let live = match &scope {
-            ModelScope::Tenant(ctx) => self.live_score(ctx, &name).await?,
-            ModelScope::Tier { .. } => None,
+            Owner::Tenant(ctx) => {
+                let score = self.live_score(ctx, &name).await?;
+                score.as_ref().map(v1::LiveScore::from)
+            }
+            Owner::Tier { .. } => None,
         };
         Ok(Response::new(v1::GetModelResponse {
             model: Some(v1::Model {
@@ -145,7 +150,7 @@ impl TrainingService for Training {
     ) -> Reply<v1::CompareModelsResponse> {
         let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let compared = self.compare(&ctx, Compare::try_from(&request)?).await?;
-        Ok(Response::new(compared))
+        Ok(Response::new(comparison_to_wire(&compared)))
     }
 
     async fn promote_model(
@@ -156,7 +161,9 @@ impl TrainingService for Training {
         let scope = self.model_scope(request.extensions(), &name.owner).await?;
         let reason = reason(&request.get_ref().reason)?;
         let alias = alias(request.get_ref().alias());
-        let model = self.promote(&scope, &name, alias, &reason).await?;
+        let named = (&name, alias);
+        let model = promote(&self.store, &scope, named, &reason, self.clock.now()).await;
+        let model = model.map_err(ServiceError::from)?;
         Ok(Response::new(v1::PromoteModelResponse {
             model: Some(to_wire(&model, false)),
         }))
@@ -170,7 +177,8 @@ impl TrainingService for Training {
         let owner = owner("parent", &request.parent)?;
         let scope = self.model_scope(&extensions, &owner).await?;
         let (task, reason) = (task(&request.task)?, reason(&request.reason)?);
-        let champion = self.roll_back(&scope, &task, &reason).await?;
+        let champion = roll_back(&self.store, &scope, &task, &reason, self.clock.now()).await;
+        let champion = champion.map_err(ServiceError::from)?;
         let champion = champion.map(|model| to_wire(&model, false));
         Ok(Response::new(v1::RollbackModelResponse { champion }))
     }
@@ -304,7 +312,7 @@ impl Training {
     /// Enqueues the training of a tier.
     async fn start_tier(
         &self,
-        operator: &OperatorContext,
+        platform: &Platform,
         owner: ModelOwner,
         request: &v1::RetrainRequest,
     ) -> Result<domain::Job, ServiceError> {
@@ -334,7 +342,6 @@ impl Training {
             payload,
             max_attempts: MAX_ATTEMPTS,
         };
-        let platform = self.store.platform(operator);
         Ok(platform.enqueue(job, self.clock.now()).await?)
     }
 

@@ -1,29 +1,24 @@
 //! `TrainingService`: jobs, the registry of models, and the trainer that makes them.
 
-mod aliases;
-mod arithmetic;
-mod check;
-mod classifier;
 mod commands;
 mod compare;
-mod dataset;
+mod compute;
+mod convert;
 mod handlers;
-mod inputs;
+mod low_priority;
 mod memory;
+mod monitoring;
 mod prune;
-mod registry;
 mod reproduce;
 mod scope;
-mod spaces;
 mod task_report;
+mod task_trainer;
 mod tasks;
-#[cfg(test)]
-mod test_store;
+mod tenant_trainer;
 mod tiers;
 mod trainer;
 mod upkeep;
 mod watch;
-mod yielding;
 
 use api::v1::training_service_server::TrainingServiceServer;
 use domain::{Clock, TenantContext};
@@ -31,8 +26,8 @@ use server::{Gatekeeper, MAX_MESSAGE_BYTES, ServiceError};
 use storage::{Store, TenantTx};
 use tokio_util::sync::CancellationToken;
 
-pub use prune::{Pruner, keep_house};
-pub use spaces::TenantTrainer;
+pub use prune::{Pruner, run_retention};
+pub use tenant_trainer::TenantTrainer;
 pub use tiers::TierTrainer;
 pub use trainer::Trainer;
 

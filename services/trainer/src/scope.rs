@@ -1,9 +1,10 @@
 //! Whose jobs and models a call is about: a tenant's, or the platform's.
 
 use domain::{
-    ErrorKind, Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, OperatorContext,
-    ResourceName, TaskId, TenantContext, TenantId,
+    Job, JobId, JobKind, JobState, ModelOwner, OperatorContext, ResourceName, TenantContext,
+    TenantId,
 };
+use registry::Owner;
 use server::{Caller, ServiceError, operator};
 
 use crate::Training;
@@ -13,17 +14,6 @@ use crate::Training;
 pub(crate) enum JobScope {
     Tenant(TenantContext),
     Platform(OperatorContext),
-}
-
-/// Whose models are meant.
-#[derive(Debug, Clone)]
-pub(crate) enum ModelScope {
-    Tenant(TenantContext),
-    /// The global tier or a vertical's.
-    Tier {
-        owner: ModelOwner,
-        operator: OperatorContext,
-    },
 }
 
 impl JobScope {
@@ -73,15 +63,17 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         owner: &ModelOwner,
-    ) -> Result<ModelScope, ServiceError> {
+    ) -> Result<Owner, ServiceError> {
         let caller = Caller::of(extensions)?;
         if let ModelOwner::Tenant(tenant) = owner {
             let ctx = self.gate.enter_tenant(caller, tenant).await?;
-            return Ok(ModelScope::Tenant(ctx));
+            return Ok(Owner::Tenant(ctx));
         }
-        Ok(ModelScope::Tier {
+        let operator = operator(extensions)?;
+        Ok(Owner::Tier {
             owner: owner.clone(),
-            operator: operator(extensions)?,
+            actor: operator.actor().to_owned(),
+            platform: self.store.platform(&operator),
         })
     }
 
@@ -134,73 +126,6 @@ impl Training {
                     .platform(operator)
                     .request_cancel(id, now)
                     .await?
-            }
-        })
-    }
-
-    pub(crate) async fn model(
-        &self,
-        scope: &ModelScope,
-        name: &ModelName,
-    ) -> Result<ModelVersion, ServiceError> {
-        let found = match scope {
-            ModelScope::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                tx.models().get(&name.task, name.version).await?
-            }
-            ModelScope::Tier { operator, .. } => {
-                self.store.platform(operator).tiers().get(name).await?
-            }
-        };
-        match found {
-            Some(model) => Ok(model),
-            None => Err(self.gone(scope, name).await?),
-        }
-    }
-
-    /// What is said of a version that is not there: it may have been pruned.
-    async fn gone(
-        &self,
-        scope: &ModelScope,
-        name: &ModelName,
-    ) -> Result<ServiceError, ServiceError> {
-        let pruned = match scope {
-            ModelScope::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                tx.models().pruned(&name.task, name.version).await?
-            }
-            ModelScope::Tier { operator, .. } => {
-                self.store.platform(operator).tiers().pruned(name).await?
-            }
-        };
-        let Some((at, reason)) = pruned else {
-            return Ok(ServiceError::not_found(name));
-        };
-        let day = at.format("%Y-%m-%d");
-        let message = format!("{name} was pruned on {day}: {reason}");
-        Ok(ServiceError::new(
-            ErrorKind::NotFound,
-            "MODEL_PRUNED",
-            message,
-        ))
-    }
-
-    pub(crate) async fn models(
-        &self,
-        scope: &ModelScope,
-        task: Option<&TaskId>,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<ModelVersion>, ServiceError> {
-        Ok(match scope {
-            ModelScope::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                tx.models().list(task, before, limit).await?
-            }
-            ModelScope::Tier { owner, operator } => {
-                let task = task.cloned().unwrap_or_else(TaskId::experts);
-                let tiers = self.store.platform(operator).tiers();
-                tiers.list(owner, &task, before, limit).await?
             }
         })
     }

@@ -2,10 +2,11 @@
 
 use api::v1;
 use domain::{
-    Alias, DEFAULT_TARGET_PRECISION, ErrorKind, MAX_TASKS, ResourceName, RoutingPolicy, Task,
-    TaskDefinition, TaskId, TaskKind, TaskLabel, TaskSource, TenantContext,
+    Alias, AliasMoveCause, DEFAULT_TARGET_PRECISION, ErrorKind, MAX_TASKS, ResourceName,
+    RoutingPolicy, Task, TaskDefinition, TaskId, TaskKind, TaskLabel, TaskSource, TenantContext,
 };
 use server::ServiceError;
+use storage::AliasMove;
 
 use crate::Training;
 
@@ -169,10 +170,13 @@ impl Training {
             return Err(missing(ctx, id));
         }
         for alias in [Alias::Champion, Alias::Challenger] {
-            let why = "the task was deleted";
-            tx.models()
-                .set_alias(id, alias, None, why, ctx.actor(), now)
-                .await?;
+            let by = AliasMove {
+                cause: AliasMoveCause::TaskDeleted,
+                reason: "the task was deleted",
+                actor: ctx.actor(),
+                now,
+            };
+            tx.models().set_alias(id, alias, None, by).await?;
         }
         if tx.routing().get(id).await?.is_some() {
             let auto = RoutingPolicy::default();

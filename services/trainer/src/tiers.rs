@@ -2,20 +2,19 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{Clock, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId, Verdict};
-use learning::{Signal, TierKind, TierModel, train_tier};
+use domain::{Clock, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId};
+use learning::{Signal, TierKind, train_tier};
 use metering::usage;
+use registry::Owner;
+use registry::inputs::PARENT_CHECKSUM;
+use registry::publish::{Candidate, publish};
+use registry::reproduce::{Remade, ReproductionBlocker};
 use registry::resolve::ParentRanker;
-use storage::{
-    JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, SharedSignal, Store, TierMove,
-};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, SharedSignal, Store};
 
 use crate::commands::TierPayload;
-use crate::inputs::PARENT_CHECKSUM;
-use crate::prune;
-use crate::reproduce::{Gap, Remade};
-use crate::trainer::{retry, seed_of};
-use crate::yielding::yielding;
+use crate::low_priority::run_low_priority;
+use crate::trainer::{outcome, retry, seed_of};
 
 /// Questions of all tenants together: what keeps memory bounded, however many tenants there are.
 const QUESTIONS: usize = 60_000;
@@ -50,7 +49,7 @@ impl JobRunner for TierTrainer {
             serde_json::from_value(work.payload.clone()).map_err(|_| unreadable())?;
         let owner = ModelOwner::parse(&payload.owner).map_err(|_| unreadable())?;
         let kind = kind_of(&owner).ok_or_else(unreadable)?;
-        let Given { tenants, hash } = self.collect(work, &owner, &payload.task).await?;
+        let SharedSignals { tenants, hash } = self.collect(work, &owner, &payload.task).await?;
         if tenants.len() < kind.least_tenants() {
             return Err(JobFailure::Fail(format!(
                 "{} tenants have a trained model and share what it learned; {} are needed",
@@ -59,7 +58,8 @@ impl JobRunner for TierTrainer {
             )));
         }
         // A vertical's ranker takes the place of the global one; a global one of the one before it.
-        let incumbent = ParentRanker::read(&self.store, &self.artifacts, None)
+        let platform = self.store.maintenance(Purpose::Training);
+        let incumbent = ParentRanker::read(&platform.tiers(), &self.artifacts, None)
             .await
             .map_err(retry)?;
         work.progress(0.5, "fitting and judging on left-out tenants");
@@ -68,18 +68,38 @@ impl JobRunner for TierTrainer {
         let counts = (tenants.len(), questions(&tenants));
         share_costs(&owner, &tenants);
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
-        let model = yielding(fit).await.map_err(retry)?;
+        let model = run_low_priority(fit).await.map_err(retry)?;
         if work.should_stop() {
             return Err(JobFailure::Cancelled);
         }
         work.progress(0.95, "storing the model");
-        let lineage = self.lineage(seed, counts, hash, &incumbent);
-        self.register(work, &owner, &payload, model, lineage).await
+        let candidate = Candidate {
+            task: payload.task,
+            artifact: serde_json::to_vec(&model.ranker).map_err(retry)?,
+            extension: "json",
+            lineage: self.lineage(seed, counts, hash, &incumbent),
+            verdict: model.report.verdict,
+            report: model.report.to_json(),
+            reason: model.report.reason,
+            held_by: None,
+            inputs: None,
+            trials: Vec::new(),
+            signal: None,
+        };
+        let owner = Owner::Tier {
+            owner,
+            actor: ACTOR.to_owned(),
+            platform,
+        };
+        let of = (&owner, &work.job.id);
+        let now = self.clock.now();
+        let published = publish(&self.store, &self.artifacts, of, candidate, now).await;
+        Ok(outcome(&published.map_err(retry)?))
     }
 }
 
-/// What tenants give for a training.
-struct Given {
+/// What tenants share for a training.
+struct SharedSignals {
     /// By tenant.
     tenants: Vec<(String, Signal)>,
     /// Over the checksums of the signals.
@@ -123,28 +143,29 @@ impl TierTrainer {
     ) -> Result<Remade, JobFailure> {
         let ModelVersion { name, lineage, .. } = model;
         if lineage.space != self.space {
-            return Ok(Err(Gap::SpaceChanged));
+            return Ok(Err(ReproductionBlocker::SpaceChanged));
         }
         let parent = lineage.parent.as_deref().and_then(|name| name.parse().ok());
         let (Some(kind), Some(parent)) = (kind_of(&name.owner), parent) else {
-            return Ok(Err(Gap::LineageUnreadable));
+            return Ok(Err(ReproductionBlocker::LineageUnreadable));
         };
         if lineage.dataset_hash.is_empty() {
-            return Ok(Err(Gap::LineageUnreadable));
+            return Ok(Err(ReproductionBlocker::LineageUnreadable));
         }
         let checksum = lineage.parameter(PARENT_CHECKSUM).unwrap_or_default();
-        let found = ParentRanker::of_lineage(&self.store, &self.artifacts, &parent, checksum).await;
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
+        let found = ParentRanker::of_lineage(&tiers, &self.artifacts, &parent, checksum).await;
         let Some(parent) = found.map_err(retry)? else {
-            return Ok(Err(Gap::ParentMissing));
+            return Ok(Err(ReproductionBlocker::ParentMissing));
         };
-        let Given { tenants, hash } = self.collect(work, &name.owner, &name.task).await?;
+        let SharedSignals { tenants, hash } = self.collect(work, &name.owner, &name.task).await?;
         if hash != lineage.dataset_hash {
-            return Ok(Err(Gap::SignalsChanged));
+            return Ok(Err(ReproductionBlocker::SignalsChanged));
         }
         work.progress(0.5, "fitting");
         let seed = lineage.seed;
         let fit = move || train_tier(kind, &tenants, &parent.stored.ranker, seed);
-        let made = yielding(fit).await.map_err(retry)?;
+        let made = run_low_priority(fit).await.map_err(retry)?;
         Ok(Ok(serde_json::to_vec(&made.ranker).map_err(retry)?))
     }
 
@@ -154,7 +175,7 @@ impl TierTrainer {
         work: &JobWork,
         owner: &ModelOwner,
         task: &TaskId,
-    ) -> Result<Given, JobFailure> {
+    ) -> Result<SharedSignals, JobFailure> {
         work.progress(0.05, "collecting what tenants give");
         let vertical = match owner {
             ModelOwner::Vertical(vertical) => Some(vertical),
@@ -169,7 +190,11 @@ impl TierTrainer {
     }
 
     /// The signals, thinned so that all together are bounded. One that cannot be read is left out.
-    async fn read(&self, work: &JobWork, shared: &[SharedSignal]) -> Result<Given, JobFailure> {
+    async fn read(
+        &self,
+        work: &JobWork,
+        shared: &[SharedSignal],
+    ) -> Result<SharedSignals, JobFailure> {
         let most_tenants = QUESTIONS / LEAST_QUESTIONS;
         let step = shared.len().div_ceil(most_tenants).max(1);
         let chosen: Vec<_> = shared.iter().step_by(step).collect();
@@ -199,7 +224,7 @@ impl TierTrainer {
         }
         checksums.sort_unstable();
         let hash = blake3::hash(checksums.join("\n").as_bytes());
-        Ok(Given {
+        Ok(SharedSignals {
             tenants,
             hash: hash.to_hex().to_string(),
         })
@@ -225,57 +250,5 @@ impl TierTrainer {
             ],
             parent: Some(parent.name.to_string()),
         }
-    }
-
-    async fn register(
-        &self,
-        work: &JobWork,
-        owner: &ModelOwner,
-        payload: &TierPayload,
-        model: TierModel,
-        lineage: Lineage,
-    ) -> Result<Outcome, JobFailure> {
-        let bytes = serde_json::to_vec(&model.ranker).map_err(retry)?;
-        let digest = blake3::hash(&bytes).to_hex();
-        // The job is in the path too: no two versions share a file, so one can be pruned alone.
-        let (task, job) = (&payload.task, &work.job.id);
-        let path = format!("{owner}/models/{task}-{}-{job}.json", &digest[..16]);
-        let stored = self
-            .artifacts
-            .put(&path, bytes.into())
-            .await
-            .map_err(retry)?;
-        let verdict = model.report.verdict;
-        let new = NewModel {
-            task: payload.task.clone(),
-            version: 0,
-            artifact_path: path,
-            checksum: stored.checksum,
-            size: stored.size,
-            lineage,
-            verdict,
-            report: model.report.to_json(),
-        };
-        let by = TierMove {
-            reason: &model.report.reason,
-            actor: ACTOR,
-            now: self.clock.now(),
-        };
-        let promote = verdict == Verdict::Promote;
-        let tiers = self.store.maintenance(Purpose::Training).tiers();
-        let kept = tiers
-            .register(owner, new, promote, by)
-            .await
-            .map_err(retry)?;
-        prune::enqueue_for_platform(&self.store, self.clock.now())
-            .await
-            .map_err(retry)?;
-        tracing::info!(model = %kept.name, verdict = verdict.as_str(), "trained a tier");
-        Ok(vec![
-            ("model".to_owned(), kept.name.to_string()),
-            ("verdict".to_owned(), verdict.as_str().to_owned()),
-            ("reason".to_owned(), model.report.reason.clone()),
-            ("serves".to_owned(), promote.to_string()),
-        ])
     }
 }

@@ -1,11 +1,8 @@
-//! The trainer: pins a dataset, fits, weighs, stores the artifact, and moves the alias when the gate
-//! says so.
+//! The trainer of rankers of experts: pins a dataset, fits, weighs, and publishes the version.
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{
-    Clock, Expert, INPUTS, Item, JobKind, Lineage, ModelName, ModelOwner, TaskId, TenantContext,
-};
+use domain::{Clock, Expert, Item, JobKind, Lineage, ModelName, TaskId, TenantContext};
 use embedding::Embedder;
 use learning::{
     Champion, Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError,
@@ -13,17 +10,17 @@ use learning::{
 };
 use metering::usage;
 use ndarray::Array2;
+use registry::Owner;
+use registry::dataset::{self, Pinned};
+use registry::inputs::{Inputs, PARENT_CHECKSUM};
+use registry::publish::{Candidate, Published, publish};
 use registry::resolve::{ChampionRanker, ParentRanker};
-use storage::{JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, Signal, Store};
+use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Signal, Store};
 
-use crate::aliases::{Weighed, move_aliases};
-use crate::arithmetic::on_own_thread;
-use crate::check::labelled;
 use crate::commands::RetrainPayload;
-use crate::dataset::{self, Pinned};
-use crate::inputs::{Inputs, PARENT_CHECKSUM};
-use crate::prune;
-use crate::yielding::yielding;
+use crate::compute::run_for_job;
+use crate::low_priority::run_low_priority;
+use crate::monitoring::labelled;
 
 /// The seed of trainings that name none.
 pub(crate) const DEFAULT_SEED: u64 = 17;
@@ -73,20 +70,14 @@ impl Trainer {
             return self.run_task(work, &ctx, &payload).await;
         }
         work.progress(0.02, "pinning the dataset");
-        let pinned = dataset::open(&self.store, &ctx, payload.dataset, self.clock.now())
-            .await
-            .map_err(retry)?
-            .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
-        let tenant = self
-            .store
-            .maintenance(Purpose::Training)
-            .get_tenant(ctx.tenant())
-            .await;
+        let pinned = self.pin(&ctx, &payload).await?;
+        let platform = self.store.maintenance(Purpose::Training);
+        let tenant = platform.get_tenant(ctx.tenant()).await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
         let vertical = Some(&tenant.vertical);
-        let parent = ParentRanker::read(&self.store, &self.artifacts, vertical)
+        let parent = ParentRanker::read(&platform.tiers(), &self.artifacts, vertical)
             .await
             .map_err(retry)?;
         let inputs = Inputs::of_ranker(&pinned.experts, &parent);
@@ -108,25 +99,60 @@ impl Trainer {
             .train(&ctx, work, &pinned.items, &experts, rankers, plan)
             .await?;
         work.progress(0.95, "storing the model");
-        let made = Made {
-            lineage: self.lineage(&pinned, plan.seed, &parent, &model, &inputs),
-            inputs,
-            signal: match tenant.settings.share_for_training {
-                true => Some(self.keep_signal(&ctx, &payload, &pinned, &model).await?),
-                false => None,
-            },
-            model,
+        let signal = match tenant.settings.share_for_training {
+            true => Some(self.store_signal(&ctx, &payload, &pinned, &model).await?),
+            false => None,
         };
-        self.register(&ctx, &payload, &pinned, made).await
+        let candidate = Candidate {
+            task: payload.task.clone(),
+            artifact: model.to_bytes(),
+            extension: "json",
+            lineage: self.lineage(&pinned, plan.seed, &parent, &model),
+            verdict: model.report.verdict,
+            reason: model.report.reason.clone(),
+            report: model.report.to_json(),
+            held_by: held_by(&model),
+            inputs: Some(inputs),
+            trials: model.trials,
+            signal,
+        };
+        self.publish(&ctx, work, &payload, candidate).await
     }
-}
 
-/// A model that is ready to be registered.
-struct Made {
-    model: TenantModel,
-    lineage: Lineage,
-    inputs: Inputs,
-    signal: Option<Signal>,
+    /// The dataset that a retrain names, or the items as they are now.
+    pub(crate) async fn pin(
+        &self,
+        ctx: &TenantContext,
+        payload: &RetrainPayload,
+    ) -> Result<Pinned, JobFailure> {
+        let Some(number) = payload.dataset else {
+            let pinned = dataset::pin(&self.store, ctx, self.clock.now()).await;
+            return pinned.map_err(retry);
+        };
+        let found = dataset::open(&self.store, ctx, number).await;
+        let missing = || JobFailure::Fail("the dataset is not there any more".to_owned());
+        found.map_err(retry)?.ok_or_else(missing)
+    }
+
+    /// Publishes what a retrain made, and says what came out.
+    pub(crate) async fn publish(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        payload: &RetrainPayload,
+        candidate: Candidate,
+    ) -> Result<Outcome, JobFailure> {
+        let dataset = candidate.lineage.dataset;
+        let owner = Owner::Tenant(ctx.clone());
+        let of = (&owner, &work.job.id);
+        let now = self.clock.now();
+        let published = publish(&self.store, &self.artifacts, of, candidate, now).await;
+        let published = published.map_err(retry)?;
+        let mut outcome = outcome(&published);
+        outcome.insert(3, ("dataset".to_owned(), dataset.to_string()));
+        outcome.extend(search_outcome(payload, published.trials));
+        Ok(outcome)
+    }
 }
 
 /// The version that keeps its place from a new one, where it does.
@@ -176,7 +202,7 @@ async fn fit(
     plan: Plan,
 ) -> Result<TenantModel, JobFailure> {
     let stopped = |error: &TrainError| *error == TrainError::Stopped;
-    on_own_thread(work, 0.3..0.9, stopped, move |progress| {
+    run_for_job(work, 0.3..0.9, stopped, move |progress| {
         let name = champion.as_ref().map(|(one, _)| one.name.to_string());
         let settings = TrainSettings {
             seed: plan.seed,
@@ -225,10 +251,11 @@ impl Trainer {
     ) -> Result<(Corpus, Array2<f32>), JobFailure> {
         // Copied, which takes little beside reading all their words.
         let (read, people) = (items.to_vec(), experts.to_vec());
-        let corpus = yielding(move || Corpus::new(read.iter().map(Document::from), &people))
-            .await
-            .map_err(retry)?
-            .map_err(|error| JobFailure::Fail(error.to_string()))?;
+        let corpus =
+            run_low_priority(move || Corpus::new(read.iter().map(Document::from), &people))
+                .await
+                .map_err(retry)?
+                .map_err(|error| JobFailure::Fail(error.to_string()))?;
         let texts: Vec<&str> = items
             .iter()
             .filter(|item| !item.content.experts.is_empty())
@@ -290,78 +317,8 @@ impl Trainer {
             .collect()
     }
 
-    /// Stores the artifact, registers the version, and promotes it when it has earned its place.
-    async fn register(
-        &self,
-        ctx: &TenantContext,
-        payload: &RetrainPayload,
-        pinned: &Pinned,
-        made: Made,
-    ) -> Result<Outcome, JobFailure> {
-        let model = &made.model;
-        let task = &payload.task;
-        let bytes = model.to_bytes();
-        let now = self.clock.now();
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let version = tx.models().next_version(task).await.map_err(retry)?;
-        let owner = ModelOwner::Tenant(ctx.tenant().clone());
-        let name = ModelName {
-            owner,
-            task: task.clone(),
-            version,
-        };
-        // The path has the content in it: a worker that died after storing finds its own file.
-        let digest = blake3::hash(&bytes).to_hex();
-        let path = format!("{name}-{}.json", &digest[..16]);
-        let stored = self
-            .artifacts
-            .put(&path, bytes.into())
-            .await
-            .map_err(retry)?;
-        let verdict = model.report.verdict;
-        let new = NewModel {
-            task: task.clone(),
-            version,
-            artifact_path: path,
-            checksum: stored.checksum,
-            size: stored.size,
-            lineage: made.lineage,
-            verdict,
-            report: model.report.to_json(),
-        };
-        let (text, hash) = made.inputs.to_text();
-        tx.inputs().put(&hash, &text, now).await.map_err(retry)?;
-        tx.models().insert(new, now).await.map_err(retry)?;
-        tx.trials()
-            .add(task, version, &model.trials, now)
-            .await
-            .map_err(retry)?;
-        let weighed = Weighed {
-            verdict,
-            reason: &model.report.reason,
-            held_by: held_by(model),
-        };
-        let dataset = pinned.dataset.number;
-        let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
-        if let Some(signal) = made.signal {
-            tx.signals().put(task, signal, now).await.map_err(retry)?;
-        }
-        prune::enqueue(&tx, now).await.map_err(retry)?;
-        tx.commit().await.map_err(retry)?;
-        tracing::info!(verdict = verdict.as_str(), "trained a model");
-        let mut outcome = vec![
-            ("model".to_owned(), name.to_string()),
-            ("verdict".to_owned(), verdict.as_str().to_owned()),
-            ("reason".to_owned(), model.report.reason.clone()),
-            ("dataset".to_owned(), pinned.dataset.number.to_string()),
-        ];
-        outcome.extend(serves);
-        outcome.extend(search_outcome(payload, model.trials.len()));
-        Ok(outcome)
-    }
-
-    /// Stores what the tenant gives for training the tiers above.
-    async fn keep_signal(
+    /// Stores what the tenant shares for training the tiers above.
+    async fn store_signal(
         &self,
         ctx: &TenantContext,
         payload: &RetrainPayload,
@@ -393,10 +350,8 @@ impl Trainer {
         seed: u64,
         parent: &ParentRanker,
         model: &TenantModel,
-        inputs: &Inputs,
     ) -> Lineage {
         let mut parameters = model.recipe.parameters();
-        parameters.push((INPUTS.to_owned(), inputs.to_text().1));
         parameters.push((PARENT_CHECKSUM.to_owned(), parent.checksum()));
         Lineage {
             dataset: pinned.dataset.number,
@@ -408,6 +363,20 @@ impl Trainer {
             parent: Some(parent.name.to_string()),
         }
     }
+}
+
+/// What a training says of the version that it published.
+pub(crate) fn outcome(published: &Published) -> Outcome {
+    let mut outcome = vec![
+        ("model".to_owned(), published.name.to_string()),
+        ("verdict".to_owned(), published.verdict.as_str().to_owned()),
+        ("reason".to_owned(), published.reason.clone()),
+        ("serves".to_owned(), published.placement.serves.to_string()),
+    ];
+    let stays = published.placement.champion_stays;
+    let stays = stays.map(|why| ("champion_stays".to_owned(), why.words().to_owned()));
+    outcome.extend(stays);
+    outcome
 }
 
 /// What a retrain says of its search: how many settings were tried, none where the history is too

@@ -4,13 +4,13 @@ use api::{timestamp, v1};
 use domain::{
     ErrorKind, Job, JobKind, ModelName, ModelOwner, ResourceName, TaskId, TaskKind, TenantContext,
 };
+use registry::Owner;
+use registry::prune::{PrunePayload, prune_job};
 use server::ServiceError;
 use storage::{KeptTrial, NewJob};
 
 use crate::Training;
-use crate::commands::{PrunePayload, ReproducePayload, TrialsQuery};
-use crate::prune;
-use crate::scope::ModelScope;
+use crate::commands::{ReproducePayload, TrialsQuery};
 
 /// A trainer that dies this often with the same job has a problem with the job.
 const MAX_ATTEMPTS: u32 = 3;
@@ -19,10 +19,10 @@ impl Training {
     /// Enqueues the making again of a version.
     pub(crate) async fn start_reproduction(
         &self,
-        scope: &ModelScope,
+        scope: &Owner,
         name: ModelName,
     ) -> Result<Job, ServiceError> {
-        self.model(scope, &name).await?;
+        scope.model(&self.store, &name.task, name.version).await?;
         let payload = ReproducePayload { model: name };
         let dedup_key = Some(format!("reproduce:{}", payload.model));
         let payload = serde_json::to_value(&payload).map_err(ServiceError::internal)?;
@@ -34,10 +34,8 @@ impl Training {
         };
         let now = self.clock.now();
         let ctx = match scope {
-            ModelScope::Tenant(ctx) => ctx,
-            ModelScope::Tier { operator, .. } => {
-                return Ok(self.store.platform(operator).enqueue(job, now).await?);
-            }
+            Owner::Tenant(ctx) => ctx,
+            Owner::Tier { platform, .. } => return Ok(platform.enqueue(job, now).await?),
         };
         let tx = self.begin(ctx).await?;
         let job = tx.jobs().enqueue(job, now).await?;
@@ -51,7 +49,7 @@ impl Training {
     /// Enqueues a look for versions that may go.
     pub(crate) async fn start_pruning(
         &self,
-        scope: &ModelScope,
+        scope: &Owner,
         keep: u32,
         dry_run: bool,
     ) -> Result<Job, ServiceError> {
@@ -61,19 +59,11 @@ impl Training {
             keep: (keep > 0).then_some(keep),
             dry_run,
         };
-        match scope {
-            ModelScope::Tenant(ctx) => {
-                let tx = self.begin(ctx).await?;
-                let job = prune::enqueue_with(&tx, &payload, now).await?;
-                tx.commit().await?;
-                Ok(job)
-            }
-            ModelScope::Tier { owner, operator } => {
-                payload.owner = Some(owner.to_string());
-                let platform = self.store.platform(operator);
-                Ok(prune::enqueue_for_tiers(&platform, &payload, now).await?)
-            }
+        if let Owner::Tier { owner, .. } = scope {
+            payload.owner = Some(owner.to_string());
         }
+        let job = scope.enqueue(&self.store, prune_job(&payload), now).await?;
+        Ok(job)
     }
 
     /// The trials of searches for a tenant's models.

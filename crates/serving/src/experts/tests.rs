@@ -2,11 +2,11 @@
 
 use artifacts::ArtifactStore;
 use domain::{
-    Alias, ErrorKind, ExpertId, Fault as _, Lineage, RouteReason, RoutingMode, RoutingPolicy,
-    ServedBy, Tier, Verdict,
+    Alias, AliasMoveCause, ErrorKind, ExpertId, Fault as _, Lineage, RouteReason, RoutingMode,
+    RoutingPolicy, ServedBy, Tier, Verdict,
 };
 use learning::GLOBAL_RANKER;
-use storage::NewModel;
+use storage::{AliasMove, NewModel};
 
 use super::*;
 use crate::residency::{Concern, Source as _};
@@ -176,9 +176,18 @@ async fn champion(world: &World, artifact: &'static str, space: &str) {
     };
     tx.models().insert(new, day(1)).await.unwrap();
     let (models, alias) = (tx.models(), Alias::Champion);
-    let moved = models.set_alias(&task, alias, Some(version), "test", "test", day(1));
+    let moved = models.set_alias(&task, alias, Some(version), promoted());
     moved.await.unwrap();
     tx.commit().await.unwrap();
+}
+
+fn promoted() -> AliasMove<'static> {
+    AliasMove {
+        cause: AliasMoveCause::PromotedByAdmin,
+        reason: "test",
+        actor: "test",
+        now: day(1),
+    }
 }
 
 async fn put(artifacts: &ArtifactStore, artifact: &'static str) -> (String, String) {
@@ -226,9 +235,9 @@ async fn a_shadow_is_computed_beside_the_answer() {
     let tx = world.tx().await;
     let (task, challenger) = (TaskId::experts(), Alias::Challenger);
     let models = tx.models();
-    let off = models.set_alias(&task, Alias::Champion, None, "test", "test", day(2));
+    let off = models.set_alias(&task, Alias::Champion, None, promoted());
     off.await.unwrap();
-    let on = models.set_alias(&task, challenger, Some(1), "test", "test", day(2));
+    let on = models.set_alias(&task, challenger, Some(1), promoted());
     on.await.unwrap();
     tx.commit().await.unwrap();
     let shadow = RoutingPolicy {

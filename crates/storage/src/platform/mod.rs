@@ -36,7 +36,7 @@ pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
 pub use shared::SharedWithTenant;
 pub use stored::Stored;
 pub use tenants_admin::NewTenant;
-pub use tiers::{TierModels, TierMove, Tiers};
+pub use tiers::{TierModels, Tiers};
 pub use usage::{Booked, ErasedTenant, Retain, Usage};
 
 /// The door to what goes across tenants. Each method is a transaction of its own.

@@ -8,12 +8,12 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::{TierMove, Tiers};
+use super::Tiers;
 use crate::convert::{count, from_json, int, micros, parsed, storable, time};
 use crate::rows::{routing_policies, tier_champions, tier_events, tier_models};
 use crate::tenant::audit::{Event, record};
 use crate::tenant::prune::{PRUNED, prune_detail};
-use crate::{Result, VersionOnShelf};
+use crate::{PruneNote, Result, VersionOnShelf};
 
 impl Tiers {
     /// All versions of all tiers, by owner, task and number.
@@ -100,7 +100,7 @@ impl Tiers {
         owner: &ModelOwner,
         task: &TaskId,
         versions: &[u64],
-        by: TierMove<'_>,
+        note: PruneNote<'_>,
     ) -> Result<Vec<u64>> {
         let session = self.platform.session();
         let db = session.write().await?;
@@ -121,7 +121,7 @@ impl Tiers {
         if gone.is_empty() {
             return Ok(gone);
         }
-        record_pruned(db, (owner, task), &gone, by).await?;
+        record_pruned(db, (owner, task), &gone, note).await?;
         session.note(Change::Tiers);
         session.commit().await?;
         Ok(gone)
@@ -155,7 +155,7 @@ async fn record_pruned(
     db: &DatabaseTransaction,
     (owner, task): (&ModelOwner, &TaskId),
     gone: &[u64],
-    by: TierMove<'_>,
+    note: PruneNote<'_>,
 ) -> Result<()> {
     for version in gone {
         let event = tier_events::ActiveModel {
@@ -164,9 +164,10 @@ async fn record_pruned(
             task: ActiveValue::Set(task.to_string()),
             from_version: ActiveValue::Set(Some(int(*version))),
             to_version: ActiveValue::Set(None),
-            reason: ActiveValue::Set(storable(by.reason)),
-            actor: ActiveValue::Set(by.actor.to_owned()),
-            at: ActiveValue::Set(micros(by.now)),
+            cause: ActiveValue::Set(None),
+            reason: ActiveValue::Set(storable(note.reason)),
+            actor: ActiveValue::Set(note.actor.to_owned()),
+            at: ActiveValue::Set(micros(note.now)),
             alias: ActiveValue::Set(PRUNED.to_owned()),
         };
         tier_events::Entity::insert(event)
@@ -175,10 +176,10 @@ async fn record_pruned(
     }
     let event = Event {
         tenant: None,
-        actor: by.actor,
+        actor: note.actor,
         action: "models.prune",
         resource: &format!("{owner}/models/{task}"),
-        detail: &prune_detail(gone, by.reason),
+        detail: &prune_detail(gone, note.reason),
     };
-    record(db, event, by.now).await
+    record(db, event, note.now).await
 }

@@ -1,6 +1,5 @@
 //! Models that no single tenant owns: the global one, and those of verticals.
 
-use chrono::{DateTime, Utc};
 use domain::{
     Alias, Change, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, TenantState, VerticalId,
 };
@@ -14,7 +13,7 @@ use super::Platform;
 use crate::convert::{count, from_json, int, micros, parsed, storable, to_json};
 use crate::rows::{tenants, tier_champions, tier_events, tier_models, training_signals};
 use crate::tenant::audit::{Event, record};
-use crate::{AliasEvent, NewModel, Result, SharedSignal, Signal, StorageError};
+use crate::{AliasEvent, AliasMove, NewModel, Result, SharedSignal, Signal, StorageError};
 
 /// Tenants read in one go when signals are collected.
 const PAGE: u64 = 500;
@@ -39,17 +38,6 @@ impl std::ops::Deref for Tiers {
     fn deref(&self) -> &TierModels {
         &self.models
     }
-}
-
-/// Who moves a tier's champion, why and when.
-#[derive(Debug, Clone, Copy)]
-pub struct TierMove<'a> {
-    /// Why, in words.
-    pub reason: &'a str,
-    /// Who.
-    pub actor: &'a str,
-    /// When.
-    pub now: DateTime<Utc>,
 }
 
 impl Platform {
@@ -77,7 +65,7 @@ impl Tiers {
         owner: &ModelOwner,
         new: NewModel,
         promote: bool,
-        by: TierMove<'_>,
+        by: AliasMove<'_>,
     ) -> Result<ModelVersion> {
         let session = self.platform.session();
         let db = session.write().await?;
@@ -206,7 +194,7 @@ impl Tiers {
         owner: &ModelOwner,
         task: &TaskId,
         version: Option<u64>,
-        by: TierMove<'_>,
+        by: AliasMove<'_>,
     ) -> Result<()> {
         let session = self.platform.session();
         let db = session.write().await?;
@@ -331,7 +319,7 @@ async fn move_champion(
     owner: &ModelOwner,
     task: &TaskId,
     to: Option<i64>,
-    by: TierMove<'_>,
+    by: AliasMove<'_>,
 ) -> Result<()> {
     let from = champion(db, owner, task).await?;
     if from == to {
@@ -367,6 +355,7 @@ async fn move_champion(
         task: ActiveValue::Set(task.to_string()),
         from_version: ActiveValue::Set(from),
         to_version: ActiveValue::Set(to),
+        cause: ActiveValue::Set(Some(by.cause.as_str().to_owned())),
         reason: ActiveValue::Set(storable(by.reason)),
         actor: ActiveValue::Set(by.actor.to_owned()),
         at: ActiveValue::Set(micros(by.now)),
@@ -383,16 +372,13 @@ async fn audit_move(
     owner: &ModelOwner,
     task: &TaskId,
     (from, to): (Option<i64>, Option<i64>),
-    by: TierMove<'_>,
+    by: AliasMove<'_>,
 ) -> Result<()> {
     let shown = |version: Option<i64>| version.map_or("none".to_owned(), |v| v.to_string());
     let event = Event {
         tenant: None,
         actor: by.actor,
-        action: match to > from {
-            true => "models.promote",
-            false => "models.rollback",
-        },
+        action: by.action(to.map(count)),
         resource: &format!("{owner}/models/{task}"),
         detail: &format!("champion: {} -> {}; {}", shown(from), shown(to), by.reason),
     };

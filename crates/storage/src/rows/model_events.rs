@@ -1,9 +1,10 @@
 //! The table `model_events`: every move of an alias.
 
+use domain::AliasMoveCause;
 use sea_orm::entity::prelude::*;
 
 use super::model_aliases::alias;
-use crate::convert::{count, time};
+use crate::convert::{count, named, time};
 use crate::{AliasEvent, StorageError};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -17,6 +18,8 @@ pub(crate) struct Model {
     pub alias: String,
     pub from_version: Option<i64>,
     pub to_version: Option<i64>,
+    /// None where a version was pruned, which moves no alias.
+    pub cause: Option<String>,
     pub reason: String,
     pub actor: String,
     pub at: i64,
@@ -33,8 +36,17 @@ impl TryFrom<Model> for AliasEvent {
             alias: alias("model_events.alias", &row.alias)?,
             from: row.from_version.map(count),
             to: row.to_version.map(count),
+            cause: cause("model_events.cause", row.cause.as_deref())?,
             reason: row.reason,
             actor: row.actor,
         })
     }
+}
+
+/// The stored cause of a move.
+pub(crate) fn cause(
+    field: &'static str,
+    stored: Option<&str>,
+) -> Result<AliasMoveCause, StorageError> {
+    named(field, stored.unwrap_or_default(), AliasMoveCause::parse)
 }

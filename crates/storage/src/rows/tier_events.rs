@@ -3,6 +3,7 @@
 use domain::Alias;
 use sea_orm::entity::prelude::*;
 
+use super::model_events::cause;
 use crate::convert::{count, time};
 use crate::{AliasEvent, StorageError};
 
@@ -15,6 +16,8 @@ pub(crate) struct Model {
     pub task: String,
     pub from_version: Option<i64>,
     pub to_version: Option<i64>,
+    /// None where a version was pruned, which moves no alias.
+    pub cause: Option<String>,
     pub reason: String,
     pub actor: String,
     pub at: i64,
@@ -36,6 +39,7 @@ impl TryFrom<Model> for AliasEvent {
             alias: Alias::Champion,
             from: row.from_version.map(count),
             to: row.to_version.map(count),
+            cause: cause("tier_events.cause", row.cause.as_deref())?,
             reason: row.reason,
             actor: row.actor,
         })

@@ -52,7 +52,7 @@ pub use items::{
 };
 pub use jobs::{Jobs, NewJob};
 pub use merges::{Merges, Moved, TakenBack};
-pub use models::{AliasEvent, Models, NewModel};
+pub use models::{AliasEvent, AliasMove, Models, NewModel};
 pub use precomputed::{PrecomputedAnswer, PrecomputedAnswers};
 pub use prune::{PruneNote, VersionOnShelf};
 pub use rejections::{NewRejection, Rejections};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{Alias, Change, Lineage, ModelVersion, TaskId, Verdict};
+use domain::{Alias, AliasMoveCause, Change, Lineage, ModelVersion, TaskId, Verdict};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -42,6 +42,37 @@ pub struct NewModel {
     pub report: String,
 }
 
+/// Why an alias is moved, by whom and when.
+#[derive(Debug, Clone, Copy)]
+pub struct AliasMove<'a> {
+    /// Why.
+    pub cause: AliasMoveCause,
+    /// Why, in words.
+    pub reason: &'a str,
+    /// Who.
+    pub actor: &'a str,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+impl AliasMove<'_> {
+    /// The action of the audit trail: an administrator's as they meant it, whichever of the versions
+    /// is newer; the system's by whether a version takes the place or leaves it.
+    pub(crate) fn action(&self, to: Option<u64>) -> &'static str {
+        match self.cause {
+            AliasMoveCause::PromotedByAdmin => "models.promote",
+            AliasMoveCause::RolledBackByAdmin => "models.rollback",
+            AliasMoveCause::GatePassed
+            | AliasMoveCause::GateRejected
+            | AliasMoveCause::SteppedBack
+            | AliasMoveCause::TaskDeleted => match to {
+                Some(_) => "models.promote",
+                None => "models.rollback",
+            },
+        }
+    }
+}
+
 /// One move of an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasEvent {
@@ -53,6 +84,8 @@ pub struct AliasEvent {
     pub from: Option<u64>,
     /// The version it points at since, if any.
     pub to: Option<u64>,
+    /// Why.
+    pub cause: AliasMoveCause,
     /// Why, in words.
     pub reason: String,
     /// Who moved it.
@@ -191,9 +224,7 @@ impl Models<'_> {
         task: &TaskId,
         alias: Alias,
         version: Option<u64>,
-        reason: &str,
-        actor: &str,
-        now: DateTime<Utc>,
+        by: AliasMove<'_>,
     ) -> Result<()> {
         // Taken before the alias is read, so that each event says rightly what was before it.
         counters::lock(self.tx, tenant_counters::Column::ModelEvent).await?;
@@ -222,15 +253,15 @@ impl Models<'_> {
             alias: alias.as_str().to_owned(),
             from_version: from.map(int),
             to_version: version.map(int),
-            reason: storable(reason),
-            actor: actor.to_owned(),
-            at: micros(now),
+            cause: Some(by.cause.as_str().to_owned()),
+            reason: storable(by.reason),
+            actor: by.actor.to_owned(),
+            at: micros(by.now),
         };
         model_events::Entity::insert(event.into_active_model())
             .exec_without_returning(db)
             .await?;
-        self.audit_move(task, alias, from, version, reason, actor, now)
-            .await?;
+        self.audit_move(task, alias, (from, version), by).await?;
         self.tx.note(Change::Models);
         Ok(())
     }
@@ -280,39 +311,28 @@ impl Models<'_> {
         Ok(())
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "all of one move, and only called from one place"
-    )]
     async fn audit_move(
         &self,
         task: &TaskId,
         alias: Alias,
-        from: Option<u64>,
-        to: Option<u64>,
-        reason: &str,
-        actor: &str,
-        now: DateTime<Utc>,
+        (from, to): (Option<u64>, Option<u64>),
+        by: AliasMove<'_>,
     ) -> Result<()> {
         let shown = |version: Option<u64>| version.map_or("none".to_owned(), |v| v.to_string());
-        let action = if to > from {
-            "models.promote"
-        } else {
-            "models.rollback"
-        };
         let event = audit::Event {
             tenant: Some(self.tx.id()),
-            actor,
-            action,
+            actor: by.actor,
+            action: by.action(to),
             resource: &format!("tenants/{}/models/{task}", self.tx.tenant()),
             detail: &format!(
-                "{}: {} -> {}; {reason}",
+                "{}: {} -> {}; {}",
                 alias.as_str(),
                 shown(from),
-                shown(to)
+                shown(to),
+                by.reason
             ),
         };
-        audit::record(self.tx.session().write_data().await?, event, now).await
+        audit::record(self.tx.session().write_data().await?, event, by.now).await
     }
 
     async fn alias_row(&self, task: &TaskId, alias: Alias) -> Result<Option<model_aliases::Model>> {

@@ -218,6 +218,7 @@ impl Models<'_> {
                 alias: PRUNED.to_owned(),
                 from_version: Some(int(*version)),
                 to_version: None,
+                cause: None,
                 reason: storable(note.reason),
                 actor: note.actor.to_owned(),
                 at: micros(note.now),

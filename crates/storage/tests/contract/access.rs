@@ -1,8 +1,9 @@
 //! Keys, the audit trail, what a tenant is shared, and tenants that are not there.
 
-use domain::{Change, ErrorKind, KeyId, ModelOwner, Role};
-use tenantry_storage::{Keys, NewKey, Purpose, TierMove};
+use domain::{AliasMoveCause, Change, ErrorKind, KeyId, ModelOwner, Role};
+use tenantry_storage::{Keys, NewKey, Purpose};
 
+use super::models::by;
 use super::world::{World, context, expert, item, job, later, now, scope, tenant_id};
 
 fn key(id: &str, role: Role) -> NewKey {
@@ -89,11 +90,7 @@ pub async fn a_tenant_is_shared_its_own_record_and_its_own_tiers(world: World) {
         (ModelOwner::Vertical("software".parse().unwrap()), true),
         (ModelOwner::Vertical("banking".parse().unwrap()), false),
     ] {
-        let by = TierMove {
-            reason: "a test",
-            actor: "test",
-            now: now(),
-        };
+        let by = by(AliasMoveCause::GatePassed, "a test", 0);
         let made = tiers
             .register(&owner, super::models::model(1), true, by)
             .await;

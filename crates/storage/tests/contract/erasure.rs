@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use domain::{
-    AccessScope, ErrorKind, FeedbackVerdict, JobKind, JobState, KeyId, RequestId, Role, Said,
-    TaskId, TenantContext,
+    AccessScope, AliasMoveCause, ErrorKind, FeedbackVerdict, JobKind, JobState, KeyId, RequestId,
+    Role, Said, TaskId, TenantContext,
 };
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tenantry_storage::{NewFeedback, NewKey, NewRejection, Purpose};
 
+use super::models::by;
 use super::world::{World, expert, item, item_id, job, later, now, tenant_id};
 
 /// Something in every table.
@@ -74,7 +75,12 @@ async fn fill(world: &World, ctx: &TenantContext) {
     tx.models().insert(model, now()).await.unwrap();
     let champion = domain::Alias::Champion;
     tx.models()
-        .set_alias(&TaskId::experts(), champion, Some(1), "r", "a", now())
+        .set_alias(
+            &TaskId::experts(),
+            champion,
+            Some(1),
+            by(AliasMoveCause::GatePassed, "r", 0),
+        )
         .await
         .unwrap();
     let feedback = NewFeedback {

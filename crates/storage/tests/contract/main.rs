@@ -98,6 +98,7 @@ contract![
     datasets::rejections_are_read_in_order,
     datasets::tenant_b_cannot_see_datasets_or_rejections_of_a,
     models::versions_and_aliases,
+    models::an_alias_moves_for_its_cause,
     models::a_version_is_inserted_once,
     models::tenant_b_cannot_see_models_of_a,
     spaces::a_tenant_is_in_the_default_space_until_it_switches,
@@ -175,4 +176,5 @@ contract![
     erasure::nothing_is_written_while_erasing,
     schema::migrations_go_down_and_up_again,
     schema::an_older_store_knows_its_first_start,
+    schema::an_older_store_knows_why_aliases_moved,
 ];

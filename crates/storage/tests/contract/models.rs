@@ -1,7 +1,7 @@
 //! Model versions and aliases.
 
-use domain::{Alias, Change, ErrorKind, Lineage, TaskId, Verdict};
-use tenantry_storage::{NewModel, TenantTx};
+use domain::{Alias, AliasMoveCause, Change, ErrorKind, Lineage, TaskId, Verdict};
+use tenantry_storage::{AliasMove, NewModel, TenantTx};
 
 use super::world::{World, later, now, tenant_id};
 
@@ -26,10 +26,21 @@ pub fn model(version: u64) -> NewModel {
     }
 }
 
+/// A move of an alias that an administrator makes.
+pub fn by(cause: AliasMoveCause, reason: &str, seconds: i64) -> AliasMove<'_> {
+    AliasMove {
+        cause,
+        reason,
+        actor: "ops",
+        now: later(seconds),
+    }
+}
+
 async fn set(tx: &TenantTx, alias: Alias, version: Option<u64>, reason: &str, seconds: i64) {
+    let by = by(AliasMoveCause::PromotedByAdmin, reason, seconds);
     let task = TaskId::experts();
     tx.models()
-        .set_alias(&task, alias, version, reason, "ops", later(seconds))
+        .set_alias(&task, alias, version, by)
         .await
         .unwrap();
 }
@@ -69,8 +80,16 @@ pub async fn versions_and_aliases(world: World) {
         Some(2)
     );
 
-    set(&tx, Alias::Champion, Some(1), "worse after all", 5).await;
-    set(&tx, Alias::Challenger, None, "done", 6).await;
+    let back = by(AliasMoveCause::RolledBackByAdmin, "worse after all", 5);
+    tx.models()
+        .set_alias(&task, Alias::Champion, Some(1), back)
+        .await
+        .unwrap();
+    let passed = by(AliasMoveCause::GatePassed, "done", 6);
+    tx.models()
+        .set_alias(&task, Alias::Challenger, None, passed)
+        .await
+        .unwrap();
     assert_eq!(
         tx.models().alias(&task, Alias::Challenger).await.unwrap(),
         None
@@ -92,6 +111,15 @@ pub async fn versions_and_aliases(world: World) {
         ("worse after all", "ops")
     );
     assert_eq!(events[1].at, later(5));
+    let causes: Vec<_> = events[..3].iter().map(|e| e.cause).collect();
+    assert_eq!(
+        causes,
+        [
+            AliasMoveCause::GatePassed,
+            AliasMoveCause::RolledBackByAdmin,
+            AliasMoveCause::PromotedByAdmin,
+        ]
+    );
     // Moves of the other alias take no places of the wanted one's.
     let champion = tx.models().events(&task, Some(Alias::Champion), 2).await;
     let moves: Vec<_> = champion.unwrap().iter().map(|e| (e.from, e.to)).collect();
@@ -107,6 +135,40 @@ pub async fn versions_and_aliases(world: World) {
     assert_eq!(trail[1].detail, "champion: 2 -> 1; worse after all");
 }
 
+/// What the audit trail says is what was meant, whichever of the versions is newer.
+pub async fn an_alias_moves_for_its_cause(world: World) {
+    let acme = world.tenant("acme").await;
+    let task = TaskId::experts();
+    let tx = world.tx(&acme).await;
+    for version in 1..=3 {
+        tx.models().insert(model(version), now()).await.unwrap();
+    }
+    for (version, cause, seconds) in [
+        (Some(3), AliasMoveCause::PromotedByAdmin, 1),
+        (Some(1), AliasMoveCause::PromotedByAdmin, 2),
+        (None, AliasMoveCause::SteppedBack, 3),
+        (Some(2), AliasMoveCause::RolledBackByAdmin, 4),
+    ] {
+        let by = by(cause, "because", seconds);
+        tx.models()
+            .set_alias(&task, Alias::Champion, version, by)
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+    let trail = world.trail(Some("acme"), 4).await;
+    let told = trail.iter().map(|e| (e.action.as_str(), e.detail.as_str()));
+    assert_eq!(
+        Vec::from_iter(told),
+        [
+            ("models.rollback", "champion: none -> 2; because"),
+            ("models.rollback", "champion: 1 -> none; because"),
+            ("models.promote", "champion: 3 -> 1; because"),
+            ("models.promote", "champion: none -> 3; because"),
+        ]
+    );
+}
+
 pub async fn a_version_is_inserted_once(world: World) {
     let acme = world.tenant("acme").await;
     let task = TaskId::experts();
@@ -117,7 +179,12 @@ pub async fn a_version_is_inserted_once(world: World) {
     let champion = Alias::Champion;
     let missing = tx
         .models()
-        .set_alias(&task, champion, Some(9), "", "ops", now())
+        .set_alias(
+            &task,
+            champion,
+            Some(9),
+            by(AliasMoveCause::GatePassed, "", 0),
+        )
         .await;
     assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(tx.models().get(&task, 9).await.unwrap().is_none());
@@ -142,7 +209,12 @@ pub async fn tenant_b_cannot_see_models_of_a(world: World) {
     assert_eq!(tx.models().next_version(&task).await.unwrap(), 1);
     let foreign = tx
         .models()
-        .set_alias(&task, Alias::Champion, Some(1), "", "x", now())
+        .set_alias(
+            &task,
+            Alias::Champion,
+            Some(1),
+            by(AliasMoveCause::GatePassed, "", 0),
+        )
         .await;
     assert_eq!(foreign.unwrap_err().kind(), ErrorKind::NotFound);
     let own = tx.models().insert(model(1), now()).await.unwrap();

@@ -1,12 +1,12 @@
 //! What the registry keeps beside versions, and how versions and old rows go.
 
 use domain::{
-    Alias, INPUTS, JobKind, ModelName, ModelOwner, RoutingMode, RoutingPolicy, TaskId, Trial,
-    VerticalId,
+    Alias, AliasMoveCause, INPUTS, JobKind, ModelName, ModelOwner, RoutingMode, RoutingPolicy,
+    TaskId, Trial, VerticalId,
 };
-use tenantry_storage::{Answer, KeptTrial, PruneNote, Purpose, TierMove};
+use tenantry_storage::{Answer, KeptTrial, PruneNote, Purpose};
 
-use super::models::model;
+use super::models::{by, model};
 use super::world::{World, job, later, now};
 
 pub fn trial(number: u32) -> Trial {
@@ -83,7 +83,12 @@ pub async fn what_is_pruned_is_gone_with_all_of_it_and_recorded(world: World) {
     }
     let champion = Alias::Champion;
     tx.models()
-        .set_alias(&task, champion, Some(3), "better", "ops", now())
+        .set_alias(
+            &task,
+            champion,
+            Some(3),
+            by(AliasMoveCause::GatePassed, "better", 0),
+        )
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -132,15 +137,15 @@ pub async fn a_tiers_version_is_pruned_unless_it_is_needed(world: World) {
     let task = TaskId::experts();
     let tiers = world.store.maintenance(Purpose::StartUp).tiers();
     let vertical = ModelOwner::Vertical(VerticalId::parse("software").unwrap());
-    let by = |seconds| TierMove {
-        reason: "old",
-        actor: "ops",
-        now: later(seconds),
-    };
     for seconds in 1..=3 {
         let promote = seconds == 2;
         tiers
-            .register(&vertical, model(0), promote, by(seconds))
+            .register(
+                &vertical,
+                model(0),
+                promote,
+                by(AliasMoveCause::GatePassed, "better", seconds),
+            )
             .await
             .unwrap();
     }
@@ -167,7 +172,8 @@ pub async fn a_tiers_version_is_pruned_unless_it_is_needed(world: World) {
 
     let shelf = tiers.shelf().await.unwrap();
     assert_eq!(shelf[&vertical].len(), 3);
-    let gone = tiers.prune(&vertical, &task, &[2, 3], by(9)).await.unwrap();
+    let gone = tiers.prune(&vertical, &task, &[2, 3], note(9)).await;
+    let gone = gone.unwrap();
     assert_eq!(gone, [3], "the champion stays");
     assert_eq!(tiers.shelf().await.unwrap()[&vertical].len(), 2);
     assert_eq!(

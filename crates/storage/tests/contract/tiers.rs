@@ -1,19 +1,16 @@
 //! Models of the tiers above the tenants, and the signals they are trained on.
 
 use domain::{
-    Alias, Change, ErrorKind, JobKind, JobState, ModelOwner, TaskId, TenantSettings, VerticalId,
+    Alias, AliasMoveCause, Change, ErrorKind, JobKind, JobState, ModelOwner, TaskId,
+    TenantSettings, VerticalId,
 };
-use tenantry_storage::{NewTenant, Purpose, Signal, TierMove};
+use tenantry_storage::{AliasMove, NewTenant, Purpose, Signal};
 
 use super::models::model;
 use super::world::{World, context, later, now, tenant_id};
 
-fn by(reason: &str, seconds: i64) -> TierMove<'_> {
-    TierMove {
-        reason,
-        actor: "ops",
-        now: later(seconds),
-    }
+fn by(reason: &str, seconds: i64) -> AliasMove<'_> {
+    super::models::by(AliasMoveCause::PromotedByAdmin, reason, seconds)
 }
 
 pub async fn a_tier_has_versions_and_a_champion(world: World) {
@@ -66,8 +63,27 @@ pub async fn a_tier_has_versions_and_a_champion(world: World) {
         moves,
         [(Some(2), None), (Some(1), Some(2)), (None, Some(1))]
     );
-    let trail = world.trail(None, 1).await;
-    assert_eq!(trail[0].detail, "champion: 2 -> none; because");
+    // An older version that is promoted is promoted, and a roll-back to a newer one is one.
+    for (version, cause) in [
+        (Some(1), AliasMoveCause::PromotedByAdmin),
+        (Some(2), AliasMoveCause::RolledBackByAdmin),
+    ] {
+        let by = super::models::by(cause, "because", 8);
+        let moved = tiers.set_champion(&global, &task, version, by).await;
+        moved.unwrap();
+        let events = tiers.events(&global, &task, 1).await.unwrap();
+        assert_eq!(events[0].cause, cause);
+    }
+    let trail = world.trail(None, 3).await;
+    let told = trail.iter().map(|e| (e.action.as_str(), e.detail.as_str()));
+    assert_eq!(
+        Vec::from_iter(told),
+        [
+            ("models.rollback", "champion: 1 -> 2; because"),
+            ("models.promote", "champion: none -> 1; because"),
+            ("models.promote", "champion: 2 -> none; because"),
+        ]
+    );
 }
 
 pub async fn the_platform_has_jobs_of_its_own(world: World) {

@@ -1,10 +1,19 @@
 //! Pruning on a real store and real files.
 
-use domain::{ExpertId, INPUTS, RoutingPolicy, VerticalId};
-use storage::{Answer, NewModel, Purpose};
+use domain::{AliasMoveCause, ExpertId, INPUTS, RoutingPolicy, VerticalId};
+use storage::{AliasMove, Answer, NewModel, Purpose};
 
 use super::*;
 use crate::test_store::{TestStore, day, found_better};
+
+fn by(cause: AliasMoveCause, at: i64) -> AliasMove<'static> {
+    AliasMove {
+        cause,
+        reason: "measured",
+        actor: "ops",
+        now: day(at),
+    }
+}
 
 struct World {
     at: TestStore,
@@ -17,17 +26,19 @@ impl World {
     async fn new() -> Self {
         let at = TestStore::new().await;
         let files = at.folder.path().join("models");
-        let config = artifacts::ArtifactsConfig {
-            path: files.clone(),
-        };
         let pruner = Pruner {
             store: at.store.clone(),
-            artifacts: ArtifactStore::open(&config).unwrap(),
-            clock: Clock::new(|| day(100)),
-            retention: RetentionSection {
-                models_newest: 3,
-                ..RetentionSection::default()
+            artifacts: at.artifacts.clone(),
+            retention: Retention {
+                models: ModelRetention {
+                    newest: 3,
+                    younger: TimeDelta::days(30),
+                },
+                answers: TimeDelta::days(90),
+                jobs: TimeDelta::days(30),
+                requests: TimeDelta::days(7),
             },
+            now: day(100),
         };
         Self { at, pruner, files }
     }
@@ -64,11 +75,11 @@ impl World {
         new
     }
 
-    async fn champion(&self, version: Option<u64>, reason: &str) {
+    async fn champion(&self, version: Option<u64>, cause: AliasMoveCause) {
         let tx = self.tx().await;
         let (task, alias) = (TaskId::experts(), Alias::Champion);
         tx.models()
-            .set_alias(&task, alias, version, reason, "ops", day(60))
+            .set_alias(&task, alias, version, by(cause, 60))
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -101,12 +112,19 @@ async fn what_serves_what_is_pinned_and_what_a_roll_back_needs_stays() {
     world.version("intent", 1, 1).await;
     // 2 served, then 3, then 5; 7 is the challenger and 8 is pinned.
     for version in [2, 3, 5] {
-        world.champion(Some(version), "proven").await;
+        world
+            .champion(Some(version), AliasMoveCause::GatePassed)
+            .await;
     }
     let tx = world.tx().await;
     let (task, challenger) = (TaskId::experts(), Alias::Challenger);
     tx.models()
-        .set_alias(&task, challenger, Some(7), "try", "ops", day(60))
+        .set_alias(
+            &task,
+            challenger,
+            Some(7),
+            by(AliasMoveCause::GateRejected, 60),
+        )
         .await
         .unwrap();
     let pinned = "tenants/acme/models/experts/versions/8".parse().unwrap();
@@ -204,17 +222,17 @@ async fn tiers_are_pruned_and_what_only_grows_is_forgotten() {
     let world = World::new().await;
     let task = TaskId::experts();
     let tiers = world.pruner.store.maintenance(Purpose::StartUp).tiers();
-    let by = |reason: &'static str, made| TierMove {
-        reason,
-        actor: "ops",
-        now: day(made),
-    };
     for version in 1..=6 {
         let new = world.stored(&ModelOwner::Global, &task, version).await;
         // 1 served, then 2.
         let promote = version <= 2;
         tiers
-            .register(&ModelOwner::Global, new, promote, by("better", 1))
+            .register(
+                &ModelOwner::Global,
+                new,
+                promote,
+                by(AliasMoveCause::GatePassed, 1),
+            )
             .await
             .unwrap();
     }
@@ -244,10 +262,7 @@ async fn tiers_are_pruned_and_what_only_grows_is_forgotten() {
     assert_eq!(pruned.versions, ["global/experts/3"]);
     assert_eq!((pruned.kept, pruned.files), (5, 1));
     let forgotten = world.pruner.forget().await.unwrap();
-    assert_eq!(
-        forgotten[0],
-        ("forgotten_answers".to_owned(), "1".to_owned())
-    );
+    assert_eq!((forgotten.answers, forgotten.jobs), (1, 0));
     let tx = world.tx().await;
     assert!(tx.answers().get("old").await.unwrap().is_none());
     assert!(tx.answers().get("new").await.unwrap().is_some());

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use domain::{
-    Correction, INPUTS, Item, Lineage, ModelName, ModelOwner, Target, TaskDefinition, TaskKind,
-    TenantContext, contradicting_targets, normalized,
+    Correction, Item, Lineage, Target, TaskDefinition, TaskKind, TenantContext,
+    contradicting_targets, normalized,
 };
 use learning::Search;
 use learning::classify::{
@@ -13,20 +13,18 @@ use learning::classify::{
     task_fingerprint, train_task,
 };
 use ndarray::Array2;
-use storage::{JobFailure, JobWork, NewModel, Outcome};
-
-use crate::aliases::{Weighed, move_aliases};
-use crate::arithmetic::on_own_thread;
-use crate::commands::RetrainPayload;
-use crate::dataset::{self, Pinned};
-use crate::inputs::{
-    CORRECTIONS_HASH, CORRECTIONS_UNTIL, Inputs, describe_corrections, sort_corrections,
+use registry::dataset::Pinned;
+use registry::inputs::{
+    CORRECTIONS, CORRECTIONS_HASH, CORRECTIONS_UNTIL, Inputs, describe_corrections,
+    sort_corrections,
 };
-use crate::prune;
-use crate::trainer::{Trainer, retry, search_of, search_outcome, seed_of};
+use registry::publish::Candidate;
+use storage::{JobFailure, JobWork, Outcome};
 
-/// Corrections that a training reads, the newest.
-pub(crate) const CORRECTIONS: u32 = 50_000;
+use crate::commands::RetrainPayload;
+use crate::compute::run_for_job;
+use crate::trainer::{Trainer, retry, search_of, seed_of};
+
 /// Items that a warning names.
 const SHOWN: usize = 5;
 /// Texts embedded between two looks at whether to stop.
@@ -41,8 +39,8 @@ pub(crate) struct HeadPlan {
     pub search: Option<Search>,
 }
 
-/// What is known of a task beside its items.
-pub(crate) struct Taught {
+/// What is known of a task besides its items.
+pub(crate) struct TaskSources {
     pub definition: TaskDefinition,
     /// Sorted: see [`sort_corrections`].
     pub corrections: Vec<Correction>,
@@ -66,10 +64,7 @@ impl Trainer {
         payload: &RetrainPayload,
     ) -> Result<Outcome, JobFailure> {
         work.progress(0.02, "pinning the dataset");
-        let pinned = dataset::open(&self.store, ctx, payload.dataset, self.clock.now())
-            .await
-            .map_err(retry)?
-            .ok_or_else(|| JobFailure::Fail("the dataset is not there any more".to_owned()))?;
+        let pinned = self.pin(ctx, payload).await?;
         let tx = self.store.begin(ctx).await.map_err(retry)?;
         let task = tx.tasks().get(&payload.task).await.map_err(retry)?;
         let task =
@@ -84,19 +79,66 @@ impl Trainer {
             parameters: None,
             search: search_of(payload),
         };
-        let taught = Taught {
+        let sources = TaskSources {
             definition,
             corrections,
         };
         let mut model = self
-            .train_head(ctx, work, &pinned.items, &taught, plan)
+            .train_head(ctx, work, &pinned.items, &sources, plan)
             .await?;
         let contents = pinned.items.iter().map(|item| &item.content);
-        let contradictions = contradicting_targets(&taught.definition, contents);
+        let contradictions = contradicting_targets(&sources.definition, contents);
         model.report.warnings.extend(contradictions);
         work.progress(0.95, "storing the model");
-        self.register_head(ctx, payload, &pinned, (plan.seed, &taught), model)
-            .await
+        let candidate = self.candidate(&pinned, plan.seed, sources, model);
+        self.publish(ctx, work, payload, candidate).await
+    }
+
+    fn candidate(
+        &self,
+        pinned: &Pinned,
+        seed: u64,
+        sources: TaskSources,
+        model: TaskModel,
+    ) -> Candidate {
+        let TaskSources {
+            definition,
+            corrections,
+        } = sources;
+        let (report, kind) = (model.report, definition.kind);
+        let mut parameters = vec![
+            ("corrections".to_owned(), report.corrections.to_string()),
+            ("examples".to_owned(), report.examples.to_string()),
+            ("kind".to_owned(), format!("{kind:?}")),
+            (TASK_FINGERPRINT.to_owned(), task_fingerprint(&definition)),
+        ];
+        parameters.extend(model.parameters.iter().flat_map(HeadParameters::parameters));
+        if let Some((hash, until)) = describe_corrections(&corrections) {
+            let until = until.timestamp_micros().to_string();
+            parameters.push((CORRECTIONS_HASH.to_owned(), hash));
+            parameters.push((CORRECTIONS_UNTIL.to_owned(), until));
+        }
+        Candidate {
+            task: definition.id.clone(),
+            artifact: model.head.to_bytes(),
+            extension: "head",
+            lineage: Lineage {
+                dataset: pinned.dataset.number,
+                dataset_hash: pinned.dataset.content_hash.clone(),
+                code_version: self.code_version.to_owned(),
+                seed,
+                space: self.embedder.space().name.to_owned(),
+                parameters,
+                parent: None,
+            },
+            verdict: report.verdict,
+            report: report.to_json(),
+            reason: report.reason,
+            held_by: None,
+            inputs: Some(Inputs::Task(definition)),
+            trials: model.trials,
+            signal: None,
+        }
     }
 
     /// Trains a head on items and what else is known of the task. Stores nothing.
@@ -105,11 +147,11 @@ impl Trainer {
         ctx: &TenantContext,
         work: &JobWork,
         items: &[Item],
-        taught: &Taught,
+        sources: &TaskSources,
         plan: HeadPlan,
     ) -> Result<TaskModel, JobFailure> {
-        let unreadable = unreadable_numbers(&taught.definition, items);
-        let material = self.material(ctx, work, items, taught).await?;
+        let unreadable = unreadable_numbers(&sources.definition, items);
+        let material = self.material(ctx, work, items, sources).await?;
         let fitted = fit(work, material, plan).await;
         let Some(warning) = unreadable else {
             return fitted;
@@ -130,15 +172,15 @@ impl Trainer {
         ctx: &TenantContext,
         work: &JobWork,
         items: &[Item],
-        taught: &Taught,
+        sources: &TaskSources,
     ) -> Result<Material, JobFailure> {
-        let task = &taught.definition;
+        let task = &sources.definition;
         let wants_value = task.kind == TaskKind::Regression;
         let fits = |target: &Target| matches!(target, Target::Value(_)) == wants_value;
         // A person's word on a text counts more than what an item with the same text says, and a
         // later word more than an earlier one.
         let mut said = HashSet::new();
-        let mut corrected: Vec<Example> = taught
+        let mut corrected: Vec<Example> = sources
             .corrections
             .iter()
             .filter(|one| fits(&one.target) && said.insert(normalized(&one.text)))
@@ -201,99 +243,6 @@ impl Trainer {
         }
         Array2::from_shape_vec((texts.len(), dimensions), rows).map_err(retry)
     }
-
-    /// Stores the head, registers the version, and lets it serve when it has earned its place. A
-    /// version that has not takes the champion's place from an older one too: the older one was
-    /// fitted on less of the same data, and the new evidence speaks about it.
-    async fn register_head(
-        &self,
-        ctx: &TenantContext,
-        payload: &RetrainPayload,
-        pinned: &Pinned,
-        (seed, taught): (u64, &Taught),
-        model: TaskModel,
-    ) -> Result<Outcome, JobFailure> {
-        let task = &payload.task;
-        let bytes = model.head.to_bytes();
-        let report = model.report;
-        let now = self.clock.now();
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let version = tx.models().next_version(task).await.map_err(retry)?;
-        let name = ModelName {
-            owner: ModelOwner::Tenant(ctx.tenant().clone()),
-            task: task.clone(),
-            version,
-        };
-        // The path has the content in it: a worker that died after storing finds its own file.
-        let digest = blake3::hash(&bytes).to_hex();
-        let path = format!("{name}-{}.head", &digest[..16]);
-        let stored = self
-            .artifacts
-            .put(&path, bytes.into())
-            .await
-            .map_err(retry)?;
-        let kind = taught.definition.kind;
-        let (text, inputs) = Inputs::Task(taught.definition.clone()).to_text();
-        let mut parameters = vec![
-            ("corrections".to_owned(), report.corrections.to_string()),
-            ("examples".to_owned(), report.examples.to_string()),
-            ("kind".to_owned(), format!("{kind:?}")),
-            (INPUTS.to_owned(), inputs.clone()),
-            (
-                TASK_FINGERPRINT.to_owned(),
-                task_fingerprint(&taught.definition),
-            ),
-        ];
-        parameters.extend(model.parameters.iter().flat_map(HeadParameters::parameters));
-        if let Some((hash, until)) = describe_corrections(&taught.corrections) {
-            let until = until.timestamp_micros().to_string();
-            parameters.push((CORRECTIONS_HASH.to_owned(), hash));
-            parameters.push((CORRECTIONS_UNTIL.to_owned(), until));
-        }
-        let new = NewModel {
-            task: task.clone(),
-            version,
-            artifact_path: path,
-            checksum: stored.checksum,
-            size: stored.size,
-            lineage: Lineage {
-                dataset: pinned.dataset.number,
-                dataset_hash: pinned.dataset.content_hash.clone(),
-                code_version: self.code_version.to_owned(),
-                seed,
-                space: self.embedder.space().name.to_owned(),
-                parameters,
-                parent: None,
-            },
-            verdict: report.verdict,
-            report: report.to_json(),
-        };
-        tx.inputs().put(&inputs, &text, now).await.map_err(retry)?;
-        tx.models().insert(new, now).await.map_err(retry)?;
-        tx.trials()
-            .add(task, version, &model.trials, now)
-            .await
-            .map_err(retry)?;
-        prune::enqueue(&tx, now).await.map_err(retry)?;
-        let weighed = Weighed {
-            verdict: report.verdict,
-            reason: &report.reason,
-            held_by: None,
-        };
-        let dataset = pinned.dataset.number;
-        let serves = move_aliases(ctx, &tx, (task, version, dataset), weighed, now).await?;
-        tx.commit().await.map_err(retry)?;
-        tracing::info!(verdict = report.verdict.as_str(), "trained a head");
-        let mut outcome = vec![
-            ("model".to_owned(), name.to_string()),
-            ("verdict".to_owned(), report.verdict.as_str().to_owned()),
-            ("reason".to_owned(), report.reason),
-            ("dataset".to_owned(), pinned.dataset.number.to_string()),
-        ];
-        outcome.extend(serves);
-        outcome.extend(search_outcome(payload, model.trials.len()));
-        Ok(outcome)
-    }
 }
 
 /// What a person should know of items whose number cannot be read: how many there are, and which.
@@ -332,7 +281,7 @@ fn shortened(value: &str) -> String {
 
 async fn fit(work: &JobWork, material: Material, plan: HeadPlan) -> Result<TaskModel, JobFailure> {
     let stopped = |error: &TaskTrainError| *error == TaskTrainError::Stopped;
-    on_own_thread(work, 0.2..0.9, stopped, move |progress| {
+    run_for_job(work, 0.2..0.9, stopped, move |progress| {
         let input = TaskInput {
             task: &material.task,
             examples: &material.examples,

@@ -1,4 +1,4 @@
-//! Work on threads that leave the processor to whoever answers requests.
+//! Low-priority threads: they leave the processor to whoever answers requests.
 //!
 //! Training takes all the processor it can get, for seconds, while a request needs a few
 //! milliseconds of it at once. Threads of a low priority use what nobody else wants, and about a tenth
@@ -19,7 +19,7 @@ const PRIORITY: u8 = 22;
 
 /// Why work did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
+pub(crate) enum ThreadFailure {
     /// The operating system gave no thread.
     #[error("no thread could be started")]
     NoThread(#[source] std::io::Error),
@@ -31,16 +31,16 @@ pub(crate) enum Broken {
 /// Runs `work`, and every thread that it starts, at a low priority.
 ///
 /// # Errors
-/// [`Broken`] when it could not be started or panicked.
-pub(crate) async fn yielding<T: Send + 'static>(
+/// [`ThreadFailure`] when it could not be started or panicked.
+pub(crate) async fn run_low_priority<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Broken> {
+) -> Result<T, ThreadFailure> {
     let (sender, receiver) = oneshot::channel();
     let memory = Memory::now();
     std::thread::Builder::new()
         .name("training".to_owned())
         .spawn(move || {
-            // Where that is not to be had the work is done all the same.
+            // Without the right to lower it, the work runs at the usual priority.
             if let Err(error) = lower_priority() {
                 tracing::debug!(error, "training runs at the usual priority");
             }
@@ -50,8 +50,8 @@ pub(crate) async fn yielding<T: Send + 'static>(
             // Nobody may want it any more.
             let _ = sender.send((made, cpu));
         })
-        .map_err(Broken::NoThread)?;
-    let (made, cpu) = receiver.await.map_err(|_| Broken::Panicked)?;
+        .map_err(ThreadFailure::NoThread)?;
+    let (made, cpu) = receiver.await.map_err(|_| ThreadFailure::Panicked)?;
     usage::add(Meter::TrainingCpu, usage::micros(cpu));
     usage::add(Meter::TrainingPeakBytes, memory.peak());
     Ok(made)
@@ -69,9 +69,9 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_done_and_a_panic_is_told() {
-        assert_eq!(yielding(|| 2 + 2).await.unwrap(), 4);
-        let broken = yielding(|| -> u32 { panic!("as a test") }).await;
-        assert!(matches!(broken, Err(Broken::Panicked)));
+        assert_eq!(run_low_priority(|| 2 + 2).await.unwrap(), 4);
+        let failure = run_low_priority(|| -> u32 { panic!("as a test") }).await;
+        assert!(matches!(failure, Err(ThreadFailure::Panicked)));
     }
 
     /// Field 19 of `/proc/…/stat` is the thread's niceness; 18 fields before it, and the name may
@@ -88,7 +88,8 @@ mod tests {
     #[tokio::test]
     async fn the_work_and_its_threads_step_back_and_nobody_else_does() {
         let before = niceness();
-        let inside = yielding(|| (niceness(), std::thread::spawn(niceness).join().unwrap())).await;
+        let inside =
+            run_low_priority(|| (niceness(), std::thread::spawn(niceness).join().unwrap())).await;
         assert_eq!(inside.unwrap(), (10, 10));
         assert_eq!(niceness(), before);
     }

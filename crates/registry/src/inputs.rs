@@ -5,20 +5,24 @@
 use chrono::{DateTime, Utc};
 use domain::{Correction, Expert, ExpertId, TaskDefinition};
 use learning::Ranker;
-use registry::load::StoredRanker;
-use registry::resolve::ParentRanker;
 use serde::{Deserialize, Serialize};
 
+use crate::load::StoredRanker;
+use crate::resolve::ParentRanker;
+
 /// The parameter with the hash of the corrections that a head was trained on.
-pub(crate) const CORRECTIONS_HASH: &str = "corrections_hash";
+pub const CORRECTIONS_HASH: &str = "corrections_hash";
 /// The parameter with the time of the newest of them, in microseconds since 1970.
-pub(crate) const CORRECTIONS_UNTIL: &str = "corrections_until";
+pub const CORRECTIONS_UNTIL: &str = "corrections_until";
 /// The parameter with the checksum of the model above.
-pub(crate) const PARENT_CHECKSUM: &str = "parent_checksum";
+pub const PARENT_CHECKSUM: &str = "parent_checksum";
+
+/// Corrections that a training reads, the newest.
+pub const CORRECTIONS: u32 = 50_000;
 
 /// What a training read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Inputs {
+pub enum Inputs {
     /// Of a ranker of experts.
     Experts {
         /// The listed experts by id, each with its profile.
@@ -33,7 +37,8 @@ pub(crate) enum Inputs {
 
 impl Inputs {
     /// Of a ranker: the tenant's experts now, and the model above it.
-    pub(crate) fn of_ranker(experts: &[Expert], parent: &ParentRanker) -> Self {
+    #[must_use]
+    pub fn of_ranker(experts: &[Expert], parent: &ParentRanker) -> Self {
         let mut experts: Vec<_> = experts
             .iter()
             .map(|expert| (expert.id.clone(), expert.profile.clone()))
@@ -47,7 +52,8 @@ impl Inputs {
     }
 
     /// The inputs as they are kept, and their hash.
-    pub(crate) fn to_text(&self) -> (String, String) {
+    #[must_use]
+    pub fn to_text(&self) -> (String, String) {
         // The type holds nothing that JSON cannot say.
         let text = serde_json::to_string(self).unwrap_or_default();
         let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
@@ -55,14 +61,16 @@ impl Inputs {
     }
 
     /// Reads what [`Inputs::to_text`] wrote; none when it is not what `hash` says.
-    pub(crate) fn from_text(text: &str, hash: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_text(text: &str, hash: &str) -> Option<Self> {
         let same = blake3::hash(text.as_bytes()).to_hex().as_str() == hash;
         same.then(|| serde_json::from_str(text).ok()).flatten()
     }
 
     /// What a ranker's training wants of it: experts, with nothing but id and profile, and the ranker
     /// above.
-    pub(crate) fn ranker(self) -> Option<(Vec<Expert>, Ranker)> {
+    #[must_use]
+    pub fn ranker(self) -> Option<(Vec<Expert>, Ranker)> {
         let Self::Experts { experts, parent } = self else {
             return None;
         };
@@ -80,13 +88,14 @@ impl Inputs {
 }
 
 /// Puts corrections in one order, whatever the database: newest first, then by request.
-pub(crate) fn sort_corrections(corrections: &mut [Correction]) {
+pub fn sort_corrections(corrections: &mut [Correction]) {
     corrections
         .sort_unstable_by(|a, b| (b.given_at, &b.request_id).cmp(&(a.given_at, &a.request_id)));
 }
 
 /// The hash of sorted corrections, and when the newest was given.
-pub(crate) fn describe_corrections(corrections: &[Correction]) -> Option<(String, DateTime<Utc>)> {
+#[must_use]
+pub fn describe_corrections(corrections: &[Correction]) -> Option<(String, DateTime<Utc>)> {
     let newest = corrections.first()?.given_at;
     let mut hasher = blake3::Hasher::new();
     for one in corrections {

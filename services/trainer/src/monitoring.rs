@@ -5,15 +5,14 @@
 //! each of them (see [`domain::RunningMean`]): a champion is not taken back by luck.
 
 use chrono::{DateTime, Utc};
-use domain::{
-    Alias, DOUBT, Item, LiveScore, ModelVersion, STEPPED_BACK, Tally, TaskId, TenantContext,
-};
+use domain::{Alias, DOUBT, Item, LiveScore, ModelVersion, Tally, TaskId, TenantContext};
 use learning::{Ranker, Retriever, TrainError, score_since};
+use registry::alias::step_back;
 use registry::load::load_ranker;
 use registry::resolve::{ParentRanker, trained_until};
 use storage::{JobFailure, JobWork, NewJob, Outcome, Purpose, TenantTx};
 
-use crate::arithmetic::on_own_thread;
+use crate::compute::run_for_job;
 use crate::trainer::{Trainer, retry};
 
 /// A check waits for so many new items with experts: less is not worth the look at the history.
@@ -37,15 +36,13 @@ impl Trainer {
     pub(crate) async fn check_champion(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
         let ctx = TenantContext::for_background_work(work.tenant()?, ACTOR);
         let task = TaskId::experts();
-        let tenant = self
-            .store
-            .maintenance(Purpose::Training)
-            .get_tenant(ctx.tenant())
-            .await;
+        let platform = self.store.maintenance(Purpose::Training);
+        let tenant = platform.get_tenant(ctx.tenant()).await;
         let tenant = tenant
             .map_err(retry)?
             .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
-        let above = ParentRanker::read(&self.store, &self.artifacts, Some(&tenant.vertical))
+        let tiers = platform.tiers();
+        let above = ParentRanker::read(&tiers, &self.artifacts, Some(&tenant.vertical))
             .await
             .map_err(retry)?;
         let mut checked = self.checked(&ctx, &task, &above).await.map_err(retry)?;
@@ -75,7 +72,7 @@ impl Trainer {
             .max(corpus.items().len().saturating_sub(MOST_QUESTIONS));
         let rankers: Vec<Ranker> = checked.iter().map(|one| one.ranker.clone()).collect();
         let other = above.stored.ranker.clone();
-        let ranks = on_own_thread(
+        let ranks = run_for_job(
             work,
             0.3..0.9,
             |_: &TrainError| true,
@@ -176,15 +173,10 @@ impl Trainer {
         one: &Checked,
         above: &ParentRanker,
     ) -> Result<bool, JobFailure> {
-        let (task, now) = (&one.model.name.task, self.clock.now());
-        let models = tx.models();
-        let standing = models.alias(task, Alias::Champion).await.map_err(retry)?;
-        if standing != Some(one.score.version) {
-            return Ok(false);
-        }
+        let (name, now) = (&one.model.name, self.clock.now());
         let gain = one.score.tally.gain();
         let reason = format!(
-            "{STEPPED_BACK}: MRR {:+.3} against {} on {} questions that came after its training, at \
+            "MRR {:+.3} against {} on {} questions that came after its training, at \
              most {:+.3} with {:.0} % certainty",
             gain.mean,
             above.name,
@@ -192,13 +184,13 @@ impl Trainer {
             gain.high,
             (1.0 - DOUBT) * 100.0
         );
-        models
-            .set_alias(task, Alias::Champion, None, &reason, ctx.actor(), now)
-            .await
-            .map_err(retry)?;
-        let retrain = NewJob::retrain(task);
+        let stepped_back = step_back(tx, name, &reason, ctx.actor(), now).await;
+        if !stepped_back.map_err(retry)? {
+            return Ok(false);
+        }
+        let retrain = NewJob::retrain(&name.task);
         tx.jobs().enqueue(retrain, now).await.map_err(retry)?;
-        tracing::warn!(model = %one.model.name, reason, "a champion fell behind");
+        tracing::warn!(model = %name, reason, "a champion fell behind");
         metrics::counter!("tenantry_champions_stepped_back_total").increment(1);
         Ok(true)
     }

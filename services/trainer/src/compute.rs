@@ -1,4 +1,5 @@
-//! Arithmetic on a thread of its own: minutes of it must not hold up those who answer requests.
+//! The computation of a job: on a thread of its own, because minutes of it must not hold up those who
+//! answer requests.
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -6,14 +7,14 @@ use std::ops::Range;
 use learning::Progress;
 use storage::{JobFailure, JobWork};
 
-use crate::yielding::yielding;
+use crate::low_priority::run_low_priority;
 
 /// Runs `task` on a thread of its own and passes on how far it is, as a part (`span`) of the whole job.
 /// The task is told to stop when the job has to end; `stopped` says whether its error means that it did.
 ///
 /// # Errors
 /// The task's, in words; `Cancelled` when it stopped.
-pub(crate) async fn on_own_thread<T, E>(
+pub(crate) async fn run_for_job<T, E>(
     work: &JobWork,
     span: Range<f32>,
     stopped: fn(&E) -> bool,
@@ -26,7 +27,7 @@ where
     let stop = work.stop_token();
     let (told, mut news) = tokio::sync::watch::channel((span.start, String::new()));
     let length = span.end - span.start;
-    let mut running = std::pin::pin!(yielding(move || {
+    let mut running = std::pin::pin!(run_low_priority(move || {
         task(&|fraction, step| {
             told.send_replace((span.start + length * fraction, step.to_owned()));
             !stop.is_cancelled()
@@ -45,8 +46,8 @@ where
         Ok(Ok(made)) => Ok(made),
         Ok(Err(error)) if stopped(&error) => Err(JobFailure::Cancelled),
         Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
-        Err(broken) => {
-            tracing::error!(%broken, "training broke off");
+        Err(failure) => {
+            tracing::error!(%failure, "training broke off");
             Err(JobFailure::Fail(
                 "training failed; the log has the reason".to_owned(),
             ))
