@@ -60,7 +60,7 @@ fn read(path: &Path) -> Vec<Row> {
 
 /// Tokens thrown onto a few dimensions with signs by their hash; of length 1.
 fn hashed(text: &str) -> Array1<f32> {
-    let mut vector = Array1::zeros(DIMENSIONS);
+    let mut vector: Array1<f32> = Array1::zeros(DIMENSIONS);
     for (token, count) in words::count(text) {
         for turn in 0..4_u32 {
             let mixed = (token ^ turn.wrapping_mul(0x85eb_ca6b)).wrapping_mul(0x9e37_79b1);
