@@ -6,6 +6,7 @@
 
 mod costs;
 mod ingest;
+mod methods;
 mod names;
 mod resources;
 mod router;
@@ -15,6 +16,7 @@ mod tenants;
 mod training;
 
 pub use costs::decimal;
+pub use methods::{HasParent, Method, method, methods};
 pub use resources::{Malformed, from_timestamp, page_limit, timestamp};
 
 /// Messages and services of `tenantry.v1`.
@@ -33,38 +35,34 @@ pub mod v1 {
 /// hold for every RPC.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-/// The path of every RPC of the contract, for example `/tenantry.v1.TenantService/GetTenant`.
-#[must_use]
-pub fn method_paths() -> Vec<String> {
-    use prost::Message as _;
-    // The bytes are made by this crate's build script; if they were broken, nothing would start.
-    let set = prost_types::FileDescriptorSet::decode(DESCRIPTORS).unwrap_or_default();
-    let files = set
-        .file
-        .iter()
-        .filter(|file| file.package() == "tenantry.v1");
-    files
-        .flat_map(|file| &file.service)
-        .flat_map(|service| {
-            service
-                .method
-                .iter()
-                .map(|m| format!("/tenantry.v1.{}/{}", service.name(), m.name()))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_descriptors_name_every_service() {
-        let paths = super::method_paths();
         for path in [
             "/tenantry.v1.TenantService/CreateTenant",
             "/tenantry.v1.RouterService/SendFeedback",
         ] {
-            assert!(paths.iter().any(|p| p == path), "{path}");
+            assert!(super::method(path).is_some(), "{path}");
         }
-        assert!(paths.len() > 35, "{}", paths.len());
+        assert!(super::method("/tenantry.v1.TenantService/Nothing").is_none());
+        assert!(super::methods().len() > 35);
+    }
+
+    #[test]
+    fn every_rpc_declares_its_permission() {
+        for method in super::methods() {
+            assert!(method.permission.is_some(), "{} declares none", method.path);
+        }
+    }
+
+    #[test]
+    fn requests_name_their_parent() {
+        use super::HasParent as _;
+        let request = super::v1::ListItemsRequest {
+            parent: "tenants/acme".to_owned(),
+            ..Default::default()
+        };
+        assert_eq!(request.parent(), "tenants/acme");
     }
 }

@@ -10,6 +10,7 @@ mod bench;
 mod demo;
 mod field;
 mod latency;
+mod letor;
 mod metrics;
 mod quality;
 mod quality_labels;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
+use crate::letor;
 use crate::metrics::Quality;
 use crate::run::block_on;
 use crate::scenario::{self, Asked, Loaded, Method, Onboard};
@@ -38,6 +39,10 @@ pub struct QualityArgs {
     /// Build the server optimized: slower to build, faster to measure, the same answers.
     #[arg(long)]
     release: bool,
+    /// Write each question's candidates, with their features and the truth, to this folder in the form
+    /// of LETOR, for other rankers to be fitted on the same.
+    #[arg(long, value_name = "DIR")]
+    letor: Option<PathBuf>,
     /// Write the measurements here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -102,6 +107,9 @@ pub fn run(args: &QualityArgs) -> Result<()> {
     let screen = Screen::new();
     let tenants = content::data(&args.data, &args.tenants, args.split_test)?;
     let programs = Programs::find(args.release)?;
+    if let Some(folder) = &args.letor {
+        block_on(letor::write(folder, &tenants))?;
+    }
     let measured = block_on(with_server(&programs, async |server, operator| {
         let mut ready = Vec::new();
         for tenant in tenants {

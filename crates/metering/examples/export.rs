@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use tenantry_metering::focus::{FocusContext, focus_rows, write_csv, write_parquet};
+use tenantry_metering::export::focus::{FocusContext, focus_rows, write_csv, write_parquet};
 
 mod sample;
 

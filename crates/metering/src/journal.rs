@@ -1,8 +1,8 @@
 //! The journal: entries are appended to a file, and taken to the store in segments.
 //!
-//! An entry is in the hands of the operating system when [`Journal::keep`] returns, so it survives the
+//! An entry is in the hands of the operating system when [`Journal::record`](UsageSink::record) returns, so it survives the
 //! end of the process. It survives the end of the machine once its segment was taken ([`Journal::take`]
-//! syncs it): with a segment a second, the machine's fall loses at most the last second. A segment
+//! syncs it): with a segment a second, a power loss costs at most the last second. A segment
 //! is removed after the store has it; one that is taken to the store twice changes nothing there,
 //! because entries have ids.
 
@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::cost::UsageEntry;
+
+use crate::UsageSink;
 
 const ENDING: &str = "jsonl";
 
@@ -75,25 +77,12 @@ impl Journal {
         })
     }
 
-    /// Appends an entry. Where that fails (the disk is full), the entry is lost, counted and told:
-    /// no request fails because it cannot be metered.
-    pub fn keep(&self, entry: &UsageEntry) {
-        let cpu = entry.quantities.iter().filter(|(meter, _)| meter.is_cpu());
-        let cpu: u64 = cpu.map(|(_, quantity)| *quantity).sum();
-        self.inner.cpu.fetch_add(cpu, Ordering::Relaxed);
-        self.append_or_tell(entry);
-    }
-
-    fn append_or_tell(&self, entry: &UsageEntry) {
+    /// Appends an entry of what is not metered: it is not in [`Journal::cpu`].
+    pub fn record_overhead(&self, entry: &UsageEntry) {
         if let Err(error) = self.append(entry) {
             metrics::counter!("tenantry_usage_lost_total").increment(1);
             tracing::error!(%error, "usage could not be written to the journal");
         }
-    }
-
-    /// Appends an entry of what is not metered: it is not in [`Journal::cpu`].
-    pub fn keep_overhead(&self, entry: &UsageEntry) {
-        self.append_or_tell(entry);
     }
 
     /// Processor time in all entries since the start, in microseconds.
@@ -162,9 +151,27 @@ impl Journal {
     }
 }
 
+impl UsageSink for Journal {
+    /// Appends an entry. Where that fails (the disk is full), the entry is lost, counted and logged:
+    /// no request fails because it cannot be metered.
+    fn record(&self, entry: &UsageEntry) {
+        let cpu = entry.quantities.iter().filter(|(meter, _)| meter.is_cpu());
+        let cpu: u64 = cpu.map(|(_, quantity)| *quantity).sum();
+        self.inner.cpu.fetch_add(cpu, Ordering::Relaxed);
+        self.record_overhead(entry);
+        // Totals only: a label for each tenant would make as many series as there are tenants.
+        for (meter, quantity) in &entry.quantities {
+            let labels = [
+                ("service", entry.service.as_str()),
+                ("meter", meter.as_str()),
+            ];
+            metrics::counter!("tenantry_usage_total", &labels).increment(*quantity);
+        }
+    }
+}
+
 impl Segment {
-    /// Its entries. A line that is none was cut off by the machine's fall: it is passed over and
-    /// counted.
+    /// Its entries. A line that was cut off by a power loss is skipped and counted.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -243,15 +250,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         assert!(journal.take().unwrap().is_empty());
-        journal.keep(&entry("a"));
-        journal.keep(&entry("b"));
+        journal.record(&entry("a"));
+        journal.record(&entry("b"));
         assert_eq!(journal.cpu(), 500);
         assert_eq!(ids(&journal.take().unwrap()), ["a", "b"]);
-        journal.keep(&entry("c"));
+        journal.record(&entry("c"));
         // The process ends here: "c" is in a segment that nobody has taken.
         drop(journal);
         let journal = Journal::open(folder.path()).unwrap();
-        journal.keep(&entry("d"));
+        journal.record(&entry("d"));
         let segments = journal.take().unwrap();
         assert_eq!(ids(&segments), ["a", "b", "c", "d"]);
         assert_eq!(segments[0].entries().unwrap()[0], entry("a"));
@@ -265,13 +272,13 @@ mod tests {
     fn a_line_that_was_cut_off_costs_only_itself() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
-        journal.keep(&entry("a"));
+        journal.record(&entry("a"));
         drop(journal);
         let path = path_of(folder.path(), 1);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"id\":\"b\",\"ten").unwrap();
         let journal = Journal::open(folder.path()).unwrap();
-        journal.keep(&entry("c"));
+        journal.record(&entry("c"));
         assert_eq!(ids(&journal.take().unwrap()), ["a", "c"]);
     }
 
@@ -283,7 +290,7 @@ mod tests {
             for thread in 0..4 {
                 let journal = journal.clone();
                 scope.spawn(move || {
-                    (0..200).for_each(|at| journal.keep(&entry(&format!("{thread}-{at}"))));
+                    (0..200).for_each(|at| journal.record(&entry(&format!("{thread}-{at}"))));
                 });
             }
             (0..20)

@@ -1,19 +1,17 @@
-//! Metering: the recorder of what operations consume, the journal that it is recorded in, and the
-//! exports of what that costs (FOCUS as CSV and Parquet, the page for finance).
+//! Metering, from what an operation consumes to what a month's costs look like.
 //!
-//! [`usage`] gathers what each operation consumes; [`Journal`] stores that in microseconds and without
-//! the database. The exports take values and return text or bytes: no store, no clock, no async. What a
-//! month costs is computed in [`domain::cost`]; the exports add no amount of their own.
-//!
-//! Amounts are decimals from end to end. Floats appear in one place, the geometry of the chart.
+//! - [`usage`] gathers what each operation consumes, in the task that runs it.
+//! - [`Journal`] keeps the entries in files, in microseconds and without the database.
+//! - [`ledger`] brings them to the store, samples what is stored, closes days and deletes what is old.
+//! - [`export`] writes a month's costs: FOCUS as CSV and Parquet, and the page for finance.
 
 mod error;
-pub mod focus;
+pub mod export;
 mod journal;
-pub mod page;
+pub mod ledger;
 pub mod usage;
 
 pub use error::MeteringError;
 pub use journal::{Journal, Segment};
-pub use page::{CostPage, DayTotal, ValueRow, page};
+pub use ledger::Ledger;
 pub use usage::{Operation, UsageRecorder, UsageScope, UsageSink};

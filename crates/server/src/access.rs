@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::HasParent;
 use async_trait::async_trait;
-use domain::{ErrorKind, Permission, ResourceName, TenantContext, TenantId, TenantState};
+use domain::{
+    AccessScope, ErrorKind, Permission, ResourceName, TenantContext, TenantId, TenantState,
+};
 use moka::future::Cache;
 
-use crate::auth::denied;
+use crate::auth::{denied, operator};
+use crate::deadline::deadline;
 use crate::{Caller, ServiceError};
 
 /// A state that a change notification missed is wrong for this long at the most.
@@ -18,6 +22,28 @@ const STATE_TTL: Duration = Duration::from_secs(10);
 pub trait TenantDirectory: Send + Sync + 'static {
     /// The tenant's state; none when there is no such tenant.
     async fn state(&self, tenant: &TenantId) -> Result<Option<TenantState>, ServiceError>;
+}
+
+/// A request that was let into a tenant.
+#[derive(Debug)]
+pub struct Authorized<M> {
+    /// The tenant, and who calls.
+    pub ctx: TenantContext,
+    /// Time that the caller gave the request; none when it waits without end.
+    pub deadline: Option<Duration>,
+    /// The message.
+    pub request: M,
+}
+
+impl<M> Authorized<M> {
+    /// Demands more than the RPC declares, for a part of the request that needs it.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn demand(&self, permission: Permission) -> Result<(), ServiceError> {
+        let held = self.ctx.role().holds(permission);
+        held.then_some(()).ok_or_else(denied)
+    }
 }
 
 /// Hands out tenant contexts to callers who may have them.
@@ -48,12 +74,27 @@ impl Gatekeeper {
         &self,
         extensions: &http::Extensions,
         parent: &str,
-        permission: Permission,
     ) -> Result<TenantContext, ServiceError> {
         let caller = Caller::of(extensions)?;
         let tenant =
             ResourceName::tenant(parent).map_err(|error| ServiceError::name("parent", &error))?;
-        self.enter_tenant(caller, &tenant, permission).await
+        self.enter_tenant(caller, &tenant).await
+    }
+
+    /// Lets a request into the tenant that its `parent` names.
+    ///
+    /// # Errors
+    /// As [`Gatekeeper::enter`].
+    pub async fn authorize<M: HasParent>(
+        &self,
+        request: tonic::Request<M>,
+    ) -> Result<Authorized<M>, ServiceError> {
+        let (metadata, extensions, request) = request.into_parts();
+        Ok(Authorized {
+            ctx: self.enter(&extensions, request.parent()).await?,
+            deadline: deadline(&metadata),
+            request,
+        })
     }
 
     /// The same for a tenant id that was read from another resource's name.
@@ -64,9 +105,8 @@ impl Gatekeeper {
         &self,
         caller: &Caller,
         tenant: &TenantId,
-        permission: Permission,
     ) -> Result<TenantContext, ServiceError> {
-        let context = self.enter_any_state(caller, tenant, permission)?;
+        let context = self.enter_any_state(caller, tenant)?;
         match self.state(tenant).await? {
             Some(TenantState::Active) => Ok(context),
             Some(state) => Err(not_served(tenant, state)),
@@ -82,11 +122,32 @@ impl Gatekeeper {
         &self,
         caller: &Caller,
         tenant: &TenantId,
-        permission: Permission,
     ) -> Result<TenantContext, ServiceError> {
-        let context = TenantContext::enter(&caller.key, tenant, permission).ok_or_else(denied)?;
+        let context = TenantContext::enter(&caller.key, tenant, caller.permission);
+        let context = context.ok_or_else(denied)?;
         metering::usage::set_tenant(tenant);
         Ok(context)
+    }
+
+    /// The tenant that `parent` names, in whatever state; or the platform, where it is `platform`, which
+    /// only operators may name.
+    ///
+    /// # Errors
+    /// As [`Gatekeeper::enter_any_state`].
+    pub fn scope(
+        &self,
+        extensions: &http::Extensions,
+        (field, parent): (&str, &str),
+        platform: &str,
+    ) -> Result<AccessScope, ServiceError> {
+        if parent == platform {
+            return operator(extensions).map(AccessScope::Platform);
+        }
+        let caller = Caller::of(extensions)?;
+        let tenant =
+            ResourceName::tenant(parent).map_err(|error| ServiceError::name(field, &error))?;
+        self.enter_any_state(caller, &tenant)
+            .map(AccessScope::Tenant)
     }
 
     /// Forgets what is known of a tenant, after a change.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use domain::{ApiKey, ErrorKind, KeyId, OperatorContext, TenantState};
+use domain::{ApiKey, ErrorKind, KeyId, OperatorContext, Permission};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use sha2::{Digest as _, Sha256};
@@ -29,8 +29,6 @@ pub struct KeyRecord {
     pub key: ApiKey,
     /// SHA-256 of the secret.
     pub secret_hash: [u8; 32],
-    /// State of the tenant that the key is for; none for an operator's.
-    pub tenant_state: Option<TenantState>,
 }
 
 /// Where keys are looked up.
@@ -86,13 +84,14 @@ impl KeySecret {
     }
 }
 
-/// Who calls: put into the request's extensions by [`AuthLayer`].
+/// Who calls: put into the request's extensions by [`AuthLayer`], which has checked that the role of
+/// the key holds the permission of the RPC.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The key that was shown.
     pub key: ApiKey,
-    /// State of the tenant that the key is for.
-    pub tenant_state: Option<TenantState>,
+    /// What the RPC demands, as the contract declares it.
+    pub permission: Permission,
 }
 
 impl Caller {
@@ -128,7 +127,7 @@ fn unauthenticated() -> ServiceError {
     ServiceError::new(ErrorKind::Unauthenticated, "UNAUTHENTICATED", message)
 }
 
-/// Lets only callers with a valid key through.
+/// Lets only callers through whose key is valid, and whose role holds what the RPC declares.
 #[derive(Clone)]
 pub struct AuthLayer {
     directory: Arc<dyn KeyDirectory>,
@@ -186,21 +185,34 @@ where
             {
                 return inner.call(request).await;
             }
-            match authenticate(directory.as_ref(), request.headers()).await {
-                Ok(caller) => {
-                    request.extensions_mut().insert(caller);
-                    inner.call(request).await
-                }
-                Err(error) => Ok(Status::from(error).into_http()),
+            let key = match authenticate(directory.as_ref(), request.headers()).await {
+                Ok(key) => key,
+                Err(error) => return Ok(Status::from(error).into_http()),
+            };
+            // A path that is not in the contract has no handler either: it is UNIMPLEMENTED.
+            if let Some(method) = api::method(request.uri().path()) {
+                match authorize(key, method) {
+                    Ok(caller) => request.extensions_mut().insert(caller),
+                    Err(error) => return Ok(Status::from(error).into_http()),
+                };
             }
+            inner.call(request).await
         })
     }
+}
+
+/// The caller of an RPC; an RPC that declares no permission is refused.
+fn authorize(key: ApiKey, method: &api::Method) -> Result<Caller, ServiceError> {
+    let demanded = method.permission;
+    let permission = demanded.filter(|permission| key.role.holds(*permission));
+    let permission = permission.ok_or_else(denied)?;
+    Ok(Caller { key, permission })
 }
 
 async fn authenticate(
     directory: &dyn KeyDirectory,
     headers: &http::HeaderMap,
-) -> Result<Caller, ServiceError> {
+) -> Result<ApiKey, ServiceError> {
     let shown = headers
         .get(http::header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -224,10 +236,7 @@ async fn authenticate(
     if differing != 0 || record.key.revoked_at.is_some() {
         return Err(unauthenticated());
     }
-    Ok(Caller {
-        key: record.key,
-        tenant_state: record.tenant_state,
-    })
+    Ok(record.key)
 }
 
 #[cfg(test)]
@@ -255,7 +264,6 @@ mod tests {
                 revoked_at: revoked.then_some(DateTime::UNIX_EPOCH),
             },
             secret_hash: secret.hash(),
-            tenant_state: None,
         })
     }
 
@@ -286,6 +294,33 @@ mod tests {
                 .await
                 .is_err()
         );
+    }
+
+    #[test]
+    fn the_role_must_hold_what_the_rpc_declares_and_one_that_declares_nothing_is_refused() {
+        let key = |role| ApiKey {
+            id: KeyId::parse("k1").unwrap(),
+            tenant: None,
+            role,
+            display_name: String::new(),
+            created_at: DateTime::UNIX_EPOCH,
+            revoked_at: None,
+        };
+        let method = |permission| api::Method {
+            path: String::new(),
+            permission,
+        };
+        for (role, permission, allowed) in [
+            (Role::Backend, Some(Permission::Serve), true),
+            (Role::Backend, Some(Permission::Administer), false),
+            (Role::TenantAdmin, Some(Permission::Administer), true),
+            (Role::TenantAdmin, Some(Permission::Operate), false),
+            (Role::Operator, Some(Permission::Operate), true),
+            (Role::Operator, None, false),
+        ] {
+            let caller = authorize(key(role), &method(permission));
+            assert_eq!(caller.is_ok(), allowed, "{role:?} {permission:?}");
+        }
     }
 
     #[tokio::test]

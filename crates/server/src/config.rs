@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-mod keeping;
+mod retention;
 
-pub use keeping::{MeteringSection, RetentionSection};
+pub use retention::{MeteringSection, RetentionSection};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The folder of the embedded parts, where they are not set one by one.
@@ -32,9 +33,9 @@ pub struct Config {
     pub embedding: EmbeddingSection,
     /// The workers.
     pub jobs: JobsSection,
-    /// What is kept, and for how long.
+    /// How long models, answers, jobs and requests are kept.
     pub retention: RetentionSection,
-    /// What usage is kept, and for how long.
+    /// Metering, and how long usage is kept.
     pub metering: MeteringSection,
     /// The router's memory.
     pub router: RouterSection,
@@ -62,6 +63,7 @@ impl Default for Config {
 
 /// The gRPC server.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSection {
     /// Where it listens; port 0 takes a free one.
@@ -84,9 +86,11 @@ impl Default for ServerSection {
 
 /// The relational store.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct StorageSection {
     /// `sqlite:///path/file.db` or `postgres://…`; none means a SQLite file in the data folder.
+    #[cfg_attr(test, serde(skip_serializing))]
     pub url: Option<SecretString>,
     /// Connections at the most; 0 means the default.
     pub max_connections: u32,
@@ -94,11 +98,13 @@ pub struct StorageSection {
 
 /// The vector store.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct VectorsSection {
     /// A Qdrant server; none means in process, in the data folder.
     pub url: Option<String>,
     /// The server's key.
+    #[cfg_attr(test, serde(skip_serializing))]
     pub api_key: Option<SecretString>,
     /// Bytes of memory for vectors in process; the tenants that were searched last stay in it. A
     /// tenant of 4,000 items takes about 5 MB.
@@ -117,6 +123,7 @@ impl Default for VectorsSection {
 
 /// The model files.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct ArtifactsSection {
     /// A folder; none means one in the data folder.
@@ -125,6 +132,7 @@ pub struct ArtifactsSection {
 
 /// The embedding model.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct EmbeddingSection {
     /// Folder of the default model's files; none means where `cargo xtask setup` puts them.
@@ -155,6 +163,7 @@ impl Default for EmbeddingSection {
 
 /// The workers.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct JobsSection {
     /// Indexing jobs at a time.
@@ -177,6 +186,7 @@ impl Default for JobsSection {
 
 /// The router's memory.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct RouterSection {
     /// Bytes of resident tenants at the most.
@@ -204,6 +214,7 @@ impl Default for RouterSection {
 
 /// The logs.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
     /// Lines for people, or JSON.
@@ -216,13 +227,15 @@ impl Default for LogSection {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
-            filter: "info".to_owned(),
+            // The store says in one line what it migrated.
+            filter: "info,sea_orm_migration=warn".to_owned(),
         }
     }
 }
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.

@@ -92,6 +92,18 @@ impl ServiceError {
     }
 }
 
+impl std::fmt::Display for ServiceError {
+    /// For operators: with the detail that callers do not get.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.internal, self.message.as_str()) {
+            (Some(detail), _) => write!(f, "{}: {detail}", self.reason),
+            (None, message) => write!(f, "{}: {message}", self.reason),
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
 impl<E: Fault> From<E> for ServiceError {
     fn from(error: E) -> Self {
         let kind = error.kind();

@@ -26,6 +26,53 @@ pub struct BoundAddresses {
     pub metrics: Option<SocketAddr>,
 }
 
+/// Why the server, its logs or its metrics cannot start: a sentence with the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be had.
+    #[error("cannot listen on {listen}: {source}; set server.listen or --listen")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The descriptors of the contract cannot be served.
+    #[error("reflection cannot be served")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The transport failed.
+    #[error("the server failed")]
+    Transport(#[source] tonic::transport::Error),
+    /// `log.filter` cannot be read.
+    #[error("log.filter {filter:?} cannot be read: {source}")]
+    LogFilter {
+        /// The filter.
+        filter: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The metrics endpoint has no address.
+    #[error(
+        "metrics cannot be served on {listen}: {source}; set server.metrics_listen or --metrics-listen"
+    )]
+    MetricsAddress {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The metrics endpoint cannot start.
+    #[error(
+        "metrics cannot be served on {listen}: {source}; set server.metrics_listen or --metrics-listen"
+    )]
+    Metrics {
+        /// The address.
+        listen: SocketAddr,
+        /// What the exporter says.
+        source: metrics_exporter_prometheus::BuildError,
+    },
+}
+
 /// A bound server that does not serve yet.
 pub struct Server {
     listener: TcpListener,
@@ -36,11 +83,9 @@ impl Server {
     /// Takes the address.
     ///
     /// # Errors
-    /// A sentence with the address when it cannot be had.
-    pub async fn bind(listen: SocketAddr) -> Result<Self, String> {
-        let problem = |error: std::io::Error| {
-            format!("cannot listen on {listen}: {error}; set server.listen or --listen")
-        };
+    /// [`ServerError::Listen`] when the address cannot be had.
+    pub async fn bind(listen: SocketAddr) -> Result<Self, ServerError> {
+        let problem = |source| ServerError::Listen { listen, source };
         let listener = TcpListener::bind(listen).await.map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
         Ok(Self { listener, address })
@@ -65,7 +110,7 @@ impl Server {
         (auth, meter): (AuthLayer, MeterLayer),
         stop: impl Future<Output = ()>,
         drain: Duration,
-    ) -> Result<(), String> {
+    ) -> Result<(), ServerError> {
         let (reporter, health) = tonic_health::server::health_reporter();
         for name in names {
             reporter
@@ -77,11 +122,9 @@ impl Server {
                 .register_encoded_file_descriptor_set(api::DESCRIPTORS)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
-        let newest = reflection().build_v1();
-        let newest = newest.map_err(|error| error.to_string())?;
+        let newest = reflection().build_v1()?;
         // Many tools ask for nothing else.
-        let older = reflection().build_v1alpha();
-        let older = older.map_err(|error| error.to_string())?;
+        let older = reflection().build_v1alpha()?;
         let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
         let signal = async {
             stop.await;
@@ -122,7 +165,7 @@ impl Server {
             }
         };
         tokio::select! {
-            result = serving => result.map_err(|error| format!("the server failed: {error}")),
+            result = serving => result.map_err(ServerError::Transport),
             () = too_late => {
                 tracing::warn!(?drain, "requests were still in flight after the drain time");
                 Ok(())

@@ -10,19 +10,21 @@ mod deadline;
 mod error;
 mod grpc;
 mod metered;
-mod page;
+mod pagination;
 mod panics;
+#[cfg(test)]
+mod reference;
 mod telemetry;
 
-pub use access::{Gatekeeper, TenantDirectory};
+pub use access::{Authorized, Gatekeeper, TenantDirectory};
 pub use auth::{AuthLayer, Caller, KeyDirectory, KeyRecord, KeySecret, operator};
 pub use background::Background;
 pub use clock::system_clock;
 pub use deadline::deadline;
 pub use error::ServiceError;
-pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, shutdown_signal};
+pub use grpc::{BoundAddresses, MAX_MESSAGE_BYTES, Server, ServerError, shutdown_signal};
 pub use metered::MeterLayer;
-pub use page::{PAGE_BYTES, Page, PageBuilder, fitting, page, parse_page_token, sendable};
+pub use pagination::{PAGE_BYTES, Page, PageBuilder, fitting, page, parse_page_token, sendable};
 pub use telemetry::{TelemetryGuard, TraceLayer, init_logs, init_metrics};
 
 /// What a handler returns.

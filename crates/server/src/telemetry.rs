@@ -1,7 +1,8 @@
 //! Logs with trace ids, and Prometheus metrics.
 
-mod catalogue;
+pub(crate) mod catalogue;
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -15,6 +16,7 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 use tracing_subscriber::EnvFilter;
 
+use crate::ServerError;
 use crate::config::{LogFormat, LogSection};
 
 /// Keeps the metrics endpoint alive.
@@ -26,12 +28,16 @@ pub struct TelemetryGuard {
 /// Starts logging to standard error.
 ///
 /// # Errors
-/// When `log.filter` cannot be read. A second start is let pass: tests share a process.
-pub fn init_logs(config: &LogSection) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.filter)
-        .map_err(|error| format!("log.filter {:?} cannot be read: {error}", config.filter))?;
+/// When `log.filter` cannot be read. A second start is allowed: tests share a process.
+pub fn init_logs(config: &LogSection) -> Result<(), ServerError> {
+    let filter = EnvFilter::try_new(&config.filter).map_err(|source| ServerError::LogFilter {
+        filter: config.filter.clone(),
+        source,
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Escape codes would make a file or a pipe hard to read and to search.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let _already_started = match config.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -44,13 +50,13 @@ pub fn init_logs(config: &LogSection) -> Result<(), String> {
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, String> {
+pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, ServerError> {
     // The exporter takes an address, not a listener: look for a free port first where 0 is asked.
     let address = if listen.port() == 0 {
         let probe = std::net::TcpListener::bind(listen);
         probe
             .and_then(|probe| probe.local_addr())
-            .map_err(|error| error.to_string())?
+            .map_err(|source| ServerError::MetricsAddress { listen, source })?
     } else {
         listen
     };
@@ -63,7 +69,10 @@ pub fn init_metrics(listen: SocketAddr) -> Result<TelemetryGuard, String> {
             builder.set_buckets_for_metric(of("tenantry_tenant_bytes"), &bytes)
         })
         .and_then(metrics_exporter_prometheus::PrometheusBuilder::install)
-        .map_err(|error| format!("metrics cannot be served on {address}: {error}"))?;
+        .map_err(|source| ServerError::Metrics {
+            listen: address,
+            source,
+        })?;
     catalogue::begin();
     Ok(TelemetryGuard { address })
 }
@@ -139,10 +148,7 @@ where
 
 /// The method's path when it is one of ours. A made-up path must not become a new metric label.
 pub(crate) fn known_method(path: &str) -> &'static str {
-    static METHODS: std::sync::OnceLock<std::collections::HashSet<String>> =
-        std::sync::OnceLock::new();
-    let methods = METHODS.get_or_init(|| api::method_paths().into_iter().collect());
-    methods.get(path).map_or("other", String::as_str)
+    api::method(path).map_or("other", |method| method.path.as_str())
 }
 
 /// The trace id of W3C's `traceparent`, or a new one.

@@ -100,10 +100,8 @@ impl Pools {
     async fn migrate(&self) -> Result<()> {
         // Looked at first, so that a role without the right to create tables can open a store that
         // is up to date.
-        if Migrator::get_pending_migrations_read_only(&self.reader)
-            .await?
-            .is_empty()
-        {
+        let pending = Migrator::get_pending_migrations_read_only(&self.reader).await?;
+        if pending.is_empty() {
             return Ok(());
         }
         let transaction = self.begin_write().await?;
@@ -112,7 +110,9 @@ impl Pools {
             transaction.execute_unprepared(&lock).await?;
         }
         Migrator::up(&transaction, None).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        tracing::info!(migrations = pending.len(), "the schema is up to date");
+        Ok(())
     }
 }
 

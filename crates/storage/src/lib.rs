@@ -42,9 +42,9 @@ mod worker;
 pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
-    Booked, ErasureCertificate, ErasureCounts, FoundKey, Gone, KeptPriceBook, Keys, LeaseStatus,
+    Booked, ErasedTenant, ErasureCertificate, ErasureCounts, FoundKey, Keys, LeaseStatus,
     LeaseToken, LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, SharedWithTenant,
-    Stored, TierModels, TierMove, Tiers, Usage,
+    Stored, StoredPriceBook, TierModels, TierMove, Tiers, Usage,
 };
 pub use purpose::Purpose;
 pub use store::{StorageConfig, Store};

@@ -25,19 +25,3 @@ pub enum Purpose {
     /// A tenant is erased.
     Erasure,
 }
-
-impl Purpose {
-    /// Every purpose.
-    pub const ALL: [Self; 10] = [
-        Self::Authentication,
-        Self::StartUp,
-        Self::Jobs,
-        Self::Indexing,
-        Self::Training,
-        Self::Retention,
-        Self::Precompute,
-        Self::Metering,
-        Self::Costs,
-        Self::Erasure,
-    ];
-}

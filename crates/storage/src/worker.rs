@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use domain::{Job, JobKind, JobProgress, TenantId};
+use domain::{Clock, Job, JobKind, JobProgress, TenantId};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -86,14 +85,14 @@ impl JobWork {
 }
 
 /// How jobs are taken.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// Jobs at a time.
     pub concurrency: usize,
     /// How long a job is held without renewing.
     pub lease: Duration,
     /// The clock.
-    pub now: fn() -> DateTime<Utc>,
+    pub clock: Clock,
 }
 
 /// Takes and runs jobs until `stop`. A job that runs then is given back to the queue.
@@ -110,7 +109,7 @@ pub async fn run_jobs(
         let taken = match free && !stop.is_cancelled() {
             true => {
                 queue
-                    .acquire(runner.kinds(), settings.lease, (settings.now)())
+                    .acquire(runner.kinds(), settings.lease, settings.clock.now())
                     .await
             }
             false => Ok(None),
@@ -118,7 +117,13 @@ pub async fn run_jobs(
         match taken {
             Ok(Some(leased)) => {
                 let (queue, runner) = (store.maintenance(Purpose::Jobs).queue(), runner.clone());
-                running.spawn(run_one(queue, runner, leased, settings, stop.clone()));
+                running.spawn(run_one(
+                    queue,
+                    runner,
+                    leased,
+                    settings.clone(),
+                    stop.clone(),
+                ));
                 continue;
             }
             Ok(None) => {}
@@ -173,7 +178,7 @@ async fn run_one(
     let lease = Lease {
         queue: &queue,
         token: &token,
-        settings,
+        settings: settings.clone(),
         stop: &job_stop,
     };
     // Side by side: a job in the middle of a transaction goes on while its lease waits for the same
@@ -182,7 +187,7 @@ async fn run_one(
         result = runner.run(&work) => result,
         () = lease.keep(&mut news) => unreachable!("a lease is kept until the job ends"),
     };
-    let now = (settings.now)();
+    let now = settings.clock.now();
     let settled = match result {
         Ok(outcome) => queue.complete(&token, outcome, now).await,
         Err(JobFailure::Cancelled) if stop.is_cancelled() => {
@@ -245,7 +250,7 @@ impl Lease<'_> {
                     self.token,
                     Some(told),
                     self.settings.lease,
-                    (self.settings.now)(),
+                    self.settings.clock.now(),
                 )
                 .await;
             match renewed {

@@ -1,8 +1,8 @@
 //! `cargo xtask check-imports`: the rules that a compiler does not know.
 //!
-//! Who may import whom, what every source file looks like, that no dependency is named in vain, that all
-//! builds have one set of features, and that links between the documents lead somewhere.
-//! Beside it `cargo xtask check-contract` and `cargo xtask check-alerts`, each in a file of its own.
+//! Who may import whom, what every source file looks like, that no dependency is unused, that all builds
+//! have one set of features, and that links between the documents lead somewhere.
+//! Beside it `cargo xtask check-contract`, `check-alerts` and `check-reference`, each in a file of its own.
 
 pub mod alerts;
 pub mod contract;
@@ -10,6 +10,7 @@ mod directions;
 mod features;
 mod files;
 mod links;
+pub mod reference;
 mod unused;
 
 use anyhow::{Result, ensure};

@@ -55,6 +55,8 @@ enum Command {
     CheckContract(checks::contract::ContractArgs),
     /// Check the alert rules for Prometheus, and that each one fires when it should.
     CheckAlerts,
+    /// Check that the reference pages under docs/ say what the code says.
+    CheckReference(checks::reference::ReferenceArgs),
     /// Check the licences of everything that is built in.
     Licences,
     /// Everything that a change has to pass.
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Command::CheckImports => checks::run(),
         Command::CheckContract(args) => checks::contract::run(&args),
         Command::CheckAlerts => checks::alerts::run(),
+        Command::CheckReference(args) => checks::reference::run(&args),
         Command::Licences => licences::run(),
         Command::Ci => ci::run(),
     };

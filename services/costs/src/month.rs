@@ -7,7 +7,7 @@ use domain::cost::{CostInput, Month, Presence, PriceBook, UsageLine};
 use domain::{Tenant, TenantId, TenantState};
 use rust_decimal::Decimal;
 use server::ServiceError;
-use storage::{Gone, Platform, Purpose};
+use storage::{ErasedTenant, Platform, Purpose};
 
 use crate::Costs;
 use crate::prices::InForce;
@@ -116,7 +116,7 @@ impl Costs {
         let lines = usage.lines(None, month.first(), until).await?;
         let lines_before = usage.lines(None, before.first(), before.last()).await?;
         let tenants = all_tenants(&platform).await?;
-        let there = presence(&tenants, usage.gone_since(before.first()).await?);
+        let there = presence(&tenants, usage.erased_since(before.first()).await?);
         Ok(MonthData {
             month,
             until,
@@ -151,7 +151,7 @@ pub(crate) async fn all_tenants(platform: &Platform) -> Result<Vec<Tenant>, Serv
 }
 
 /// From when until when tenants were there, those that are `gone` too.
-fn presence(tenants: &[Tenant], gone: Vec<Gone>) -> Presence {
+fn presence(tenants: &[Tenant], gone: Vec<ErasedTenant>) -> Presence {
     let here = tenants
         .iter()
         .filter(|tenant| tenant.state != TenantState::Erasing)

@@ -44,8 +44,8 @@ impl InForce {
     }
 }
 
-impl From<storage::KeptPriceBook> for InForce {
-    fn from(kept: storage::KeptPriceBook) -> Self {
+impl From<storage::StoredPriceBook> for InForce {
+    fn from(kept: storage::StoredPriceBook) -> Self {
         Self {
             book: kept.book,
             revision: kept.revision,

@@ -1,7 +1,7 @@
 //! Whose costs a request is about.
 
-use domain::{AccessScope, Permission, ResourceName, TenantId};
-use server::{Caller, ServiceError, operator};
+use domain::{AccessScope, TenantId};
+use server::ServiceError;
 use storage::Purpose;
 
 use crate::Costs;
@@ -17,16 +17,7 @@ impl Costs {
         extensions: &http::Extensions,
         parent: &str,
     ) -> Result<AccessScope, ServiceError> {
-        if parent == ALL {
-            return operator(extensions).map(AccessScope::Platform);
-        }
-        let caller = Caller::of(extensions)?;
-        let tenant =
-            ResourceName::tenant(parent).map_err(|error| ServiceError::name("parent", &error))?;
-        let ctx = self
-            .gate
-            .enter_any_state(caller, &tenant, Permission::Administer)?;
-        Ok(AccessScope::Tenant(ctx))
+        self.gate.scope(extensions, ("parent", parent), ALL)
     }
 
     /// Says that a tenant which neither is nor was there is not found.

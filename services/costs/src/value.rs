@@ -9,7 +9,7 @@ use domain::cost::{
     TenantValue, ValueSetting, verdict,
 };
 use domain::{SIGNIFICANCE_LEVEL, TenantContext, TenantId, Tier};
-use metering::ValueRow;
+use metering::export::page::ValueRow;
 use rust_decimal::Decimal;
 use server::ServiceError;
 use storage::{CountedAnswers, KeptVerdict};
@@ -206,7 +206,7 @@ impl Costs {
         let ctx = TenantContext::for_background_work(tenant, "costs");
         let kept = earned.kept(data, self.clock.now());
         if let Err(error) = self.try_store(&ctx, data, kept).await {
-            tracing::warn!(%tenant, ?error, "the verdict on an own model was not stored");
+            tracing::warn!(%tenant, %error, "the verdict on an own model was not stored");
         }
     }
 

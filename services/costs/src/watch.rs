@@ -24,7 +24,7 @@ pub async fn watch_loop(costs: Costs, every: Duration, stop: CancellationToken) 
         };
         if let Err(error) = done {
             tracing::warn!(
-                ?error,
+                %error,
                 "the costs of the month were not computed; trying again"
             );
         }

@@ -3,10 +3,10 @@
 use api::v1;
 use api::v1::ingest_service_server::IngestService;
 use domain::{
-    ErrorKind, ExpertId, ExpertPatch, FieldViolation, ItemId, JobKind, MAX_EXPERTS, Permission,
-    ResourceName, clean_name,
+    ErrorKind, ExpertId, ExpertPatch, FieldViolation, ItemId, JobKind, MAX_EXPERTS, ResourceName,
+    clean_name,
 };
-use server::{Caller, Page, PageBuilder, Reply, ServiceError, page, parse_page_token};
+use server::{Authorized, Caller, Page, PageBuilder, Reply, ServiceError, page, parse_page_token};
 use storage::ItemQuery;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -28,11 +28,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::BatchUpsertExpertsRequest>,
     ) -> Reply<v1::BatchUpsertExpertsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::WriteContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let experts = patches(request)?;
         let changed = self.change_experts(&ctx, &experts).await?;
         Ok(Response::new(v1::BatchUpsertExpertsResponse { changed }))
@@ -42,11 +38,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ListExpertsRequest>,
     ) -> Reply<v1::ListExpertsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<ExpertId>(&request.page_token)?;
         let experts = self
@@ -81,10 +73,7 @@ impl IngestService for Ingest {
         let name = &request.get_ref().name;
         let (tenant, id) =
             ResourceName::item(name).map_err(|error| ServiceError::name("name", &error))?;
-        let ctx = self
-            .gate
-            .enter_tenant(caller, &tenant, Permission::ReadContent)
-            .await?;
+        let ctx = self.gate.enter_tenant(caller, &tenant).await?;
         let found = self
             .begin(&ctx)
             .await?
@@ -102,11 +91,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ListItemsRequest>,
     ) -> Reply<v1::ListItemsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let limit = page_limit(request.page_size)?;
         let expert = match request.expert.as_str() {
             "" => None,
@@ -129,11 +114,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::BatchDeleteItemsRequest>,
     ) -> Reply<v1::BatchDeleteItemsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::WriteContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let ids = item_ids(request.item_ids)?;
         Ok(Response::new(self.delete_items(&ctx, &ids).await?))
     }
@@ -142,11 +123,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ListRejectionsRequest>,
     ) -> Reply<v1::ListRejectionsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<i64>(&request.page_token)?.unwrap_or(0);
         let batch = Some(request.request_id_prefix.as_str()).filter(|prefix| !prefix.is_empty());
@@ -171,11 +148,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::CreateDatasetRequest>,
     ) -> Reply<v1::CreateDatasetResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, .. } = self.gate.authorize(request).await?;
         let dataset = v1::Dataset::of(ctx.tenant(), self.pin_dataset(&ctx).await?);
         Ok(Response::new(v1::CreateDatasetResponse {
             dataset: Some(dataset),
@@ -190,10 +163,7 @@ impl IngestService for Ingest {
         let name = &request.get_ref().name;
         let (tenant, number) =
             ResourceName::dataset(name).map_err(|error| ServiceError::name("name", &error))?;
-        let ctx = self
-            .gate
-            .enter_tenant(caller, &tenant, Permission::ReadContent)
-            .await?;
+        let ctx = self.gate.enter_tenant(caller, &tenant).await?;
         let found = self.begin(&ctx).await?.datasets().get(number).await;
         let dataset = found.map_err(ServiceError::from)?;
         let dataset = dataset.ok_or_else(|| ServiceError::not_found(name))?;
@@ -205,11 +175,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ListDatasetsRequest>,
     ) -> Reply<v1::ListDatasetsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<u64>(&request.page_token)?;
         let found = self.begin(&ctx).await?.datasets().list(before, limit).await;
@@ -228,11 +194,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::GetIndexStatusRequest>,
     ) -> Reply<v1::GetIndexStatusResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, .. } = self.gate.authorize(request).await?;
         Ok(Response::new(self.index_status(&ctx).await?))
     }
 
@@ -240,11 +202,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::RebuildIndexRequest>,
     ) -> Reply<v1::RebuildIndexResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, .. } = self.gate.authorize(request).await?;
         let tx = self.begin(&ctx).await?;
         let job = enqueue_index(&tx, JobKind::RebuildIndex, self.clock.now()).await?;
         tx.commit().await.map_err(ServiceError::from)?;
@@ -257,11 +215,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::BatchDeleteExpertsRequest>,
     ) -> Reply<v1::BatchDeleteExpertsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let command = request.try_into()?;
         Ok(Response::new(self.delete_experts(&ctx, command).await?))
     }
@@ -270,11 +224,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::RenameExpertRequest>,
     ) -> Reply<v1::RenameExpertResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let command = request.try_into()?;
         Ok(Response::new(
             Ingest::rename_expert(self, &ctx, command).await?,
@@ -285,11 +235,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::MergeExpertsRequest>,
     ) -> Reply<v1::MergeExpertsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let command = request.try_into()?;
         Ok(Response::new(
             Ingest::merge_experts(self, &ctx, command).await?,
@@ -300,11 +246,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::UndoMergeRequest>,
     ) -> Reply<v1::UndoMergeResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let undone = Ingest::undo_merge(self, &ctx, &request.merge_id).await?;
         Ok(Response::new(undone))
     }
@@ -313,11 +255,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::ListMergesRequest>,
     ) -> Reply<v1::ListMergesResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<u64>(&request.page_token)?;
         let found = self.begin(&ctx).await?.merges().newest(before, limit).await;
@@ -333,11 +271,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::RenameLabelRequest>,
     ) -> Reply<v1::RenameLabelResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let done = self.relabel(&ctx, request.try_into()?).await?;
         Ok(Response::new(v1::RenameLabelResponse {
             items: done.items,
@@ -351,11 +285,7 @@ impl IngestService for Ingest {
         &self,
         request: Request<v1::MergeLabelsRequest>,
     ) -> Reply<v1::MergeLabelsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let done = self.relabel(&ctx, request.try_into()?).await?;
         Ok(Response::new(v1::MergeLabelsResponse {
             items: done.items,

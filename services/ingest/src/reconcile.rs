@@ -56,7 +56,7 @@ pub async fn reconcile(
             .iter()
             .filter(|tenant| tenant.state == TenantState::Active)
         {
-            look_after(store, vectors, &spaces, tenant, clock).await?;
+            index_tenant_if_behind(store, vectors, &spaces, tenant, clock).await?;
         }
     }
 }
@@ -80,7 +80,7 @@ async fn open(vectors: &dyn VectorStore, space: &Space) -> Result<(), ServiceErr
     }
 }
 
-async fn look_after(
+async fn index_tenant_if_behind(
     store: &Store,
     vectors: &dyn VectorStore,
     spaces: &HashMap<String, Space>,

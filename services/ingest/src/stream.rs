@@ -1,7 +1,7 @@
 //! The ingest stream: a batch in, its acknowledgement out, in order.
 
 use api::v1;
-use domain::{Permission, TenantContext};
+use domain::TenantContext;
 use metering::usage;
 use server::{Caller, ServiceError};
 use tokio::sync::mpsc;
@@ -66,9 +66,7 @@ impl Ingest {
         match context {
             Some((first, ctx)) if parent.is_empty() || parent == first => {
                 // The tenant may have been made inactive since: ask again for each batch.
-                self.gate
-                    .enter_tenant(caller, ctx.tenant(), Permission::WriteContent)
-                    .await
+                self.gate.enter_tenant(caller, ctx.tenant()).await
             }
             Some(_) => Err(ServiceError::invalid(
                 "parent",
@@ -77,10 +75,7 @@ impl Ingest {
             None => {
                 let tenant = domain::ResourceName::tenant(parent)
                     .map_err(|error| ServiceError::name("parent", &error))?;
-                let ctx = self
-                    .gate
-                    .enter_tenant(caller, &tenant, Permission::WriteContent)
-                    .await?;
+                let ctx = self.gate.enter_tenant(caller, &tenant).await?;
                 *context = Some((parent.to_owned(), ctx.clone()));
                 Ok(ctx)
             }

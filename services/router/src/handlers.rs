@@ -3,7 +3,7 @@
 use api::v1;
 use api::v1::router_service_server::RouterService;
 use domain::{Ask, Permission, RoutingPolicy, TaskId, bucket};
-use server::{Caller, Reply, ServiceError, deadline, fitting, page, parse_page_token};
+use server::{Authorized, Caller, Reply, ServiceError, deadline, fitting, page, parse_page_token};
 use storage::OpenPosition;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -25,17 +25,15 @@ impl RouterService for Router {
         &self,
         request: Request<v1::RecommendExpertsRequest>,
     ) -> Reply<v1::RecommendExpertsResponse> {
-        let (metadata, extensions, request) = request.into_parts();
-        let permission = match request.model_override.is_empty() {
-            true => Permission::Serve,
-            false => Permission::Administer,
-        };
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, permission)
-            .await?;
-        let deadline = deadline(&metadata);
+        let call = self.parts.gate.authorize(request).await?;
+        if !call.request.model_override.is_empty() {
+            call.demand(Permission::Administer)?;
+        }
+        let Authorized {
+            ctx,
+            deadline,
+            request,
+        } = call;
         let answer = if request.item.is_empty() {
             let command = Recommend::try_from(&request)?;
             let command = Recommend {
@@ -71,12 +69,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::ListOpenItemsRequest>,
     ) -> Reply<v1::ListOpenItemsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let limit = api::page_limit(request.page_size, 100, 1_000)
             .map_err(|error| ServiceError::violations(vec![error]))?;
         let after = parse_page_token::<OpenPosition>(&request.page_token)?;
@@ -91,18 +84,17 @@ impl RouterService for Router {
     }
 
     async fn classify(&self, request: Request<v1::ClassifyRequest>) -> Reply<v1::ClassifyResponse> {
-        let (metadata, extensions, request) = request.into_parts();
-        let permission = match request.model_override.is_empty() {
-            true => Permission::Serve,
-            false => Permission::Administer,
-        };
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, permission)
-            .await?;
+        let call = self.parts.gate.authorize(request).await?;
+        if !call.request.model_override.is_empty() {
+            call.demand(Permission::Administer)?;
+        }
+        let Authorized {
+            ctx,
+            deadline,
+            request,
+        } = call;
         let command = Classify {
-            deadline: deadline(&metadata),
+            deadline,
             ..Classify::try_from(request)?
         };
         Ok(Response::new(Router::classify(self, &ctx, command).await?))
@@ -112,12 +104,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::CorrectLabelRequest>,
     ) -> Reply<v1::CorrectLabelResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let confirmed = self.correct(&ctx, Correct::try_from(request)?).await?;
         Ok(Response::new(v1::CorrectLabelResponse { confirmed }))
     }
@@ -126,12 +113,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::WithdrawCorrectionRequest>,
     ) -> Reply<v1::WithdrawCorrectionResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let withdrawn = self.withdraw(&ctx, Withdraw::try_from(request)?).await?;
         Ok(Response::new(v1::WithdrawCorrectionResponse { withdrawn }))
     }
@@ -140,12 +122,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::FindSimilarItemsRequest>,
     ) -> Reply<v1::FindSimilarItemsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let text = question(&request.text)?;
         let found = self
             .similar(&ctx, text, limit(request.top_k, SIMILAR_DEFAULT)?)
@@ -160,12 +137,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::SendFeedbackRequest>,
     ) -> Reply<v1::SendFeedbackResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let kept = self
             .keep_feedback(&ctx, Feedback::try_from(request)?)
             .await?;
@@ -176,12 +148,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::ExplainRouteRequest>,
     ) -> Reply<v1::ExplainRouteResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Serve)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let task = routed_task("task", &request.task)?;
         let key = routing_key(&request.routing_key)?;
         let ask = Ask {
@@ -205,12 +172,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::GetRoutingPolicyRequest>,
     ) -> Reply<v1::GetRoutingPolicyResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let task = routed_task("task", &request.task)?;
         let policy = Some(self.policy(&ctx, &task).await?);
         Ok(Response::new(v1::GetRoutingPolicyResponse { policy }))
@@ -220,12 +182,7 @@ impl RouterService for Router {
         &self,
         request: Request<v1::UpdateRoutingPolicyRequest>,
     ) -> Reply<v1::UpdateRoutingPolicyResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .parts
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
         let wire = request
             .policy
             .ok_or_else(|| ServiceError::invalid("policy", "is missing; send the whole policy"))?;

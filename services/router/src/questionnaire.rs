@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use api::v1;
 use api::v1::batch_recommend_experts_response::Result as Outcome;
 use domain::cost::Meter;
-use domain::{ErrorKind, Permission, ResourceName, TenantContext};
+use domain::{ErrorKind, ResourceName, TenantContext};
 use embedding::Embedded;
 use futures::{Stream, StreamExt as _};
 use metering::usage;
@@ -124,7 +124,7 @@ impl Router {
             // The tenant may have been made inactive since: ask again for each chunk.
             self.parts
                 .gate
-                .enter_tenant(caller, call.ctx.tenant(), Permission::Serve)
+                .enter_tenant(caller, call.ctx.tenant())
                 .await?;
             // One view serves the whole call, unless the tenant leaves its embedding space (what is left is
             // dropped after a while) or throws its kill switch.
@@ -146,11 +146,7 @@ impl Router {
     ) -> Result<Call, ServiceError> {
         let tenant =
             ResourceName::tenant(parent).map_err(|error| ServiceError::name("parent", &error))?;
-        let ctx = self
-            .parts
-            .gate
-            .enter_tenant(caller, &tenant, Permission::Serve)
-            .await?;
+        let ctx = self.parts.gate.enter_tenant(caller, &tenant).await?;
         Ok(Call {
             _place: self.places.stream(&tenant)?,
             view: self.parts.residents.view(&ctx).await?,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::Clock;
-use metering::UsageRecorder;
+use metering::ledger::UsageRetention;
+use metering::{Ledger, UsageRecorder};
 use server::config::Config;
 use server::{
     AuthLayer, Background, BoundAddresses, Gatekeeper, MeterLayer, Server, init_logs, init_metrics,
@@ -15,9 +16,9 @@ use server::{
 use storage::{JobRunner, Purpose, WorkerSettings, run_jobs};
 use tonic::service::RoutesBuilder;
 
+use crate::metered_jobs::MeteredJobs;
 use crate::parts::Parts;
 use crate::serve_args::{ServeArgs, ServiceName};
-use crate::usage::{self, MeteredJobs};
 
 /// The build: the version, and the commit where it is known. Models' lineage names it.
 const BUILD: &str = env!("TENANTRY_BUILD");
@@ -40,14 +41,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if let Some(folder) = args.data_dir {
         config.data_dir = folder;
     }
-    init_logs(&config.log).map_err(anyhow::Error::msg)?;
+    init_logs(&config.log)?;
     // Both ports first: a taken one should show before anything is made.
-    let server = Server::bind(config.server.listen)
-        .await
-        .map_err(anyhow::Error::msg)?;
-    let metrics = init_metrics(config.server.metrics_listen).map_err(|error| {
-        anyhow::anyhow!("{error}; set server.metrics_listen or --metrics-listen")
-    })?;
+    let server = Server::bind(config.server.listen).await?;
+    let metrics = init_metrics(config.server.metrics_listen)?;
     let parts = Parts::open(&config).await?;
     let bound = BoundAddresses {
         grpc: server.address(),
@@ -74,7 +71,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         auth,
         meter,
         background,
-        book: _,
+        ledger,
+        ..
     } = assembled;
     let served = server
         .serve(routes.routes(), &names, (auth, meter), stop, drain)
@@ -83,11 +81,11 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         tracing::warn!("background work did not end in time; it goes on at the next start");
     }
     parts.vectors.close().await;
-    // What the last requests took.
-    usage::flush(&parts.journal, &parts.store, chrono::Utc::now()).await;
+    // What the last requests consumed.
+    ledger.flush().await;
     parts.store.close().await;
     tracing::info!("stopped");
-    served.map_err(anyhow::Error::msg)
+    Ok(served?)
 }
 
 struct Assembled {
@@ -96,7 +94,9 @@ struct Assembled {
     auth: AuthLayer,
     meter: MeterLayer,
     background: Background,
-    book: UsageRecorder,
+    clock: Clock,
+    ledger: Ledger,
+    recorder: UsageRecorder,
 }
 
 /// Makes the services that were asked for, and starts what works beside them.
@@ -129,16 +129,22 @@ async fn assemble(
             vectors::VectorError::Corrupt { .. } => Ok(()),
             other => Err(other),
         })?;
-    let book = usage::book(&parts.journal, &config.metering, &clock);
+    let ledger = Ledger::new(parts.journal.clone(), parts.store.clone(), clock.clone());
+    let recorder = match config.metering.enabled {
+        true => ledger.recorder(),
+        false => UsageRecorder::disabled(clock.clone()),
+    };
     let mut made = Assembled {
         routes: RoutesBuilder::default(),
         names: Vec::new(),
         auth,
-        meter: MeterLayer::new(book.clone()),
+        meter: MeterLayer::new(recorder.clone()),
         background,
-        book,
+        clock: clock.clone(),
+        ledger,
+        recorder,
     };
-    made.start_metering(config, parts, &clock).await;
+    made.start_metering(config).await;
     if wanted(ServiceName::Tenants) {
         made.add_tenants(config, parts, &gate, &clock);
     }
@@ -187,7 +193,7 @@ impl Assembled {
     ) -> anyhow::Result<()> {
         ingest::reconcile(&parts.store, parts.vectors.as_ref(), clock)
             .await
-            .map_err(|error| anyhow::anyhow!("the index cannot be checked: {error:?}"))?;
+            .context("the index cannot be checked")?;
         let service = ingest::Ingest::new(ingest::IngestParts {
             store: parts.store.clone(),
             vectors: parts.vectors.clone(),
@@ -265,7 +271,7 @@ impl Assembled {
             parts.artifacts.clone(),
             parts.embedders.clone(),
             config.router.resident_bytes,
-            self.book.clone(),
+            self.recorder.clone(),
         );
         let every = Duration::from_secs(config.router.refresh_seconds);
         let fresh = residents.clone();
@@ -313,24 +319,26 @@ impl Assembled {
     }
 
     /// Takes over what an earlier process left in the journal, and keeps it going.
-    async fn start_metering(&self, config: &Config, parts: &Parts, clock: &Clock) {
-        let (journal, store) = (&parts.journal, &parts.store);
-        usage::flush(journal, store, clock.now()).await;
-        if !config.metering.enabled {
+    async fn start_metering(&self, config: &Config) {
+        self.ledger.flush().await;
+        let settings = &config.metering;
+        if !settings.enabled {
             tracing::info!("metering is off: nobody will know what tenants cost");
             return;
         }
-        let every = Duration::from_secs(u64::from(config.metering.flush_seconds));
-        let (flushed, to, now) = (journal.clone(), store.clone(), clock.clone());
+        let every = Duration::from_secs(u64::from(settings.flush_seconds));
+        let ledger = self.ledger.clone();
+        self.background.spawn(|stop| ledger.flush_loop(every, stop));
+        let ledger = self.ledger.clone();
+        self.background.spawn(|stop| ledger.overhead_loop(stop));
+        let retention = UsageRetention {
+            entries_days: settings.entries_days,
+            hours_days: settings.hours_days,
+            days_days: settings.days_days,
+        };
+        let (ledger, close_hour) = (self.ledger.clone(), settings.close_hour);
         self.background
-            .spawn(|stop| usage::keep_flushing(flushed, to, now, every, stop));
-        let (metered, now) = (journal.clone(), clock.clone());
-        self.background
-            .spawn(|stop| usage::keep_overhead(metered, now, stop));
-        let (kept, book, now) = (store.clone(), self.book.clone(), clock.clone());
-        let settings = config.metering.clone();
-        self.background
-            .spawn(|stop| usage::keep_house(kept, book, now, settings, stop));
+            .spawn(move |stop| ledger.run_retention(close_hour, retention, stop));
     }
 
     fn add_costs(&mut self, parts: &Parts, gate: &Gatekeeper, clock: &Clock) {
@@ -352,12 +360,12 @@ impl Assembled {
         let settings = WorkerSettings {
             concurrency,
             lease: Duration::from_secs(config.jobs.lease_seconds),
-            now: chrono::Utc::now,
+            clock: self.clock.clone(),
         };
         let store = parts.store.clone();
         let runner = Arc::new(MeteredJobs {
             runner,
-            book: self.book.clone(),
+            recorder: self.recorder.clone(),
         });
         self.background
             .spawn(|stop| run_jobs(store, runner, settings, stop));
@@ -381,7 +389,7 @@ async fn announce_operator_key(
 ) -> anyhow::Result<()> {
     let file = config.data_dir.join("operator.key");
     let made = tenants::ensure_operator_key(&parts.store, &file, clock).await;
-    if made.map_err(|error| anyhow::anyhow!("no operator's key can be made: {error:?}"))? {
+    if made.context("no operator's key can be made")? {
         tracing::info!(file = %file.display(), "made an operator's key; keep the file safe");
     }
     Ok(())

@@ -4,11 +4,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use domain::{Clock, Role};
-use rand::RngExt as _;
-use server::{KeySecret, ServiceError};
+use server::ServiceError;
 use storage::{NewKey, Purpose, Store};
 
-use crate::keys::new_key_id;
+use crate::keys::new_secret;
 
 /// Makes an operator's key when there is none, and writes it to `file`, readable by its owner only.
 /// Says whether it did.
@@ -28,7 +27,7 @@ pub async fn ensure_operator_key(
     {
         return Ok(false);
     }
-    let secret = KeySecret::new(new_key_id(), rand::rng().random());
+    let secret = new_secret();
     write_private(file, &secret.reveal()).map_err(|error| {
         ServiceError::internal(format_args!(
             "{} cannot be written: {error}",

@@ -66,14 +66,10 @@ impl KeyDirectory for Directory {
             .maintenance(Purpose::Authentication)
             .find_key(id)
             .await?;
-        let Some((key, secret_hash, tenant_state)) = found else {
+        let Some((key, secret_hash)) = found else {
             return Ok(None);
         };
-        let record = KeyRecord {
-            key,
-            secret_hash,
-            tenant_state,
-        };
+        let record = KeyRecord { key, secret_hash };
         self.keys.insert(id.clone(), record.clone()).await;
         Ok(Some(record))
     }

@@ -1,24 +1,26 @@
 //! Keys: making, listing, revoking.
 
 use api::v1;
-use domain::{AccessScope, KeyId, Permission, ResourceName, Role};
+use domain::{AccessScope, KeyId, ResourceName, Role};
 use rand::RngExt as _;
-use server::{Caller, KeySecret, ServiceError, operator, page, parse_page_token};
+use server::{KeySecret, ServiceError, page, parse_page_token};
 use storage::NewKey;
 
 use crate::Tenants;
 
 const DISPLAY_NAME_MAX_CHARS: usize = 200;
 
-/// A new key's public half.
-#[allow(
+/// A new key: its public half and its secret.
+#[expect(
     clippy::expect_used,
-    reason = "the text is made of characters that ids may have"
+    clippy::disallowed_methods,
+    reason = "hexadecimal digits are an id; and a secret must not be reproducible"
 )]
-pub(crate) fn new_key_id() -> KeyId {
+pub(crate) fn new_secret() -> KeySecret {
     let random: [u8; 8] = rand::rng().random();
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    KeyId::parse(text).expect("hexadecimal digits are a key id")
+    let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = KeyId::parse(id).expect("hexadecimal digits are a key id");
+    KeySecret::new(id, rand::rng().random())
 }
 
 impl Tenants {
@@ -39,7 +41,7 @@ impl Tenants {
             let message = format!("at most {DISPLAY_NAME_MAX_CHARS} characters");
             return Err(ServiceError::invalid("display_name", message));
         }
-        let secret = KeySecret::new(new_key_id(), rand::rng().random());
+        let secret = new_secret();
         let key = NewKey {
             id: secret.id().clone(),
             role,
@@ -78,7 +80,6 @@ impl Tenants {
         extensions: &http::Extensions,
         request: v1::RevokeApiKeyRequest,
     ) -> Result<v1::RevokeApiKeyResponse, ServiceError> {
-        Caller::of(extensions)?;
         let (tenant, id) = ResourceName::api_key(&request.name)
             .map_err(|error| ServiceError::name("name", &error))?;
         let parent = tenant.map(|tenant| ResourceName::Tenant(tenant).to_string());
@@ -94,22 +95,14 @@ impl Tenants {
         })
     }
 
-    /// The tenant that `parent` names; without one the platform, which only operators may touch.
+    /// The tenant that `parent` names; without one the platform.
     pub(crate) fn scope(
         &self,
         extensions: &http::Extensions,
         field: &str,
         parent: &str,
     ) -> Result<AccessScope, ServiceError> {
-        if parent.is_empty() {
-            return operator(extensions).map(AccessScope::Platform);
-        }
-        let caller = Caller::of(extensions)?;
-        let tenant = ResourceName::tenant(parent).map_err(|e| ServiceError::name(field, &e))?;
-        let ctx = self
-            .gate
-            .enter_any_state(caller, &tenant, Permission::Administer)?;
-        Ok(AccessScope::Tenant(ctx))
+        self.gate.scope(extensions, (field, parent), "")
     }
 }
 

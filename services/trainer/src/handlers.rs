@@ -3,11 +3,10 @@
 use api::v1;
 use api::v1::training_service_server::TrainingService;
 use domain::{
-    ErrorKind, JobId, JobKind, ModelOwner, OperatorContext, Permission, ResourceName, TaskId,
-    TenantContext,
+    ErrorKind, JobId, JobKind, ModelOwner, OperatorContext, ResourceName, TaskId, TenantContext,
 };
 use prost::Message as _;
-use server::{Caller, Reply, ServiceError, page, parse_page_token};
+use server::{Authorized, Caller, Reply, ServiceError, page, parse_page_token};
 use storage::NewJob;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -29,11 +28,8 @@ impl TrainingService for Training {
 
     async fn retrain(&self, request: Request<v1::RetrainRequest>) -> Reply<v1::RetrainResponse> {
         let (_, extensions, request) = request.into_parts();
-        Caller::of(&extensions)?;
         let owner = owner("parent", &request.parent)?;
-        let scope = self
-            .model_scope(&extensions, &owner, Permission::Administer)
-            .await?;
+        let scope = self.model_scope(&extensions, &owner).await?;
         let job = match scope {
             ModelScope::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
             ModelScope::Tier { owner, operator } => {
@@ -47,7 +43,7 @@ impl TrainingService for Training {
 
     async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Reply<v1::GetJobResponse> {
         let name = &request.get_ref().name;
-        let (scope, id) = self.enter_job(request.extensions(), name, Permission::ReadContent)?;
+        let (scope, id) = self.enter_job(request.extensions(), name)?;
         let job = self.job(&scope, &id).await?;
         Ok(Response::new(v1::GetJobResponse {
             job: Some(job.into()),
@@ -59,9 +55,7 @@ impl TrainingService for Training {
         request: Request<v1::ListJobsRequest>,
     ) -> Reply<v1::ListJobsResponse> {
         let (_, extensions, request) = request.into_parts();
-        let scope = self
-            .job_scope(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let scope = self.job_scope(&extensions, &request.parent).await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<JobId>(&request.page_token)?;
         let filters = (request.kind().filter(), request.state().filter());
@@ -78,7 +72,7 @@ impl TrainingService for Training {
         request: Request<v1::CancelJobRequest>,
     ) -> Reply<v1::CancelJobResponse> {
         let name = &request.get_ref().name;
-        let (scope, id) = self.enter_job(request.extensions(), name, Permission::Administer)?;
+        let (scope, id) = self.enter_job(request.extensions(), name)?;
         let before = self.job(&scope, &id).await?;
         if before.state.is_final() && before.state != domain::JobState::Cancelled {
             let message = format!("{name} has ended as {}", before.state.as_str());
@@ -98,7 +92,7 @@ impl TrainingService for Training {
         request: Request<v1::WatchJobRequest>,
     ) -> Reply<Self::WatchJobStream> {
         let name = &request.get_ref().name;
-        let (scope, id) = self.enter_job(request.extensions(), name, Permission::ReadContent)?;
+        let (scope, id) = self.enter_job(request.extensions(), name)?;
         let first = self.job(&scope, &id).await?;
         Ok(Response::new(self.clone().watch(scope, first)))
     }
@@ -108,11 +102,8 @@ impl TrainingService for Training {
         request: Request<v1::ListModelsRequest>,
     ) -> Reply<v1::ListModelsResponse> {
         let (_, extensions, request) = request.into_parts();
-        Caller::of(&extensions)?;
         let owner = owner("parent", &request.parent)?;
-        let scope = self
-            .model_scope(&extensions, &owner, Permission::ReadContent)
-            .await?;
+        let scope = self.model_scope(&extensions, &owner).await?;
         let limit = page_limit(request.page_size)?;
         let before = parse_page_token::<u64>(&request.page_token)?;
         let wanted = match request.task.as_str() {
@@ -133,11 +124,8 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::GetModelRequest>,
     ) -> Reply<v1::GetModelResponse> {
-        Caller::of(request.extensions())?;
         let name = model_name("name", &request.get_ref().name)?;
-        let scope = self
-            .model_scope(request.extensions(), &name.owner, Permission::ReadContent)
-            .await?;
+        let scope = self.model_scope(request.extensions(), &name.owner).await?;
         let model = self.model(&scope, &name).await?;
         let live = match &scope {
             ModelScope::Tenant(ctx) => self.live_score(ctx, &name).await?,
@@ -155,11 +143,7 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::CompareModelsRequest>,
     ) -> Reply<v1::CompareModelsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let compared = self.compare(&ctx, Compare::try_from(&request)?).await?;
         Ok(Response::new(compared))
     }
@@ -168,11 +152,8 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::PromoteModelRequest>,
     ) -> Reply<v1::PromoteModelResponse> {
-        Caller::of(request.extensions())?;
         let name = model_name("name", &request.get_ref().name)?;
-        let scope = self
-            .model_scope(request.extensions(), &name.owner, Permission::Administer)
-            .await?;
+        let scope = self.model_scope(request.extensions(), &name.owner).await?;
         let reason = reason(&request.get_ref().reason)?;
         let alias = alias(request.get_ref().alias());
         let model = self.promote(&scope, &name, alias, &reason).await?;
@@ -186,11 +167,8 @@ impl TrainingService for Training {
         request: Request<v1::RollbackModelRequest>,
     ) -> Reply<v1::RollbackModelResponse> {
         let (_, extensions, request) = request.into_parts();
-        Caller::of(&extensions)?;
         let owner = owner("parent", &request.parent)?;
-        let scope = self
-            .model_scope(&extensions, &owner, Permission::Administer)
-            .await?;
+        let scope = self.model_scope(&extensions, &owner).await?;
         let (task, reason) = (task(&request.task)?, reason(&request.reason)?);
         let champion = self.roll_back(&scope, &task, &reason).await?;
         let champion = champion.map(|model| to_wire(&model, false));
@@ -201,11 +179,8 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::ReproduceModelRequest>,
     ) -> Reply<v1::ReproduceModelResponse> {
-        Caller::of(request.extensions())?;
         let name = model_name("name", &request.get_ref().name)?;
-        let scope = self
-            .model_scope(request.extensions(), &name.owner, Permission::Administer)
-            .await?;
+        let scope = self.model_scope(request.extensions(), &name.owner).await?;
         let job = Some(self.start_reproduction(&scope, name).await?.into());
         Ok(Response::new(v1::ReproduceModelResponse { job }))
     }
@@ -215,11 +190,8 @@ impl TrainingService for Training {
         request: Request<v1::PruneModelsRequest>,
     ) -> Reply<v1::PruneModelsResponse> {
         let (_, extensions, request) = request.into_parts();
-        Caller::of(&extensions)?;
         let owner = owner("parent", &request.parent)?;
-        let scope = self
-            .model_scope(&extensions, &owner, Permission::Administer)
-            .await?;
+        let scope = self.model_scope(&extensions, &owner).await?;
         let started = self.start_pruning(&scope, request.keep, request.dry_run);
         let job = Some(started.await?.into());
         Ok(Response::new(v1::PruneModelsResponse { job }))
@@ -229,11 +201,7 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::ListTrialsRequest>,
     ) -> Reply<v1::ListTrialsResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let query = TrialsQuery {
             task: task(&request.task)?,
             version: (request.version > 0).then_some(request.version),
@@ -258,11 +226,7 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::CreateTaskRequest>,
     ) -> Reply<v1::CreateTaskResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::Administer)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let definition = tasks::definition(&request.task_id, request.task)?;
         let task = Training::create_task(self, &ctx, &definition).await?;
         let task = Some(v1::Task::of(ctx.tenant(), task));
@@ -271,9 +235,7 @@ impl TrainingService for Training {
 
     async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Reply<v1::GetTaskResponse> {
         let caller = Caller::of(request.extensions())?;
-        let (ctx, id) = self
-            .enter_task(caller, &request.get_ref().name, Permission::ReadContent)
-            .await?;
+        let (ctx, id) = self.enter_task(caller, &request.get_ref().name).await?;
         let task = Some(v1::Task::of(ctx.tenant(), self.task(&ctx, &id).await?));
         Ok(Response::new(v1::GetTaskResponse { task }))
     }
@@ -282,11 +244,7 @@ impl TrainingService for Training {
         &self,
         request: Request<v1::ListTasksRequest>,
     ) -> Reply<v1::ListTasksResponse> {
-        let (_, extensions, request) = request.into_parts();
-        let ctx = self
-            .gate
-            .enter(&extensions, &request.parent, Permission::ReadContent)
-            .await?;
+        let Authorized { ctx, request, .. } = self.gate.authorize(request).await?;
         let limit = page_limit(request.page_size)?;
         let after = parse_page_token::<TaskId>(&request.page_token)?;
         let tx = self.begin(&ctx).await?;
@@ -309,9 +267,7 @@ impl TrainingService for Training {
         let (_, extensions, request) = request.into_parts();
         let caller = Caller::of(&extensions)?;
         let wanted = request.task.unwrap_or_default();
-        let (ctx, id) = self
-            .enter_task(caller, &wanted.name, Permission::Administer)
-            .await?;
+        let (ctx, id) = self.enter_task(caller, &wanted.name).await?;
         let mask = request.update_mask.unwrap_or_default().paths;
         let task = Training::update_task(self, &ctx, &id, &wanted, &mask).await?;
         let task = Some(v1::Task::of(ctx.tenant(), task));
@@ -323,9 +279,7 @@ impl TrainingService for Training {
         request: Request<v1::DeleteTaskRequest>,
     ) -> Reply<v1::DeleteTaskResponse> {
         let caller = Caller::of(request.extensions())?;
-        let (ctx, id) = self
-            .enter_task(caller, &request.get_ref().name, Permission::Administer)
-            .await?;
+        let (ctx, id) = self.enter_task(caller, &request.get_ref().name).await?;
         Training::delete_task(self, &ctx, &id).await?;
         Ok(Response::new(v1::DeleteTaskResponse {}))
     }
@@ -340,11 +294,10 @@ impl Training {
         &self,
         caller: &Caller,
         name: &str,
-        permission: Permission,
     ) -> Result<(TenantContext, TaskId), ServiceError> {
         let (tenant, id) =
             ResourceName::task(name).map_err(|error| ServiceError::name("name", &error))?;
-        let ctx = self.gate.enter_tenant(caller, &tenant, permission).await?;
+        let ctx = self.gate.enter_tenant(caller, &tenant).await?;
         Ok((ctx, id))
     }
 

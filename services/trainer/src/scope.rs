@@ -2,7 +2,7 @@
 
 use domain::{
     ErrorKind, Job, JobId, JobKind, JobState, ModelName, ModelOwner, ModelVersion, OperatorContext,
-    Permission, ResourceName, TaskId, TenantContext, TenantId,
+    ResourceName, TaskId, TenantContext, TenantId,
 };
 use server::{Caller, ServiceError, operator};
 
@@ -42,12 +42,11 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         parent: &str,
-        permission: Permission,
     ) -> Result<JobScope, ServiceError> {
         if parent.is_empty() {
             return Ok(JobScope::Platform(operator(extensions)?));
         }
-        let ctx = self.gate.enter(extensions, parent, permission).await?;
+        let ctx = self.gate.enter(extensions, parent).await?;
         Ok(JobScope::Tenant(ctx))
     }
 
@@ -56,7 +55,6 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         name: &str,
-        permission: Permission,
     ) -> Result<(JobScope, JobId), ServiceError> {
         let caller = Caller::of(extensions)?;
         let (tenant, id) =
@@ -65,7 +63,7 @@ impl Training {
             return Ok((JobScope::Platform(operator(extensions)?), id));
         };
         // A tenant that is being erased still has the job that erases it to look at.
-        let ctx = self.gate.enter_any_state(caller, &tenant, permission)?;
+        let ctx = self.gate.enter_any_state(caller, &tenant)?;
         Ok((JobScope::Tenant(ctx), id))
     }
 
@@ -75,11 +73,10 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         owner: &ModelOwner,
-        permission: Permission,
     ) -> Result<ModelScope, ServiceError> {
         let caller = Caller::of(extensions)?;
         if let ModelOwner::Tenant(tenant) = owner {
-            let ctx = self.gate.enter_tenant(caller, tenant, permission).await?;
+            let ctx = self.gate.enter_tenant(caller, tenant).await?;
             return Ok(ModelScope::Tenant(ctx));
         }
         Ok(ModelScope::Tier {

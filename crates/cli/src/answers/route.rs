@@ -130,3 +130,24 @@ pub async fn run(args: RouteArgs, context: &mut Context) -> Result<Exit, CliErro
         })?;
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(reason: &str) -> String {
+        let route = v1::Route {
+            model: "tenants/acme/models/experts/versions/3".to_owned(),
+            tier: v1::Tier::Tenant.into(),
+            reason: reason.to_owned(),
+            ..v1::Route::default()
+        };
+        RouteView::from(route).words()
+    }
+
+    #[test]
+    fn a_reason_is_told_in_words_and_a_new_one_by_its_code() {
+        assert!(words("PINNED").ends_with("(TENANT): the routing policy pins it [PINNED]"));
+        assert!(words("OF_TOMORROW").ends_with("(TENANT): OF_TOMORROW"));
+    }
+}

@@ -216,6 +216,10 @@ fn refuse_other_content(options: &ReadOptions, profile: &Profile) -> Result<(), 
 }
 
 /// When the newest row without a time happened, at the latest.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files on this machine have this machine's time"
+)]
 fn end_time(options: &ReadOptions, file: &OpenFile) -> DateTime<Utc> {
     let changed = file.about.changed.map(DateTime::<Utc>::from);
     let now = Utc::now();

@@ -243,22 +243,8 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
             registry::trials(&client, query, &page, out).await?;
         }
         ModelsCommand::List { owner, task, page } => {
-            let parent = owner.parent()?;
-            let models = page
-                .collect(async |page_size, page_token| {
-                    let (parent, task) = (parent.clone(), task.task.clone());
-                    let request = v1::ListModelsRequest {
-                        parent,
-                        page_size,
-                        page_token,
-                        task,
-                    };
-                    let answer = client.training().list_models(client.timed(request)).await;
-                    let answer = client.answer(answer)?;
-                    Ok((answer.models, answer.next_page_token))
-                })
-                .await?;
-            out.list(&models.into_iter().map(ModelView::from).collect::<Vec<_>>())?;
+            let models = list(&client, &owner.parent()?, &task.task, &page).await?;
+            out.list(&models)?;
         }
         ModelsCommand::Show(model) => {
             let model = get(&client, model.name()?).await?;
@@ -269,18 +255,8 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
             reason,
             challenger,
         } => {
-            let alias = match challenger {
-                true => v1::promote_model_request::Alias::Challenger,
-                false => v1::promote_model_request::Alias::Champion,
-            };
-            let request = client.timed(v1::PromoteModelRequest {
-                name: model.name()?,
-                reason,
-                alias: alias.into(),
-            });
-            let answer = client.answer(client.training().promote_model(request).await);
-            let answer = answer.map_err(|error| error.when_missing(MISSING))?;
-            out.one(&ModelView::from(answer.model.unwrap_or_default()))?;
+            let model = promote(&client, model.name()?, reason, challenger).await?;
+            out.one(&model)?;
         }
         ModelsCommand::Rollback {
             owner,
@@ -303,6 +279,48 @@ pub async fn run(command: ModelsCommand, context: &mut Context) -> Result<Exit, 
         }
     }
     Ok(Exit::Done)
+}
+
+async fn list(
+    client: &Client,
+    parent: &str,
+    task: &str,
+    page: &PageArgs,
+) -> Result<Vec<ModelView>, CliError> {
+    let models = page
+        .collect(async |page_size, page_token| {
+            let request = v1::ListModelsRequest {
+                parent: parent.to_owned(),
+                page_size,
+                page_token,
+                task: task.to_owned(),
+            };
+            let answer = client.training().list_models(client.timed(request)).await;
+            let answer = client.answer(answer)?;
+            Ok((answer.models, answer.next_page_token))
+        })
+        .await?;
+    Ok(models.into_iter().map(ModelView::from).collect())
+}
+
+async fn promote(
+    client: &Client,
+    name: String,
+    reason: String,
+    challenger: bool,
+) -> Result<ModelView, CliError> {
+    let alias = match challenger {
+        true => v1::promote_model_request::Alias::Challenger,
+        false => v1::promote_model_request::Alias::Champion,
+    };
+    let request = client.timed(v1::PromoteModelRequest {
+        name,
+        reason,
+        alias: alias.into(),
+    });
+    let answer = client.answer(client.training().promote_model(request).await);
+    let answer = answer.map_err(|error| error.when_missing(MISSING))?;
+    Ok(ModelView::from(answer.model.unwrap_or_default()))
 }
 
 async fn train(client: &Client, args: TrainArgs, out: &mut Output) -> Result<Exit, CliError> {

@@ -12,7 +12,7 @@ use domain::cost::{
 };
 use domain::{TenantId, Tier};
 use rust_decimal::Decimal;
-use tenantry_metering::{CostPage, DayTotal, ValueRow, page};
+use tenantry_metering::export::page::{CostPage, DayTotal, ValueRow, page};
 
 /// Everything a page and an export are made of.
 pub struct Sample {

@@ -5,45 +5,52 @@ use domain::cost::{Meter, Service};
 use domain::{RouteReason, Tier};
 use metrics::Label;
 
-/// Gauges: name, help.
-const GAUGES: [(&str, &str); 5] = [
-    ("tenantry_up", "1 while the process serves."),
+/// Gauges: name, labels, help.
+pub(crate) const GAUGES: [(&str, &str, &str); 5] = [
+    ("tenantry_up", "", "1 while the process serves."),
     (
         "tenantry_resident_bytes",
+        "",
         "Memory that the resident states of tenants take.",
     ),
     (
         "tenantry_resident_task_bytes",
+        "",
         "Memory that the resident states of tenants' tasks take.",
     ),
     (
         "tenantry_budgets_reached",
+        "percent",
         "Budgets of this month whose highest level that is reached is this one, in percent.",
     ),
     (
         "tenantry_tenants_cost_jumped",
+        "",
         "Tenants whose direct cost of the last closed day is far above that of the week before.",
     ),
 ];
 
-/// Histograms: name, help.
-const HISTOGRAMS: [(&str, &str); 3] = [
+/// Histograms: name, labels, help.
+pub(crate) const HISTOGRAMS: [(&str, &str, &str); 3] = [
     (
         "tenantry_rpc_seconds",
+        "method, code",
         "Time of an RPC, by method and code.",
     ),
     (
         "tenantry_tenant_vectors",
+        "",
         "Vectors that a tenant has stored, sampled once an hour.",
     ),
     (
         "tenantry_tenant_bytes",
+        "",
         "Bytes that a tenant has stored, sampled once an hour.",
     ),
 ];
 
 /// Counters: name, help.
-const COUNTERS: [(&str, &str); 9] = [
+pub(crate) const COUNTERS: [(&str, &str); 9] = [
     (
         "tenantry_recommend_total",
         "Recommendations that were given, by tier and reason of the route.",
@@ -84,10 +91,10 @@ const COUNTERS: [(&str, &str); 9] = [
 
 /// Describes all metrics, and begins all counters.
 pub(super) fn begin() {
-    for (name, help) in GAUGES {
+    for (name, _, help) in GAUGES {
         metrics::describe_gauge!(name, help);
     }
-    for (name, help) in HISTOGRAMS {
+    for (name, _, help) in HISTOGRAMS {
         metrics::describe_histogram!(name, help);
     }
     for (name, help) in COUNTERS {
@@ -100,7 +107,7 @@ pub(super) fn begin() {
 }
 
 /// The labels of the series that a counter begins with: all that it may have.
-fn series(counter: &str) -> Vec<Vec<Label>> {
+pub(crate) fn series(counter: &str) -> Vec<Vec<Label>> {
     let tiers = [Tier::Global, Tier::Vertical, Tier::Tenant].map(Tier::as_str);
     match counter {
         "tenantry_recommend_total" => {

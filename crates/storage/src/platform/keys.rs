@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::Platform;
-use crate::convert::{micros, named, storable};
+use crate::convert::{micros, storable};
 use crate::rows::api_keys::{Column, Entity, Model};
 use crate::rows::tenants;
 use crate::session::{Scope, Session};
@@ -19,8 +19,8 @@ use crate::store::Inner;
 use crate::tenant::audit::{Event, record};
 use crate::{Result, StorageError};
 
-/// A key, the hash of its secret, and the state of its tenant.
-pub type FoundKey = (ApiKey, [u8; 32], Option<TenantState>);
+/// A key, and the hash of its secret.
+pub type FoundKey = (ApiKey, [u8; 32]);
 
 /// A key to make.
 #[derive(Clone, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl Platform {
         create(self.session(), None, new, actor, now).await
     }
 
-    /// The key, the hash of its secret, and the state of its tenant (none for an operator's key).
+    /// The key, and the hash of its secret.
     ///
     /// # Errors
     /// The database fails.
@@ -147,15 +147,7 @@ impl Platform {
             row.secret_hash.as_slice().try_into().map_err(|_| {
                 StorageError::corrupt("api_keys.secret_hash", "is not 32 bytes long")
             })?;
-        let state = match &row.tenant_id {
-            Some(tenant) => tenants::Entity::find_by_id(tenant.as_str())
-                .one(db)
-                .await?
-                .map(|tenant| named("tenants.state", &tenant.state, TenantState::parse))
-                .transpose()?,
-            None => None,
-        };
-        Ok(Some((ApiKey::try_from(row)?, hash, state)))
+        Ok(Some((ApiKey::try_from(row)?, hash)))
     }
 
     /// How many operators' keys work: none on a new platform.

@@ -31,13 +31,13 @@ mod usage;
 
 pub use erase::{ErasureCertificate, ErasureCounts};
 pub use keys::{FoundKey, Keys, NewKey};
-pub use prices::{KeptPriceBook, Prices};
+pub use prices::{Prices, StoredPriceBook};
 pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
 pub use shared::SharedWithTenant;
 pub use stored::Stored;
 pub use tenants_admin::NewTenant;
 pub use tiers::{TierModels, TierMove, Tiers};
-pub use usage::{Booked, Gone, Retain, Usage};
+pub use usage::{Booked, ErasedTenant, Retain, Usage};
 
 /// The door to what goes across tenants. Each method is a transaction of its own.
 ///

@@ -24,7 +24,7 @@ pub struct Prices {
 
 /// A price book as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptPriceBook {
+pub struct StoredPriceBook {
     /// Rises by one with each change.
     pub revision: u64,
     /// The book.
@@ -51,13 +51,13 @@ impl Prices {
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "prices.book", skip_all)]
-    pub async fn book(&self) -> Result<Option<KeptPriceBook>> {
+    pub async fn book(&self) -> Result<Option<StoredPriceBook>> {
         let session = self.platform.session();
         let row = price_books::Entity::find()
             .order_by_desc(price_books::Column::Revision)
             .one(session.read().await?)
             .await?;
-        row.map(KeptPriceBook::try_from).transpose()
+        row.map(StoredPriceBook::try_from).transpose()
     }
 
     /// Keeps a price book, which has been checked, and records that, as the one in force, if `after` is the revision
@@ -72,7 +72,7 @@ impl Prices {
         after: u64,
         actor: &str,
         now: DateTime<Utc>,
-    ) -> Result<KeptPriceBook> {
+    ) -> Result<StoredPriceBook> {
         let session = self.platform.session();
         let db = session.write().await?;
         let newest = price_books::Entity::find()
@@ -176,7 +176,7 @@ impl Prices {
     }
 }
 
-impl TryFrom<price_books::Model> for KeptPriceBook {
+impl TryFrom<price_books::Model> for StoredPriceBook {
     type Error = StorageError;
 
     fn try_from(row: price_books::Model) -> Result<Self> {

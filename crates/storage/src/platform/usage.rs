@@ -42,7 +42,7 @@ pub struct Booked {
 
 /// A tenant that is being erased, or is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gone {
+pub struct ErasedTenant {
     /// The tenant.
     pub tenant: TenantId,
     /// The day that it came.
@@ -182,8 +182,8 @@ impl Usage {
     ///
     /// # Errors
     /// The database fails.
-    #[tracing::instrument(level = "debug", name = "usage.gone_since", skip_all)]
-    pub async fn gone_since(&self, from: NaiveDate) -> Result<Vec<Gone>> {
+    #[tracing::instrument(level = "debug", name = "usage.erased_since", skip_all)]
+    pub async fn erased_since(&self, from: NaiveDate) -> Result<Vec<ErasedTenant>> {
         let session = self.platform.session();
         let begun = from.and_time(NaiveTime::MIN).and_utc();
         let rows = erasures::Entity::find()
@@ -191,7 +191,7 @@ impl Usage {
             .all(session.read().await?)
             .await?;
         let gone = rows.into_iter().map(|row| {
-            Ok(Gone {
+            Ok(ErasedTenant {
                 tenant: parsed("erasures.tenant_id", || TenantId::parse(row.tenant_id))?,
                 created: time("erasures.tenant_created_at", row.tenant_created_at)?.date_naive(),
                 erased: time("erasures.started_at", row.started_at)?.date_naive(),

@@ -413,7 +413,7 @@ pub async fn of_an_erased_tenant_only_days_are_kept(world: World) {
         .erase_tenant(acme.tenant(), later(1))
         .await
         .unwrap();
-    let gone = usage.gone_since(day(0)).await.unwrap();
+    let gone = usage.erased_since(day(0)).await.unwrap();
     assert_eq!(gone.len(), 1);
     assert_eq!((&gone[0].tenant, gone[0].erased), (acme.tenant(), day(0)));
     // What its last calls took becomes known after the erasure.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{JobKind, JobState, TenantContext};
+use domain::{Clock, JobKind, JobState, TenantContext};
 use tenantry_storage::{JobFailure, JobRunner, JobWork, Outcome, Store, WorkerSettings, run_jobs};
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +39,7 @@ pub async fn a_job_may_write_while_its_lease_is_renewed(world: World) {
     let settings = WorkerSettings {
         concurrency: 1,
         lease: Duration::from_secs(60),
-        now,
+        clock: Clock::new(now),
     };
     let stop = CancellationToken::new();
     let runner = Arc::new(Writer(world.store.clone()));

@@ -60,11 +60,12 @@ const ALONE: [(&str, &[&str]); 3] = [
 ];
 
 /// Adapters that may import another one: the store its schema, the shared server code the contract and
-/// the usage recorder.
-const BETWEEN_ADAPTERS: [(&str, &str); 3] = [
+/// the usage recorder, whose ledger the store.
+const BETWEEN_ADAPTERS: [(&str, &str); 4] = [
     ("tenantry-storage", "tenantry-migrations"),
     ("tenantry-server", "tenantry-api"),
     ("tenantry-server", "tenantry-metering"),
+    ("tenantry-metering", "tenantry-storage"),
 ];
 
 /// Engines by the beginning of their name, and the only packages that may name them.

@@ -1,6 +1,6 @@
 //! The files.
 
-use metering::focus::check;
+use metering::export::focus::check;
 use v1::export_costs_request::Format;
 
 use super::*;

@@ -1,22 +1,23 @@
-//! What is kept, and for how long.
+//! How long things are kept: usage, models, answers, jobs.
 
 use serde::Deserialize;
 
 use super::ConfigError;
 
-/// Days: a century is for ever, and does not overflow anything.
+/// Days: a century is longer than anything is kept, and overflows nothing.
 const MOST: u32 = 36_500;
 
-/// What usage is kept, and for how long.
+/// Metering, and how long usage is kept.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct MeteringSection {
-    /// Whether anything is metered at all. Without it, reports have nothing but what is shared and idle.
+    /// Whether usage is metered. Without it, reports hold nothing but shared and idle costs.
     pub enabled: bool,
-    /// Seconds between two takings of the journal to the store. The machine's fall loses at most
-    /// what was written since the last one; the process's end loses nothing.
+    /// Seconds between two moves of the journal into the store. A power loss costs at most what was
+    /// recorded since the last one; the end of the process costs nothing.
     pub flush_seconds: u32,
-    /// Days that single entries are kept: one that comes a second time in that time counts once.
+    /// Days that single entries are kept: one that arrives twice in that time counts once.
     pub entries_days: u32,
     /// Days that sums by hour are kept.
     pub hours_days: u32,
@@ -53,8 +54,9 @@ impl MeteringSection {
     }
 }
 
-/// What is kept, and for how long.
+/// How long models, answers, jobs and requests are kept.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSection {
     /// The newest versions of each model that stay, whatever their age.
@@ -67,7 +69,7 @@ pub struct RetentionSection {
     pub jobs_days: u32,
     /// Days that a repeated request gets its first answer.
     pub requests_days: u32,
-    /// Hours between two looks for what may go.
+    /// Hours between two runs that delete what is older.
     pub every_hours: u32,
 }
 

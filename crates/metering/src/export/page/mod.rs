@@ -22,8 +22,8 @@ mod numbers;
 mod table;
 mod totals;
 
-const STYLE: &str = include_str!("../../templates/page.css");
-const SCRIPT: &str = include_str!("../../templates/page.js");
+const STYLE: &str = include_str!("../../../templates/page.css");
+const SCRIPT: &str = include_str!("../../../templates/page.js");
 
 /// What the page tells.
 #[derive(Debug, Clone, Copy)]
