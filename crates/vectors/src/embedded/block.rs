@@ -88,11 +88,6 @@ impl Block {
         self.pack_if_sparse();
     }
 
-    /// How many points there are.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
     /// Bytes that the block holds, nearly.
     pub(super) fn bytes(&self) -> usize {
         const WORD: usize = size_of::<(u32, Vec<Posting>)>() + 1;
@@ -308,7 +303,6 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!(block.len(), points.len());
             prop_assert_eq!(block.ids(), points.keys().copied().collect::<Vec<_>>());
             let query = direction(&query);
             let dense = expected(&points, limit, |own, _| Some(cosine(&query, own)));
@@ -329,7 +323,7 @@ mod tests {
         for round in 0..5_000_u64 {
             block.put(round % 100, &[1, 2, 3, 4], &words);
         }
-        assert_eq!(block.len(), 100);
+        assert_eq!(block.ids().len(), 100);
         assert!(block.ids.len() <= 200, "{} slots", block.ids.len());
         assert!(block.postings <= 400, "{} postings", block.postings);
     }

@@ -148,7 +148,7 @@ fn sqlite_vec(data: &Data, exact: &[HashSet<u64>]) -> Outcome<Row> {
         let mut select = db.prepare_cached(
             "SELECT id FROM points WHERE tenant = 'tenant-0' AND dense MATCH ?1 AND k = ?2",
         )?;
-        let hits = select.query_map((bytes(vector), TOP), |row| row.get::<_, i64>(0))?;
+        let hits = select.query_map((bytes(vector), TOP as i64), |row| row.get::<_, i64>(0))?;
         let hits: HashSet<u64> = hits.map(|id| id.map(i64::cast_unsigned)).collect::<Result<_, _>>()?;
         dense.push(started.elapsed());
         found.push(hits);
@@ -197,7 +197,7 @@ fn usearch(data: &Data, exact: &[HashSet<u64>]) -> Outcome<Row> {
 fn data(tenants: usize, points: usize) -> Data {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let centres: Vec<Vec<f32>> = (0..40).map(|_| random(&mut rng)).collect();
-    let mut dense = |rng: &mut ChaCha8Rng| {
+    let dense = |rng: &mut ChaCha8Rng| {
         let centre = &centres[rng.random_range(0..centres.len())];
         let noise = random(rng);
         centre.iter().zip(noise).map(|(c, n)| c + n).collect::<Vec<f32>>()
