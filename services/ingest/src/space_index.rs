@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use domain::{ErrorKind, ItemId, TenantContext};
 use embedding::Embedder;
-use learning::words;
+use learning::tokens;
 use metering::usage;
 use storage::{ItemChange, JobFailure, JobWork, Store, TenantTx};
 use vectors::{Point, Space, SparseVector, VectorStore};
@@ -248,7 +248,7 @@ impl SpaceIndex<'_> {
             .iter()
             .zip(vectors)
             .map(|((point, _, text), dense)| {
-                let weights = words::document_weights(&words::count(text));
+                let weights = tokens::document_weights(&tokens::count(text));
                 let (indices, values) = weights.into_iter().unzip();
                 Point {
                     id: *point,

@@ -9,7 +9,9 @@ use domain::{
     AbstainReason, Ask, ErrorKind, ModelName, ModelOwner, ResourceName, RouteReason, TaskKind,
     TenantContext, Tier, bucket, normalized,
 };
-use learning::classify::{Answer, AnswerValue, Beside, Head, Scores, SimpleMethod, knn, knn_value};
+use learning::classification::{
+    Answer, AnswerValue, BaselineScores, LinearClassifier, Scores, SimpleMethod, knn, knn_value,
+};
 use server::ServiceError;
 use storage::{Classification, ClassificationOutcome};
 use vectors::Hit;
@@ -135,7 +137,7 @@ impl Router {
         ctx: &TenantContext,
         command: &Classify,
         name: &ModelName,
-    ) -> Result<(Arc<Head>, String), ServiceError> {
+    ) -> Result<(Arc<LinearClassifier>, String), ServiceError> {
         let own = matches!(&name.owner, ModelOwner::Tenant(tenant) if tenant == ctx.tenant());
         if !own || name.task != command.task {
             return Err(ServiceError::not_found(name));
@@ -243,7 +245,7 @@ impl Question<'_> {
         made
     }
 
-    fn with_head(&self, head: &Head, route: v1::Route) -> Made {
+    fn with_head(&self, head: &LinearClassifier, route: v1::Route) -> Made {
         let votes = self.near.iter().map(|near| (near.similarity, near.labels));
         let votes = knn(self.view.base.labels.len(), votes);
         // The head's labels are numbered as they were when it was trained.
@@ -257,9 +259,9 @@ impl Question<'_> {
                 support: said.support,
             }
         };
-        let beside = (!self.near.is_empty()).then(|| Beside {
+        let beside = (!self.near.is_empty()).then(|| BaselineScores {
             votes: renumbered(votes),
-            zero_shot: match head.weighs_evidence() {
+            zero_shot: match head.combines_evidence() {
                 true => renumbered(self.scores(SimpleMethod::ZeroShot)),
                 false => Scores::default(),
             },

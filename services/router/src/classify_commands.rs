@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::v1;
 use domain::{MAX_LABELS, ModelName, Target, TaskId, TaskKind, check_name, clean_name};
-use learning::classify::SimpleMethod;
+use learning::classification::SimpleMethod;
 use server::ServiceError;
 
 use crate::commands::{question, routing_key};

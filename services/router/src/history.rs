@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{ExpertId, ItemId};
-use learning::{Corpus, Document, Features, Heads, OnlineHead, SearchWords, Statistics};
+use learning::{
+    Corpus, Document, Features, OnlineClassifier, RidgeScorer, SearchWords, Statistics,
+};
 use ndarray::{Array2, ArrayView1};
 use server::ServiceError;
 
@@ -14,8 +16,8 @@ pub(crate) struct History {
     pub statistics: Statistics,
     /// Words of all items, whoever answered.
     pub search: SearchWords,
-    pub heads: Heads,
-    pub online: OnlineHead,
+    pub heads: RidgeScorer,
+    pub online: OnlineClassifier,
     /// In the corpus's order.
     pub experts: Vec<ResidentExpert>,
     /// In the corpus's order.
@@ -58,8 +60,8 @@ impl History {
         let texts = items.iter().map(|item| &item.content);
         let search =
             SearchWords::new(texts.map(|one| (one.text.as_str(), !one.experts.is_empty())));
-        let heads = Heads::fit(&corpus, vectors.view(), corpus.items().len());
-        let online = OnlineHead::fit(&corpus, corpus.items().len());
+        let heads = RidgeScorer::fit(&corpus, vectors.view(), corpus.items().len());
+        let online = OnlineClassifier::fit(&corpus, corpus.items().len());
         let experts: Vec<ResidentExpert> = corpus
             .experts()
             .iter()

@@ -7,7 +7,9 @@ use api::v1;
 use domain::cost::Meter;
 use domain::{Ask, RouteReason, TenantContext, Tier, bucket};
 use embedding::Embedded;
-use learning::{Asked, Baseline, Features, Hits, NEIGHBOURS, Ranker, Scored, style, words};
+use learning::{
+    Baseline, FeatureInputs, Features, Hits, NEIGHBOURS, Ranker, Scored, style, tokens,
+};
 use metering::usage;
 use ndarray::ArrayView1;
 use server::ServiceError;
@@ -102,7 +104,7 @@ impl Router {
         started: Instant,
     ) -> Result<Computed, ServiceError> {
         let mut times = Times::default();
-        let counts = words::count(&command.text);
+        let counts = tokens::count(&command.text);
         let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
         let wanted = Wanted {
             text: &command.text,
@@ -117,11 +119,11 @@ impl Router {
             .as_deref()
             .and_then(|area| view.corpus.area(area));
         let style = style::read(&command.text);
-        let asked = Asked {
+        let asked = FeatureInputs {
             words: &counts,
             style: &style,
             hits: &found.hits,
-            heads: &found.heads,
+            ridge: &found.heads,
             online: &view.online.predict(&counts, &style),
             area,
         };

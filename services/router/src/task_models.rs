@@ -2,7 +2,7 @@
 
 use artifacts::ArtifactStore;
 use domain::{ModelName, RouteReason, Standing};
-use learning::classify::{Head, LabelSet, TaskReport};
+use learning::classification::{LabelSet, LinearClassifier, TaskReport};
 
 use crate::chain::Unusable;
 
@@ -16,7 +16,7 @@ pub(crate) struct TaskModel {
     /// The task's labels, source or kind are not those that it was trained for.
     pub changed: bool,
     /// None when the artifact is missing, damaged, or made for something else.
-    pub head: Option<Head>,
+    pub head: Option<LinearClassifier>,
 }
 
 impl TaskModel {
@@ -49,12 +49,12 @@ pub(crate) async fn load_head(
     artifacts: &ArtifactStore,
     path: &str,
     checksum: &str,
-) -> Result<Head, Unusable> {
+) -> Result<LinearClassifier, Unusable> {
     let bytes = artifacts.get(path, checksum).await.map_err(|error| {
         tracing::error!(%error, path, "a model cannot be used; a method without training serves");
         Unusable::of(&error)
     })?;
-    let head = Head::from_bytes(&bytes);
+    let head = LinearClassifier::from_bytes(&bytes);
     if head.is_none() {
         tracing::error!(
             path,

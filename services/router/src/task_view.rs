@@ -12,8 +12,8 @@ use domain::{
     normalized,
 };
 use embedding::Embedders;
-use learning::classify::{
-    Decision, Head, Keywords, LabelSet, SimpleMethod, TaskReport, ZeroShot, is_of_task,
+use learning::classification::{
+    Decision, Keywords, LabelSet, LinearClassifier, SimpleMethod, TaskReport, ZeroShot, is_of_task,
 };
 use metering::usage;
 use server::ServiceError;
@@ -153,7 +153,7 @@ impl Resident for TaskView {
             .sum();
         let known = base.known.len() * 128;
         let words = base.labels.bytes() + base.keywords.bytes() + base.zero_shot.bytes();
-        heads.map(Head::bytes).sum::<usize>() + vectors + known + words
+        heads.map(LinearClassifier::bytes).sum::<usize>() + vectors + known + words
     }
 }
 
@@ -222,7 +222,7 @@ impl TaskView {
     }
 
     /// The model that serves, why, and its head; without one a method without training answers.
-    pub(crate) fn route(&self, ask: Ask) -> (Route, Option<&Head>) {
+    pub(crate) fn route(&self, ask: Ask) -> (Route, Option<&LinearClassifier>) {
         let base = &self.base;
         let candidates: Vec<Candidate> = base
             .models
@@ -336,7 +336,7 @@ impl TaskBase {
             let loaded = load_head(&sources.artifacts, &model.artifact_path, &model.checksum).await;
             whole &= !matches!(loaded, Err(Unusable { passing: true }));
             let dimensions = asked.space.dimensions;
-            let fits = |head: &Head| head.kind() == kind && head.fits(dimensions);
+            let fits = |head: &LinearClassifier| head.kind() == kind && head.fits(dimensions);
             let space = model.lineage.space;
             let made = TaskModel {
                 changed: !is_of_task(&model.lineage.parameters, &task.definition),

@@ -6,7 +6,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, DOUBT, Item, LiveScore, ModelVersion, STEPPED_BACK, Tally, TaskId, TenantContext,
+    Alias, Item, LiveScore, ModelVersion, SIGNIFICANCE_LEVEL, STEPPED_BACK, Tally, TaskId,
+    TenantContext,
 };
 use learning::{Ranker, Retriever, TrainError, score_since};
 use storage::{JobFailure, JobWork, NewJob, Outcome, Purpose, TenantTx};
@@ -189,7 +190,7 @@ impl Trainer {
             above.name,
             gain.count,
             gain.high,
-            (1.0 - DOUBT) * 100.0
+            (1.0 - SIGNIFICANCE_LEVEL) * 100.0
         );
         models
             .set_alias(task, Alias::Champion, None, &reason, ctx.actor(), now)

@@ -8,9 +8,9 @@ use domain::{
     TenantContext, contradicting_targets, normalized,
 };
 use learning::Search;
-use learning::classify::{
-    Example, HeadParameters, LabelSet, TASK_FINGERPRINT, TaskInput, TaskModel, TaskTrainError,
-    task_fingerprint, train_task,
+use learning::classification::{
+    ClassifierParameters, Example, LabelSet, TASK_FINGERPRINT, TaskInput, TaskModel,
+    TaskTrainError, task_fingerprint, train_task,
 };
 use ndarray::Array2;
 use storage::{JobFailure, JobWork, NewModel, Outcome};
@@ -37,7 +37,7 @@ const CHUNK: usize = 256;
 pub(crate) struct HeadPlan {
     pub seed: u64,
     /// Where nothing is searched; none takes the usual ones.
-    pub parameters: Option<HeadParameters>,
+    pub parameters: Option<ClassifierParameters>,
     pub search: Option<Search>,
 }
 
@@ -214,7 +214,7 @@ impl Trainer {
         model: TaskModel,
     ) -> Result<Outcome, JobFailure> {
         let task = &payload.task;
-        let bytes = model.head.to_bytes();
+        let bytes = model.classifier.to_bytes();
         let report = model.report;
         let now = self.clock.now();
         let tx = self.store.begin(ctx).await.map_err(retry)?;
@@ -244,7 +244,12 @@ impl Trainer {
                 task_fingerprint(&taught.definition),
             ),
         ];
-        parameters.extend(model.parameters.iter().flat_map(HeadParameters::parameters));
+        parameters.extend(
+            model
+                .parameters
+                .iter()
+                .flat_map(ClassifierParameters::parameters),
+        );
         if let Some((hash, until)) = describe_corrections(&taught.corrections) {
             let until = until.timestamp_micros().to_string();
             parameters.push((CORRECTIONS_HASH.to_owned(), hash));

@@ -3,8 +3,8 @@
 use api::v1;
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, Comparison, DOUBT, Estimate, ExpertId, ModelName, ModelOwner, RouteReason, RunningMean,
-    TaskId, TenantContext, who_took_it,
+    Alias, Comparison, Estimate, ExpertId, ModelName, ModelOwner, RouteReason, RunningMean,
+    SIGNIFICANCE_LEVEL, TaskId, TenantContext, who_took_it,
 };
 use server::ServiceError;
 use storage::JudgedAnswer;
@@ -239,7 +239,7 @@ fn answer(
     served: &[Served; 2],
     shadow: &RunningMean,
 ) -> v1::CompareModelsResponse {
-    let half = DOUBT / 2.0;
+    let half = SIGNIFICANCE_LEVEL / 2.0;
     let [baseline, candidate] = served;
     let take_rate = candidate.take_rate(half).minus(&baseline.take_rate(half));
     // Two kinds of evidence may each say it: together they are wrong as seldom as one would be.
@@ -251,16 +251,16 @@ fn answer(
     let result = |at: usize| v1::ServedResult {
         model: names[at].to_string(),
         answers: served[at].answers,
-        judged: served[at].ranks.estimate(DOUBT).count,
-        take_rate: Some(served[at].take_rate(DOUBT).into()),
-        mrr: Some(served[at].ranks.estimate(DOUBT).into()),
+        judged: served[at].ranks.estimate(SIGNIFICANCE_LEVEL).count,
+        take_rate: Some(served[at].take_rate(SIGNIFICANCE_LEVEL).into()),
+        mrr: Some(served[at].ranks.estimate(SIGNIFICANCE_LEVEL).into()),
         live: None,
     };
     v1::CompareModelsResponse {
         served: vec![result(0), result(1)],
         take_rate_gain: Some(take_rate.into()),
-        served_gain: Some(served_gain(served, DOUBT).into()),
-        shadow_gain: Some(shadow.estimate(DOUBT).into()),
+        served_gain: Some(served_gain(served, SIGNIFICANCE_LEVEL).into()),
+        shadow_gain: Some(shadow.estimate(SIGNIFICANCE_LEVEL).into()),
         outcome: outcome.into(),
     }
 }

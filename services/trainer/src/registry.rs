@@ -7,7 +7,7 @@ use domain::{
     Alias, ErrorKind, ModelName, ModelOwner, ModelVersion, PROMOTED, ROLLED_BACK, TaskId,
 };
 use learning::EvaluationReport;
-use learning::classify::TaskReport;
+use learning::classification::TaskReport;
 use server::ServiceError;
 use storage::{AliasEvent, TierMove};
 

@@ -1,7 +1,7 @@
 //! Making a version again from its lineage, and saying whether the bytes are the same.
 
 use domain::{Correction, INPUTS, ModelName, ModelOwner, ModelVersion, TaskId, TenantContext};
-use learning::classify::HeadParameters;
+use learning::classification::ClassifierParameters;
 use learning::{Ranker, RankerRecipe, describe};
 use storage::{JobFailure, JobWork, Outcome, Purpose};
 
@@ -191,7 +191,7 @@ impl Trainer {
         };
         let plan = HeadPlan {
             seed: model.lineage.seed,
-            parameters: HeadParameters::from_parameters(&model.lineage.parameters),
+            parameters: ClassifierParameters::from_parameters(&model.lineage.parameters),
             search: None,
         };
         let taught = Taught {
@@ -201,7 +201,7 @@ impl Trainer {
         let made = self
             .train_head(ctx, work, &pinned.items, &taught, plan)
             .await?;
-        Ok(Ok(made.head.to_bytes()))
+        Ok(Ok(made.classifier.to_bytes()))
     }
 
     /// The version's dataset, when it is still what it was.

@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use domain::{
     Clock, JobKind, Lineage, ModelName, ModelOwner, ModelVersion, TaskId, TenantId, Verdict,
 };
-use learning::{GLOBAL_RANKER, Ranker, Signal, TierKind, TierModel, global_ranker, train_tier};
+use learning::{
+    GLOBAL_RANKER, Ranker, SharedTrainingSample, TierKind, TierModel, global_ranker, train_tier,
+};
 use metering::usage;
 use storage::{
     JobFailure, JobRunner, JobWork, NewModel, Outcome, Purpose, SharedSignal, Store, TierMove,
@@ -83,14 +85,14 @@ impl JobRunner for TierTrainer {
 /// What tenants give for a training.
 struct Given {
     /// By tenant.
-    tenants: Vec<(String, Signal)>,
+    tenants: Vec<(String, SharedTrainingSample)>,
     /// Over the checksums of the signals.
     hash: String,
 }
 
 /// What the training costs is the tenants' by how much each of them gives. It is marked as the tier's:
 /// it says nothing about what a tenant's own model costs.
-fn share_costs(owner: &ModelOwner, tenants: &[(String, Signal)]) {
+fn share_costs(owner: &ModelOwner, tenants: &[(String, SharedTrainingSample)]) {
     let Some(work) = usage::current() else { return };
     usage::served_by("", owner.tier());
     let shares = tenants.iter().filter_map(|(tenant, signal)| {
@@ -108,7 +110,7 @@ fn kind_of(owner: &ModelOwner) -> Option<TierKind> {
     }
 }
 
-fn questions(tenants: &[(String, Signal)]) -> usize {
+fn questions(tenants: &[(String, SharedTrainingSample)]) -> usize {
     tenants
         .iter()
         .map(|(_, signal)| signal.queries().len())
@@ -207,7 +209,9 @@ impl TierTrainer {
                 .artifacts
                 .get(&found.artifact_path, &found.checksum)
                 .await;
-            let signal = bytes.ok().and_then(|bytes| Signal::from_bytes(&bytes).ok());
+            let signal = bytes
+                .ok()
+                .and_then(|bytes| SharedTrainingSample::from_bytes(&bytes).ok());
             match signal {
                 Some(signal) if signal.queries().len() >= LEAST_QUESTIONS => {
                     tenants.push((one.tenant.to_string(), signal.thinned(each)));
