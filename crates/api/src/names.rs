@@ -22,6 +22,7 @@ macro_rules! short_names {
 
 // Every enum of the contract; a test counts them.
 short_names!(
+    v1::Permission,
     v1::Tier,
     v1::Verdict,
     v1::api_key::Role,

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use domain::{Expert, ExpertId, clean_text};
 use embedding::{Embedder, EmbeddingConfig};
-use learning::{Corpus, Document, Exam, FEATURES, Retriever, Window};
+use learning::{BacktestWindow, Corpus, Document, FEATURES, Retriever, Window};
 use ndarray::Array2;
 use testkit::content::{Row, Split, Tenant};
 
@@ -117,8 +117,9 @@ fn files(rows: &[&Row], experts: &[Expert], vectors: &Array2<f32>) -> Result<Vec
         let to = from + rows.iter().filter(|row| row.split == Some(split)).count();
         let mut text = String::new();
         for window in steps(from, to) {
-            let exam = Exam::new(&retriever, window).context("an exam was stopped")?;
-            for (query, number) in exam.queries.iter().zip(window.from + 1..) {
+            let asked =
+                BacktestWindow::new(&retriever, window).context("a backtest was stopped")?;
+            for (query, number) in asked.queries.iter().zip(window.from + 1..) {
                 lines(&mut text, query, number, corpus.experts());
             }
         }

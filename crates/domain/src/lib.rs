@@ -6,6 +6,7 @@
 mod access;
 mod change;
 mod clock;
+mod confidence_sequence;
 pub mod cost;
 mod dataset;
 mod duplicates;
@@ -29,7 +30,6 @@ mod relabel;
 mod retention;
 mod routing;
 mod score;
-mod sequence;
 mod slug;
 mod space;
 mod task;
@@ -39,6 +39,7 @@ mod text;
 pub use access::{AccessScope, ApiKey, OperatorContext, Permission, Role, TenantContext};
 pub use change::Change;
 pub use clock::Clock;
+pub use confidence_sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
 pub use dataset::{Dataset, DatasetNumber, ValidationReport};
 pub use duplicates::{
     DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,
@@ -74,8 +75,7 @@ pub use routing::{
     Candidate, FallbackNote, ModelHealth, ModelRole, NoChampionReason, Route, RouteReason,
     RouteRequest, bucket, choose_route,
 };
-pub use score::{Comparison, DOUBT, LiveScore, Tally};
-pub use sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
+pub use score::{Comparison, LiveScore, SIGNIFICANCE_LEVEL, Tally};
 pub use space::{DEFAULT_EMBEDDING_MODEL, SpaceState, TenantSpace};
 pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Estimate, RunningMean};
 
-/// Doubt that is left when a model is said to be better or worse than another.
-pub const DOUBT: f64 = 0.05;
+/// The probability of calling a model better or worse than another where neither is (alpha).
+pub const SIGNIFICANCE_LEVEL: f64 = 0.05;
 
 /// How a version does on the questions that came after its training, against the tier above.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,10 +45,10 @@ impl Tally {
     /// The mean difference with its interval.
     #[must_use]
     pub fn gain(&self) -> Estimate {
-        self.difference.estimate(DOUBT)
+        self.difference.estimate(SIGNIFICANCE_LEVEL)
     }
 
-    /// Whether the version is behind the other beyond doubt.
+    /// Whether the version is significantly worse than the other.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.gain().high < 0.0
@@ -58,9 +58,9 @@ impl Tally {
 /// What a comparison of two models says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
-    /// The candidate is better beyond doubt.
+    /// The candidate is significantly better.
     Better,
-    /// The candidate is worse beyond doubt.
+    /// The candidate is significantly worse.
     Worse,
     /// Nothing can be said yet.
     Undecided,

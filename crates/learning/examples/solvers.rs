@@ -1,6 +1,6 @@
 //! Compares this crate's logistic regressions with `linfa-logistic` on the same rows and the same penalty.
 //!
-//! `cargo run --release -p tenantry-learning --example solvers -- DATA` reads `DATA/labels` and
+//! `cargo run -p tenantry-learning --example solvers -- DATA` reads `DATA/labels` and
 //! `DATA/experts`, fits on train parts, scores on valid parts (never on test), and prints the tables of
 //! `docs/adr/0012-solvers-and-linfa.md`. Dense rows are tokens hashed to 384 numbers, so that the run needs no
 //! model file; sparse ones are the tokens themselves.
@@ -20,7 +20,9 @@ use domain::ExpertId;
 use learning::solvers::{
     FitOptions, Inputs, LogisticRegression, Logit, Rows, Targets, log_odds, softmax,
 };
-use learning::{Calibration, Corpus, Document, Exam, Retriever, Window, global_ranker, words};
+use learning::{
+    BacktestWindow, Calibration, Corpus, Document, Retriever, Window, global_ranker, tokens,
+};
 use linfa::Dataset;
 use linfa::traits::Fit as _;
 use linfa_logistic::{LogisticRegression as LinfaBinary, MultiLogisticRegression};
@@ -61,7 +63,7 @@ fn read(path: &Path) -> Vec<Row> {
 /// Tokens thrown onto a few dimensions with signs by their hash; of length 1.
 fn hashed(text: &str) -> Array1<f32> {
     let mut vector: Array1<f32> = Array1::zeros(DIMENSIONS);
-    for (token, count) in words::count(text) {
+    for (token, count) in tokens::count(text) {
         for turn in 0..4_u32 {
             let mixed = (token ^ turn.wrapping_mul(0x85eb_ca6b)).wrapping_mul(0x9e37_79b1);
             let sign = if mixed & 1 == 0 { 1.0 } else { -1.0 };
@@ -70,6 +72,29 @@ fn hashed(text: &str) -> Array1<f32> {
     }
     let length = vector.dot(&vector).sqrt().max(1e-6);
     vector / length
+}
+
+/// Probabilities of the asked rows, and the bits of the weights, by `linfa-logistic` in one precision.
+macro_rules! linfa_fit {
+    ($task:expr, $x:expr, $float:ty, $iterations:expr) => {{
+        let (task, x) = ($task, $x);
+        let known = task.classes[..task.fitted].iter();
+        let y: Array1<usize> = known.map(|classes| usize::from(classes[0])).collect();
+        let known = x.slice(s![..task.fitted, ..]).to_owned();
+        let model = MultiLogisticRegression::<$float>::default()
+            .alpha(PENALTY as $float)
+            .max_iterations($iterations)
+            .fit(&Dataset::new(known, y))
+            .unwrap();
+        let said = model.predict_probabilities(&x.slice(s![task.fitted.., ..]));
+        let mut found = Array2::zeros((said.nrows(), task.outputs));
+        for (column, class) in model.classes().iter().enumerate() {
+            let said = said.column(column).mapv(|p| p as f32);
+            found.column_mut(*class).assign(&said);
+        }
+        let weights = model.params().iter();
+        (found, weights.map(|w| u64::from(w.to_bits())).collect())
+    }};
 }
 
 /// A set of labelled texts: the rows that are fitted come first.
@@ -117,7 +142,7 @@ impl Task {
         let tokens: Vec<Vec<(u32, f32)>> = kept
             .iter()
             .map(|row| {
-                let counted = words::count(&row.text);
+                let counted = tokens::count(&row.text);
                 let length = counted
                     .iter()
                     .map(|(_, n)| n * n)
@@ -171,7 +196,7 @@ impl Task {
         })
     }
 
-    fn own(&self, rows: &Rows, iterations: usize) -> (Array2<f32>, Vec<u32>) {
+    fn own(&self, rows: &Rows, iterations: usize) -> (Array2<f32>, Vec<u64>) {
         let known: Vec<usize> = (0..self.fitted).collect();
         let asked: Vec<usize> = (self.fitted..self.classes.len()).collect();
         let options = FitOptions {
@@ -187,28 +212,22 @@ impl Task {
         for mut row in found.outer_iter_mut() {
             softmax(row.as_slice_mut().unwrap());
         }
-        (found, model.weights.iter().map(|w| w.to_bits()).collect())
+        (
+            found,
+            model
+                .weights
+                .iter()
+                .map(|w| u64::from(w.to_bits()))
+                .collect(),
+        )
     }
 
-    fn linfa(&self, x: &Array2<f32>, iterations: u64) -> (Array2<f32>, Vec<u32>) {
-        let y: Array1<usize> = self.classes[..self.fitted]
-            .iter()
-            .map(|c| usize::from(c[0]))
-            .collect();
-        let known = x.slice(s![..self.fitted, ..]).to_owned();
-        let model = MultiLogisticRegression::default()
-            .alpha(PENALTY as f32)
-            .max_iterations(iterations)
-            .fit(&Dataset::new(known, y))
-            .unwrap();
-        let probabilities = model.predict_probabilities(&x.slice(s![self.fitted.., ..]));
-        let mut found = Array2::zeros((probabilities.nrows(), self.outputs));
-        for (column, class) in model.classes().iter().enumerate() {
-            found
-                .column_mut(*class)
-                .assign(&probabilities.column(column));
-        }
-        (found, model.params().iter().map(|w| w.to_bits()).collect())
+    fn linfa(&self, x: &Array2<f32>, iterations: u64) -> (Array2<f32>, Vec<u64>) {
+        linfa_fit!(self, x, f32, iterations)
+    }
+
+    fn linfa_f64(&self, x: &Array2<f32>, iterations: u64) -> (Array2<f32>, Vec<u64>) {
+        linfa_fit!(self, &x.mapv(f64::from), f64, iterations)
     }
 
     fn compare(&self) {
@@ -221,6 +240,9 @@ impl Task {
         self.line("dense", "linfa, 200 iterations", || {
             self.linfa(&self.dense, 200)
         });
+        self.line("dense", "linfa f64, 200 iterations", || {
+            self.linfa_f64(&self.dense, 200)
+        });
         self.line("dense and tokens", "own, 60 iterations", || {
             self.own(&self.rows, 60)
         });
@@ -231,7 +253,7 @@ impl Task {
         }
     }
 
-    fn line(&self, rows: &str, solver: &str, fit: impl Fn() -> (Array2<f32>, Vec<u32>)) {
+    fn line(&self, rows: &str, solver: &str, fit: impl Fn() -> (Array2<f32>, Vec<u64>)) {
         let started = Instant::now();
         let (found, bits) = fit();
         let seconds = started.elapsed().as_secs_f64();
@@ -308,7 +330,7 @@ fn shares(path: &Path) -> Vec<(f64, bool)> {
         from: n - n / 4,
         to: n,
     };
-    let window = Exam::new(&retriever, window).unwrap();
+    let window = BacktestWindow::new(&retriever, window).unwrap();
     let mut found = Vec::new();
     for query in &window.queries {
         let ranked = ranker.rank(&query.features, &query.candidates);

@@ -1,11 +1,15 @@
-//! Learning: features, the ranker, evaluation and the gate's evidence.
+//! Learning: the history of a tenant as numbers, rankers and classifiers, their training and evaluation.
 //!
-//! Pure, synchronous and deterministic: the same corpus, settings and seed give the same bytes.
-//! Nothing here reads a clock, a file or a network; whoever calls it owns the thread.
+//! Pure, synchronous and deterministic: the same corpus, settings and seed give the same bytes. Nothing here reads
+//! a wall clock, a file or a network; the caller owns the thread.
 //!
-//! The way of a question: [`words`] cuts it, retrieval (here for training, in the
-//! vector store when serving) collects the nearest items, features describe each candidate expert
-//! with numbers that mean the same for every tenant, and a [`Ranker`] weighs them.
+//! A question's way: [`tokens`] splits its text, retrieval (here for training, in the vector store when serving)
+//! collects the nearest items, features describe each candidate expert by numbers that mean the same for every
+//! tenant, and a [`Ranker`] (a conditional logit) scores them. Texts of tenant-defined tasks are answered by
+//! [`classification`].
+//!
+//! The folders import downwards only, in this order from the bottom: `text` and `solvers`, `history`, `ranking`,
+//! `evaluation`, `training`, `classification`.
 
 pub mod classification;
 mod evaluation;
@@ -16,22 +20,22 @@ pub mod solvers;
 mod text;
 mod training;
 
-pub use classification as classify;
 pub use evaluation::{
-    AgainstChampion, Champion, EvaluationReport, Exam, MethodReport, Reliability, SliceReport,
-    first_right, metrics, score_since,
+    AgainstChampion, BacktestWindow, Champion, EvaluationReport, MethodReport, Reliability,
+    SliceReport, first_right, metrics, score_since,
 };
 pub use history::{
     Corpus, CorpusError, CorpusItem, DatasetDescription, Document, Hits, NEIGHBOURS, Retriever,
     SearchWords, Statistics, Window, describe,
 };
-pub use parallel::helpers_time;
+pub use parallel::helper_cpu_time;
 pub use ranking::{
-    Asked, Baseline, Calibration, Contribution, FEATURES, FeatureMatrix, Features, FitSettings,
-    GLOBAL_RANKER, Heads, OnlineHead, Query, Ranker, RankerRecipe, Scored, global_ranker,
+    Baseline, Calibration, Contribution, FEATURES, FeatureInputs, FeatureMatrix, Features,
+    FitSettings, GLOBAL_RANKER, OnlineClassifier, Query, Ranker, RankerRecipe, RidgeScorer, Scored,
+    global_ranker,
 };
-pub use text::{style, tokens as words};
+pub use text::{style, tokens};
 pub use training::{
-    MAX_TRIALS, Progress, Search, Signal, SignalError, TenantModel, TierKind, TierModel,
-    TrainError, TrainSettings, fit_global, signal_of, train_tenant, train_tier,
+    MAX_TRIALS, Progress, Search, SharedSampleError, SharedTrainingSample, TenantModel, TierKind,
+    TierModel, TrainError, TrainSettings, fit_global, shared_sample_of, train_tenant, train_tier,
 };

@@ -1,4 +1,4 @@
-//! Threads that help with arithmetic, and the processor time they take.
+//! Work shared out over threads, and the processor time they take.
 
 use std::cell::Cell;
 use std::sync::Mutex;
@@ -49,7 +49,7 @@ pub(crate) fn with_helpers(helpers: usize, work: impl Fn() + Sync) {
             scope.spawn(|| {
                 let started = ThreadTime::now();
                 work();
-                let helped = helpers_time();
+                let helped = helper_cpu_time();
                 if let Ok(mut time) = time.lock() {
                     *time += started.elapsed() + helped;
                 }
@@ -64,6 +64,6 @@ pub(crate) fn with_helpers(helpers: usize, work: impl Fn() + Sync) {
 /// Processor time, so far, of the threads that helped this one. It is in no result: results are the
 /// same on every machine.
 #[must_use]
-pub fn helpers_time() -> Duration {
+pub fn helper_cpu_time() -> Duration {
     TIME.with(Cell::get)
 }

@@ -123,10 +123,13 @@ fn a_ranker_trained_twice_has_the_same_bytes() {
         let again = world.train(RankerRecipe::default(), None).unwrap();
         assert_eq!(first.to_bytes(), again.to_bytes());
         assert_eq!(first.report, again.report);
-        assert_eq!(first.signal.to_bytes(), again.signal.to_bytes());
+        assert_eq!(
+            first.shared_sample.to_bytes(),
+            again.shared_sample.to_bytes()
+        );
     }
     let other = RankerRecipe {
-        shrinkage: 4.0,
+        prior_strength: 4.0,
         ..RankerRecipe::default()
     };
     assert_ne!(

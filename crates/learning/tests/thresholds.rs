@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use domain::{AbstainReason, Target, TaskDefinition, TaskId, TaskKind, TaskSource};
-use learning::classify::{
-    Answer, Beside, Example, LabelSet, TaskInput, TaskModel, ZeroShot, knn, train_task,
+use learning::classification::{
+    Answer, BaselineScores, Example, LabelSet, TaskInput, TaskModel, ZeroShot, knn, train_task,
 };
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -197,11 +197,11 @@ impl Trained {
         let votes = near
             .iter()
             .map(|(similar, at)| (*similar, own[*at].as_slice()));
-        let beside = Beside {
+        let beside = BaselineScores {
             votes: knn(self.labels.len(), votes),
             zero_shot: ZeroShot::new(self.label_vectors.clone()).scores(&vector),
         };
-        self.model.head.answer(text, &vector, Some(&beside))
+        self.model.classifier.answer(text, &vector, Some(&beside))
     }
 
     /// The confidences of what is acted upon without a person.

@@ -3,7 +3,7 @@
 use artifacts::{ArtifactError, ArtifactStore};
 use domain::{ErrorKind, Fault as _, ModelVersion};
 use learning::Ranker;
-use learning::classify::Head;
+use learning::classification::LinearClassifier;
 
 /// Why a version's artifact gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +62,17 @@ pub async fn load_ranker(
 ///
 /// # Errors
 /// [`Unusable`].
-pub async fn load_head(artifacts: &ArtifactStore, model: &ModelVersion) -> Result<Head, Unusable> {
-    load(artifacts, model, "a baseline serves", Head::from_bytes).await
+pub async fn load_head(
+    artifacts: &ArtifactStore,
+    model: &ModelVersion,
+) -> Result<LinearClassifier, Unusable> {
+    load(
+        artifacts,
+        model,
+        "a baseline serves",
+        LinearClassifier::from_bytes,
+    )
+    .await
 }
 
 async fn load<M>(

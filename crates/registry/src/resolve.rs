@@ -6,7 +6,7 @@ use domain::{
     Alias, AliasMoveCause, ErrorKind, Fault as _, ModelName, ModelOwner, ModelRole, ModelVersion,
     NoChampionReason, RoutingMode, RoutingPolicy, TaskId, TenantContext, Tier, Verdict, VerticalId,
 };
-use learning::classify::Head;
+use learning::classification::LinearClassifier;
 use learning::{GLOBAL_RANKER, Ranker, global_ranker};
 use storage::{Store, TenantTx, TierModels};
 
@@ -252,7 +252,7 @@ pub async fn head_of_chain(
     artifacts: &ArtifactStore,
     ctx: &TenantContext,
     (task, name): (&TaskId, &ModelName),
-) -> Result<(Head, String)> {
+) -> Result<(LinearClassifier, String)> {
     if name.tier() != Tier::Tenant || name.task != *task {
         return Err(RegistryError::NotFound(name.clone()));
     }

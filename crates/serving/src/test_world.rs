@@ -11,7 +11,7 @@ use domain::{
 };
 use embedding::{Embedders, EmbeddingConfig};
 use encoding::{Encoder, Encoders, Lane};
-use learning::words;
+use learning::tokens;
 use metering::usage::UsageRecorder;
 use storage::{NewTenant, Purpose, StorageConfig, Store, TenantTx};
 use vectors::{EmbeddedStore, Point, SparseVector, VectorStore};
@@ -141,7 +141,7 @@ impl World {
         let texts: Vec<&str> = items.iter().map(|one| one.content.text.as_str()).collect();
         let dense = encoder.encode(&self.ctx, &texts, Lane::Passage).await;
         let points = items.iter().zip(dense.unwrap()).map(|(item, dense)| {
-            let weights = words::document_weights(&words::count(&item.content.text));
+            let weights = tokens::document_weights(&tokens::count(&item.content.text));
             let (indices, values) = weights.into_iter().unzip();
             Point {
                 id: item.point,

@@ -8,7 +8,7 @@ use domain::cost::{
     ArmFeedback, CostError, CostKind, CostLine, Currency, ModelCase, ModelValue, Service,
     TenantValue, ValueSetting, verdict,
 };
-use domain::{DOUBT, TenantContext, TenantId, Tier};
+use domain::{SIGNIFICANCE_LEVEL, TenantContext, TenantId, Tier};
 use metering::export::page::ValueRow;
 use rust_decimal::Decimal;
 use server::ServiceError;
@@ -97,7 +97,7 @@ impl Earned {
                 answers_in_month: all.answered,
                 value_per_accepted: setting.value_per_accepted,
                 extra_cost: extra,
-                doubt: DOUBT,
+                doubt: SIGNIFICANCE_LEVEL,
             })
         });
         Ok(Self {

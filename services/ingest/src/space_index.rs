@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use domain::{ErrorKind, TenantContext};
 use encoding::{Encoder, Lane};
-use learning::words;
+use learning::tokens;
 use storage::{ItemChange, JobFailure, JobWork, Store, TenantTx};
 use vectors::{Point, SparseVector, VectorStore};
 
@@ -259,7 +259,7 @@ impl SpaceIndex<'_> {
             .iter()
             .zip(vectors.map_err(retry)?)
             .map(|((point, text), dense)| {
-                let weights = words::document_weights(&words::count(text));
+                let weights = tokens::document_weights(&tokens::count(text));
                 let (indices, values) = weights.into_iter().unzip();
                 Point {
                     id: *point,

@@ -2,7 +2,7 @@
 
 use api::v1;
 use domain::{MAX_LABELS, Target, TaskId, TaskKind, check_name, clean_name};
-use learning::classify::SimpleMethod;
+use learning::classification::SimpleMethod;
 use server::ServiceError;
 use serving::tasks::{HeadChoice, TaskQuery};
 

@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use domain::ExpertId;
 use embedding::{Embedder, EmbeddingConfig};
 use learning::{
-    Corpus, Document, Exam, Query, Ranker, RankerRecipe, Retriever, Signal, TrainSettings, Window,
-    first_right, fit_global, signal_of, train_tenant,
+    BacktestWindow, Corpus, Document, Query, Ranker, RankerRecipe, Retriever, SharedTrainingSample,
+    TrainSettings, Window, first_right, fit_global, shared_sample_of, train_tenant,
 };
 use ndarray::Array2;
 use serde::Deserialize;
@@ -58,9 +58,9 @@ async fn main() -> anyhow::Result<()> {
         report(&tenants);
     }
     let fitted: Vec<(Corpus, Array2<f32>)> = tenants.iter().map(|t| first(t, t.fitted)).collect();
-    let signals: Vec<Signal> = fitted
+    let signals: Vec<SharedTrainingSample> = fitted
         .iter()
-        .map(|(c, v)| signal_of(&Retriever::new(c, v.view())))
+        .map(|(c, v)| shared_sample_of(&Retriever::new(c, v.view())))
         .collect();
     let ranker = fit_global(&signals.iter().collect::<Vec<_>>());
     std::fs::write(&out, serde_json::to_string_pretty(&ranker)? + "\n")?;
@@ -165,9 +165,9 @@ fn first(tenant: &Tenant, n: usize) -> (Corpus, Array2<f32>) {
 /// steps.
 fn report(tenants: &[Tenant]) {
     let trains: Vec<(Corpus, Array2<f32>)> = tenants.iter().map(|t| first(t, t.train)).collect();
-    let signals: Vec<Signal> = trains
+    let signals: Vec<SharedTrainingSample> = trains
         .iter()
-        .map(|(c, v)| signal_of(&Retriever::new(c, v.view())))
+        .map(|(c, v)| shared_sample_of(&Retriever::new(c, v.view())))
         .collect();
     let mut table = Table::default();
     for (at, tenant) in tenants.iter().enumerate() {
@@ -180,7 +180,7 @@ fn report(tenants: &[Tenant]) {
 
 /// What the test part says; asked for by TENANTRY_REPORT_TEST, never to choose anything by. With
 /// TENANTRY_REPORT_TEST=unseen each tenant is answered by a global ranker that never saw it.
-fn report_test(tenants: &[Tenant], signals: &[Signal], global: &Ranker) {
+fn report_test(tenants: &[Tenant], signals: &[SharedTrainingSample], global: &Ranker) {
     let unseen = std::env::var("TENANTRY_REPORT_TEST").is_ok_and(|how| how == "unseen");
     let mut table = Table::default();
     for (at, tenant) in tenants.iter().enumerate() {
@@ -274,7 +274,7 @@ fn ask(tenant: &Tenant, known: usize, asked: std::ops::Range<usize>) -> Vec<Quer
         from: known,
         to: asked.end,
     };
-    let exam = Exam::new(&retriever, window);
+    let exam = BacktestWindow::new(&retriever, window);
     exam.map_or_else(Vec::new, |exam| exam.queries)
 }
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, Comparison, DOUBT, Estimate, ExpertId, LiveScore, ModelName, ModelOwner, RouteReason,
-    RunningMean, TaskId, TenantContext, who_took_it,
+    Alias, Comparison, Estimate, ExpertId, LiveScore, ModelName, ModelOwner, RouteReason,
+    RunningMean, SIGNIFICANCE_LEVEL, TaskId, TenantContext, who_took_it,
 };
 use registry::resolve::{TierChampions, builtin_model};
 use server::ServiceError;
@@ -232,7 +232,7 @@ fn reciprocal(experts: &[&ExpertId], takers: &[ExpertId]) -> f64 {
 }
 
 fn conclude(names: &[ModelName; 2], served: &[Served; 2], shadow: &RunningMean) -> ModelComparison {
-    let half = DOUBT / 2.0;
+    let half = SIGNIFICANCE_LEVEL / 2.0;
     let [baseline, candidate] = served;
     let take_rate = candidate.take_rate(half).minus(&baseline.take_rate(half));
     // Two kinds of evidence may each say it: together they are wrong as seldom as one would be.
@@ -240,16 +240,16 @@ fn conclude(names: &[ModelName; 2], served: &[Served; 2], shadow: &RunningMean) 
     let result = |at: usize| ServedResult {
         model: names[at].clone(),
         answers: served[at].answers,
-        judged: served[at].ranks.estimate(DOUBT).count,
-        take_rate: served[at].take_rate(DOUBT),
-        mrr: served[at].ranks.estimate(DOUBT),
+        judged: served[at].ranks.estimate(SIGNIFICANCE_LEVEL).count,
+        take_rate: served[at].take_rate(SIGNIFICANCE_LEVEL),
+        mrr: served[at].ranks.estimate(SIGNIFICANCE_LEVEL),
         live: None,
     };
     ModelComparison {
         served: [result(0), result(1)],
         take_rate_gain: take_rate,
-        served_gain: served_gain(served, DOUBT),
-        shadow_gain: shadow.estimate(DOUBT),
+        served_gain: served_gain(served, SIGNIFICANCE_LEVEL),
+        shadow_gain: shadow.estimate(SIGNIFICANCE_LEVEL),
         outcome,
     }
 }

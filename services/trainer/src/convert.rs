@@ -3,7 +3,7 @@
 use api::v1;
 use domain::{Comparison, ModelVersion, TaskId};
 use learning::EvaluationReport;
-use learning::classify::TaskReport;
+use learning::classification::TaskReport;
 
 use crate::compare::ModelComparison;
 use crate::task_report;

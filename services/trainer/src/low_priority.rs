@@ -46,7 +46,7 @@ pub(crate) async fn run_low_priority<T: Send + 'static>(
             }
             let (made, started) = (work(), ThreadTime::now());
             // The thread was made for this: all of its time is the work's, and that of its helpers.
-            let cpu = started.as_duration() + learning::helpers_time();
+            let cpu = started.as_duration() + learning::helper_cpu_time();
             // Nobody may want it any more.
             let _ = sender.send((made, cpu));
         })

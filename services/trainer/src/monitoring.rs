@@ -5,7 +5,9 @@
 //! each of them (see [`domain::RunningMean`]): a champion is not taken back by luck.
 
 use chrono::{DateTime, Utc};
-use domain::{Alias, DOUBT, Item, LiveScore, ModelVersion, Tally, TaskId, TenantContext};
+use domain::{
+    Alias, Item, LiveScore, ModelVersion, SIGNIFICANCE_LEVEL, Tally, TaskId, TenantContext,
+};
 use learning::{Ranker, Retriever, TrainError, score_since};
 use registry::alias::step_back;
 use registry::load::load_ranker;
@@ -182,7 +184,7 @@ impl Trainer {
             above.name,
             gain.count,
             gain.high,
-            (1.0 - DOUBT) * 100.0
+            (1.0 - SIGNIFICANCE_LEVEL) * 100.0
         );
         let stepped_back = step_back(tx, name, &reason, ctx.actor(), now).await;
         if !stepped_back.map_err(retry)? {

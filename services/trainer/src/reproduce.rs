@@ -2,7 +2,7 @@
 
 use domain::{ModelName, ModelOwner, ModelVersion, TaskId, TenantContext};
 use learning::RankerRecipe;
-use learning::classify::HeadParameters;
+use learning::classification::ClassifierParameters;
 use registry::dataset::Pinned;
 use registry::inputs::Inputs;
 use registry::reproduce::{
@@ -117,7 +117,7 @@ impl Trainer {
         };
         let plan = HeadPlan {
             seed: model.lineage.seed,
-            parameters: HeadParameters::from_parameters(&model.lineage.parameters),
+            parameters: ClassifierParameters::from_parameters(&model.lineage.parameters),
             search: None,
         };
         let sources = TaskSources {
@@ -127,7 +127,7 @@ impl Trainer {
         let made = self
             .train_head(ctx, work, &pinned.items, &sources, plan)
             .await?;
-        Ok(Ok(made.head.to_bytes()))
+        Ok(Ok(made.classifier.to_bytes()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The report of a task's model as callers see it.
 
 use api::v1;
-use learning::classify::{ClassReport, MethodScores, TaskReport};
+use learning::classification::{ClassReport, MethodScores, TaskReport};
 
 pub(crate) fn to_wire(report: TaskReport) -> v1::ClassificationReport {
     let (recall, alarms) = report.out_of_scope.unwrap_or_default();

@@ -8,9 +8,9 @@ use domain::{
     contradicting_targets, normalized,
 };
 use learning::Search;
-use learning::classify::{
-    Example, HeadParameters, LabelSet, TASK_FINGERPRINT, TaskInput, TaskModel, TaskTrainError,
-    task_fingerprint, train_task,
+use learning::classification::{
+    ClassifierParameters, Example, LabelSet, TASK_FINGERPRINT, TaskInput, TaskModel,
+    TaskTrainError, task_fingerprint, train_task,
 };
 use ndarray::Array2;
 use registry::dataset::Pinned;
@@ -35,7 +35,7 @@ const CHUNK: usize = 256;
 pub(crate) struct HeadPlan {
     pub seed: u64,
     /// Where nothing is searched; none takes the usual ones.
-    pub parameters: Option<HeadParameters>,
+    pub parameters: Option<ClassifierParameters>,
     pub search: Option<Search>,
 }
 
@@ -112,7 +112,12 @@ impl Trainer {
             ("kind".to_owned(), format!("{kind:?}")),
             (TASK_FINGERPRINT.to_owned(), task_fingerprint(&definition)),
         ];
-        parameters.extend(model.parameters.iter().flat_map(HeadParameters::parameters));
+        parameters.extend(
+            model
+                .parameters
+                .iter()
+                .flat_map(ClassifierParameters::parameters),
+        );
         if let Some((hash, until)) = describe_corrections(&corrections) {
             let until = until.timestamp_micros().to_string();
             parameters.push((CORRECTIONS_HASH.to_owned(), hash));
@@ -120,7 +125,7 @@ impl Trainer {
         }
         Candidate {
             task: definition.id.clone(),
-            artifact: model.head.to_bytes(),
+            artifact: model.classifier.to_bytes(),
             extension: "head",
             lineage: Lineage {
                 dataset: pinned.dataset.number,

@@ -3,7 +3,7 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{Clock, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId};
-use learning::{Signal, TierKind, train_tier};
+use learning::{SharedTrainingSample, TierKind, train_tier};
 use metering::usage;
 use registry::Owner;
 use registry::inputs::PARENT_CHECKSUM;
@@ -101,14 +101,14 @@ impl JobRunner for TierTrainer {
 /// What tenants share for a training.
 struct SharedSignals {
     /// By tenant.
-    tenants: Vec<(String, Signal)>,
+    tenants: Vec<(String, SharedTrainingSample)>,
     /// Over the checksums of the signals.
     hash: String,
 }
 
 /// What the training costs is the tenants' by how much each of them gives. It is marked as the tier's:
 /// it says nothing about what a tenant's own model costs.
-fn share_costs(owner: &ModelOwner, tenants: &[(String, Signal)]) {
+fn share_costs(owner: &ModelOwner, tenants: &[(String, SharedTrainingSample)]) {
     let Some(work) = usage::current() else { return };
     usage::served_by("", owner.tier());
     let shares = tenants.iter().filter_map(|(tenant, signal)| {
@@ -126,7 +126,7 @@ fn kind_of(owner: &ModelOwner) -> Option<TierKind> {
     }
 }
 
-fn questions(tenants: &[(String, Signal)]) -> usize {
+fn questions(tenants: &[(String, SharedTrainingSample)]) -> usize {
     tenants
         .iter()
         .map(|(_, signal)| signal.queries().len())
@@ -210,7 +210,9 @@ impl TierTrainer {
                 .artifacts
                 .get(&found.artifact_path, &found.checksum)
                 .await;
-            let signal = bytes.ok().and_then(|bytes| Signal::from_bytes(&bytes).ok());
+            let signal = bytes
+                .ok()
+                .and_then(|bytes| SharedTrainingSample::from_bytes(&bytes).ok());
             match signal {
                 Some(signal) if signal.queries().len() >= LEAST_QUESTIONS => {
                     tenants.push((one.tenant.to_string(), signal.thinned(each)));

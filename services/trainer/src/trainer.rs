@@ -325,7 +325,7 @@ impl Trainer {
         pinned: &Pinned,
         model: &TenantModel,
     ) -> Result<Signal, JobFailure> {
-        let bytes = model.signal.to_bytes();
+        let bytes = model.shared_sample.to_bytes();
         let folder = format!("tenants/{}/signals/{}", ctx.tenant(), payload.task);
         let path = format!("{folder}/{}.bin", &blake3::hash(&bytes).to_hex()[..16]);
         // The older one goes first: a tier that is trained in this moment does without the tenant.
@@ -339,7 +339,7 @@ impl Trainer {
             artifact_path: path,
             checksum: stored.checksum,
             size: stored.size,
-            queries: model.signal.queries().len() as u64,
+            queries: model.shared_sample.queries().len() as u64,
             dataset: pinned.dataset.number,
         })
     }

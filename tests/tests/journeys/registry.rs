@@ -130,7 +130,12 @@ async fn a_version_is_made_again_whatever_changed_since() {
     let before = operator.model(FIRST).await;
     let lineage = before.lineage.clone().unwrap();
     assert_eq!(lineage.parent, "global/models/experts/versions/0");
-    for parameter in ["fading", "shrinkage", "inputs", "parent_checksum"] {
+    for parameter in [
+        "window_decay",
+        "prior_strength",
+        "inputs",
+        "parent_checksum",
+    ] {
         assert!(lineage.parameters.contains_key(parameter), "{parameter}");
     }
     assert!(lineage.code_version.contains('.'), "{lineage:?}");
@@ -251,7 +256,7 @@ async fn a_head_is_made_again_from_the_corrections_of_its_day() {
     assert_eq!((&said["reproduced"], code), (&true.into(), Some(0)));
     let (said, _) = cli(&server, &["models", "trials", name]).await;
     assert_eq!(said.as_array().unwrap().len(), 4, "{said}");
-    assert!(said[0]["parameters"]["pull"].is_string(), "{said}");
+    assert!(said[0]["parameters"]["l2_penalty"].is_string(), "{said}");
 
     // But what it learned from has been taken back: said plainly.
     correct_again(&operator, &first, "security").await;

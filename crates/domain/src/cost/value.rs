@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::money::{add, scaled};
 use super::{AMOUNT_DECIMALS, CostError, Currency, MAX_PRICE, MoneyError};
-use crate::{DOUBT, Estimate, FieldViolation, LEAST_OBSERVATIONS, RunningMean, TenantId};
+use crate::{
+    Estimate, FieldViolation, LEAST_OBSERVATIONS, RunningMean, SIGNIFICANCE_LEVEL, TenantId,
+};
 
 /// What people did with the answers of one model, or of one tier.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,9 +51,9 @@ pub struct TenantValue {
 /// Whether a tenant's own model pays for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ValueVerdict {
-    /// It earns more than it costs, beyond doubt.
+    /// It earns significantly more than it costs.
     WorthIt,
-    /// It costs more than it earns, beyond doubt.
+    /// It costs significantly more than it earns.
     NotWorthIt,
     /// Nothing can be said yet.
     NotEnoughFeedback,
@@ -243,7 +245,7 @@ pub struct ModelCase<'a> {
     pub value_per_accepted: Decimal,
     /// What the own model costs in a month beyond the tier above; below zero when it is cheaper.
     pub extra_cost: Decimal,
-    /// The doubt that may be left in the verdict, for example [`crate::DOUBT`].
+    /// The significance level of the verdict, for example [`crate::SIGNIFICANCE_LEVEL`].
     pub doubt: f64,
 }
 
@@ -270,7 +272,7 @@ pub fn verdict(case: &ModelCase<'_>) -> Result<ModelValue, CostError> {
     let doubt = if case.doubt.is_finite() {
         case.doubt.clamp(1e-6, 0.5)
     } else {
-        DOUBT
+        SIGNIFICANCE_LEVEL
     };
     let own = case.own.take_rate(doubt / 2.0);
     let lift = own.minus(&case.above.take_rate(doubt / 2.0));

@@ -19,7 +19,7 @@ fn case<'a>(own: &'a ArmFeedback, above: &'a ArmFeedback, extra_cost: i64) -> Mo
         answers_in_month: 10_000,
         value_per_accepted: Decimal::ONE,
         extra_cost: extra_cost.into(),
-        doubt: DOUBT,
+        doubt: SIGNIFICANCE_LEVEL,
     }
 }
 
@@ -71,17 +71,17 @@ fn little_feedback_decides_nothing() {
 
 #[test]
 fn all_accepted_is_not_certainty() {
-    let rate = arm(40, 40, 40).take_rate(DOUBT);
+    let rate = arm(40, 40, 40).take_rate(SIGNIFICANCE_LEVEL);
     assert!(
         rate.low < 0.95 && rate.mean == 1.0 && rate.high == 1.0,
         "{rate:?}"
     );
-    let rate = arm(40, 40, 0).take_rate(DOUBT);
+    let rate = arm(40, 40, 0).take_rate(SIGNIFICANCE_LEVEL);
     assert!(
         rate.low == 0.0 && rate.mean == 0.0 && rate.high > 0.05,
         "{rate:?}"
     );
-    let rate = arm(10, 10, 5).take_rate(DOUBT);
+    let rate = arm(10, 10, 5).take_rate(SIGNIFICANCE_LEVEL);
     assert_eq!((rate.low, rate.high), (0.0, 1.0));
 }
 

@@ -1,10 +1,10 @@
-//! A head as bytes: a line of JSON that says everything but the weights, then the weights as they
+//! A classifier as bytes: a line of JSON that says everything but the weights, then the weights as they
 //! are in memory (little-endian f32). JSON alone would be five times as large and slow to read.
 
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::head::{Head, HeadParts};
+use super::linear_classifier::{ClassifierParts, LinearClassifier};
 use crate::solvers::LogisticRegression;
 
 /// Changes when the parts do: what has another form does not serve, and is trained anew.
@@ -15,11 +15,11 @@ struct Header {
     format: String,
     features: usize,
     outputs: usize,
-    parts: HeadParts,
+    parts: ClassifierParts,
 }
 
-impl Head {
-    /// The head as the artifact store keeps it.
+impl LinearClassifier {
+    /// The classifier as the artifact store keeps it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (features, outputs) = self.linear.weights.dim();
@@ -29,7 +29,7 @@ impl Head {
             outputs,
             parts: self.parts.clone(),
         };
-        // The type holds nothing that JSON cannot say: heads are checked to be finite.
+        // The type holds nothing that JSON cannot say: classifiers are checked to be finite.
         let mut bytes = serde_json::to_vec(&header).unwrap_or_default();
         bytes.push(b'\n');
         let numbers = self.linear.weights.iter().chain(&self.linear.bias);
@@ -37,7 +37,7 @@ impl Head {
         bytes
     }
 
-    /// Reads what [`Head::to_bytes`] wrote; none for anything else.
+    /// Reads what [`LinearClassifier::to_bytes`] wrote; none for anything else.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;

@@ -1,12 +1,12 @@
-//! From a method's scores to an answer: calibrated confidence, what is chosen, what is out of scope,
-//! and when to leave it to a person.
+//! From a method's scores to an answer: calibrated confidence, the chosen labels, out-of-scope detection, and
+//! abstention.
 
 use domain::{AbstainReason, TaskKind};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, AnswerLabel, Scores};
-use super::recipe::{FALSE_ALARMS, FAR, LIKELY, MIN_OUT_OF_SCOPE, UNJUDGED};
-use super::simple::SimpleMethod;
+use super::baselines::SimpleMethod;
+use super::recipe::{FALSE_ALARMS, FAR, LIKELY, MIN_OUT_OF_SCOPE, UNEVALUATED};
 use super::threshold::threshold_for;
 use crate::solvers::{Inputs, Logit, log_odds};
 
@@ -35,11 +35,11 @@ pub struct Decision {
     seen: f64,
     /// Labels with fewer than two examples, ascending: no row that was held out could show that an answer
     /// with one of them is right.
-    #[serde(default)]
-    unjudged: Vec<u16>,
+    #[serde(default, rename = "unjudged")]
+    unevaluated: Vec<u16>,
 }
 
-/// How it is told that a text is out of scope, where a label stands for that.
+/// How a text is found to be out of scope, where a label stands for that.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Scope {
     /// The label.
@@ -64,7 +64,7 @@ impl Scope {
 }
 
 /// One held-out row: what a method said, and what is right.
-pub(super) struct Held<'a> {
+pub(super) struct HeldOutRow<'a> {
     pub scores: &'a Scores,
     pub right: &'a [u16],
 }
@@ -98,12 +98,12 @@ impl Decision {
             floor,
             typical: 0.7,
             seen: 0.0,
-            unjudged: Vec::new(),
+            unevaluated: Vec::new(),
         }
     }
 
     /// Fitted to held-out rows, from `prior`.
-    pub(super) fn fit(&self, rows: &[Held<'_>], target: f64) -> Self {
+    pub(super) fn fit(&self, rows: &[HeldOutRow<'_>], target: f64) -> Self {
         let mut made = self.clone();
         let supports = rows
             .iter()
@@ -113,7 +113,7 @@ impl Decision {
         supports.sort_unstable_by(f64::total_cmp);
         if !supports.is_empty() {
             made.typical = supports[supports.len() / 2];
-            // One in a hundred of the known texts is a stranger by this measure.
+            // One in a hundred of the known texts is out of scope by this measure.
             made.floor = if supports.len() < 100 {
                 0.0
             } else {
@@ -132,7 +132,7 @@ impl Decision {
     }
 
     /// The support that all rows in scope but one in fifty have: a few odd rows do not move it.
-    fn least_support(&self, rows: &[Held<'_>]) -> f64 {
+    fn least_support(&self, rows: &[HeldOutRow<'_>]) -> f64 {
         let outside = self.scope.map(|scope| scope.label);
         let inside = rows
             .iter()
@@ -145,7 +145,7 @@ impl Decision {
         supports.get(supports.len() / 50).copied().unwrap_or(0.0)
     }
 
-    fn fit_one(&mut self, rows: &[Held<'_>], target: f64) {
+    fn fit_one(&mut self, rows: &[HeldOutRow<'_>], target: f64) {
         let cases: Vec<(Inputs, bool)> = rows
             .iter()
             .filter_map(|row| {
@@ -160,13 +160,13 @@ impl Decision {
         self.confidence = self.confidence.fit(&weighted, PRIOR);
         let answered = rows.iter().filter_map(|row| {
             let (top, share) = self.top(row.scores)?;
-            let confidence = self.sureness(top, share, row.scores);
+            let confidence = self.confidence_in(top, share, row.scores);
             (!self.is_out_of_scope(row.scores)).then_some((confidence, row.right.contains(&top)))
         });
         self.threshold = threshold_for(target, answered.collect());
     }
 
-    fn fit_scope(&mut self, rows: &[Held<'_>]) {
+    fn fit_scope(&mut self, rows: &[HeldOutRow<'_>]) {
         let Some(mut scope) = self.scope else {
             return;
         };
@@ -177,13 +177,13 @@ impl Decision {
         }
         // Both sides weigh the same: how many texts will be out of scope is not what examples show.
         let weigh = |side: usize| rows.len() as f64 / (2 * side) as f64;
-        let (stranger, known) = (weigh(outside), weigh(rows.len() - outside));
+        let (outside_weight, inside_weight) = (weigh(outside), weigh(rows.len() - outside));
         let cases: Vec<(Inputs, bool, f64)> = rows
             .iter()
             .map(|row| {
                 let is = row.right.contains(&label);
-                let weight = if is { stranger } else { known };
-                (self.strangeness(label, row.scores), is, weight)
+                let weight = if is { outside_weight } else { inside_weight };
+                (self.scope_inputs(label, row.scores), is, weight)
             })
             .collect();
         scope.outside = scope.outside.fit(&cases, PRIOR);
@@ -194,7 +194,7 @@ impl Decision {
                 let top = self.top(row.scores);
                 top.is_some_and(|(top, _)| row.right.contains(&top))
             })
-            .map(|row| scope.outside.score(&self.strangeness(label, row.scores)))
+            .map(|row| scope.outside.score(&self.scope_inputs(label, row.scores)))
             .collect();
         lost.sort_unstable_by(|a, b| b.total_cmp(a));
         let may = ((rows.len() - outside) as f64 * FALSE_ALARMS) as usize;
@@ -202,7 +202,7 @@ impl Decision {
         self.scope = Some(scope);
     }
 
-    fn fit_several(&mut self, rows: &[Held<'_>], target: f64) {
+    fn fit_several(&mut self, rows: &[HeldOutRow<'_>], target: f64) {
         // Labels that are out of the question are nearly all; they would drown the rest.
         let considered = |share: f32| share > 0.01;
         let mut said = Vec::new();
@@ -229,7 +229,9 @@ impl Decision {
         self.confidence = self.confidence.fit(&cases, PRIOR);
         let mut judged: Vec<(f64, bool)> = said
             .iter()
-            .map(|(label, share, scores, right)| (self.sureness(*label, *share, scores), *right))
+            .map(|(label, share, scores, right)| {
+                (self.confidence_in(*label, *share, scores), *right)
+            })
             .collect();
         judged.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         self.choose = best_f1(&judged, missed);
@@ -255,7 +257,7 @@ impl Decision {
             answer.abstain = Some(AbstainReason::NoExamples);
             return;
         };
-        let confidence = self.sureness(top, share, scores);
+        let confidence = self.confidence_in(top, share, scores);
         answer.out_of_scope = match self.scope {
             Some(_) => self.is_out_of_scope(scores),
             // Without an example of what is out of scope, being unlike everything known is the sign.
@@ -295,7 +297,7 @@ impl Decision {
             .iter()
             .enumerate()
             .map(|(label, share)| {
-                let confidence = self.sureness(label as u16, *share, scores);
+                let confidence = self.confidence_in(label as u16, *share, scores);
                 AnswerLabel {
                     label: label as u16,
                     confidence,
@@ -344,7 +346,7 @@ impl Decision {
     fn is_out_of_scope(&self, scores: &Scores) -> bool {
         self.scope.is_some_and(|scope| {
             let known = scores.shares.iter().any(|share| *share > 0.0);
-            let inputs = self.strangeness(scope.label, scores);
+            let inputs = self.scope_inputs(scope.label, scores);
             known && scope.outside.score(&inputs) > scope.above
         })
     }
@@ -356,10 +358,10 @@ impl Decision {
     }
 
     /// The calibrated probability that the label with this share is right.
-    fn sureness(&self, label: u16, share: f32, scores: &Scores) -> f64 {
+    fn confidence_in(&self, label: u16, share: f32, scores: &Scores) -> f64 {
         let confidence = self.confidence.probability(&self.inputs(share, scores));
-        match self.unjudged.binary_search(&label) {
-            Ok(_) => confidence.min(UNJUDGED),
+        match self.unevaluated.binary_search(&label) {
+            Ok(_) => confidence.min(UNEVALUATED),
             Err(_) => confidence,
         }
     }
@@ -371,9 +373,9 @@ impl Decision {
         [1.0, share, support, beyond, 0.0]
     }
 
-    /// What tells that a text is out of scope: how much likelier that is than any label, as a
+    /// The inputs that tell that a text is out of scope: how much likelier that is than any label, as a
     /// logarithm, and how near the nearest example is.
-    fn strangeness(&self, label: u16, scores: &Scores) -> Inputs {
+    fn scope_inputs(&self, label: u16, scores: &Scores) -> Inputs {
         let outside = scores
             .shares
             .get(usize::from(label))
@@ -393,16 +395,16 @@ impl Decision {
     }
 
     /// The same, for labels among which what is out of scope has the number `out_of_scope` (without one
-    /// nothing is out of scope by its label), and those of `unjudged`, ascending, have fewer than two
+    /// nothing is out of scope by its label), and those of `unevaluated`, ascending, have fewer than two
     /// examples.
     #[must_use]
-    pub fn with_labels(mut self, out_of_scope: Option<u16>, unjudged: Vec<u16>) -> Self {
+    pub fn with_labels(mut self, out_of_scope: Option<u16>, unevaluated: Vec<u16>) -> Self {
         let scope = self.scope;
         self.scope = out_of_scope.map(|label| match scope {
             Some(scope) => Scope { label, ..scope },
             None => Scope::new(label),
         });
-        self.unjudged = unjudged;
+        self.unevaluated = unevaluated;
         self
     }
 
@@ -413,8 +415,8 @@ impl Decision {
     }
 }
 
-/// The best micro F1 that one bar for all labels can give.
-pub(super) fn reachable_f1(rows: &[Held<'_>]) -> f64 {
+/// The best micro F1 that one threshold for all labels can give.
+pub(super) fn reachable_f1(rows: &[HeldOutRow<'_>]) -> f64 {
     let all: usize = rows.iter().map(|row| row.right.len()).sum();
     let mut judged = Vec::new();
     for row in rows {

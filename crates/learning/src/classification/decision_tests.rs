@@ -10,9 +10,9 @@ fn scores(shares: &[f32], support: f64) -> Scores {
     }
 }
 
-fn held(rows: &[(Scores, Vec<u16>)]) -> Vec<Held<'_>> {
+fn held(rows: &[(Scores, Vec<u16>)]) -> Vec<HeldOutRow<'_>> {
     rows.iter()
-        .map(|(scores, right)| Held { scores, right })
+        .map(|(scores, right)| HeldOutRow { scores, right })
         .collect()
 }
 
@@ -32,7 +32,7 @@ proptest! {
 }
 
 #[test]
-fn held_out_rows_calibrate_and_strangers_are_found() {
+fn held_out_rows_calibrate_and_out_of_scope_texts_are_found() {
     // Shares of 0.9 are right four times in five; out-of-scope rows share 0.6 and are far.
     let rows: Vec<(Scores, Vec<u16>)> = (0..300)
         .map(|i| match i % 3 {

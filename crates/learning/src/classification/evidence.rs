@@ -1,40 +1,41 @@
-//! What counts beside a head's probabilities where a text has several labels: the neighbours' votes,
-//! how near the text is to what a label is called, and whether the label's name stands in it.
+//! Stacking (Wolpert, "Stacked generalization", 1992) where a text has several labels: the classifier's
+//! probability beside the neighbours' votes, the similarity to the label's name, and whether the name stands in
+//! the text.
 //!
-//! A head learns each label by itself and knows little of rare ones; these say the same of every
-//! label, so how far to believe them is learned once for all (stacking: Wolpert, 1992).
+//! A classifier learns each label by itself and knows little of rare ones; the other evidence means the same for
+//! every label, so its weights are learned once for all.
 
 use super::answer::Scores;
-use super::recipe::{HEAD_ALONE, POSSIBLE};
-use super::terms::runs;
+use super::recipe::{POSSIBLE, PRIOR_CASES};
+use super::text_features::char_ngrams;
 use crate::solvers::{Inputs, Logit, log_odds};
 
-/// Rows that are looked at to learn what to believe; more would not change five numbers.
+/// Rows that the weights are learned from at the most; more would not change five numbers.
 const ROWS: usize = 10_000;
 
-/// What the simple methods say of a text, over a head's labels.
+/// The baselines' scores of a text, over a classifier's labels.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Beside {
+pub struct BaselineScores {
     /// The votes of its neighbours ([`super::knn`]).
     pub votes: Scores,
     /// Its similarity to the labels ([`super::ZeroShot`]); looked at where a text has several labels
-    /// ([`super::Head::weighs_evidence`]).
+    /// ([`super::LinearClassifier::weighs_evidence`]).
     pub zero_shot: Scores,
 }
 
-/// The names of labels, as runs of three letters: "baking" and "baked" share most of them, in many
+/// The names of labels, as character 3-grams: "baking" and "baked" share most of them, in many
 /// languages.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct LabelNames(Vec<Vec<u32>>);
 
 impl LabelNames {
     pub(super) fn new(names: &[String]) -> Self {
-        Self(names.iter().map(|name| distinct_runs(name)).collect())
+        Self(names.iter().map(|name| distinct_ngrams(name)).collect())
     }
 
-    /// How much of each name stands in the text, from 0 to 1.
+    /// The share of each name that stands in the text.
     pub(super) fn shares(&self, text: &str) -> Vec<f32> {
-        let text = distinct_runs(text);
+        let text = distinct_ngrams(text);
         let share = |name: &Vec<u32>| {
             let found = name.iter().filter(|run| text.binary_search(run).is_ok());
             found.count() as f32 / name.len().max(1) as f32
@@ -47,12 +48,12 @@ impl LabelNames {
     }
 }
 
-fn distinct_runs(text: &str) -> Vec<u32> {
+fn distinct_ngrams(text: &str) -> Vec<u32> {
     let lower = text.to_lowercase();
     let mut found = Vec::new();
     for word in lower.split(|c: char| !c.is_alphanumeric()) {
         if !word.is_empty() {
-            runs(word, 3..=3, &mut |run| found.push(run));
+            char_ngrams(word, 3..=3, &mut |run| found.push(run));
         }
     }
     found.sort_unstable();
@@ -60,65 +61,74 @@ fn distinct_runs(text: &str) -> Vec<u32> {
     found
 }
 
-/// A text for which it is learned what to believe.
+/// A held-out text to learn the weights from.
 pub(super) struct Case<'a> {
     pub text: &'a str,
-    /// The head's probabilities.
-    pub head: &'a [f32],
+    /// The classifier's probabilities.
+    pub classifier: &'a [f32],
     pub votes: &'a [f32],
     pub zero_shot: &'a [f32],
     pub right: &'a [u16],
 }
 
-/// How far to believe each kind of evidence, from rows that were held out.
-pub(super) fn learn(names: &LabelNames, rows: &[Case<'_>]) -> Logit {
+/// The weights of each kind of evidence, from rows that were held out.
+pub(super) fn fit_stack(names: &LabelNames, rows: &[Case<'_>]) -> Logit {
     let alone = Logit {
         weights: [0.0, 1.0, 0.0, 0.0, 0.0],
     };
     let mut cases = Vec::new();
     for row in rows.iter().step_by(rows.len().div_ceil(ROWS).max(1)) {
         let named = names.shares(row.text);
-        for (label, inputs) in each(row.head, row.votes, row.zero_shot, &named).enumerate() {
-            if row.head[label] > POSSIBLE || row.votes[label] > POSSIBLE {
+        for (label, inputs) in each(row.classifier, row.votes, row.zero_shot, &named).enumerate() {
+            if row.classifier[label] > POSSIBLE || row.votes[label] > POSSIBLE {
                 cases.push((inputs, row.right.contains(&(label as u16)), 1.0));
             }
         }
     }
-    alone.fit(&cases, HEAD_ALONE)
+    alone.fit(&cases, PRIOR_CASES)
 }
 
-/// Puts what all evidence says together in place of the head's probabilities. Without a number for
+/// Puts the probabilities by all evidence in place of the classifier's. Without a number for
 /// each label they stay as they are.
-pub(super) fn weigh(
+pub(super) fn combine(
     mix: &Logit,
     names: &LabelNames,
     text: &str,
-    head: &mut [f32],
+    classifier: &mut [f32],
     votes: &[f32],
     zero_shot: &[f32],
 ) {
-    if votes.len() != head.len() || zero_shot.len() != head.len() {
+    if votes.len() != classifier.len() || zero_shot.len() != classifier.len() {
         return;
     }
     let named = names.shares(text);
-    let all: Vec<f32> = each(head, votes, zero_shot, &named)
+    let all: Vec<f32> = each(classifier, votes, zero_shot, &named)
         .map(|inputs| mix.probability(&inputs) as f32)
         .collect();
-    if all.len() == head.len() {
-        head.copy_from_slice(&all);
+    if all.len() == classifier.len() {
+        classifier.copy_from_slice(&all);
     }
 }
 
 fn each<'a>(
-    head: &'a [f32],
+    classifier: &'a [f32],
     votes: &'a [f32],
     zero_shot: &'a [f32],
     named: &'a [f32],
 ) -> impl Iterator<Item = Inputs> + 'a {
     let odds = |share: &f32| log_odds(f64::from(*share));
-    let both = head.iter().zip(votes).zip(zero_shot.iter().zip(named));
-    both.map(move |((head, votes), (near, named))| {
-        [1.0, odds(head), odds(votes), odds(near), f64::from(*named)]
+    let both = classifier
+        .iter()
+        .zip(votes)
+        .zip(zero_shot.iter().zip(named));
+    both.map(move |((classifier, votes), (near, named))| {
+        [
+            1.0,
+            odds(classifier),
+            odds(votes),
+            odds(near),
+            f64::from(*named),
+        ]
     })
 }
 
@@ -148,23 +158,23 @@ mod tests {
             .zip(&votes)
             .map(|(right, votes)| Case {
                 text: "gamma",
-                head: &[0.5, 0.5],
+                classifier: &[0.5, 0.5],
                 votes,
                 zero_shot: &[0.5, 0.5],
                 right,
             })
             .collect();
-        let mix = learn(&names, &rows);
+        let mix = fit_stack(&names, &rows);
         let mut shares = [0.5, 0.5];
-        weigh(&mix, &names, "gamma", &mut shares, &votes[0], &[0.5, 0.5]);
+        combine(&mix, &names, "gamma", &mut shares, &votes[0], &[0.5, 0.5]);
         assert!(shares[0] > 0.8 && shares[1] < 0.2, "{shares:?}");
-        // Nothing was held out: the head stands alone.
-        let mix = learn(&names, &[]);
+        // Nothing was held out: the classifier stands alone.
+        let mix = fit_stack(&names, &[]);
         let mut shares = [0.3, 0.6];
-        weigh(&mix, &names, "alpha", &mut shares, &votes[0], &[0.5, 0.5]);
+        combine(&mix, &names, "alpha", &mut shares, &votes[0], &[0.5, 0.5]);
         assert!((shares[0] - 0.3).abs() < 1e-6 && (shares[1] - 0.6).abs() < 1e-6);
         let before = shares;
-        weigh(&mix, &names, "alpha", &mut shares, &[1.0], &[]);
+        combine(&mix, &names, "alpha", &mut shares, &[1.0], &[]);
         assert_eq!(shares, before, "what does not fit is not looked at");
     }
 }

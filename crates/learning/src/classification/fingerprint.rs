@@ -1,9 +1,9 @@
-//! What of a task's definition a head cannot outlive: its labels, where items say what is right, and the
-//! kind. A head of another fingerprint answers another question.
+//! The fingerprint of a task: its labels, its kind, and where items have the truth. A classifier with another
+//! fingerprint answers another question.
 
 use domain::{TaskDefinition, TaskSource};
 
-/// The lineage parameter with the fingerprint of the task that a head was trained for.
+/// The lineage parameter with the fingerprint of the task that a classifier was trained for.
 pub const TASK_FINGERPRINT: &str = "task_fingerprint";
 
 /// The fingerprint of a task. Descriptions, keywords, display name, target precision, the order of labels
@@ -29,8 +29,8 @@ pub fn task_fingerprint(task: &TaskDefinition) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-/// Whether a head with these lineage parameters was trained for the task as it is. One that does not say
-/// what it was trained for, of an earlier version of the code, is believed.
+/// Whether a classifier with these lineage parameters was trained for the task as it is. One that has none,
+/// of an earlier version of the code, is accepted.
 #[must_use]
 pub fn is_of_task(parameters: &[(String, String)], task: &TaskDefinition) -> bool {
     let mut named = parameters.iter().filter(|(key, _)| key == TASK_FINGERPRINT);
@@ -69,7 +69,7 @@ mod tests {
         assert!(is_of_task(&parameters, &after));
         assert!(
             is_of_task(&[], &after),
-            "an older head says nothing and is believed"
+            "an older classifier has none and is accepted"
         );
     }
 

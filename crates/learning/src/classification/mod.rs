@@ -1,41 +1,42 @@
 //! Tasks that tenants define: one label, several labels, or a number for a text.
 //!
-//! Three methods need no training: keyword rules ([`Keywords`]), similarity to the labels' names and
-//! descriptions ([`ZeroShot`]), and votes of the nearest labelled items ([`knn`]). A [`Head`] is
-//! trained beside them ([`train_task`]) and judged on the same held-out rows. Every method gives
+//! Three baselines need no training: keyword rules ([`Keywords`]), similarity to the labels' names and
+//! descriptions ([`ZeroShot`]), and votes of the nearest labelled items ([`knn`]). A [`LinearClassifier`] is
+//! trained beside them ([`train_task`]) and compared on the same held-out rows. Every method gives
 //! [`Scores`]; a [`Decision`] turns them into a calibrated [`Answer`] that abstains when unsure.
 //!
-//! Everything that is a matter of recipe (what the features are, how strongly they are pulled to
-//! zero, how many folds) stands in `recipe.rs`.
+//! Everything that is a matter of recipe (what the features are, how strong the penalty is, how many
+//! folds) stands in `recipe.rs`.
 
 mod answer;
 mod artifact;
+mod baselines;
 mod decision;
+mod evaluation;
 mod evidence;
+mod examples;
 mod fingerprint;
 mod folds;
-mod head;
-mod judge;
 mod labels;
+mod linear_classifier;
 mod measure;
+mod ordinal_bins;
 mod recipe;
 mod regression;
 mod report;
 mod search;
-mod shape;
-mod simple;
-mod steps;
-mod terms;
+mod surface_features;
+mod text_features;
 mod threshold;
 mod train;
 
 pub use answer::{Answer, AnswerLabel, AnswerValue, Scores};
+pub use baselines::{Keywords, SimpleMethod, ZeroShot, knn, knn_value};
 pub use decision::Decision;
-pub use evidence::Beside;
+pub use evidence::BaselineScores;
 pub use fingerprint::{TASK_FINGERPRINT, is_of_task, task_fingerprint};
-pub use head::Head;
 pub use labels::LabelSet;
-pub use recipe::HeadParameters;
+pub use linear_classifier::LinearClassifier;
+pub use recipe::ClassifierParameters;
 pub use report::{ClassReport, MethodScores, TaskReport};
-pub use simple::{Keywords, SimpleMethod, ZeroShot, knn, knn_value};
 pub use train::{Example, TaskInput, TaskModel, TaskTrainError, train_task};

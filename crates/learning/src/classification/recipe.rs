@@ -4,50 +4,50 @@
 
 use domain::TaskKind;
 
-/// From so many rows on a task is large: rare terms and runs of letters cost more than they give.
+/// From so many rows on a task is large: rare terms and character n-grams cost more than they give.
 const LARGE: usize = 5_000;
 
-/// How a head for labels is made.
-pub(super) struct HeadRecipe {
+/// How a classifier for labels is made.
+pub(super) struct ClassifierRecipe {
     pub terms: TermRecipe,
     /// The length of the embedding's block of a row. The lengths of the blocks are what weighs them
-    /// against each other: the pull to zero is the same for all.
+    /// against each other: the penalty is the same for all.
     pub dense_scale: f32,
-    /// The pull to zero of the weights, in rows.
-    pub pull: f64,
-    /// Rounds of the solver; stopping early is part of the recipe.
-    pub rounds: usize,
+    /// L2 penalty on the weights, on the scale of the sum of the rows' losses.
+    pub l2_penalty: f64,
+    /// Iterations of the solver; stopping early is part of the recipe.
+    pub max_iterations: usize,
     /// Each label's name and description count as one more example of it.
     pub names: bool,
 }
 
-/// What of a head's recipe a search may change.
+/// What of a classifier's recipe a search may change.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HeadParameters {
-    /// The pull to zero of the weights, in rows.
-    pub pull: f64,
+pub struct ClassifierParameters {
+    /// L2 penalty on the weights, on the scale of the sum of the rows' losses.
+    pub l2_penalty: f64,
     /// The length of the embedding's block of a row.
     pub dense_scale: f32,
     /// The length of the words' block of a row.
     pub words_scale: f32,
-    /// The length of the letters' block of a row, where there is one.
+    /// The length of the character n-grams' block of a row, where there is one.
     pub letters_scale: f32,
 }
 
-impl HeadParameters {
+impl ClassifierParameters {
     /// The parameters as key and value, for the lineage.
     #[must_use]
     pub fn parameters(&self) -> Vec<(String, String)> {
         vec![
             ("dense_scale".to_owned(), self.dense_scale.to_string()),
+            ("l2_penalty".to_owned(), self.l2_penalty.to_string()),
             ("letters_scale".to_owned(), self.letters_scale.to_string()),
-            ("pull".to_owned(), self.pull.to_string()),
             ("words_scale".to_owned(), self.words_scale.to_string()),
         ]
     }
 
-    /// Reads what [`HeadParameters::parameters`] wrote, among others; none when one is missing or
-    /// cannot be.
+    /// Reads what [`ClassifierParameters::parameters`] wrote, here or in an earlier version, among others;
+    /// none when one is missing or cannot be.
     #[must_use]
     pub fn from_parameters(parameters: &[(String, String)]) -> Option<Self> {
         let text = |key: &str| {
@@ -58,10 +58,10 @@ impl HeadParameters {
             let scale: f32 = text(key)?.parse().ok()?;
             (scale.is_finite() && scale >= 0.0).then_some(scale)
         };
-        let pull: f64 = text("pull")?.parse().ok()?;
-        (pull.is_finite() && pull > 0.0).then_some(())?;
+        let l2_penalty: f64 = text("l2_penalty").or_else(|| text("pull"))?.parse().ok()?;
+        (l2_penalty.is_finite() && l2_penalty > 0.0).then_some(())?;
         Some(Self {
-            pull,
+            l2_penalty,
             dense_scale: scale("dense_scale")?,
             words_scale: scale("words_scale")?,
             letters_scale: scale("letters_scale")?,
@@ -69,11 +69,11 @@ impl HeadParameters {
     }
 }
 
-impl HeadRecipe {
+impl ClassifierRecipe {
     /// What a search may change of it.
-    pub fn parameters(&self) -> HeadParameters {
-        HeadParameters {
-            pull: self.pull,
+    pub fn parameters(&self) -> ClassifierParameters {
+        ClassifierParameters {
+            l2_penalty: self.l2_penalty,
             dense_scale: self.dense_scale,
             words_scale: self.terms.words_scale,
             letters_scale: self.terms.letters_scale,
@@ -81,8 +81,8 @@ impl HeadRecipe {
     }
 
     /// The same with these parameters.
-    pub fn with(mut self, parameters: &HeadParameters) -> Self {
-        self.pull = parameters.pull;
+    pub fn with(mut self, parameters: &ClassifierParameters) -> Self {
+        self.l2_penalty = parameters.l2_penalty;
         self.dense_scale = parameters.dense_scale;
         self.terms.words_scale = parameters.words_scale;
         self.terms.letters_scale = parameters.letters_scale;
@@ -91,10 +91,10 @@ impl HeadRecipe {
 }
 
 /// The recipe for a task of this kind with so many rows.
-pub(super) fn head(kind: TaskKind, rows: usize) -> HeadRecipe {
+pub(super) fn classifier(kind: TaskKind, rows: usize) -> ClassifierRecipe {
     let several = kind == TaskKind::MultiLabel;
     let large = rows >= LARGE;
-    HeadRecipe {
+    ClassifierRecipe {
         terms: TermRecipe {
             pairs: true,
             letters: !large && !several,
@@ -105,12 +105,12 @@ pub(super) fn head(kind: TaskKind, rows: usize) -> HeadRecipe {
             heading_letters_scale: 0.0,
         },
         dense_scale: if large || several { 6.0 } else { 8.0 },
-        pull: match (several, large) {
+        l2_penalty: match (several, large) {
             (true, _) => 0.5,
             (false, true) => 1.0,
             (false, false) => 0.3,
         },
-        rounds: if several { 40 } else { 60 },
+        max_iterations: if several { 40 } else { 60 },
         names: several || !large,
     }
 }
@@ -119,17 +119,17 @@ pub(super) fn head(kind: TaskKind, rows: usize) -> HeadRecipe {
 pub(super) struct TermRecipe {
     /// Pairs of neighbouring words count too.
     pub pairs: bool,
-    /// Runs of 3 to 5 letters inside words count too.
+    /// Character n-grams of 3 to 5 letters inside words count too.
     pub letters: bool,
-    /// A term needs this many texts.
+    /// A term needs to be in this many texts.
     pub min_texts: usize,
     /// The length of the words' block of a row.
     pub words_scale: f32,
-    /// The length of the letters' block of a row.
+    /// The length of the character n-grams' block of a row.
     pub letters_scale: f32,
     /// The length of the block of a heading's words (and pairs of them); 0 where they do not count by themselves.
     pub heading_words_scale: f32,
-    /// The length of the block of a heading's runs of 3 to 5 letters; 0 where they do not count.
+    /// The length of the block of a heading's character n-grams; 0 where they do not count.
     pub heading_letters_scale: f32,
 }
 
@@ -146,16 +146,17 @@ pub(super) const VALUE_TERMS: TermRecipe = TermRecipe {
 
 /// For numbers: the embedding beside words, both of about the same length.
 pub(super) const VALUE_DENSE_SCALE: f32 = 2.0;
-/// What one spread from the usual shape counts: a usual row's twelve measures are as long as half a block of the others.
-pub(super) const VALUE_SHAPE_SCALE: f32 = 0.3;
+/// What one standard deviation of a surface feature counts: the twelve of a usual row are as long as half a
+/// block of the others.
+pub(super) const VALUE_SURFACE_SCALE: f32 = 0.3;
 /// Values that shares are predicted of, at most.
-pub(super) const STEPS: usize = 12;
+pub(super) const BINS: usize = 12;
 
-/// The pulls that are tried for numbers; the best on held-out rows is taken.
-pub(super) const VALUE_PULLS: [f64; 2] = [3.0, 10.0];
-/// Rounds of the solver for numbers.
-pub(super) const VALUE_ROUNDS: usize = 40;
-/// Weights of one head at the most: what bounds memory. Rare terms go first.
+/// The penalties that are tried for numbers; the best on held-out rows is taken.
+pub(super) const VALUE_L2_PENALTIES: [f64; 2] = [3.0, 10.0];
+/// Iterations of the solver for numbers.
+pub(super) const VALUE_ITERATIONS: usize = 40;
+/// Weights of one classifier at the most: what bounds memory. Rare terms go first.
 pub(super) const MAX_WEIGHTS: usize = 3_000_000;
 
 /// Rows are held out in so many turns: fewer when there are many.
@@ -167,10 +168,10 @@ pub(super) fn folds(rows: usize) -> usize {
 pub(super) const NEIGHBOURS: usize = 30;
 /// How much more the nearer neighbour's vote counts: a vote is `exp(sharpness * similarity)`.
 pub(super) const SHARPNESS: f32 = 12.0;
-/// Where a text has several labels, the head alone counts as so many cases when it is learned how much
-/// to believe what else there is.
-pub(super) const HEAD_ALONE: f64 = 20.0;
-/// Labels that neither the head nor the neighbours think likelier than this teach nothing there.
+/// Where a text has several labels, the classifier alone counts as so many cases when the other
+/// evidence is weighted.
+pub(super) const PRIOR_CASES: f64 = 20.0;
+/// Labels that neither the classifier nor the neighbours give more probability than this are left out there.
 pub(super) const POSSIBLE: f32 = 0.002;
 /// How similarity to a label becomes a share, when nothing is trained.
 pub(super) const ZERO_SHOT_SHARPNESS: f32 = 16.0;
@@ -191,7 +192,7 @@ pub(super) const FLOOR_ODDS: f64 = 0.25;
 /// similarity: 2 for a tenth.
 pub(super) const FAR: f64 = -20.0;
 /// The most that can be said for a label with fewer than two examples.
-pub(super) const UNJUDGED: f64 = 0.5;
+pub(super) const UNEVALUATED: f64 = 0.5;
 /// What is unlike everything known is out of scope when it is less likely than this to be right.
 pub(super) const LIKELY: f64 = 0.5;
 

@@ -46,13 +46,13 @@ pub struct ClassReport {
 pub struct TaskReport {
     /// Held-out rows.
     pub rows: u64,
-    /// Examples that the final head learned from.
+    /// Examples that the final classifier was fitted on.
     pub examples: u64,
     /// Of them, corrections.
     pub corrections: u64,
     /// Each method on the same rows.
     pub methods: Vec<MethodScores>,
-    /// The method that the head was weighed against.
+    /// The baseline that the classifier was compared with.
     pub incumbent: String,
     /// The evidence that the gate weighed.
     pub evidence: GateEvidence,
@@ -62,7 +62,7 @@ pub struct TaskReport {
     pub reason: String,
     /// Expected calibration error of the confidence.
     pub calibration_error: f64,
-    /// Asked for.
+    /// The target precision that was asked for.
     pub target_precision: f64,
     /// Below this confidence it abstains.
     pub threshold: f64,

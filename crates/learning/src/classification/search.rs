@@ -1,15 +1,15 @@
-//! A bounded search for the parameters of a head.
+//! A bounded search for the parameters of a classifier.
 //!
 //! The older half of the rows is for the search, the newer half for the gate: parameters are chosen on
-//! two windows of the older half, each asked of a head that was fitted on the rows before it, and what
-//! is weighed and reported of the head are newer rows, which had no part in the choice.
+//! two windows of the older half, each answered by a classifier fitted on the rows before it, and the
+//! evidence and the report are of newer rows, which had no part in the choice.
 
 use domain::Trial;
 use rand_chacha::ChaCha8Rng;
 
 use super::answer::Scores;
-use super::decision::{Held, reachable_f1};
-use super::recipe::HeadParameters;
+use super::decision::{HeldOutRow, reachable_f1};
+use super::recipe::ClassifierParameters;
 use super::train::TrainingSet;
 use super::{TaskInput, TaskTrainError};
 use crate::solvers::{sigmoid, softmax};
@@ -20,19 +20,19 @@ const LEAST_ROWS: usize = 100;
 /// The windows, as tenths of the rows.
 const WINDOWS: [(usize, usize); 2] = [(3, 4), (4, 5)];
 /// Rows from here on, in tenths, are the gate's.
-const JUDGED: usize = 5;
+const EVALUATED: usize = 5;
 /// By so much a drawn parameter may be smaller or larger than the usual one.
-const PULLS: (f64, f64) = (0.1, 10.0);
+const L2_PENALTIES: (f64, f64) = (0.1, 10.0);
 const SCALES: (f64, f64) = (0.5, 2.0);
 
 /// What a search found.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct SearchOutcome {
     /// None where nothing was searched, and for the usual ones.
-    pub parameters: Option<HeadParameters>,
+    pub parameters: Option<ClassifierParameters>,
     pub trials: Vec<Trial>,
-    /// The first of the rows that the gate may judge on.
-    pub judged_from: usize,
+    /// The first of the rows that the gate may look at.
+    pub evaluated_from: usize,
 }
 
 /// Tries parameters. The first trial has the usual ones. With too few rows nothing is tried.
@@ -40,16 +40,16 @@ pub(super) fn search(
     input: &TaskInput<'_>,
     search: Search,
     progress: &Progress<'_>,
-) -> Result<Found, TaskTrainError> {
+) -> Result<SearchOutcome, TaskTrainError> {
     let usual = TrainingSet::new(input, None)?;
     let rows = usual.texts.len();
     if rows < LEAST_ROWS {
-        return Ok(Found::default());
+        return Ok(SearchOutcome::default());
     }
     let space = SearchSpace {
         usual: usual.recipe.parameters(),
         draw,
-        parameters: HeadParameters::parameters,
+        parameters: ClassifierParameters::parameters,
     };
     drop(usual);
     let (parameters, trials) = search.run(input.seed, &space, |_, step, parameters| {
@@ -57,14 +57,14 @@ pub(super) fn search(
         set.measure(&|| progress(0.0, step))
             .ok_or(TaskTrainError::Stopped)
     })?;
-    Ok(Found {
+    Ok(SearchOutcome {
         parameters: Some(parameters),
         trials,
-        judged_from: rows * JUDGED / 10,
+        evaluated_from: rows * EVALUATED / 10,
     })
 }
 
-fn draw(usual: &HeadParameters, random: &mut ChaCha8Rng) -> HeadParameters {
+fn draw(usual: &ClassifierParameters, random: &mut ChaCha8Rng) -> ClassifierParameters {
     let mut scale = |usual: f32| {
         let (less, more) = SCALES;
         let usual = f64::from(usual);
@@ -72,8 +72,14 @@ fn draw(usual: &HeadParameters, random: &mut ChaCha8Rng) -> HeadParameters {
     };
     let (dense_scale, words_scale) = (scale(usual.dense_scale), scale(usual.words_scale));
     let letters_scale = scale(usual.letters_scale);
-    HeadParameters {
-        pull: between(random, (usual.pull * PULLS.0, usual.pull * PULLS.1)),
+    ClassifierParameters {
+        l2_penalty: between(
+            random,
+            (
+                usual.l2_penalty * L2_PENALTIES.0,
+                usual.l2_penalty * L2_PENALTIES.1,
+            ),
+        ),
         dense_scale,
         words_scale,
         letters_scale,
@@ -81,7 +87,7 @@ fn draw(usual: &HeadParameters, random: &mut ChaCha8Rng) -> HeadParameters {
 }
 
 impl TrainingSet<'_, '_> {
-    /// How heads of this recipe did on the windows; none when it was stopped.
+    /// How classifiers of this recipe did on the windows; none when it was stopped.
     fn measure(&self, go_on: &(dyn Fn() -> bool + Sync)) -> Option<Vec<(String, f64)>> {
         let rows = self.texts.len();
         let mut said: Vec<(usize, Scores)> = Vec::new();
@@ -110,7 +116,7 @@ impl TrainingSet<'_, '_> {
     }
 
     fn f1(&self, said: &[(usize, Scores)]) -> f64 {
-        let held = said.iter().map(|(at, scores)| Held {
+        let held = said.iter().map(|(at, scores)| HeldOutRow {
             scores,
             right: &self.truth[*at],
         });

@@ -1,5 +1,5 @@
-//! Training a head: rows held out in turn, every method asked the same rows, the gate's verdict, and
-//! a head fitted on everything.
+//! Training a classifier: cross-validation in which every method answers the same held-out rows, the gate's
+//! verdict, and a classifier fitted on everything.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,20 +8,19 @@ use domain::{Target, TaskDefinition, TaskKind, Trial};
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 use super::answer::Scores;
+use super::baselines::{Keywords, SimpleMethod, ZeroShot, knn};
+use super::examples::{Labelled, MIN_EXAMPLES};
 use super::folds::folds;
-use super::head::{Head, HeadParts};
-use super::recipe::{self, HeadParameters, HeadRecipe};
+use super::linear_classifier::{ClassifierParts, LinearClassifier};
+use super::recipe::{self, ClassifierParameters, ClassifierRecipe};
 use super::report::TaskReport;
-use super::search::{Found, search};
-use super::simple::{Keywords, SimpleMethod, ZeroShot, knn};
-use super::terms::Terms;
+use super::search::{SearchOutcome, search};
+use super::text_features::Terms;
 use super::{LabelSet, regression};
 use crate::parallel::with_helpers;
 use crate::solvers::{FitOptions, LogisticRegression, Rows, Targets, sigmoid, softmax};
 use crate::training::{Progress, Search};
 
-/// Fewer examples than this train nothing.
-pub(super) const MIN_EXAMPLES: usize = 10;
 /// Held-out rows whose similarities are in memory at once.
 const BLOCK: usize = 256;
 
@@ -36,7 +35,7 @@ pub struct Example {
     pub corrected: bool,
 }
 
-/// What training is given.
+/// What a task is trained from.
 pub struct TaskInput<'a> {
     /// The task.
     pub task: &'a TaskDefinition,
@@ -50,8 +49,8 @@ pub struct TaskInput<'a> {
     pub label_vectors: ArrayView2<'a, f32>,
     /// Of everything random: the bootstrap, and a search.
     pub seed: u64,
-    /// How a head for labels is made, where nothing is searched; none takes the usual parameters.
-    pub parameters: Option<HeadParameters>,
+    /// How a classifier for labels is made, where nothing is searched; none takes the usual parameters.
+    pub parameters: Option<ClassifierParameters>,
     /// A search for better parameters. Numbers have none: their few are tried in every training.
     pub search: Option<Search>,
 }
@@ -59,12 +58,12 @@ pub struct TaskInput<'a> {
 /// What came out of training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskModel {
-    /// The head, fitted on everything.
-    pub head: Head,
-    /// How a head made in the same way did on what it had not seen.
+    /// The classifier, fitted on everything.
+    pub classifier: LinearClassifier,
+    /// How a classifier made in the same way did on what it had not seen.
     pub report: TaskReport,
-    /// How a head for labels was made.
-    pub parameters: Option<HeadParameters>,
+    /// How a classifier for labels was made.
+    pub parameters: Option<ClassifierParameters>,
     /// What a search tried; empty where nothing was searched.
     pub trials: Vec<Trial>,
 }
@@ -94,13 +93,13 @@ pub enum TaskTrainError {
     Stopped,
 }
 
-/// What the methods said of every row while it was held out.
+/// The scores of every row while it was held out.
 pub(super) struct HeldOut {
-    pub head: Vec<Scores>,
-    pub simple: Vec<(SimpleMethod, Vec<Scores>)>,
+    pub classifier: Vec<Scores>,
+    pub baselines: Vec<(SimpleMethod, Vec<Scores>)>,
 }
 
-/// Trains a head for the task and judges it.
+/// Trains a classifier for the task and evaluates it.
 ///
 /// # Errors
 /// [`TaskTrainError`] when there is too little to learn from, or the caller asked to stop.
@@ -113,11 +112,11 @@ pub fn train_task(
     }
     let found = match input.search {
         Some(wanted) => search(input, wanted, progress)?,
-        None => Found::default(),
+        None => SearchOutcome::default(),
     };
     let parameters = found.parameters.or(input.parameters);
     let mut set = TrainingSet::new(input, parameters.as_ref())?;
-    set.judged_from = found.judged_from;
+    set.evaluated_from = found.evaluated_from;
     let stopped = AtomicBool::new(false);
     let go_on = || !stopped.load(Ordering::Relaxed);
     let turns = recipe::folds(set.texts.len());
@@ -128,7 +127,7 @@ pub fn train_task(
         .map(|(text, own)| (*text, usize::from(own[0])))
         .collect();
     let fold_of = folds(&groups, turns);
-    let slots: Mutex<Vec<Option<Vec<HeldRow>>>> = Mutex::new(vec![None; turns]);
+    let slots: Mutex<Vec<Option<Vec<PlacedScores>>>> = Mutex::new(vec![None; turns]);
     let whole: Mutex<Option<LogisticRegression>> = Mutex::new(None);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || loop {
@@ -137,10 +136,10 @@ pub fn train_task(
             return;
         }
         let at = done.load(Ordering::Relaxed) as f32 / (turns + 1) as f32;
-        if !progress(at, "fitting on parts, judging on the rest") {
+        if !progress(at, "fitting on parts, evaluating on the rest") {
             stopped.store(true, Ordering::Relaxed);
         }
-        // The last turn is the head that will serve, fitted on everything.
+        // The last turn is the classifier that will serve, fitted on everything.
         if turn == turns {
             let fitted = set.fit(&(0..set.texts.len()).collect::<Vec<_>>(), &go_on);
             *lock(&whole) = fitted;
@@ -158,26 +157,27 @@ pub fn train_task(
     let slots = std::mem::take(&mut *lock(&slots));
     let slots: Option<Vec<_>> = slots.into_iter().collect();
     let held = HeldOut::gather(slots.ok_or(TaskTrainError::Stopped)?, set.texts.len());
-    if !progress(0.95, "weighing the evidence") {
+    if !progress(0.95, "comparing with the baselines") {
         return Err(TaskTrainError::Stopped);
     }
-    let (decision, mix, report) = set.judge(held, &fold_of);
+    let (decision, mix, report) = set.evaluate(held, &fold_of);
     let parameters = Some(set.recipe.parameters());
-    let parts = HeadParts {
+    let parts = ClassifierParts {
         kind: input.task.kind,
         labels: input.labels.names().to_vec(),
         dimensions: input.vectors.ncols(),
         dense_scale: set.recipe.dense_scale,
         mix,
         terms: set.terms,
-        shape: None,
+        surface: None,
         decision,
         value: None,
     };
     // Weights that are not finite come of embeddings that are not: nothing was learned.
-    let head = Head::new(parts, linear).ok_or(TaskTrainError::TooFew { found: 0 })?;
+    let classifier =
+        LinearClassifier::new(parts, linear).ok_or(TaskTrainError::TooFew { found: 0 })?;
     Ok(TaskModel {
-        head,
+        classifier,
         report,
         parameters,
         trials: found.trials,
@@ -190,11 +190,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A held-out row's place, and what was said of it.
-type HeldRow = (usize, RowScores);
-/// What each method said of one row: the head, then the simple ones.
-type RowScores = (Scores, [Scores; SIMPLE.len()]);
-const SIMPLE: [SimpleMethod; 3] = [
+/// A held-out row's position, and its scores.
+type PlacedScores = (usize, RowScores);
+/// The scores of one row: the classifier's, then the baselines'.
+type RowScores = (Scores, [Scores; BASELINES.len()]);
+const BASELINES: [SimpleMethod; 3] = [
     SimpleMethod::Keywords,
     SimpleMethod::ZeroShot,
     SimpleMethod::Knn,
@@ -212,53 +212,26 @@ pub(super) struct TrainingSet<'a, 'b> {
     pub rows: Rows,
     /// Labels' names as further examples.
     pub names: Option<(Rows, Vec<u16>)>,
-    pub recipe: HeadRecipe,
+    pub recipe: ClassifierRecipe,
     pub warnings: Vec<String>,
-    /// The first row that is judged; those before chose the parameters.
-    pub judged_from: usize,
+    /// The first row that is evaluated on; those before chose the parameters.
+    pub evaluated_from: usize,
 }
 
 impl<'a, 'b> TrainingSet<'a, 'b> {
     pub(super) fn new(
         input: &'a TaskInput<'b>,
-        parameters: Option<&HeadParameters>,
+        parameters: Option<&ClassifierParameters>,
     ) -> Result<Self, TaskTrainError> {
         let (task, labels) = (input.task, input.labels);
-        let mut kept = Vec::new();
-        let mut truth = Vec::new();
-        let (mut ambiguous, mut unknown) = (0, 0);
-        for (at, example) in input.examples.iter().enumerate() {
-            let own = labels.numbers(&example.target);
-            match own.len() {
-                0 => unknown += 1,
-                n if n > 1 && task.kind == TaskKind::SingleLabel => ambiguous += 1,
-                _ => {
-                    kept.push(at);
-                    truth.push(own);
-                }
-            }
-        }
-        if kept.len() < MIN_EXAMPLES {
-            return Err(TaskTrainError::TooFew { found: kept.len() });
-        }
-        let mut seen: Vec<u16> = truth.iter().flatten().copied().collect();
-        seen.sort_unstable();
-        let once = seen
-            .chunk_by(|a, b| a == b)
-            .filter(|same| same.len() == 1)
-            .count();
-        seen.dedup();
-        if let [only] = seen[..] {
-            let label = labels.names()[usize::from(only)].clone();
-            return Err(TaskTrainError::OneLabel { label });
-        }
-        let texts: Vec<&str> = kept
-            .iter()
-            .map(|&at| input.examples[at].text.as_str())
-            .collect();
+        let labelled = Labelled::new(input)?;
+        let warnings = labelled.warnings(labels)?;
+        let Labelled { kept, truth, .. } = labelled;
+        let texts = kept.iter().map(|&at| input.examples[at].text.as_str());
+        let texts: Vec<&str> = texts.collect();
         let vectors = input.vectors.select(Axis(0), &kept);
         let most = (recipe::MAX_WEIGHTS / labels.len().max(1)).saturating_sub(vectors.ncols());
-        let usual = recipe::head(task.kind, kept.len());
+        let usual = recipe::classifier(task.kind, kept.len());
         let recipe = match parameters {
             Some(parameters) => usual.with(parameters),
             None => usual,
@@ -266,62 +239,39 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         let terms = Terms::fit(&recipe.terms, texts.iter().copied(), most);
         let mut rows = Rows::new(&vectors * recipe.dense_scale, terms.width());
         texts.iter().for_each(|text| rows.push(&terms.row(text)));
-        let mut warnings = Vec::new();
-        let mut warn = |count: usize, what: &str| {
-            if count > 0 {
-                warnings.push(format!("{count} {what}"));
-            }
-        };
-        warn(
-            ambiguous,
-            "items have more than one label of this task and were left out",
-        );
-        warn(unknown, "items have only labels that were left out");
-        warn(
-            labels.dropped(),
-            "labels are more than a task may have; the rarest were left out",
-        );
-        warn(
-            once,
-            "labels have a single example; they cannot be judged, so the head is never more than half sure of \
-             them",
-        );
-        warn(
-            labels.len() - seen.len(),
-            "listed labels have no example, so the head is never more than half sure of them",
-        );
-        let out_of_scope = task
-            .out_of_scope_label
-            .as_ref()
-            .and_then(|l| labels.number(l));
-        let names = recipe.names.then(|| {
-            let own: Vec<usize> = (0..labels.len())
-                .filter(|&label| Some(label as u16) != out_of_scope)
-                .collect();
-            let dense = input.label_vectors.select(Axis(0), &own) * recipe.dense_scale;
-            let mut rows = Rows::new(dense, terms.width());
-            let texts = labels.texts(task);
-            own.iter()
-                .for_each(|&label| rows.push(&terms.row(&texts[label])));
-            (rows, own.into_iter().map(|label| label as u16).collect())
-        });
-        Ok(Self {
+        let out_of_scope = task.out_of_scope_label.as_ref();
+        let out_of_scope = out_of_scope.and_then(|label| labels.number(label));
+        let corrected = kept.iter().filter(|at| input.examples[**at].corrected);
+        let mut set = Self {
             input,
+            corrections: corrected.count(),
             texts,
             vectors,
             truth,
             out_of_scope,
-            corrections: kept
-                .iter()
-                .filter(|at| input.examples[**at].corrected)
-                .count(),
             terms,
             rows,
-            names,
+            names: None,
             recipe,
             warnings,
-            judged_from: 0,
-        })
+            evaluated_from: 0,
+        };
+        set.names = set.recipe.names.then(|| set.label_names());
+        Ok(set)
+    }
+
+    /// The labels' names and descriptions as rows, each an example of its label.
+    fn label_names(&self) -> (Rows, Vec<u16>) {
+        let labels = self.input.labels;
+        let own: Vec<usize> = (0..labels.len())
+            .filter(|&label| Some(label as u16) != self.out_of_scope)
+            .collect();
+        let dense = self.input.label_vectors.select(Axis(0), &own) * self.recipe.dense_scale;
+        let mut rows = Rows::new(dense, self.terms.width());
+        let texts = labels.texts(self.input.task);
+        own.iter()
+            .for_each(|&label| rows.push(&self.terms.row(&texts[label])));
+        (rows, own.into_iter().map(|label| label as u16).collect())
     }
 
     pub(super) fn several(&self) -> bool {
@@ -335,8 +285,8 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
     ) -> Option<LogisticRegression> {
         let options = FitOptions {
             outputs: self.input.labels.len(),
-            l2_penalty: self.recipe.pull,
-            max_iterations: self.recipe.rounds,
+            l2_penalty: self.recipe.l2_penalty,
+            max_iterations: self.recipe.max_iterations,
             go_on,
         };
         let mut rows = self.rows.select(which);
@@ -352,13 +302,13 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         LogisticRegression::fit(&rows, &Targets::Single(&truth), &options)
     }
 
-    /// Holds out the rows of one fold, and asks every method what it says of them.
+    /// Holds out the rows of one fold, and scores them by every method.
     fn hold_out(
         &self,
         turn: usize,
         fold_of: &[usize],
         go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Vec<HeldRow>> {
+    ) -> Option<Vec<PlacedScores>> {
         let of = |held: bool| -> Vec<usize> {
             (0..fold_of.len())
                 .filter(|&at| (fold_of[at] == turn) == held)
@@ -395,17 +345,17 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
                     true => shares.iter_mut().for_each(|score| *score = sigmoid(*score)),
                     false => softmax(&mut shares),
                 }
-                let head = Scores {
+                let own = Scores {
                     shares,
                     support: near.support,
                 };
                 let vector = self.vectors.row(at).to_vec();
-                let simple = [
+                let baselines = [
                     keywords.scores(self.texts[at]),
                     zero_shot.scores(&vector),
                     near,
                 ];
-                found.push((at, (head, simple)));
+                found.push((at, (own, baselines)));
             }
         }
         Some(found)
@@ -413,18 +363,18 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
 }
 
 impl HeldOut {
-    fn gather(slots: Vec<Vec<HeldRow>>, rows: usize) -> Self {
-        let mut head = vec![Scores::default(); rows];
-        let mut simple = SIMPLE.map(|method| (method, vec![Scores::default(); rows]));
+    fn gather(slots: Vec<Vec<PlacedScores>>, rows: usize) -> Self {
+        let mut classifier = vec![Scores::default(); rows];
+        let mut baselines = BASELINES.map(|method| (method, vec![Scores::default(); rows]));
         for (at, (own, others)) in slots.into_iter().flatten() {
-            head[at] = own;
-            for ((_, slot), scores) in simple.iter_mut().zip(others) {
+            classifier[at] = own;
+            for ((_, slot), scores) in baselines.iter_mut().zip(others) {
                 slot[at] = scores;
             }
         }
         Self {
-            head,
-            simple: simple.into(),
+            classifier,
+            baselines: baselines.into(),
         }
     }
 }

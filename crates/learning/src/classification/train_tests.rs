@@ -127,18 +127,21 @@ fn a_head_is_learned_judged_and_kept_as_bytes() {
         (report.methods.clone(), report.verdict)
     );
 
-    let bytes = model.head.to_bytes();
-    let kept = Head::from_bytes(&bytes).unwrap();
+    let bytes = model.classifier.to_bytes();
+    let kept = LinearClassifier::from_bytes(&bytes).unwrap();
     assert_eq!(
         (&kept.linear, &kept.parts.terms),
-        (&model.head.linear, &model.head.parts.terms)
+        (&model.classifier.linear, &model.classifier.parts.terms)
     );
-    assert!(Head::from_bytes(&bytes[..bytes.len() - 4]).is_none());
-    assert!(Head::from_bytes(b"{}\n").is_none() && Head::from_bytes(b"").is_none());
+    assert!(LinearClassifier::from_bytes(&bytes[..bytes.len() - 4]).is_none());
+    assert!(
+        LinearClassifier::from_bytes(b"{}\n").is_none()
+            && LinearClassifier::from_bytes(b"").is_none()
+    );
     let vector = vectors.row(1).to_vec();
     let answer = kept.answer("a late invoice", &vector, None);
     assert_eq!(
-        model.head.labels()[usize::from(answer.labels[0].label)],
+        model.classifier.labels()[usize::from(answer.labels[0].label)],
         "billing"
     );
     let again = train(&task(TaskKind::SingleLabel), &examples, &vectors).unwrap();
@@ -163,7 +166,7 @@ fn several_labels_are_learned() {
         .find(|m| m.method == "head")
         .unwrap();
     assert!(head.micro_f1 > 0.95, "{head:?}");
-    let answer = model.head.answer(
+    let answer = model.classifier.answer(
         "Question about encryption keys",
         &vectors.row(0).to_vec(),
         None,
@@ -190,7 +193,7 @@ fn what_is_out_of_scope_is_found() {
     let (found, alarms) = model.report.out_of_scope.unwrap();
     assert!(found > 0.9 && alarms < 0.05, "{found} {alarms}");
     let answer = model
-        .head
+        .classifier
         .answer("nonsense blah", &vectors.row(0).to_vec(), None);
     assert!(
         answer.out_of_scope && answer.labels.iter().all(|label| !label.chosen),
@@ -216,7 +219,7 @@ fn numbers_are_learned_and_noise_falls_back_to_the_middle() {
         model.report.methods
     );
     let answer = model
-        .head
+        .classifier
         .answer("the help desk hours", &vectors.row(2).to_vec(), None);
     let value = answer.value.unwrap();
     assert!(
@@ -224,8 +227,10 @@ fn numbers_are_learned_and_noise_falls_back_to_the_middle() {
         "{value:?}"
     );
     assert_eq!(
-        Head::from_bytes(&model.head.to_bytes()).unwrap().linear,
-        model.head.linear
+        LinearClassifier::from_bytes(&model.classifier.to_bytes())
+            .unwrap()
+            .linear,
+        model.classifier.linear
     );
 
     for (at, example) in examples.iter_mut().enumerate() {
@@ -264,16 +269,16 @@ fn the_length_of_a_text_and_letters_of_its_heading_tell_a_number() {
         example.text.push_str(&format!("{at}"));
         example.target = Target::Value(lines as f64);
     }
-    let told = head_to_median(&examples);
-    assert!(told < 0.1, "{told}");
+    let ratio = head_to_median(&examples);
+    assert!(ratio < 0.1, "{ratio}");
     for (at, example) in examples.iter_mut().enumerate() {
         let which = at * 7919 % 101 % 3;
         let ending = ["ology", "river", "stone"][which];
         example.text = format!("x{:02}{ending}\n\nlong, short and short words", at % 100);
         example.target = Target::Value([1.0, 5.0, 20.0][which]);
     }
-    let told = head_to_median(&examples);
-    assert!(told < 0.1, "{told}");
+    let ratio = head_to_median(&examples);
+    assert!(ratio < 0.1, "{ratio}");
 }
 
 #[test]
@@ -336,12 +341,12 @@ fn it_stops_when_asked() {
     );
 }
 
-/// The head of these examples, with parameters or a search.
+/// The classifier of these examples, with parameters or a search.
 fn made(
     kind: TaskKind,
     examples: &[Example],
     vectors: &Array2<f32>,
-    parameters: Option<HeadParameters>,
+    parameters: Option<ClassifierParameters>,
     trials: u32,
 ) -> TaskModel {
     let task = task(kind);
@@ -371,10 +376,10 @@ fn a_head_trained_twice_has_the_same_bytes() {
     for kind in [TaskKind::SingleLabel, TaskKind::MultiLabel] {
         let first = made(kind, &examples, &vectors, None, 0);
         let again = made(kind, &examples, &vectors, None, 0);
-        assert_eq!(first.head.to_bytes(), again.head.to_bytes());
+        assert_eq!(first.classifier.to_bytes(), again.classifier.to_bytes());
         assert_eq!(first.report, again.report);
         let same = made(kind, &examples, &vectors, first.parameters, 0);
-        assert_eq!(first.head.to_bytes(), same.head.to_bytes());
+        assert_eq!(first.classifier.to_bytes(), same.classifier.to_bytes());
     }
 }
 
@@ -387,11 +392,11 @@ fn a_searched_head_is_judged_on_rows_that_chose_nothing() {
         assert_eq!(found.report.rows, 120, "the newer half");
         let chosen: Vec<_> = found.trials.iter().filter(|trial| trial.chosen).collect();
         assert_eq!(chosen.len(), 1);
-        let parameters = HeadParameters::from_parameters(&chosen[0].parameters);
+        let parameters = ClassifierParameters::from_parameters(&chosen[0].parameters);
         assert_eq!(parameters, found.parameters);
         assert!(found.trials.iter().all(|trial| trial.metrics[1].1 == 48.0));
         let by_hand = made(kind, &examples, &vectors, parameters, 0);
-        assert_eq!(by_hand.head.to_bytes(), found.head.to_bytes());
+        assert_eq!(by_hand.classifier.to_bytes(), found.classifier.to_bytes());
     }
     let (few, few_vectors) = (
         examples[..60].to_vec(),

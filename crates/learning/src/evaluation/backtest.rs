@@ -1,12 +1,17 @@
-//! Exams: one window's questions with all that methods need to answer them.
+//! Backtests over windows of the past (rolling origin): each window's questions, with all that methods need to
+//! answer them as they could have been answered on that day.
 
-use crate::history::{Hits, Retriever, Said, Statistics, Window};
+use crate::history::{Hits, Retriever, Statistics, Window, WordScoreCache};
 use crate::parallel::{each, threads};
-use crate::ranking::{Asked, Features, Foreseen, HEADS, Query, RidgeReplay, replay_online};
+use crate::ranking::{
+    FeatureInputs, Features, Query, RIDGE_SCORERS, RidgePrediction, RidgeReplay, replay_online,
+};
 
-/// One window's questions, as they could have been answered on that day.
+/// One window's questions, as they could have been answered on that day: each with the features of its
+/// candidates (named by [`crate::ranking::FEATURES`]) and the truth, which is what a learning-to-rank data set
+/// holds.
 #[derive(Debug)]
-pub struct Exam {
+pub struct BacktestWindow {
     /// What the items before the window say.
     pub statistics: Statistics,
     /// The nearest items of each question.
@@ -15,38 +20,41 @@ pub struct Exam {
     pub queries: Vec<Query>,
 }
 
-impl Exam {
-    /// The exam of one window; there always is one.
+impl BacktestWindow {
+    /// The backtest of one window; there always is one.
     #[must_use]
     pub fn new(retriever: &Retriever<'_>, window: Window) -> Option<Self> {
-        exams(retriever, &[window], &|_| true)?.pop()
+        backtest(retriever, &[window], &|_| true)?.pop()
     }
 
-    /// The exam of one window with what learners expected of each question.
-    fn with(retriever: &Retriever<'_>, window: Window, expected: &Expected) -> Self {
+    /// One window with what the scorers predicted for each question.
+    fn with(retriever: &Retriever<'_>, window: Window, predictions: &Predictions) -> Self {
         let corpus = retriever.corpus();
         let statistics = Statistics::as_of(corpus, window.from);
         let hits = retriever.hits(&statistics, window.from, window.to);
         let features = Features::new(corpus, &statistics);
         let candidates = features.candidates();
-        let mut said = Said::default();
+        let mut cache = WordScoreCache::default();
         let items = &corpus.items()[window.from..window.to];
         let queries = items
             .iter()
             .zip(&hits)
             .enumerate()
             .map(|(at, (item, hits))| {
-                let heads = expected.heads.each_ref().map(|head| head[at].clone());
-                let asked = Asked {
+                let ridge = predictions
+                    .ridge
+                    .each_ref()
+                    .map(|scorer| scorer[at].clone());
+                let asked = FeatureInputs {
                     words: &item.words,
                     style: &item.style,
                     hits,
-                    heads: &heads,
-                    online: &expected.online[at],
+                    ridge: &ridge,
+                    online: &predictions.online[at],
                     area: None,
                 };
                 Query {
-                    features: features.compute_next(asked, &mut said),
+                    features: features.compute_next(asked, &mut cache),
                     candidates: candidates.clone(),
                     right: item.experts.clone(),
                     weight: 1.0,
@@ -61,63 +69,64 @@ impl Exam {
     }
 }
 
-/// What learners expected of the questions of a window, of each expert, as of the moment before it.
+/// What learners predictions of the questions of a window, of each expert, as of the moment before it.
 #[derive(Default)]
-struct Expected {
+struct Predictions {
     online: Vec<Vec<f32>>,
-    heads: [Vec<Vec<f32>>; HEADS],
+    ridge: [Vec<Vec<f32>>; RIDGE_SCORERS],
 }
 
-/// Replays all learners, each in order of time, so that few passes serve all windows; none when
+/// Replays all scorers, each in order of time, so that few passes serve all windows; none when
 /// `go_on` said no.
-fn foresee(
+fn replay_scorers(
     retriever: &Retriever<'_>,
     windows: &[Window],
     go_on: &(dyn Fn() -> bool + Sync),
-) -> Option<Vec<Expected>> {
+) -> Option<Vec<Predictions>> {
     enum Made {
         Online(Vec<Vec<Vec<f32>>>),
-        Heads(Option<Vec<Foreseen>>),
+        RidgeScorer(Option<Vec<RidgePrediction>>),
     }
     let corpus = retriever.corpus();
     let replay = RidgeReplay::new(retriever, windows);
-    // The online head first: it is one long pass, and the others fill in beside it.
+    // The online classifier first: it is one long pass, and the others fill in beside it.
     let made = each(1 + replay.passes(), threads(), |at| {
         match at.checked_sub(1) {
             None => Made::Online(replay_online(corpus, windows)),
-            Some(pass) => Made::Heads(replay.pass(pass, go_on)),
+            Some(pass) => Made::RidgeScorer(replay.pass(pass, go_on)),
         }
     });
-    let mut expected: Vec<Expected> = windows.iter().map(|_| Expected::default()).collect();
+    let mut predictions: Vec<Predictions> =
+        windows.iter().map(|_| Predictions::default()).collect();
     for made in made {
         match made {
             Made::Online(all) => {
-                let windows = expected.iter_mut().zip(all);
-                windows.for_each(|(expected, online)| expected.online = online);
+                let windows = predictions.iter_mut().zip(all);
+                windows.for_each(|(predictions, online)| predictions.online = online);
             }
-            Made::Heads(all) => all?
+            Made::RidgeScorer(all) => all?
                 .into_iter()
-                .for_each(|one| expected[one.window].heads[one.head] = one.questions),
+                .for_each(|one| predictions[one.window].ridge[one.scorer] = one.questions),
         }
     }
-    Some(expected)
+    Some(predictions)
 }
 
-/// The exams of windows, in their order, made on as many threads as there are cores. `go_on` is
-/// asked before each; none when it said no.
-pub(crate) fn exams(
+/// Backtests of windows, in their order, made on as many threads as there are cores. `go_on` is asked
+/// before each; none when it said no.
+pub(crate) fn backtest(
     retriever: &Retriever<'_>,
     windows: &[Window],
     go_on: &(dyn Fn(usize) -> bool + Sync),
-) -> Option<Vec<Exam>> {
-    let expected = foresee(retriever, windows, &|| go_on(0))?;
+) -> Option<Vec<BacktestWindow>> {
+    let predictions = replay_scorers(retriever, windows, &|| go_on(0))?;
     let made = each(windows.len(), threads(), |at| {
-        go_on(at).then(|| Exam::with(retriever, windows[at], &expected[at]))
+        go_on(at).then(|| BacktestWindow::with(retriever, windows[at], &predictions[at]))
     });
     made.into_iter().collect()
 }
 
 /// The questions of each window.
-pub(crate) fn questions(windows: &[Exam]) -> Vec<&[Query]> {
+pub(crate) fn questions(windows: &[BacktestWindow]) -> Vec<&[Query]> {
     windows.iter().map(|window| &window.queries[..]).collect()
 }

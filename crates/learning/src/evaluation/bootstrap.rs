@@ -1,4 +1,4 @@
-//! The evidence for the gate: paired differences and their bootstrap interval.
+//! The evidence for the gate: paired differences with a bootstrap interval.
 
 use domain::{GateEvidence, GateRules};
 use rand::{RngExt as _, SeedableRng as _};
@@ -9,8 +9,8 @@ const RESAMPLES: usize = 2_000;
 /// What a tenant's model must show to take the place of the tier above.
 ///
 /// The candidate is the incumbent's own form, shrunk towards its weights, so a small true gain is
-/// the rule and a large loss is not to be expected: it must do better in the mean, and be no worse
-/// than the margin beyond doubt. `docs/adr/0003-ranker.md` has what a stricter gate costs.
+/// the rule and a large loss is not to be expected: it must do better in the mean, and not be
+/// significantly worse than the margin. `docs/adr/0003-ranker.md` has what a stricter gate costs.
 pub(crate) const TENANT_RULES: GateRules = GateRules {
     min_queries: 30,
     min_gain: 0.0,

@@ -1,9 +1,9 @@
-//! What an evaluation report shows beside the verdict: every method on the same questions, and the
-//! slices where a mean hides a loss.
+//! What an evaluation report shows beside the verdict: every method on the same questions, and slices, where a
+//! mean hides a loss.
 
-use super::backtest::Exam;
+use super::backtest::BacktestWindow;
 use super::bootstrap::ranking_evidence;
-use super::holdout::Judgement;
+use super::holdout::HoldoutEvaluation;
 use super::metrics::{metrics, reciprocal};
 use super::report::{AgainstChampion, MethodReport, SliceReport};
 use crate::history::{ALL_TIME, Corpus, Statistics};
@@ -27,13 +27,13 @@ pub struct Champion<'a> {
     pub knew: &'a [bool],
 }
 
-/// Each method on the questions of the judged windows: baselines, incumbent, candidate.
+/// Each method on the questions of the held-out windows: baselines, incumbent, candidate.
 pub(crate) fn methods(
     corpus: &Corpus,
-    judged: &[Exam],
-    judgement: &Judgement,
+    holdouts: &[BacktestWindow],
+    evaluation: &HoldoutEvaluation,
 ) -> Vec<MethodReport> {
-    let queries = || judged.iter().flat_map(|exam| &exam.queries);
+    let queries = || holdouts.iter().flat_map(|window| &window.queries);
     let report = |method: &str, role: &str, answers: Vec<Vec<usize>>| {
         let right = queries().map(|query| &query.right[..]);
         let answers: Vec<_> = answers.into_iter().zip(right).collect();
@@ -47,8 +47,8 @@ pub(crate) fn methods(
         let experts = |answer: &Vec<Scored>| answer.iter().map(|one| one.expert).collect();
         answers.iter().flatten().map(experts).collect()
     };
-    let answered = each(judged.len(), threads(), |at| {
-        Baseline::ALL.map(|baseline| ask(baseline, corpus, &judged[at]))
+    let answered = each(holdouts.len(), threads(), |at| {
+        Baseline::ALL.map(|baseline| ask(baseline, corpus, &holdouts[at]))
     });
     let mut all: Vec<MethodReport> = Baseline::ALL
         .into_iter()
@@ -61,42 +61,42 @@ pub(crate) fn methods(
     all.push(report(
         "tier above",
         "incumbent",
-        order(&judgement.incumbent),
+        order(&evaluation.incumbent),
     ));
     all.push(report(
         "tenant ranker",
         "candidate",
-        order(&judgement.answers),
+        order(&evaluation.answers),
     ));
     all
 }
 
 /// The experts that a baseline answers each question of a window with, best first.
-fn ask(baseline: Baseline, corpus: &Corpus, exam: &Exam) -> Vec<Vec<usize>> {
-    let items = corpus.items()[exam.statistics.items()..].iter();
-    let asked = exam.queries.iter().zip(&exam.hits).zip(items);
+fn ask(baseline: Baseline, corpus: &Corpus, window: &BacktestWindow) -> Vec<Vec<usize>> {
+    let items = corpus.items()[window.statistics.items()..].iter();
+    let asked = window.queries.iter().zip(&window.hits).zip(items);
     asked
         .map(|((query, hits), item)| {
-            let known = (corpus, &exam.statistics);
+            let known = (corpus, &window.statistics);
             let ranked = baseline.rank(known, &item.words, hits, &query.candidates);
             ranked.into_iter().map(|(expert, _)| expert).collect()
         })
         .collect()
 }
 
-/// The candidate and the version that serves, on the judged questions that came after that one's
+/// The candidate and the version that serves, on the held-out questions that came after that one's
 /// training; none where there are none.
 pub(crate) fn against_champion(
-    judged: &[Exam],
-    judgement: &Judgement,
+    holdouts: &[BacktestWindow],
+    evaluation: &HoldoutEvaluation,
     champion: Champion<'_>,
     seed: u64,
 ) -> Option<AgainstChampion> {
     let (mut pairs, mut own, mut new) = (Vec::new(), Vec::new(), Vec::new());
-    let mut weights = judgement.pairs.iter().map(|(_, _, weight)| *weight);
-    for (exam, answers) in judged.iter().zip(&judgement.answers) {
-        let first = exam.statistics.items();
-        for (at, (query, answer)) in exam.queries.iter().zip(answers).enumerate() {
+    let mut weights = evaluation.pairs.iter().map(|(_, _, weight)| *weight);
+    for (window, answers) in holdouts.iter().zip(&evaluation.answers) {
+        let first = window.statistics.items();
+        for (at, (query, answer)) in window.queries.iter().zip(answers).enumerate() {
             let weight = weights.next().unwrap_or_default();
             if champion.knew.get(first + at).is_none_or(|knew| *knew) {
                 continue;
@@ -125,19 +125,23 @@ pub(crate) fn against_champion(
 }
 
 /// Candidate and incumbent by area, by how frequent the right expert is, and by window.
-pub(crate) fn slices(corpus: &Corpus, judged: &[Exam], judgement: &Judgement) -> Vec<SliceReport> {
+pub(crate) fn slices(
+    corpus: &Corpus,
+    holdouts: &[BacktestWindow],
+    evaluation: &HoldoutEvaluation,
+) -> Vec<SliceReport> {
     let mut made = Slices::default();
-    let newest_half = judged.len().div_ceil(2);
-    for (back, exam) in judged.iter().enumerate() {
-        let first = exam.statistics.items();
-        for (at, query) in exam.queries.iter().enumerate() {
+    let newest_half = holdouts.len().div_ceil(2);
+    for (back, window) in holdouts.iter().enumerate() {
+        let first = window.statistics.items();
+        for (at, query) in window.queries.iter().enumerate() {
             let pair = (
-                reciprocal(&judgement.answers[back][at], query),
-                reciprocal(&judgement.incumbent[back][at], query),
+                reciprocal(&evaluation.answers[back][at], query),
+                reciprocal(&evaluation.incumbent[back][at], query),
             );
             let age = if back < newest_half { "newer" } else { "older" };
             made.add("window", age, pair);
-            made.add("expert", frequency(&exam.statistics, query), pair);
+            made.add("expert", frequency(&window.statistics, query), pair);
             if let Some(area) = corpus.items()[first + at].area {
                 made.add("area", corpus.area_name(area), pair);
             }

@@ -1,27 +1,27 @@
-//! Judging a candidate on windows that it had not seen, and how far it may move from the tier above.
+//! Evaluating a candidate on held-out windows, and choosing how far it may move from the tier above.
 
-use super::backtest::{Exam, questions};
+use super::backtest::{BacktestWindow, questions};
 use super::metrics::reciprocal;
 use crate::parallel::{each, threads};
 use crate::ranking::{Calibration, Query, Ranker, RankerRecipe, Scored, fit_each};
 
-/// Windows that judge, the newest ones.
+/// Windows that evaluate_on_holdout, the newest ones.
 pub(crate) const HOLDOUTS: usize = 12;
-/// Each older window counts this much of the next newer one in the judgement.
-const FADING: f64 = 0.85;
+/// Each older window counts this much of the next newer one.
+const WINDOW_DECAY: f64 = 0.85;
 /// Candidates of each answer that probabilities are calibrated on: those that somebody looks at, and more.
 const CALIBRATED: usize = 20;
 /// How far from the tier above (0) to what the tenant's own questions say (1) a candidate may lie.
 /// The first is taken unless the other does better.
-pub(crate) const SHARES: [f64; 2] = [0.5, 1.0];
+pub(crate) const INTERPOLATION_WEIGHTS: [f64; 2] = [0.5, 1.0];
 
 /// How candidates, made as the final one is but on older windows only, did on each newer window.
 #[derive(Debug, Clone)]
-pub(crate) struct Judgement {
-    /// Windows that judged, from the newest.
+pub(crate) struct HoldoutEvaluation {
+    /// Held-out windows, from the newest.
     pub windows: usize,
-    /// How far from the tier above the candidate lies: one of [`SHARES`].
-    pub share: f64,
+    /// How far from the tier above the candidate lies: one of [`INTERPOLATION_WEIGHTS`].
+    pub interpolation_weight: f64,
     /// There was no older window to fit on: the candidate is the tier above.
     pub fitted_on_nothing: bool,
     /// From softmax share to probability.
@@ -37,25 +37,29 @@ pub(crate) struct Judgement {
     pub firsts: Vec<(f64, bool)>,
 }
 
-/// Judges on the newest windows; `exams` are newest first.
-pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -> Judgement {
-    // The oldest window has nothing before it to fit on: alone, it is judged with the incumbent's
+/// Evaluates on the newest windows; `windows` are newest first.
+pub(crate) fn evaluate_on_holdout(
+    windows: &[BacktestWindow],
+    incumbent: &Ranker,
+    recipe: &RankerRecipe,
+) -> HoldoutEvaluation {
+    // The oldest window has nothing before it to fit on: alone, it is evaluated with the incumbent's
     // own weights.
-    let windows = HOLDOUTS.min(exams.len().saturating_sub(1)).max(1);
-    let mut fitted = fit_each(&questions(exams), 1..windows + 1, incumbent, recipe);
+    let holdouts = HOLDOUTS.min(windows.len().saturating_sub(1)).max(1);
+    let mut fitted = fit_each(&questions(windows), 1..holdouts + 1, incumbent, recipe);
     for ranker in &mut fitted {
         ranker.calibration = Calibration::default();
     }
     let mut plain = incumbent.clone();
     plain.calibration = Calibration::default();
-    let by_share = each(SHARES.len(), threads(), |at| {
+    let by_share = each(INTERPOLATION_WEIGHTS.len(), threads(), |at| {
         let between = fitted
             .iter()
-            .map(|ranker| plain.towards(ranker, SHARES[at]));
+            .map(|ranker| plain.towards(ranker, INTERPOLATION_WEIGHTS[at]));
         let candidates: Vec<Ranker> = between.collect();
-        ask(exams, &candidates, &plain, SHARES[at])
+        ask(windows, &candidates, &plain, INTERPOLATION_WEIGHTS[at])
     });
-    let gain = |made: &Judgement| -> f64 {
+    let gain = |made: &HoldoutEvaluation| -> f64 {
         let gains = made
             .pairs
             .iter()
@@ -69,10 +73,10 @@ pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -
             best
         }
     });
-    let mut made = best.unwrap_or_else(|| ask(exams, &[], &plain, 0.0));
-    made.fitted_on_nothing = exams.len() < 2;
-    let [all, even, odd] = calibrations(&made.answers, exams, incumbent.calibration);
-    made.firsts = firsts(&made.answers, exams, &[odd, even]);
+    let mut made = best.unwrap_or_else(|| ask(windows, &[], &plain, 0.0));
+    made.fitted_on_nothing = windows.len() < 2;
+    let [all, even, odd] = calibrations(&made.answers, windows, incumbent.calibration);
+    made.firsts = firsts(&made.answers, windows, &[odd, even]);
     made.calibration = all;
     made
 }
@@ -81,12 +85,12 @@ pub(crate) fn judge(exams: &[Exam], incumbent: &Ranker, recipe: &RankerRecipe) -
 /// none.
 fn calibrations(
     answers: &[Vec<Vec<Scored>>],
-    exams: &[Exam],
+    windows: &[BacktestWindow],
     otherwise: Calibration,
 ) -> [Calibration; 3] {
     const TAKEN: [fn(usize) -> bool; 3] = [|_| true, |back| back % 2 == 0, |back| back % 2 == 1];
     let made = each(TAKEN.len(), threads(), |at| {
-        Calibration::fit(&shares(answers, exams, TAKEN[at]))
+        Calibration::fit(&shares(answers, windows, TAKEN[at]))
     });
     std::array::from_fn(|at| made.get(at).copied().flatten().unwrap_or(otherwise))
 }
@@ -94,13 +98,13 @@ fn calibrations(
 /// The shares of the first candidates in the answers of the `taken` windows, and whether each was right.
 fn shares(
     answers: &[Vec<Vec<Scored>>],
-    exams: &[Exam],
+    windows: &[BacktestWindow],
     taken: fn(usize) -> bool,
 ) -> Vec<(f64, bool)> {
-    let windows = answers.iter().zip(exams).enumerate();
+    let windows = answers.iter().zip(windows).enumerate();
     windows
         .filter(|(back, _)| taken(*back))
-        .flat_map(|(_, (answers, exam))| answers.iter().zip(&exam.queries))
+        .flat_map(|(_, (answers, window))| answers.iter().zip(&window.queries))
         .flat_map(|(answer, query)| {
             let right = |one: &Scored| (one.probability, is_right(query, one.expert));
             answer.iter().take(CALIBRATED).map(right)
@@ -111,12 +115,12 @@ fn shares(
 /// The probability of each answer's first expert, and whether it was right.
 fn firsts(
     answers: &[Vec<Vec<Scored>>],
-    exams: &[Exam],
+    windows: &[BacktestWindow],
     halves: &[Calibration; 2],
 ) -> Vec<(f64, bool)> {
     let mut made = Vec::new();
-    for (back, (answers, exam)) in answers.iter().zip(exams).enumerate() {
-        for (answer, query) in answers.iter().zip(&exam.queries) {
+    for (back, (answers, window)) in answers.iter().zip(windows).enumerate() {
+        for (answer, query) in answers.iter().zip(&window.queries) {
             if let Some(first) = answer.first() {
                 let probability = halves[back % 2].probability(first.probability);
                 made.push((probability, is_right(query, first.expert)));
@@ -127,10 +131,15 @@ fn firsts(
 }
 
 /// The answers of one candidate a window, and of the incumbent.
-fn ask(exams: &[Exam], candidates: &[Ranker], incumbent: &Ranker, share: f64) -> Judgement {
-    let mut made = Judgement {
+fn ask(
+    windows: &[BacktestWindow],
+    candidates: &[Ranker],
+    incumbent: &Ranker,
+    interpolation_weight: f64,
+) -> HoldoutEvaluation {
+    let mut made = HoldoutEvaluation {
         windows: candidates.len(),
-        share,
+        interpolation_weight,
         fitted_on_nothing: false,
         calibration: Calibration::default(),
         pairs: Vec::new(),
@@ -138,14 +147,14 @@ fn ask(exams: &[Exam], candidates: &[Ranker], incumbent: &Ranker, share: f64) ->
         incumbent: Vec::new(),
         firsts: Vec::new(),
     };
-    for (back, (exam, candidate)) in exams.iter().zip(candidates).enumerate() {
+    for (back, (window, candidate)) in windows.iter().zip(candidates).enumerate() {
         let rank = |ranker: &Ranker| -> Vec<Vec<Scored>> {
             let ranked = |query: &Query| ranker.rank(&query.features, &query.candidates);
-            exam.queries.iter().map(ranked).collect()
+            window.queries.iter().map(ranked).collect()
         };
         let (new, old) = (rank(candidate), rank(incumbent));
-        let weight = FADING.powi(back as i32);
-        for ((query, new), old) in exam.queries.iter().zip(&new).zip(&old) {
+        let weight = WINDOW_DECAY.powi(back as i32);
+        for ((query, new), old) in window.queries.iter().zip(&new).zip(&old) {
             made.pairs
                 .push((reciprocal(new, query), reciprocal(old, query), weight));
         }

@@ -8,12 +8,12 @@ mod metrics;
 mod monitoring;
 mod report;
 
-pub use backtest::Exam;
-pub(crate) use backtest::{exams, questions};
+pub use backtest::BacktestWindow;
+pub(crate) use backtest::{backtest, questions};
 pub(crate) use bootstrap::{Interval, TENANT_RULES, bootstrap, ranking_evidence};
 pub use comparison::Champion;
 pub(crate) use comparison::{against_champion, methods, slices};
-pub(crate) use holdout::{HOLDOUTS, Judgement, SHARES, judge};
+pub(crate) use holdout::{HOLDOUTS, HoldoutEvaluation, INTERPOLATION_WEIGHTS, evaluate_on_holdout};
 pub use metrics::{first_right, metrics};
 pub(crate) use metrics::{reciprocal, reliability};
 pub use monitoring::score_since;

@@ -1,6 +1,6 @@
 //! Checking rankers on what came after their training.
 
-use super::backtest::exams;
+use super::backtest::backtest;
 use super::metrics::reciprocal;
 use crate::history::{Retriever, Window, length};
 use crate::ranking::Ranker;
@@ -17,18 +17,16 @@ pub fn score_since(
 ) -> Option<Vec<Vec<f64>>> {
     let n = retriever.corpus().items().len();
     let length = length(n);
-    let mut windows: Vec<Window> = (from..n)
-        .step_by(length)
-        .map(|from| Window {
-            from,
-            to: (from + length).min(n),
-        })
-        .collect();
+    let starts = (from..n).step_by(length).rev();
+    let window = |from: usize| Window {
+        from,
+        to: (from + length).min(n),
+    };
     // Newest first, as everywhere.
-    windows.reverse();
-    let exams = exams(retriever, &windows, go_on)?;
+    let windows: Vec<Window> = starts.map(window).collect();
+    let backtests = backtest(retriever, &windows, go_on)?;
     let ranks = |ranker: &&Ranker| -> Vec<f64> {
-        let queries = exams.iter().rev().flat_map(|exam| &exam.queries);
+        let queries = backtests.iter().rev().flat_map(|window| &window.queries);
         queries
             .map(|query| {
                 let ranked = ranker.rank(&query.features, &query.candidates);
@@ -67,7 +65,7 @@ mod tests {
         let zero = Ranker::fit(
             [],
             FitSettings {
-                shrinkage: 1.0,
+                prior_strength: 1.0,
                 towards: None,
             },
         );

@@ -52,7 +52,7 @@ pub struct AgainstChampion {
     pub candidate: ModelMetrics,
     /// The paired differences.
     pub evidence: GateEvidence,
-    /// The candidate would have been promoted, but the version that serves is better beyond doubt.
+    /// The candidate would have been promoted, but the version that serves is significantly better.
     pub holds: bool,
 }
 

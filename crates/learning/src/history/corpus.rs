@@ -136,7 +136,7 @@ impl Corpus {
     /// The corpus as it was after its first `n` items.
     #[must_use]
     pub fn first(&self, n: usize) -> Self {
-        // Postings may name later items: whoever reads them says how far.
+        // Postings may name later items: readers give the number of items to read.
         let mut made = self.clone();
         made.items.truncate(n);
         made.by_point.retain(|_, position| (*position as usize) < n);

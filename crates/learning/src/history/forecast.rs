@@ -22,7 +22,7 @@ const JUDGED: f32 = 0.25;
 /// Before anything is known experts have even shares; that weighs as much as so many items. Experts who
 /// come later share in it too: how many they are is all that a replay so knows ahead.
 const PRIOR: f64 = 1.0;
-/// Steps of the fit.
+/// Iterations of the fit.
 const STEPS: usize = 12;
 /// The belief that all forecasts are equally good weighs as much as so many items.
 const PULL: f64 = 8.0;

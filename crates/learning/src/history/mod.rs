@@ -13,6 +13,6 @@ pub use dataset::{DatasetDescription, describe};
 pub use retrieval::{Hits, NEIGHBOURS, Retriever};
 pub use search_words::SearchWords;
 pub use statistics::Statistics;
-pub(crate) use statistics::{ALL_TIME, HalfLife, RECENT, Said, Vocabulary};
+pub(crate) use statistics::{ALL_TIME, HalfLife, RECENT, Vocabulary, WordScoreCache};
 pub use windows::Window;
 pub(crate) use windows::{least_items, length, windows};

@@ -1,4 +1,4 @@
-//! Words to find any item of a tenant by, whoever answered it.
+//! The vocabulary for searching all items of a tenant, with experts or without.
 //!
 //! The features of rankers weigh words by the items that experts answered ([`Statistics::query_weights`]),
 //! because those are what rankers were fitted on. Who searches wants every item, so here words weigh by all
@@ -61,7 +61,7 @@ impl SearchWords {
 
     /// The query that finds the items sharing words with a text: each word with its inverse document
     /// frequency over all items, and, weighing less, compounds of the tenant's that a word is a part of,
-    /// parts of a compound, and two words written as one. Words that nobody used are left out.
+    /// parts of a compound, and two words written as one. Unknown words are left out.
     #[must_use]
     pub fn query(
         &self,
@@ -131,7 +131,7 @@ impl SearchWords {
     }
 }
 
-/// What is known of words.
+/// Word statistics of all items.
 struct Known<'a> {
     words: &'a SearchWords,
     corpus: &'a Corpus,
@@ -139,7 +139,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// The inverse document frequency of a word; none for one that nobody used.
+    /// The inverse document frequency of a word; none for an unknown one.
     fn weight(&self, word: &str) -> Option<f32> {
         let number = tokens::number(word);
         let items = self.statistics.items();

@@ -94,7 +94,7 @@ type ByExpert = Box<[(u16, f32)]>;
 /// What the words of the questions so far say of each expert, by vocabulary: most come again in the next
 /// questions. Good for one [`Statistics`].
 #[derive(Debug, Default)]
-pub(crate) struct Said([HashMap<u32, Option<ByExpert>, BuildHasherDefault<Numbers>>; 2]);
+pub(crate) struct WordScoreCache([HashMap<u32, Option<ByExpert>, BuildHasherDefault<Numbers>>; 2]);
 
 /// How much of a vocabulary was used, by whom.
 #[derive(Debug, Clone)]
@@ -202,7 +202,7 @@ impl Statistics {
         )
     }
 
-    /// Inverse document frequency of a word; none for a word that nobody used.
+    /// Inverse document frequency of a word; none for an unknown word.
     #[must_use]
     pub fn word_weight(&self, corpus: &Corpus, word: u32) -> Option<f32> {
         match corpus.words().before(word, self.n).len() {
@@ -212,7 +212,7 @@ impl Statistics {
     }
 
     /// The query that finds the items sharing words with a text: its words, each with its inverse
-    /// document frequency. Words that nobody used are left out.
+    /// document frequency. Unknown words are left out.
     #[must_use]
     pub fn query_weights(&self, corpus: &Corpus, counts: &[(u32, f32)]) -> (Vec<u32>, Vec<f32>) {
         counts
@@ -229,14 +229,14 @@ impl Statistics {
         corpus: &Corpus,
         which: Vocabulary,
         words: impl Iterator<Item = u32>,
-        said: &mut Said,
+        cache: &mut WordScoreCache,
     ) -> Vec<f32> {
         let usage = self.usage(which);
-        let said = &mut said.0[which as usize];
+        let cache = &mut cache.0[which as usize];
         let mut sums = vec![0.0_f32; usage.experts.len()];
         let mut used = 0.0_f32;
         for word in words {
-            let by_expert = said
+            let by_expert = cache
                 .entry(word)
                 .or_insert_with(|| self.word_by_expert(corpus, which, word));
             if let Some(by_expert) = by_expert {

@@ -34,9 +34,9 @@ mod tests {
 
     #[test]
     fn a_ranker_of_other_features_is_not_sound() {
-        let told = serde_json::to_value(super::global_ranker()).unwrap();
+        let sound = serde_json::to_value(super::global_ranker()).unwrap();
         let changed = |field: &str, value: serde_json::Value| {
-            let mut other = told.clone();
+            let mut other = sound.clone();
             other[field] = value;
             serde_json::from_value::<super::Ranker>(other)
                 .unwrap()
@@ -46,7 +46,7 @@ mod tests {
             !changed("features", 3.into()),
             "others, or in another order"
         );
-        let mut weights = told["weights"].as_array().unwrap().clone();
+        let mut weights = sound["weights"].as_array().unwrap().clone();
         weights.pop();
         assert!(!changed("weights", weights.into()), "one too few");
     }

@@ -74,8 +74,8 @@ pub struct Contribution {
 /// How a ranker is fitted.
 #[derive(Debug, Clone, Copy)]
 pub struct FitSettings<'a> {
-    /// Strength of the pull towards `towards` (or zero), in questions.
-    pub shrinkage: f64,
+    /// Precision of the Gaussian prior around the weights of `towards` (or zero), in questions.
+    pub prior_strength: f64,
     /// The ranker to stay near to.
     pub towards: Option<&'a Ranker>,
 }
@@ -88,20 +88,20 @@ impl Ranker {
         queries: impl IntoIterator<Item = (&'q Query, f64)>,
         settings: FitSettings<'_>,
     ) -> Self {
-        let prepared: Vec<(Prepared, f64)> = queries
+        let prepared: Vec<(PreparedQuery, f64)> = queries
             .into_iter()
-            .filter_map(|(query, factor)| Some((Prepared::new(query)?, factor)))
+            .filter_map(|(query, factor)| Some((PreparedQuery::new(query)?, factor)))
             .collect();
         let counting = prepared.iter().map(|(query, factor)| (query, *factor));
-        Self::fit_prepared(counting.collect(), settings, &mut Nearby::default())
+        Self::fit_prepared(counting.collect(), settings, &mut WarmStart::default())
     }
 
     /// The same on prepared questions. Going on from what was fitted to nearly the same questions takes
     /// less time to the same weights.
     pub(crate) fn fit_prepared(
-        queries: Vec<(&Prepared, f64)>,
+        queries: Vec<(&PreparedQuery, f64)>,
         settings: FitSettings<'_>,
-        nearby: &mut Nearby,
+        nearby: &mut WarmStart,
     ) -> Self {
         let anchor: Vec<f64> = match settings.towards {
             Some(ranker) => ranker.weights.clone(),
@@ -112,7 +112,7 @@ impl Ranker {
         let loss = Loss {
             queries,
             anchor: &anchor,
-            shrinkage: settings.shrinkage,
+            prior_strength: settings.prior_strength,
         };
         let weights = loss.minimize(nearby);
         let calibration = settings
@@ -228,13 +228,13 @@ impl Ranker {
 }
 
 /// A query's candidates, with the share of the truth that each has.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedQuery {
     rows: Vec<[f32; F]>,
     truth: Vec<f64>,
     weight: f64,
 }
 
-impl Prepared {
+impl PreparedQuery {
     /// Prepares a question; none where no candidate was right, as that tells nothing.
     pub(crate) fn new(query: &Query) -> Option<Self> {
         let is_right: Vec<bool> = query
@@ -264,14 +264,14 @@ impl Prepared {
 
 struct Loss<'a> {
     /// Questions, and how much each counts beside its weight.
-    queries: Vec<(&'a Prepared, f64)>,
+    queries: Vec<(&'a PreparedQuery, f64)>,
     anchor: &'a [f64],
-    shrinkage: f64,
+    prior_strength: f64,
 }
 
 /// What a fit leaves for the next one, to nearly the same questions.
 #[derive(Debug, Default)]
-pub(crate) struct Nearby {
+pub(crate) struct WarmStart {
     weights: Option<Vec<f64>>,
     /// The last Hessian that was made.
     hessian: Option<Array2<f64>>,
@@ -286,7 +286,7 @@ struct Point {
 
 impl Loss<'_> {
     /// Newton's method with step halving. A Hessian is made anew only where the last one leads astray.
-    fn minimize(&self, nearby: &mut Nearby) -> Vec<f64> {
+    fn minimize(&self, nearby: &mut WarmStart) -> Vec<f64> {
         let start = nearby.weights.take();
         let mut weights = start.unwrap_or_else(|| self.anchor.to_vec());
         let mut here = self.at(&weights, nearby.hessian.is_none());
@@ -327,26 +327,26 @@ impl Loss<'_> {
         weights
     }
 
-    fn at(&self, weights: &[f64], bent: bool) -> Point {
+    fn at(&self, weights: &[f64], with_hessian: bool) -> Point {
         let mut point = Point {
             value: 0.0,
             gradient: [0.0; F],
             // A little on the diagonal keeps it invertible where a feature never varies.
-            hessian: bent.then(|| Array2::eye(F) * (self.shrinkage + 1e-9)),
+            hessian: with_hessian.then(|| Array2::eye(F) * (self.prior_strength + 1e-9)),
         };
         for f in 0..F {
             let distance = weights[f] - self.anchor[f];
-            point.value += 0.5 * self.shrinkage * distance * distance;
-            point.gradient[f] = self.shrinkage * distance;
+            point.value += 0.5 * self.prior_strength * distance * distance;
+            point.gradient[f] = self.prior_strength * distance;
         }
         let mut rows = Vec::new();
         for (query, factor) in &self.queries {
             point.add(query, factor * query.weight, weights, &mut rows);
             if rows.len() >= BLOCK {
-                point.bend(&mut rows);
+                point.add_to_hessian(&mut rows);
             }
         }
-        point.bend(&mut rows);
+        point.add_to_hessian(&mut rows);
         point
     }
 }
@@ -361,7 +361,7 @@ impl Point {
 
     /// Adds one query that counts `weight`; what it adds to the Hessian is left to do in `rows`, each of
     /// which adds its square.
-    fn add(&mut self, query: &Prepared, weight: f64, weights: &[f64], rows: &mut Vec<f64>) {
+    fn add(&mut self, query: &PreparedQuery, weight: f64, weights: &[f64], rows: &mut Vec<f64>) {
         let scores: Vec<f64> = query
             .rows
             .iter()
@@ -406,7 +406,7 @@ impl Point {
     }
 
     /// Adds the squares of `rows` to the Hessian, many at once.
-    fn bend(&mut self, rows: &mut Vec<f64>) {
+    fn add_to_hessian(&mut self, rows: &mut Vec<f64>) {
         let block = ArrayView2::from_shape((rows.len() / F, F), rows);
         if let (Some(hessian), Ok(block)) = (&mut self.hessian, block) {
             general_mat_mul(1.0, &block.t(), &block, 1.0, hessian);

@@ -5,8 +5,8 @@
 //! is worth and what was tried and left out.
 
 use super::neighbor_votes::{Hybrid, Votes};
-use super::ridge::HEADS;
-use crate::history::{ALL_TIME, Corpus, Hits, RECENT, Said, Statistics, Vocabulary};
+use super::ridge::RIDGE_SCORERS;
+use crate::history::{ALL_TIME, Corpus, Hits, RECENT, Statistics, Vocabulary, WordScoreCache};
 use crate::text::style::Style;
 
 /// The features, in the order of the columns, in words for people.
@@ -62,18 +62,18 @@ pub(crate) const VOTE_FLOOR: f32 = 0.02;
 /// Added to a share of activity before its logarithm is taken.
 const ACTIVITY_FLOOR: f32 = 0.005;
 
-/// What features look at in a question.
+/// What features are computed from.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct FeatureInputs<'a> {
     /// Its words ([`crate::text::tokens::count`]).
     pub words: &'a [(u32, f32)],
     /// How it is written ([`crate::text::style::read`]).
     pub style: &'a Style,
     /// Its nearest items.
     pub hits: &'a Hits,
-    /// What the heads expect of each expert, one list a head; empty when it could not be embedded.
-    pub heads: &'a [Vec<f32>],
-    /// What the online head expects of each expert ([`OnlineHead::predict`]).
+    /// What each ridge scorer predicts for each expert; empty when the question could not be embedded.
+    pub ridge: &'a [Vec<f32>],
+    /// What the online classifier predicts for each expert ([`OnlineClassifier::predict`]).
     pub online: &'a [f32],
     /// Its area, where the caller knows it.
     pub area: Option<u16>,
@@ -121,12 +121,16 @@ impl<'a> Features<'a> {
 
     /// The features of every expert for a question.
     #[must_use]
-    pub fn compute(&self, asked: Asked<'_>) -> FeatureMatrix {
-        self.compute_next(asked, &mut Said::default())
+    pub fn compute(&self, asked: FeatureInputs<'_>) -> FeatureMatrix {
+        self.compute_next(asked, &mut WordScoreCache::default())
     }
 
-    /// [`Features::compute`] for one of many questions: `said` is kept from one to the next.
-    pub(crate) fn compute_next(&self, asked: Asked<'_>, said: &mut Said) -> FeatureMatrix {
+    /// [`Features::compute`] for one of many questions: `cache` goes from one to the next.
+    pub(crate) fn compute_next(
+        &self,
+        asked: FeatureInputs<'_>,
+        cache: &mut WordScoreCache,
+    ) -> FeatureMatrix {
         let (corpus, statistics) = (self.corpus, self.statistics);
         let votes = Votes::new(corpus, statistics.items());
         let hybrid = Hybrid::new(asked.hits, statistics.items());
@@ -138,10 +142,10 @@ impl<'a> Features<'a> {
             votes.log_shares(&votes.lexical(&asked.hits.lexical)),
             votes.log_shares(&votes.hybrid(&hybrid)),
             votes.log_shares(&votes.latest(&hybrid)),
-            self.head(asked.heads, 0),
-            self.head(asked.heads, 1),
-            statistics.vocabulary(corpus, Vocabulary::Words, numbers, said),
-            statistics.vocabulary(corpus, Vocabulary::Style, tokens, said),
+            self.ridge(asked.ridge, 0),
+            self.ridge(asked.ridge, 1),
+            statistics.vocabulary(corpus, Vocabulary::Words, numbers, cache),
+            statistics.vocabulary(corpus, Vocabulary::Style, tokens, cache),
             asked.online.to_vec(),
             log(
                 VOTE_FLOOR,
@@ -171,12 +175,12 @@ impl<'a> Features<'a> {
         FeatureMatrix { values }
     }
 
-    fn head(&self, heads: &[Vec<f32>], which: usize) -> Vec<f32> {
-        debug_assert!(heads.is_empty() || heads.len() == HEADS);
+    fn ridge(&self, scores: &[Vec<f32>], which: usize) -> Vec<f32> {
+        debug_assert!(scores.is_empty() || scores.len() == RIDGE_SCORERS);
         let unknown = || vec![VOTE_FLOOR.ln(); self.corpus.experts().len()];
-        heads.get(which).map_or_else(unknown, |head| {
+        scores.get(which).map_or_else(unknown, |scores| {
             let log = |value: &f32| (VOTE_FLOOR + value.max(0.0)).ln();
-            head.iter().map(log).collect()
+            scores.iter().map(log).collect()
         })
     }
 
@@ -200,7 +204,7 @@ impl<'a> Features<'a> {
         if total > 0.0 { shared / total } else { 0.0 }
     }
 
-    /// The experts that can be told apart from strangers: those with a history or a profile.
+    /// The experts of whom something is known: those with a history or a profile.
     #[must_use]
     pub fn candidates(&self) -> Vec<u16> {
         let known = |expert: &usize| {

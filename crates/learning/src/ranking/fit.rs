@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::conditional_logit::{FitSettings, Nearby, Prepared, Query, Ranker};
+use super::conditional_logit::{FitSettings, PreparedQuery, Query, Ranker, WarmStart};
 use super::recipe::RankerRecipe;
 use crate::parallel::each;
 
@@ -18,17 +18,17 @@ pub(crate) fn fit_each(
     recipe: &RankerRecipe,
 ) -> Vec<Ranker> {
     const CHAINS: usize = 2;
-    let prepare = |window: &&[Query]| window.iter().filter_map(Prepared::new).collect();
-    let prepared: Vec<Vec<Prepared>> = windows[newest.start..].iter().map(prepare).collect();
+    let prepare = |window: &&[Query]| window.iter().filter_map(PreparedQuery::new).collect();
+    let prepared: Vec<Vec<PreparedQuery>> = windows[newest.start..].iter().map(prepare).collect();
     let settings = FitSettings {
-        shrinkage: recipe.shrinkage,
+        prior_strength: recipe.prior_strength,
         towards: Some(towards),
     };
-    let fit = |from: usize, nearby: &mut Nearby| {
+    let fit = |from: usize, nearby: &mut WarmStart| {
         let known = prepared[from..].iter().enumerate();
         let queries = known.flat_map(|(back, window)| {
-            let fading = recipe.fading.powi(back as i32);
-            window.iter().map(move |query| (query, fading))
+            let decay = recipe.window_decay.powi(back as i32);
+            window.iter().map(move |query| (query, decay))
         });
         Ranker::fit_prepared(queries.collect(), settings, nearby)
     };
@@ -37,7 +37,7 @@ pub(crate) fn fit_each(
         .chunks(places.len().div_ceil(CHAINS).max(1))
         .collect();
     let fitted = each(chains.len(), CHAINS, |at| {
-        let mut nearby = Nearby::default();
+        let mut nearby = WarmStart::default();
         let oldest_first = chains[at].iter().rev();
         let mut fitted: Vec<Ranker> = oldest_first.map(|&from| fit(from, &mut nearby)).collect();
         fitted.reverse();

@@ -1,4 +1,4 @@
-//! Votes: the nearest items of a question, each voting for the experts who answered it.
+//! Neighbour votes: the nearest items of a question, each voting for the experts who answered it.
 
 use std::collections::HashMap;
 

@@ -1,9 +1,9 @@
-//! The online head: learns item by item which words and which style belong to which expert.
+//! The online classifier: learns item by item which tokens and which style belong to which expert.
 //!
 //! Softmax regression by AdaGrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online
 //! learning and stochastic optimization", 2011), in one pass in order of time. With each item a few
 //! older ones are learned again, late ones more often than early ones. One pass so gives what the
-//! head knew at each moment of the past, which is what a replay of windows needs, and a tenant whose
+//! scorer knew at each moment of the past, which is what a replay of windows needs, and a tenant whose
 //! experts change is followed quickly.
 
 use std::collections::HashMap;
@@ -28,16 +28,16 @@ const BIAS: f32 = 0.5;
 const FLOOR: f32 = 0.01;
 /// Fewer items than this with a token teach nothing about it.
 const LEAST_ITEMS: u32 = 2;
-/// Tokens and experts that one head can hold: with these it takes 64 MB, and far less at most
+/// Tokens and experts that one scorer can hold: with these it takes 64 MB, and far less at most
 /// tenants. Tokens that come later are not learned; the expert that was idle longest makes room.
 const MOST_TOKENS: usize = 1 << 16;
 const MOST_EXPERTS: usize = 256;
 /// What is older than this many items is forgotten anyway.
 const MOST_ITEMS: usize = 20_000;
 
-/// What a head has learned.
+/// What the scorer has learned.
 #[derive(Debug, Clone, Default)]
-pub struct OnlineHead {
+pub struct OnlineClassifier {
     /// By kind of token and its number.
     tokens: [HashMap<u32, Token, BuildHasherDefault<Numbers>>; 2],
     /// Items learned.
@@ -63,13 +63,13 @@ struct Token {
 /// Inputs of one text: rows and values.
 type Inputs = Vec<(u32, f32)>;
 
-impl OnlineHead {
-    /// The head after the first `n` items of `corpus`.
+impl OnlineClassifier {
+    /// The scorer after the first `n` items of `corpus`.
     #[must_use]
     pub fn fit(corpus: &Corpus, n: usize) -> Self {
         let mut learner = Learner::new(corpus, n.saturating_sub(MOST_ITEMS));
         learner.learn_to(n);
-        learner.head
+        learner.scorer
     }
 
     /// How much each expert is expected, as the logarithm of a probability; the same for all experts
@@ -158,7 +158,7 @@ impl OnlineHead {
     }
 }
 
-/// What the head expected of each question of each window, as of the moment before the window.
+/// What the scorer predicted for each question of each window, as of the moment before the window.
 /// `windows` are newest first, and so is the answer.
 pub(crate) fn replay(corpus: &Corpus, windows: &[Window]) -> Vec<Vec<Vec<f32>>> {
     let oldest = windows.last().map_or(0, |window| window.from);
@@ -169,7 +169,7 @@ pub(crate) fn replay(corpus: &Corpus, windows: &[Window]) -> Vec<Vec<Vec<f32>>> 
         .map(|window| {
             learner.learn_to(window.from);
             let questions = &corpus.items()[window.from..window.to];
-            let ask = |item: &CorpusItem| learner.head.predict(&item.words, &item.style);
+            let ask = |item: &CorpusItem| learner.scorer.predict(&item.words, &item.style);
             questions.iter().map(ask).collect()
         })
         .collect();
@@ -177,10 +177,10 @@ pub(crate) fn replay(corpus: &Corpus, windows: &[Window]) -> Vec<Vec<Vec<f32>>> 
     expected
 }
 
-/// A head that is learning.
+/// A scorer that is learning.
 struct Learner<'a> {
     corpus: &'a Corpus,
-    head: OnlineHead,
+    scorer: OnlineClassifier,
     /// AdaGrad's sums of squared gradients, beside each weight.
     squares: Vec<f32>,
     /// Per expert of the corpus, its column and when it answered last.
@@ -195,15 +195,15 @@ struct Learner<'a> {
 impl<'a> Learner<'a> {
     fn new(corpus: &'a Corpus, first: usize) -> Self {
         let width = corpus.experts().len().min(MOST_EXPERTS);
-        let mut head = OnlineHead {
+        let mut scorer = OnlineClassifier {
             width,
             experts: corpus.experts().len(),
-            ..OnlineHead::default()
+            ..OnlineClassifier::default()
         };
-        head.weights = vec![0.0; width];
+        scorer.weights = vec![0.0; width];
         Self {
             corpus,
-            head,
+            scorer,
             squares: vec![FIRST_SQUARE; width],
             places: HashMap::new(),
             first,
@@ -229,7 +229,7 @@ impl<'a> Learner<'a> {
     /// Notes the tokens and experts of a new item.
     fn note(&mut self, at: usize) {
         let item = &self.corpus.items()[at];
-        self.head.items += 1;
+        self.scorer.items += 1;
         for &(word, _) in &item.words {
             self.note_token(0, word);
         }
@@ -246,33 +246,33 @@ impl<'a> Learner<'a> {
     }
 
     fn note_token(&mut self, kind: usize, number: u32) {
-        let rows = self.head.weights.len() / self.head.width;
-        let token = self.head.tokens[kind].entry(number).or_default();
+        let rows = self.scorer.weights.len() / self.scorer.width;
+        let token = self.scorer.tokens[kind].entry(number).or_default();
         token.items += 1;
         if token.items >= LEAST_ITEMS && token.row.is_none() && rows < MOST_TOKENS {
             token.row = Some(rows as u32);
-            let longer = self.head.weights.len() + self.head.width;
-            self.head.weights.resize(longer, 0.0);
+            let longer = self.scorer.weights.len() + self.scorer.width;
+            self.scorer.weights.resize(longer, 0.0);
             self.squares.resize(longer, FIRST_SQUARE);
         }
     }
 
     /// A column for an expert without one: a free one, or that of who has been idle longest.
     fn new_column(&mut self, expert: u16) -> usize {
-        if self.head.columns.len() < self.head.width {
-            self.head.columns.push(expert);
-            return self.head.columns.len() - 1;
+        if self.scorer.columns.len() < self.scorer.width {
+            self.scorer.columns.push(expert);
+            return self.scorer.columns.len() - 1;
         }
         let idle = self
             .places
             .iter()
             .min_by_key(|(_, (column, last))| (*last, *column));
-        let (gone, column) = idle.map_or((expert, 0), |(&gone, &(column, _))| (gone, column));
-        self.places.remove(&gone);
-        self.head.columns[column] = expert;
-        for row in 0..self.head.weights.len() / self.head.width {
-            self.head.weights[row * self.head.width + column] = 0.0;
-            self.squares[row * self.head.width + column] = FIRST_SQUARE;
+        let (evicted, column) = idle.map_or((expert, 0), |(&idle, &(column, _))| (idle, column));
+        self.places.remove(&evicted);
+        self.scorer.columns[column] = expert;
+        for row in 0..self.scorer.weights.len() / self.scorer.width {
+            self.scorer.weights[row * self.scorer.width + column] = 0.0;
+            self.squares[row * self.scorer.width + column] = FIRST_SQUARE;
         }
         column
     }
@@ -281,8 +281,9 @@ impl<'a> Learner<'a> {
     fn step(&mut self, at: usize) {
         let item = &self.corpus.items()[at];
         let mut inputs = std::mem::take(&mut self.inputs);
-        self.head.read(&item.words, &item.style.tokens, &mut inputs);
-        let mut errors = self.head.shares(&inputs);
+        self.scorer
+            .read(&item.words, &item.style.tokens, &mut inputs);
+        let mut errors = self.scorer.shares(&inputs);
         let share = 1.0 / item.experts.len().max(1) as f32;
         for expert in &item.experts {
             // One that had to make room since is not learned again.
@@ -291,8 +292,8 @@ impl<'a> Learner<'a> {
             }
         }
         for &(row, value) in &inputs {
-            let range = self.head.range(row);
-            let weights = &mut self.head.weights[range.clone()];
+            let range = self.scorer.range(row);
+            let weights = &mut self.scorer.weights[range.clone()];
             let squares = &mut self.squares[range];
             for ((weight, square), error) in weights.iter_mut().zip(squares).zip(&errors) {
                 let slope = error * value + PENALTY * *weight;
@@ -305,7 +306,7 @@ impl<'a> Learner<'a> {
 }
 
 /// How many items older than the newest of `known + 1` the next one to learn again is: exponential,
-/// by a hash of where it is, so that the same history always gives the same head.
+/// by a hash of where it is, so that the same history always gives the same scorer.
 fn replayed_age(known: u64, again: u64) -> u64 {
     let seed = known * REPLAYS + again;
     let half_life = REPLAY_HALF_LIFE * (known + 1) as f64;
@@ -346,16 +347,22 @@ mod tests {
         Corpus::new(documents, &[]).unwrap()
     }
 
-    fn ask(head: &OnlineHead, text: &str) -> Vec<f32> {
-        head.predict(&tokens::count(text), &style::read(text))
+    fn ask(scorer: &OnlineClassifier, text: &str) -> Vec<f32> {
+        scorer.predict(&tokens::count(text), &style::read(text))
     }
 
     #[test]
     fn it_learns_whose_words_are_whose_and_follows_a_change() {
         let corpus = world(120, 80);
-        let before = ask(&OnlineHead::fit(&corpus, 80), "which encryption keys?");
+        let before = ask(
+            &OnlineClassifier::fit(&corpus, 80),
+            "which encryption keys?",
+        );
         assert!(before[0] > before[1] + 1.0, "{before:?}");
-        let after = ask(&OnlineHead::fit(&corpus, 120), "which encryption keys?");
+        let after = ask(
+            &OnlineClassifier::fit(&corpus, 120),
+            "which encryption keys?",
+        );
         assert!(after[1] > after[0] + 1.0, "{after:?}");
     }
 
@@ -365,20 +372,20 @@ mod tests {
         let windows = [Window { from: 90, to: 120 }, Window { from: 60, to: 90 }];
         let expected = replay(&corpus, &windows);
         for (window, expected) in windows.iter().zip(&expected) {
-            let head = OnlineHead::fit(&corpus, window.from);
+            let scorer = OnlineClassifier::fit(&corpus, window.from);
             let item = &corpus.items()[window.from + 3];
             assert_eq!(expected.len(), window.to - window.from);
-            assert_eq!(expected[3], head.predict(&item.words, &item.style));
+            assert_eq!(expected[3], scorer.predict(&item.words, &item.style));
         }
     }
 
     #[test]
     fn nothing_learned_expects_nobody_more() {
         let corpus = world(10, 10);
-        let none = ask(&OnlineHead::fit(&corpus, 0), "keys");
+        let none = ask(&OnlineClassifier::fit(&corpus, 0), "keys");
         assert_eq!(none, [FLOOR.ln(); 2]);
         let empty = Corpus::default();
-        assert!(ask(&OnlineHead::fit(&empty, 0), "keys").is_empty());
+        assert!(ask(&OnlineClassifier::fit(&empty, 0), "keys").is_empty());
     }
 
     #[test]
@@ -394,8 +401,8 @@ mod tests {
             occurred_at: chrono::DateTime::from_timestamp(at as i64, 0).unwrap(),
         });
         let corpus = Corpus::new(documents, &[]).unwrap();
-        let head = OnlineHead::fit(&corpus, ids.len());
-        let expected = ask(&head, "the same words");
+        let scorer = OnlineClassifier::fit(&corpus, ids.len());
+        let expected = ask(&scorer, "the same words");
         assert_eq!(expected.len(), ids.len());
         assert_eq!(expected[0], FLOOR.ln(), "it made room");
         assert!(expected[ids.len() - 1] > FLOOR.ln());

@@ -1,8 +1,9 @@
-//! Heads: linear regressions from a text's embedding to who answers.
+//! Ridge scorers: linear regressions from a text's embedding to each expert.
 //!
-//! Nearest items speak for a question's neighbourhood; a head has learned directions of meaning from
-//! all items at once. Ridge regression (Hoerl and Kennard, 1970) in closed form: no iterations, the
-//! same bytes each time, and cheap enough to be made again whenever the history grows.
+//! Nearest items are local evidence; a regression learns directions of the embedding from all items at once.
+//! Ridge regression (Hoerl and Kennard, "Ridge regression: biased estimation for nonorthogonal problems", 1970)
+//! in closed form: no iterations, the same bytes each time, and cheap enough to be fitted again whenever the
+//! history grows. `linfa-elasticnet` fits it by coordinate descent, without weights by age.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip, s};
@@ -10,10 +11,10 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip, 
 use crate::history::{Corpus, Retriever, Window};
 use crate::solvers::solve;
 
-/// The half-lives of the heads, as shares of the history: one for the long run, one for lately.
-const HALF_LIVES: [f32; HEADS] = [0.25, 0.08];
-/// How many heads there are.
-pub(crate) const HEADS: usize = 2;
+/// The half-lives of the scorers, as shares of the history: one for the long run, one for lately.
+const HALF_LIVES: [f32; RIDGE_SCORERS] = [0.25, 0.08];
+/// How many scorers there are.
+pub(crate) const RIDGE_SCORERS: usize = 2;
 /// Half-lives are rounded to powers of this many items: histories of nearly the same length then have the
 /// same, and what was summed up for one goes on to the next.
 const PACE: f32 = 1.2;
@@ -24,17 +25,17 @@ const BIAS: f32 = 0.5;
 /// Items whose inputs are made and squared at once.
 const BLOCK: usize = 256;
 
-/// Heads fitted on a part of a tenant's history.
+/// Scorers fitted on a part of a tenant's history.
 #[derive(Debug, Clone)]
-pub struct Heads {
+pub struct RidgeScorer {
     /// Mean of the embeddings.
     mean: Array1<f32>,
     /// One a half-life: inputs (dimensions and the constant) by experts.
     weights: Vec<Array2<f32>>,
 }
 
-impl Heads {
-    /// Fits heads on the first `n` items of `corpus`, whose embeddings are the rows of `vectors`. An
+impl RidgeScorer {
+    /// Fits scorers on the first `n` items of `corpus`, whose embeddings are the rows of `vectors`. An
     /// item that has no embedding yet (a row of zeros) is passed over.
     #[must_use]
     pub fn fit<'a>(corpus: &'a Corpus, vectors: ArrayView2<'a, f32>, n: usize) -> Self {
@@ -50,17 +51,17 @@ impl Heads {
         }
     }
 
-    /// For each head and each of `questions` (rows), how much each expert is expected: about from 0
+    /// For each scorer and each of `questions` (rows), how much each expert is expected: about from 0
     /// to 1. Shape of each: questions by experts.
     #[must_use]
     pub fn predict(&self, questions: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
-        let heads = self.weights.iter();
-        heads
+        let scorers = self.weights.iter();
+        scorers
             .map(|weights| predict(questions, &self.mean, weights))
             .collect()
     }
 
-    /// [`Heads::predict`] for one question.
+    /// [`RidgeScorer::predict`] for one question.
     #[must_use]
     pub fn predict_one(&self, question: ArrayView1<'_, f32>) -> Vec<Vec<f32>> {
         let all = self.predict(question.insert_axis(Axis(0)));
@@ -97,7 +98,7 @@ fn means(vectors: ArrayView2<'_, f32>, ends: &[usize]) -> Vec<Array1<f32>> {
     ends.iter().map(mean).collect()
 }
 
-/// How much each expert is expected by one head. Shape: questions by experts.
+/// How much each expert is expected by one scorer. Shape: questions by experts.
 fn predict(
     questions: ArrayView2<'_, f32>,
     mean: &Array1<f32>,
@@ -109,7 +110,7 @@ fn predict(
     centred.dot(&weights.slice(s![..dimensions, ..])) + constant
 }
 
-/// What heads expected at moments of the past. Windows whose half-lives are the same share one pass over
+/// What scorers predicted at moments of the past. Windows whose half-lives are the same share one pass over
 /// the items.
 pub(crate) struct RidgeReplay<'a> {
     corpus: &'a Corpus,
@@ -122,16 +123,16 @@ pub(crate) struct RidgeReplay<'a> {
 
 /// One pass over the items in order of time.
 struct Pass {
-    head: usize,
+    scorer: usize,
     half_life: f32,
     /// The windows whose questions are answered on the way, the oldest first.
     windows: Vec<usize>,
 }
 
-/// What a head expected of a window's questions: how much of each expert, question by question.
-pub(crate) struct Foreseen {
+/// What a scorer predicts for a window's questions. Shape: questions by experts.
+pub(crate) struct RidgePrediction {
     pub window: usize,
-    pub head: usize,
+    pub scorer: usize,
     pub questions: Vec<Vec<f32>>,
 }
 
@@ -143,15 +144,15 @@ impl<'a> RidgeReplay<'a> {
         let mut means = means(vectors, &ends);
         means.reverse();
         let mut passes: Vec<Pass> = Vec::new();
-        for (head, &share) in HALF_LIVES.iter().enumerate() {
+        for (scorer, &share) in HALF_LIVES.iter().enumerate() {
             for (at, window) in windows.iter().enumerate().rev() {
                 let half_life = half_life(share, window.from);
                 match passes.last_mut() {
-                    Some(pass) if pass.head == head && pass.half_life == half_life => {
+                    Some(pass) if pass.scorer == scorer && pass.half_life == half_life => {
                         pass.windows.push(at);
                     }
                     _ => passes.push(Pass {
-                        head,
+                        scorer,
                         half_life,
                         windows: vec![at],
                     }),
@@ -173,7 +174,11 @@ impl<'a> RidgeReplay<'a> {
     }
 
     /// Makes one pass; `go_on` is asked before each window; none when it said no.
-    pub(crate) fn pass(&self, which: usize, go_on: &dyn Fn() -> bool) -> Option<Vec<Foreseen>> {
+    pub(crate) fn pass(
+        &self,
+        which: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Option<Vec<RidgePrediction>> {
         let pass = &self.passes[which];
         let mut sums = Sums::new(self.corpus, self.vectors, pass.half_life);
         let windows = pass.windows.iter();
@@ -187,9 +192,9 @@ impl<'a> RidgeReplay<'a> {
                 let mean = &self.means[at];
                 let asked = self.vectors.slice(s![window.from..window.to, ..]);
                 let expected = predict(asked, mean, &sums.weights(mean));
-                Some(Foreseen {
+                Some(RidgePrediction {
                     window: at,
-                    head: pass.head,
+                    scorer: pass.scorer,
                     questions: expected.outer_iter().map(|row| row.to_vec()).collect(),
                 })
             })
@@ -229,9 +234,9 @@ impl<'a> Sums<'a> {
 
     /// Takes the items up to `n`.
     fn take_to(&mut self, n: usize) {
-        let fading = self.weight(n - self.taken);
-        self.square *= fading;
-        self.targets *= f64::from(fading);
+        let decay = self.weight(n - self.taken);
+        self.square *= decay;
+        self.targets *= f64::from(decay);
         let width = self.square.nrows();
         // Inputs times the root of the weight: both sides of the square are the same few rows, which stay
         // near the processor.
@@ -345,52 +350,55 @@ mod tests {
     }
 
     #[test]
-    fn directions_of_meaning_are_learned() {
+    fn directions_of_the_embedding_are_learned() {
         let (corpus, vectors) = world();
-        let heads = Heads::fit(&corpus, vectors.view(), 60);
-        for head in heads.predict_one(ArrayView1::from(&[1.0, 0.0, 0.0, 0.0])) {
-            assert!(head[0] > 0.4 && head[0] > head[1] + 0.3, "{head:?}");
+        let scorers = RidgeScorer::fit(&corpus, vectors.view(), 60);
+        for scores in scorers.predict_one(ArrayView1::from(&[1.0, 0.0, 0.0, 0.0])) {
+            assert!(scores[0] > 0.4 && scores[0] > scores[1] + 0.3, "{scores:?}");
         }
     }
 
     #[test]
-    fn a_replay_expects_what_heads_made_on_that_day_do() {
+    fn a_replay_predicts_what_scorers_fitted_on_that_day_do() {
         let (corpus, vectors) = world();
         let ends = [(58, 60), (56, 58), (54, 56), (52, 54)];
         let windows = ends.map(|(from, to)| Window { from, to });
         let retriever = Retriever::new(&corpus, vectors.view());
         let replay = RidgeReplay::new(&retriever, &windows);
-        assert!(replay.passes() < HEADS * windows.len(), "passes are shared");
+        assert!(
+            replay.passes() < RIDGE_SCORERS * windows.len(),
+            "passes are shared"
+        );
         let all = (0..replay.passes()).flat_map(|pass| replay.pass(pass, &|| true).unwrap());
         let mut seen = 0;
         for one in all {
             let window = windows[one.window];
-            let heads = Heads::fit(&corpus, vectors.view(), window.from);
-            let expected = heads.predict(vectors.slice(s![window.from..window.to, ..]));
-            for (told, row) in one.questions.iter().zip(expected[one.head].outer_iter()) {
-                assert!(row.iter().zip(told).all(|(a, b)| (a - b).abs() < 1e-4));
+            let scorers = RidgeScorer::fit(&corpus, vectors.view(), window.from);
+            let expected = scorers.predict(vectors.slice(s![window.from..window.to, ..]));
+            for (replayed, row) in one.questions.iter().zip(expected[one.scorer].outer_iter()) {
+                assert!(row.iter().zip(replayed).all(|(a, b)| (a - b).abs() < 1e-4));
                 seen += 1;
             }
         }
-        assert_eq!(seen, HEADS * 8);
+        assert_eq!(seen, RIDGE_SCORERS * 8);
         assert!(replay.pass(0, &|| false).is_none());
     }
 
     #[test]
-    fn an_item_without_an_embedding_teaches_nothing() {
+    fn an_item_without_an_embedding_is_left_out() {
         let (corpus, mut vectors) = world();
         for row in 30..60 {
             vectors.row_mut(row).fill(0.0);
         }
-        let heads = Heads::fit(&corpus, vectors.view(), 60);
+        let scorers = RidgeScorer::fit(&corpus, vectors.view(), 60);
         assert!(
-            heads
+            scorers
                 .weights
                 .iter()
                 .flatten()
                 .all(|weight| weight.is_finite())
         );
-        let none = Heads::fit(&corpus, vectors.view(), 0);
+        let none = RidgeScorer::fit(&corpus, vectors.view(), 0);
         assert_eq!(none.predict_one(ArrayView1::from(&[1.0; 4])), [[0.0; 2]; 2]);
     }
 }

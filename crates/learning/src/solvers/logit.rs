@@ -4,7 +4,6 @@
 //! `docs/adr/0012-solvers-and-linfa.md`.
 
 use ndarray::Array2;
-
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -22,8 +21,8 @@ pub type Inputs = [f64; INPUTS];
 /// `probability = sigmoid(weights · inputs)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Logit {
-    #[serde(deserialize_with = "padded")]
     /// One an input.
+    #[serde(deserialize_with = "padded")]
     pub weights: Inputs,
 }
 
@@ -75,7 +74,7 @@ impl Logit {
         }
     }
 
-    /// What fitting makes small: the prior_strength to the prior, and the surprise at each case.
+    /// The negative log-posterior: the distance from the prior, and the log-loss of each case.
     fn loss(&self, weights: &Inputs, cases: &[(Inputs, bool, f64)], prior_strength: f64) -> f64 {
         let prior = weights.iter().zip(&self.weights);
         let moved: f64 = prior.map(|(w, p)| (w - p) * (w - p)).sum();

@@ -10,6 +10,6 @@ mod tier;
 pub use progress::{Progress, TrainError};
 pub use random_search::{MAX_TRIALS, Search};
 pub(crate) use random_search::{SearchSpace, between};
-pub use shared_sample::{Signal, SignalError};
-pub use tenant::{TenantModel, TrainSettings, signal_of, train_tenant};
+pub use shared_sample::{SharedSampleError, SharedTrainingSample};
+pub use tenant::{TenantModel, TrainSettings, shared_sample_of, train_tenant};
 pub use tier::{TierKind, TierModel, fit_global, train_tier};

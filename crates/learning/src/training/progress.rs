@@ -1,4 +1,4 @@
-//! How training tells how far it is, and why it ends without a model.
+//! Progress of a training, and why one ends without a model.
 
 /// How far training is: a fraction from 0 to 1 and what it does.
 pub type Progress<'a> = dyn Fn(f32, &str) -> bool + Sync + 'a;
@@ -14,7 +14,7 @@ pub enum TrainError {
         /// What is needed.
         needed: usize,
     },
-    /// There is nobody to choose between.
+    /// There are no experts to choose between.
     #[error("all items were answered by one expert; there is nothing to learn")]
     OneExpert,
     /// The caller asked to stop.
@@ -22,7 +22,7 @@ pub enum TrainError {
     Stopped,
 }
 
-/// Tells how far training is.
+/// Reports progress.
 ///
 /// # Errors
 /// [`TrainError::Stopped`] when the caller asked to stop.

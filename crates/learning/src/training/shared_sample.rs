@@ -1,10 +1,10 @@
-//! Signals: what a tenant gives for training the tiers above it.
+//! Shared training samples: what a tenant gives for training the tiers above it.
 //!
 //! Features of past questions and who was right, as numbers without names: no text, no expert, no
 //! item can be read from them. Bounded, whatever the tenant's size, so that the tiers of thousands
 //! of tenants are trained in bounded memory.
 
-use crate::evaluation::Exam;
+use crate::evaluation::BacktestWindow;
 use crate::ranking::{FEATURE_SET, FEATURES, FeatureMatrix, Query};
 
 const F: usize = FEATURES.len();
@@ -15,35 +15,35 @@ const CANDIDATES: usize = 60;
 /// The file begins with this, then which features they are.
 const MAGIC: &[u8; 8] = b"tntsig02";
 
-/// Why a file is no signal.
+/// Why a file cannot be read as a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignalError {
+pub enum SharedSampleError {
     /// The file is something else, or cut off.
-    #[error("the file is no signal, or damaged")]
+    #[error("the file is no shared training sample, or damaged")]
     Damaged,
     /// The file was made for other features: train the tenant again.
-    #[error("the signal was made for other features")]
+    #[error("the shared training sample was made for other features")]
     OtherFeatures,
 }
 
 /// Past questions of one tenant, without names.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Signal {
+pub struct SharedTrainingSample {
     queries: Vec<Query>,
 }
 
-impl Signal {
-    /// A sample of the questions of `exams`.
-    pub(crate) fn sample(exams: &[Exam]) -> Self {
-        let all: Vec<&Query> = exams.iter().flat_map(|exam| &exam.queries).collect();
+impl SharedTrainingSample {
+    /// A sample of the questions of `windows`.
+    pub(crate) fn sample(windows: &[BacktestWindow]) -> Self {
+        let all: Vec<&Query> = windows.iter().flat_map(|window| &window.queries).collect();
         let step = all.len().div_ceil(QUESTIONS).max(1);
-        let queries = all.into_iter().step_by(step).filter_map(nameless);
+        let queries = all.into_iter().step_by(step).filter_map(anonymized);
         Self {
             queries: queries.collect(),
         }
     }
 
-    /// A signal of these questions.
+    /// A sample of these questions.
     #[cfg(test)]
     pub(crate) fn of(queries: Vec<Query>) -> Self {
         Self { queries }
@@ -63,7 +63,7 @@ impl Signal {
         self
     }
 
-    /// The signal as a file: little-endian numbers.
+    /// The sample as a file: little-endian numbers.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
@@ -80,14 +80,16 @@ impl Signal {
         bytes
     }
 
-    /// Reads what [`Signal::to_bytes`] wrote.
+    /// Reads what [`SharedTrainingSample::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`SignalError`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignalError> {
-        let mut rest = bytes.strip_prefix(MAGIC).ok_or(SignalError::Damaged)?;
+    /// [`SharedSampleError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SharedSampleError> {
+        let mut rest = bytes
+            .strip_prefix(MAGIC)
+            .ok_or(SharedSampleError::Damaged)?;
         if u32::from_le_bytes(*take(&mut rest)?) != FEATURE_SET {
-            return Err(SignalError::OtherFeatures);
+            return Err(SharedSampleError::OtherFeatures);
         }
         let mut queries = Vec::new();
         while !rest.is_empty() {
@@ -102,7 +104,7 @@ impl Signal {
                 for value in &mut row {
                     *value = f32::from_le_bytes(*take(&mut rest)?);
                     if !value.is_finite() {
-                        return Err(SignalError::Damaged);
+                        return Err(SharedSampleError::Damaged);
                     }
                 }
                 rows.push(row);
@@ -118,14 +120,14 @@ impl Signal {
     }
 }
 
-fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; N], SignalError> {
-    let (head, tail) = rest.split_first_chunk().ok_or(SignalError::Damaged)?;
+fn take<'a, const N: usize>(rest: &mut &'a [u8]) -> Result<&'a [u8; N], SharedSampleError> {
+    let (head, tail) = rest.split_first_chunk().ok_or(SharedSampleError::Damaged)?;
     *rest = tail;
     Ok(head)
 }
 
-/// A question with its candidates renumbered; none when nobody was right.
-fn nameless(query: &Query) -> Option<Query> {
+/// A question with its candidates renumbered; none when no candidate was right.
+fn anonymized(query: &Query) -> Option<Query> {
     let is_right = |candidate: &u16| query.right.contains(candidate);
     let mut kept: Vec<u16> = query.candidates.iter().copied().filter(is_right).collect();
     if kept.is_empty() {
@@ -160,39 +162,45 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_round_trips_and_is_bounded() {
-        let made = nameless(&query(300, 299)).unwrap();
+    fn a_sample_round_trips_and_is_bounded() {
+        let made = anonymized(&query(300, 299)).unwrap();
         assert_eq!(made.candidates.len(), CANDIDATES);
         assert_eq!(made.right.len(), 1);
-        let signal = Signal {
-            queries: vec![made, nameless(&query(3, 1)).unwrap()],
+        let sample = SharedTrainingSample {
+            queries: vec![made, anonymized(&query(3, 1)).unwrap()],
         };
-        let bytes = signal.to_bytes();
-        assert_eq!(Signal::from_bytes(&bytes), Ok(signal.clone()));
-        assert_eq!(signal.thinned(1).queries().len(), 1);
+        let bytes = sample.to_bytes();
+        assert_eq!(SharedTrainingSample::from_bytes(&bytes), Ok(sample.clone()));
+        assert_eq!(sample.thinned(1).queries().len(), 1);
         for cut in 0..bytes.len().min(200) {
             // Nothing is made of half a file, and nothing panics.
-            let _ = Signal::from_bytes(&bytes[..cut]);
+            let _ = SharedTrainingSample::from_bytes(&bytes[..cut]);
         }
         assert_eq!(
-            Signal::from_bytes(&bytes[..bytes.len() - 1]),
-            Err(SignalError::Damaged)
+            SharedTrainingSample::from_bytes(&bytes[..bytes.len() - 1]),
+            Err(SharedSampleError::Damaged)
         );
-        assert_eq!(Signal::from_bytes(b"{}"), Err(SignalError::Damaged));
+        assert_eq!(
+            SharedTrainingSample::from_bytes(b"{}"),
+            Err(SharedSampleError::Damaged)
+        );
     }
 
     #[test]
-    fn a_signal_of_other_features_is_told_from_a_damaged_one() {
-        let signal = Signal {
-            queries: vec![nameless(&query(3, 1)).unwrap()],
+    fn a_shared_sample_of_other_features_is_told_from_a_damaged_one() {
+        let sample = SharedTrainingSample {
+            queries: vec![anonymized(&query(3, 1)).unwrap()],
         };
-        let mut bytes = signal.to_bytes();
+        let mut bytes = sample.to_bytes();
         bytes[MAGIC.len()] ^= 1;
-        assert_eq!(Signal::from_bytes(&bytes), Err(SignalError::OtherFeatures));
+        assert_eq!(
+            SharedTrainingSample::from_bytes(&bytes),
+            Err(SharedSampleError::OtherFeatures)
+        );
     }
 
     #[test]
-    fn a_question_that_nobody_was_right_for_gives_nothing() {
-        assert!(nameless(&query(3, 9)).is_none());
+    fn a_question_without_a_right_candidate_is_left_out() {
+        assert!(anonymized(&query(3, 9)).is_none());
     }
 }

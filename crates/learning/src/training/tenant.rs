@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::progress::{Progress, TrainError, go_on};
 use super::random_search::Search;
 use super::recipe_search::search;
-use super::shared_sample::Signal;
+use super::shared_sample::SharedTrainingSample;
 use crate::evaluation::{
-    Champion, EvaluationReport, Exam, Judgement, TENANT_RULES, against_champion, exams, judge,
-    methods, questions, ranking_evidence, reliability, slices,
+    BacktestWindow, Champion, EvaluationReport, HoldoutEvaluation, TENANT_RULES, against_champion,
+    backtest, evaluate_on_holdout, methods, questions, ranking_evidence, reliability, slices,
 };
 use crate::history::{Corpus, Retriever, least_items, windows};
 use crate::ranking::{Ranker, RankerRecipe, fit_each};
 
-/// What training is told.
+/// How a tenant's ranker is trained and compared.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainSettings<'a> {
     /// Of everything random: the bootstrap.
@@ -45,9 +45,9 @@ pub struct TenantModel {
     /// What a search tried; empty where nothing was searched.
     #[serde(skip)]
     pub trials: Vec<Trial>,
-    /// What the tenant can give for training the tiers above: numbers only.
+    /// What the tenant shares for training the tiers above: numbers only.
     #[serde(skip)]
-    pub signal: Signal,
+    pub shared_sample: SharedTrainingSample,
 }
 
 /// A ranker as the artifact store keeps it: serving reads the ranker, people the recipe.
@@ -72,10 +72,10 @@ impl TenantModel {
     }
 }
 
-/// Trains a tenant's ranker and weighs it against the tier above.
+/// Trains a tenant's ranker and compares it with the tier above.
 ///
-/// `vectors` are the items' embeddings: one row an item, in the corpus's order. `progress` is told
-/// how far it is, and answers whether to go on; it may be called from several threads.
+/// `vectors` are the items' embeddings: one row an item, in the corpus's order. `progress` is given
+/// the fraction done, and returns whether to go on; it may be called from several threads.
 ///
 /// # Errors
 /// [`TrainError`] when there is too little to learn from, or `progress` said to stop.
@@ -86,8 +86,8 @@ pub fn train_tenant<'a>(
     progress: &Progress<'_>,
 ) -> Result<TenantModel, TrainError> {
     let retriever = Retriever::new(corpus, vectors);
-    let exams = replay(&retriever, progress)?;
-    if exams[0]
+    let windows = replay(&retriever, progress)?;
+    if windows[0]
         .queries
         .first()
         .is_none_or(|query| query.candidates.len() < 2)
@@ -96,31 +96,36 @@ pub fn train_tenant<'a>(
     }
     let (recipe, trials) = match settings.search {
         Some(wanted) => search(
-            &exams,
+            &windows,
             settings.incumbent,
             (wanted, settings.seed),
             progress,
         )?,
         None => (settings.recipe, Vec::new()),
     };
-    go_on(progress, 0.85, "judging the candidate")?;
-    let judgement = judge(&exams, settings.incumbent, &recipe);
+    go_on(progress, 0.85, "evaluating the candidate")?;
+    let evaluation = evaluate_on_holdout(&windows, settings.incumbent, &recipe);
     go_on(progress, 0.9, "refitting on everything")?;
-    let fitted = fit(&exams, settings.incumbent, &recipe);
-    let mut ranker = settings.incumbent.towards(&fitted, judgement.share);
-    ranker.calibration = judgement.calibration;
-    let report = report(corpus, &exams, &ranker, &judgement, settings);
+    let fitted = fit(&windows, settings.incumbent, &recipe);
+    let mut ranker = settings
+        .incumbent
+        .towards(&fitted, evaluation.interpolation_weight);
+    ranker.calibration = evaluation.calibration;
+    let report = report(corpus, &windows, &ranker, &evaluation, settings);
     Ok(TenantModel {
         ranker,
         report,
         recipe,
         trials,
-        signal: Signal::sample(&exams),
+        shared_sample: SharedTrainingSample::sample(&windows),
     })
 }
 
-/// The exams of all windows, the newest first.
-fn replay(retriever: &Retriever<'_>, progress: &Progress<'_>) -> Result<Vec<Exam>, TrainError> {
+/// Backtests of all windows of the history, the newest first.
+fn replay(
+    retriever: &Retriever<'_>,
+    progress: &Progress<'_>,
+) -> Result<Vec<BacktestWindow>, TrainError> {
     let found = retriever.corpus().items().len();
     let windows = windows(found);
     if windows.is_empty() {
@@ -129,36 +134,36 @@ fn replay(retriever: &Retriever<'_>, progress: &Progress<'_>) -> Result<Vec<Exam
             needed: least_items(),
         });
     }
-    let told = |done: usize| {
+    let report = |done: usize| {
         let fraction = 0.05 + 0.7 * done as f32 / windows.len() as f32;
         progress(fraction, "replaying the past")
     };
-    exams(retriever, &windows, &told).ok_or(TrainError::Stopped)
+    backtest(retriever, &windows, &report).ok_or(TrainError::Stopped)
 }
 
-/// Fits on the exams, which are newest first.
-fn fit(exams: &[Exam], towards: &Ranker, recipe: &RankerRecipe) -> Ranker {
-    let mut fitted = fit_each(&questions(exams), 0..1, towards, recipe);
+/// Fits on the windows, which are newest first.
+fn fit(windows: &[BacktestWindow], towards: &Ranker, recipe: &RankerRecipe) -> Ranker {
+    let mut fitted = fit_each(&questions(windows), 0..1, towards, recipe);
     fitted.pop().unwrap_or_else(|| towards.clone())
 }
 
 fn report(
     corpus: &Corpus,
-    exams: &[Exam],
+    windows: &[BacktestWindow],
     ranker: &Ranker,
-    judgement: &Judgement,
+    evaluation: &HoldoutEvaluation,
     settings: TrainSettings<'_>,
 ) -> EvaluationReport {
-    let judged = &exams[..judgement.windows];
-    let methods = methods(corpus, judged, judgement);
+    let judged = &windows[..evaluation.windows];
+    let methods = methods(corpus, judged, evaluation);
     let mrr = |role: &str| {
         let of_role = methods.iter().filter(|method| method.role == role);
         of_role.map(|m| m.metrics.mrr).fold(0.0, f64::max)
     };
     let margin = mrr("candidate") - mrr("baseline");
-    let evidence = ranking_evidence(&judgement.pairs, margin, settings.seed);
+    let evidence = ranking_evidence(&evaluation.pairs, margin, settings.seed);
     let rules = settings.rules.unwrap_or(TENANT_RULES);
-    let (verdict, reason) = match judgement.fitted_on_nothing {
+    let (verdict, reason) = match evaluation.fitted_on_nothing {
         true => (
             Verdict::InsufficientData,
             "there is one window of questions only, and none to learn from before it".to_owned(),
@@ -167,7 +172,7 @@ fn report(
     };
     let mut champion = settings
         .champion
-        .and_then(|champion| against_champion(judged, judgement, champion, settings.seed));
+        .and_then(|champion| against_champion(judged, evaluation, champion, settings.seed));
     let beside = champion.as_mut().filter(|_| verdict == Verdict::Promote);
     let held = beside.and_then(|one| Some((champion_holds(&rules, &one.evidence)?, one)));
     let (verdict, reason) = match held {
@@ -177,19 +182,22 @@ fn report(
         }
         None => (verdict, reason),
     };
-    let (bins, calibration_error) = reliability(&judgement.firsts);
+    let (bins, calibration_error) = reliability(&evaluation.firsts);
     EvaluationReport {
-        queries: judged.iter().map(|exam| exam.queries.len() as u64).sum(),
-        history: exams[0].statistics.items() as u64,
-        windows: judgement.windows as u64,
+        queries: judged
+            .iter()
+            .map(|window| window.queries.len() as u64)
+            .sum(),
+        history: windows[0].statistics.items() as u64,
+        windows: evaluation.windows as u64,
         methods,
-        slices: slices(corpus, judged, judgement),
+        slices: slices(corpus, judged, evaluation),
         evidence,
         verdict,
         reason,
         calibration_error,
         reliability: bins,
-        own_share: judgement.share,
+        own_share: evaluation.interpolation_weight,
         weights: ranker
             .weights()
             .map(|(name, weight)| (name.to_owned(), weight))
@@ -198,11 +206,13 @@ fn report(
     }
 }
 
-/// What a tenant gives for training the tiers above, from its whole history.
+/// What a tenant shares for training the tiers above, from its whole history.
 #[must_use]
-pub fn signal_of(retriever: &Retriever<'_>) -> Signal {
-    replay(retriever, &|_, _| true)
-        .map_or_else(|_| Signal::default(), |exams| Signal::sample(&exams))
+pub fn shared_sample_of(retriever: &Retriever<'_>) -> SharedTrainingSample {
+    replay(retriever, &|_, _| true).map_or_else(
+        |_| SharedTrainingSample::default(),
+        |windows| SharedTrainingSample::sample(&windows),
+    )
 }
 
 #[cfg(test)]
@@ -245,7 +255,7 @@ mod tests {
                 baseline_tolerance: 1.0,
             }),
             recipe: RankerRecipe {
-                shrinkage: 1e6,
+                prior_strength: 1e6,
                 ..RankerRecipe::default()
             },
             search: None,
@@ -261,7 +271,7 @@ mod tests {
     /// The weights that ship, the other way round.
     fn wrong() -> Ranker {
         let nothing = FitSettings {
-            shrinkage: 1.0,
+            prior_strength: 1.0,
             towards: None,
         };
         global_ranker().towards(&Ranker::fit([], nothing), 2.0)

@@ -1,11 +1,11 @@
 //! Training of the tiers above the tenants: one ranker for all of them, or for those of a vertical.
 //!
-//! It learns from signals, which hold no text and no names, and is judged on tenants that it has
+//! It learns from samples, which hold no text and no names, and is evaluation on tenants that it has
 //! not learned from: each group of tenants is answered by a ranker fitted on the others.
 
 use domain::{GateRules, Verdict, decide};
 
-use super::shared_sample::Signal;
+use super::shared_sample::SharedTrainingSample;
 use crate::evaluation::{
     EvaluationReport, MethodReport, SliceReport, metrics, ranking_evidence, reciprocal, reliability,
 };
@@ -13,10 +13,10 @@ use crate::ranking::{Calibration, FitSettings, Ranker, Scored};
 
 /// Groups of tenants that are left out in turn.
 const GROUPS: usize = 6;
-/// The pull of a vertical's weights towards the global ones, in questions.
-const VERTICAL_SHRINKAGE: f64 = 100.0;
+/// Precision of the prior of a vertical's weights around the global ones, in questions.
+const VERTICAL_PRIOR_STRENGTH: f64 = 100.0;
 
-const GLOBAL_SHRINKAGE: f64 = 1e-2;
+const GLOBAL_PRIOR_STRENGTH: f64 = 1e-2;
 
 /// Which tier is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,49 +62,49 @@ pub struct TierModel {
     pub report: EvaluationReport,
 }
 
-/// Trains a tier on the signals of its tenants (each with its name, for the report), and weighs it
+/// Trains a tier on the samples of its tenants (each with its name, for the report), and weighs it
 /// against `incumbent`: the tier above, or the global ranker that serves.
 #[must_use]
 pub fn train_tier(
     kind: TierKind,
-    tenants: &[(String, Signal)],
+    tenants: &[(String, SharedTrainingSample)],
     incumbent: &Ranker,
     seed: u64,
 ) -> TierModel {
     let groups = GROUPS.min(tenants.len()).max(1);
-    let mut judged = Judged::default();
+    let mut evaluation = LeftOutEvaluation::default();
     for group in 0..groups {
         let others = |(at, _): &(usize, _)| at % groups != group;
-        let learned: Vec<&Signal> = tenants
+        let learned: Vec<&SharedTrainingSample> = tenants
             .iter()
             .enumerate()
             .filter(others)
-            .map(|(_, (_, signal))| signal)
+            .map(|(_, (_, sample))| sample)
             .collect();
         let candidate = fit(kind, &learned, incumbent);
-        for (name, signal) in tenants.iter().skip(group).step_by(groups) {
-            judged.ask(name, signal, &candidate, incumbent);
+        for (name, sample) in tenants.iter().skip(group).step_by(groups) {
+            evaluation.ask(name, sample, &candidate, incumbent);
         }
     }
-    let all: Vec<&Signal> = tenants.iter().map(|(_, signal)| signal).collect();
+    let all: Vec<&SharedTrainingSample> = tenants.iter().map(|(_, sample)| sample).collect();
     let ranker = fit(kind, &all, incumbent);
-    let report = judged.report(kind, tenants.len(), &ranker, seed);
+    let report = evaluation.report(kind, tenants.len(), &ranker, seed);
     TierModel { ranker, report }
 }
 
-fn fit(kind: TierKind, signals: &[&Signal], incumbent: &Ranker) -> Ranker {
-    let questions: usize = signals.iter().map(|signal| signal.queries().len()).sum();
+fn fit(kind: TierKind, samples: &[&SharedTrainingSample], incumbent: &Ranker) -> Ranker {
+    let questions: usize = samples.iter().map(|sample| sample.queries().len()).sum();
     let towards = match kind {
         TierKind::Global => None,
         // All questions together weigh one.
-        TierKind::Vertical => Some((incumbent, VERTICAL_SHRINKAGE / questions.max(1) as f64)),
+        TierKind::Vertical => Some((incumbent, VERTICAL_PRIOR_STRENGTH / questions.max(1) as f64)),
     };
-    fit_signals(signals, towards)
+    fit_samples(samples, towards)
 }
 
 /// What was asked of tenants that were left out.
 #[derive(Default)]
-struct Judged {
+struct LeftOutEvaluation {
     /// Of each question: reciprocal rank of candidate and incumbent, and how much it counts.
     pairs: Vec<(f64, f64, f64)>,
     answers: [Vec<(Vec<usize>, Vec<u16>)>; 2],
@@ -112,11 +112,17 @@ struct Judged {
     slices: Vec<SliceReport>,
 }
 
-impl Judged {
-    fn ask(&mut self, name: &str, signal: &Signal, candidate: &Ranker, incumbent: &Ranker) {
-        let n = signal.queries().len() as f64;
+impl LeftOutEvaluation {
+    fn ask(
+        &mut self,
+        name: &str,
+        sample: &SharedTrainingSample,
+        candidate: &Ranker,
+        incumbent: &Ranker,
+    ) {
+        let n = sample.queries().len() as f64;
         let mut sums = (0.0, 0.0);
-        for query in signal.queries() {
+        for query in sample.queries() {
             let rank = |ranker: &Ranker| ranker.rank(&query.features, &query.candidates);
             let (new, old) = (rank(candidate), rank(incumbent));
             let pair = (reciprocal(&new, query), reciprocal(&old, query));
@@ -134,7 +140,7 @@ impl Judged {
         self.slices.push(SliceReport {
             kind: "tenant".to_owned(),
             name: name.to_owned(),
-            queries: signal.queries().len() as u64,
+            queries: sample.queries().len() as u64,
             candidate_mrr: sums.0 / n.max(1.0),
             incumbent_mrr: sums.1 / n.max(1.0),
         });
@@ -147,7 +153,7 @@ impl Judged {
         ranker: &Ranker,
         seed: u64,
     ) -> EvaluationReport {
-        // The signals hold no baselines' answers; each tenant's own gate looks at those.
+        // The samples hold no baselines' answers; each tenant's own gate looks at those.
         let evidence = ranking_evidence(&self.pairs, 0.0, seed);
         let (verdict, reason) = match tenants < kind.least_tenants() {
             true => (
@@ -205,28 +211,28 @@ fn order(ranked: &[Scored]) -> Vec<usize> {
     ranked.iter().map(|one| one.expert).collect()
 }
 
-/// Fits the global ranker on the signals of tenants, each counting the same whatever its size.
+/// Fits the global ranker on the samples of tenants, each counting the same whatever its size.
 #[must_use]
-pub fn fit_global(signals: &[&Signal]) -> Ranker {
-    fit_signals(signals, None)
+pub fn fit_global(samples: &[&SharedTrainingSample]) -> Ranker {
+    fit_samples(samples, None)
 }
 
-/// Fits a ranker on the signals of tenants, each counting the same whatever its size; near to
+/// Fits a ranker on the samples of tenants, each counting the same whatever its size; near to
 /// `towards`, as if that had been learned from this many questions of each tenant together.
-fn fit_signals(signals: &[&Signal], towards: Option<(&Ranker, f64)>) -> Ranker {
-    let tenants = signals.len().max(1) as f64;
-    let queries = signals.iter().flat_map(|signal| {
-        let weight = 1.0 / (signal.queries().len().max(1) as f64 * tenants);
-        signal.queries().iter().map(move |query| (query, weight))
+fn fit_samples(samples: &[&SharedTrainingSample], towards: Option<(&Ranker, f64)>) -> Ranker {
+    let tenants = samples.len().max(1) as f64;
+    let queries = samples.iter().flat_map(|sample| {
+        let weight = 1.0 / (sample.queries().len().max(1) as f64 * tenants);
+        sample.queries().iter().map(move |query| (query, weight))
     });
     let settings = FitSettings {
-        shrinkage: towards.map_or(GLOBAL_SHRINKAGE, |(_, pull)| pull),
+        prior_strength: towards.map_or(GLOBAL_PRIOR_STRENGTH, |(_, pull)| pull),
         towards: towards.map(|(ranker, _)| ranker),
     };
     let mut ranker = Ranker::fit(queries, settings);
-    let shares: Vec<(f64, bool)> = signals
+    let shares: Vec<(f64, bool)> = samples
         .iter()
-        .flat_map(|signal| signal.queries())
+        .flat_map(|sample| sample.queries())
         .flat_map(|query| ranker.shares(query))
         .collect();
     ranker.calibration = Calibration::fit(&shares).unwrap_or_default();
@@ -239,7 +245,7 @@ mod tests {
     use crate::ranking::{FEATURES, FeatureMatrix, Query};
 
     /// Tenants where the expert with the highest value of one feature is right.
-    fn tenant(name: usize, feature: usize, questions: usize) -> (String, Signal) {
+    fn tenant(name: usize, feature: usize, questions: usize) -> (String, SharedTrainingSample) {
         let queries = (0..questions).map(|at| {
             let right = (at * 7 + name) % 5;
             let row = |expert: usize| {
@@ -255,13 +261,16 @@ mod tests {
                 weight: 1.0,
             }
         });
-        (format!("t{name}"), Signal::of(queries.collect()))
+        (
+            format!("t{name}"),
+            SharedTrainingSample::of(queries.collect()),
+        )
     }
 
     #[test]
     fn a_tier_that_learned_something_is_promoted() {
         let tenants: Vec<_> = (0..6).map(|at| tenant(at, 2, 60)).collect();
-        let ignorant = fit_signals(&[], None);
+        let ignorant = fit_samples(&[], None);
         let made = train_tier(TierKind::Vertical, &tenants, &ignorant, 3);
         assert_eq!(
             made.report.verdict,
@@ -285,7 +294,7 @@ mod tests {
     #[test]
     fn what_holds_at_one_tenant_only_is_not_promoted() {
         let tenants: Vec<_> = (0..4).map(|at| tenant(at, at, 60)).collect();
-        let good = fit_signals(&tenants.iter().map(|(_, s)| s).collect::<Vec<_>>(), None);
+        let good = fit_samples(&tenants.iter().map(|(_, s)| s).collect::<Vec<_>>(), None);
         let made = train_tier(TierKind::Vertical, &tenants[..2], &good, 3);
         assert_ne!(
             made.report.verdict,

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ExpertId, ItemId};
-use learning::{Corpus, Document, Features, Heads, OnlineHead, SearchWords, Statistics};
+use learning::{
+    Corpus, Document, Features, OnlineClassifier, RidgeScorer, SearchWords, Statistics,
+};
 use ndarray::Array2;
 use vectors::Hit;
 
@@ -14,8 +16,8 @@ pub struct ExpertCorpus {
     pub(super) statistics: Statistics,
     /// Words of all items, whoever answered.
     pub(super) search: SearchWords,
-    pub(super) heads: Heads,
-    pub(super) online: OnlineHead,
+    pub(super) heads: RidgeScorer,
+    pub(super) online: OnlineClassifier,
     /// In the corpus's order.
     pub(super) experts: Vec<ResidentExpert>,
     /// In the corpus's order.
@@ -57,8 +59,8 @@ impl ExpertCorpus {
         let texts = items.iter().map(|item| &item.content);
         let search =
             SearchWords::new(texts.map(|one| (one.text.as_str(), !one.experts.is_empty())));
-        let heads = Heads::fit(&corpus, vectors.view(), corpus.items().len());
-        let online = OnlineHead::fit(&corpus, corpus.items().len());
+        let heads = RidgeScorer::fit(&corpus, vectors.view(), corpus.items().len());
+        let online = OnlineClassifier::fit(&corpus, corpus.items().len());
         let experts: Vec<ResidentExpert> = corpus
             .experts()
             .iter()

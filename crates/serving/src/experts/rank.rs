@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use domain::cost::Meter;
 use domain::{RankedExpert, Recommended, RouteRequest, ServedBy, TenantContext, bucket};
 use learning::{
-    Asked, Baseline, FeatureMatrix, Features, Hits, Ranker, Scored, global_ranker, style, words,
+    Baseline, FeatureInputs, FeatureMatrix, Features, Hits, Ranker, Scored, global_ranker, style,
+    tokens,
 };
 use metering::usage;
 use registry::resolve::ranker_of_chain;
@@ -46,7 +47,7 @@ impl Experts {
         (vector, started): (QueryVector, Instant),
     ) -> Result<ExpertAnswer> {
         let mut times = StageTimes::default();
-        let counts = words::count(&query.text);
+        let counts = tokens::count(&query.text);
         let left = |deadline: Duration| deadline.saturating_sub(started.elapsed());
         let wanted = Wanted {
             text: &query.text,
@@ -58,11 +59,11 @@ impl Experts {
         let ranking = Instant::now();
         let area = query.area.as_deref();
         let style = style::read(&query.text);
-        let asked = Asked {
+        let asked = FeatureInputs {
             words: &counts,
             style: &style,
             hits: &found.hits,
-            heads: &found.heads,
+            ridge: &found.heads,
             online: &view.online.predict(&counts, &style),
             area: area.and_then(|area| view.corpus.area(area)),
         };

@@ -1,8 +1,9 @@
 //! The decision: what the routed head, or a baseline, makes of a text and its nearest examples.
 
 use domain::{AbstainReason, Evidence, RouteRequest, ServedBy, TaskKind};
-use learning::classify::{
-    Answer, AnswerValue, Beside, Decision, Head, Scores, SimpleMethod, knn, knn_value,
+use learning::classification::{
+    Answer, AnswerValue, BaselineScores, Decision, LinearClassifier, Scores, SimpleMethod, knn,
+    knn_value,
 };
 
 use super::near::Near;
@@ -57,7 +58,7 @@ impl Question<'_> {
     }
 
     /// With a head that was asked for by name.
-    pub(super) fn by_head(&self, head: &Head, served_by: ServedBy) -> Classified {
+    pub(super) fn by_head(&self, head: &LinearClassifier, served_by: ServedBy) -> Classified {
         self.classified(&self.with_head(head), served_by)
     }
 
@@ -91,7 +92,7 @@ impl Question<'_> {
         decided
     }
 
-    fn with_head<'a>(&'a self, head: &'a Head) -> Decided<'a> {
+    fn with_head<'a>(&'a self, head: &'a LinearClassifier) -> Decided<'a> {
         let labels = &self.view.base.examples.labels;
         let votes = self.near.iter().map(|near| (near.similarity, near.labels));
         let votes = knn(labels.len(), votes);
@@ -105,9 +106,9 @@ impl Question<'_> {
                 support: scores.support,
             }
         };
-        let beside = (!self.near.is_empty()).then(|| Beside {
+        let beside = (!self.near.is_empty()).then(|| BaselineScores {
             votes: renumbered(votes),
-            zero_shot: match head.weighs_evidence() {
+            zero_shot: match head.combines_evidence() {
                 true => renumbered(self.scores(SimpleMethod::ZeroShot)),
                 false => Scores::default(),
             },

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{Item, ItemId, Target, Task};
-use learning::classify::{Keywords, LabelSet, ZeroShot};
+use learning::classification::{Keywords, LabelSet, ZeroShot};
 
 /// Labelled items that stay resident, the newest.
 const EXAMPLES: usize = 200_000;

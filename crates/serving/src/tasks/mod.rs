@@ -17,7 +17,7 @@ use domain::{
     TenantContext, bucket,
 };
 use encoding::Encoders;
-use learning::classify::{AnswerValue, Head, SimpleMethod};
+use learning::classification::{AnswerValue, LinearClassifier, SimpleMethod};
 use metering::usage::{self, UsageRecorder};
 use registry::resolve::head_of_chain;
 use storage::Store;
@@ -310,7 +310,7 @@ impl Tasks {
 enum Named {
     Head {
         name: ModelName,
-        head: Box<Head>,
+        head: Box<LinearClassifier>,
         /// The space it was trained in.
         space: String,
     },

@@ -2,7 +2,7 @@
 
 use domain::{ModelVersion, TaskDefinition};
 use encoding::Encoder;
-use learning::classify::{Head, LabelSet, TaskReport, is_of_task};
+use learning::classification::{LabelSet, LinearClassifier, TaskReport, is_of_task};
 use registry::load::Unusable;
 
 use crate::route::Stale;
@@ -24,12 +24,12 @@ pub(super) fn stale(
 
 /// The head, where it is one of the task's kind for the space's vectors.
 pub(super) fn fitting(
-    loaded: Result<Head, Unusable>,
+    loaded: Result<LinearClassifier, Unusable>,
     definition: &TaskDefinition,
     encoder: &Encoder,
-) -> Result<Head, Unusable> {
+) -> Result<LinearClassifier, Unusable> {
     let dimensions = encoder.space().dimensions;
-    let fits = |head: &Head| head.kind() == definition.kind && head.fits(dimensions);
+    let fits = |head: &LinearClassifier| head.kind() == definition.kind && head.fits(dimensions);
     match loaded {
         Ok(head) if !fits(&head) => Err(Unusable::Incompatible),
         loaded => loaded,

@@ -10,7 +10,7 @@ use domain::{
     TaskId, TaskKind, TenantContext, Verdict, normalized,
 };
 use encoding::{Encoder, Encoders, Lane};
-use learning::classify::{Head, TaskReport, ZeroShot, is_of_task};
+use learning::classification::{LinearClassifier, TaskReport, ZeroShot, is_of_task};
 use metering::usage;
 use registry::load::load_head;
 use registry::resolve::OwnModels;
@@ -40,7 +40,7 @@ pub(super) struct TaskBase {
     pub task: Task,
     pub examples: Examples,
     /// The models that the policy may want.
-    pub models: RoutedModels<Head>,
+    pub models: RoutedModels<LinearClassifier>,
     /// The best baseline, where it was measured, and how it was calibrated.
     pub measured: Option<TaskReport>,
 }
@@ -105,7 +105,7 @@ impl Resident for TaskView {
         let heads = models.iter().filter_map(|one| one.model.as_ref());
         let corrections = self.corrections.iter();
         let corrections = corrections.map(|one| one.vector.len() * 4 + one.text.len() + 80);
-        let heads = heads.map(Head::bytes).sum::<usize>();
+        let heads = heads.map(LinearClassifier::bytes).sum::<usize>();
         heads + corrections.sum::<usize>() + self.base.examples.bytes()
     }
 }
@@ -241,7 +241,7 @@ impl TasksSource {
         own: OwnModels,
         task: &Task,
         encoder: &Encoder,
-    ) -> (RoutedModels<Head>, Vec<String>) {
+    ) -> (RoutedModels<LinearClassifier>, Vec<String>) {
         let definition = &task.definition;
         // Heads are large: one that cannot be chosen stays where it is.
         let tries_challenger = own.policy.mode != RoutingMode::Auto;

@@ -1,4 +1,4 @@
-//! The shape of a text: how long it is and how it is set, in a few numbers.
+//! Surface features of a text: how long it is and how it is set, in a few numbers.
 //!
 //! For a number of a text (effort, difficulty, severity) this says more than most of its words: a long
 //! ticket full of code takes longer, a long word is harder to understand. Where the first line is a
@@ -7,7 +7,7 @@
 use ndarray::{Array2, ArrayViewMut1, Axis};
 use serde::{Deserialize, Serialize};
 
-/// Numbers of a shape.
+/// How many there are.
 pub(super) const MEASURES: usize = 12;
 /// So many times the usual spread, and no further: a text of thirty pages is not thirty tickets.
 const FAR: f32 = 3.0;
@@ -16,16 +16,16 @@ const FAR: f32 = 3.0;
 const MOST_LETTERS: f32 = 64.0;
 const MOST_WORDS: f32 = 200.0;
 
-/// What is usual, learned from texts, and how much a shape counts beside the rest of a row.
+/// What is usual, learned from texts, and how much they count beside the rest of a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Shape {
+pub(super) struct SurfaceFeatures {
     means: Vec<f32>,
     /// Standard deviations; 0 where all texts are alike.
     spreads: Vec<f32>,
     scale: f32,
 }
 
-impl Shape {
+impl SurfaceFeatures {
     /// Learns what is usual, and gives the rows of these texts.
     pub(super) fn fit(texts: &[&str], scale: f32) -> (Self, Array2<f32>) {
         let mut rows = Array2::zeros((texts.len(), MEASURES));
@@ -139,16 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_told_in_spreads_from_the_usual() {
+    fn features_are_told_in_deviations_from_the_mean() {
         let texts = ["a b", "a b c d\n\nlonger", "words of some length"];
-        let (shape, rows) = Shape::fit(&texts, 0.5);
-        assert!(shape.is_sound());
+        let (surface, rows) = SurfaceFeatures::fit(&texts, 0.5);
+        assert!(surface.is_sound());
         for (text, row) in texts.iter().zip(rows.outer_iter()) {
-            assert_eq!(row.to_vec(), shape.row(text), "{text}");
+            assert_eq!(row.to_vec(), surface.row(text), "{text}");
         }
         let sums = rows.sum_axis(Axis(0));
         assert!(sums.iter().all(|sum| sum.abs() < 1e-4), "{sums}");
-        let huge = shape.row(&"Xx9 ".repeat(10_000));
+        let huge = surface.row(&"Xx9 ".repeat(10_000));
         assert!(huge.iter().all(|x| x.abs() <= 1.5), "{huge:?}");
     }
 
@@ -158,18 +158,18 @@ mod tests {
         texts.extend(["a waterfall\n\nbelow"; 200]);
         let encoded = format!("{}\n\nbelow", "Zx9".repeat(10_000));
         texts.push(&encoded);
-        let (shape, _) = Shape::fit(&texts, 1.0);
-        let (short, long) = (shape.row(texts[0]), shape.row(texts[200]));
+        let (surface, _) = SurfaceFeatures::fit(&texts, 1.0);
+        let (short, long) = (surface.row(texts[0]), surface.row(texts[200]));
         let longest = MEASURES - 1;
         assert!(long[longest] - short[longest] > 0.5, "{long:?} {short:?}");
     }
 
     #[test]
     fn what_is_alike_everywhere_counts_nothing() {
-        let (shape, rows) = Shape::fit(&["same", "same"], 1.0);
+        let (surface, rows) = SurfaceFeatures::fit(&["same", "same"], 1.0);
         assert!(rows.iter().all(|x| *x == 0.0));
-        assert_eq!(shape.row("quite another text")[0], 0.0);
-        let (none, rows) = Shape::fit(&[], 1.0);
+        assert_eq!(surface.row("quite another text")[0], 0.0);
+        let (none, rows) = SurfaceFeatures::fit(&[], 1.0);
         assert_eq!(rows.nrows(), 0);
         assert!(!none.is_sound(), "nothing was measured");
         assert_eq!(none.row("text"), measure("text"), "and does not panic");

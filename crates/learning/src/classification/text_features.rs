@@ -1,4 +1,4 @@
-//! The terms of a text: words, pairs of them, and runs of letters, weighted by how rare they are.
+//! The terms of a text: words, bigrams, and character n-grams, weighted by inverse document frequency.
 //!
 //! Unlike [`crate::text::tokens`], no word is left out here: for an intent, "who" and "when" say a lot.
 
@@ -8,12 +8,12 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::recipe::TermRecipe;
-use super::shape::heading;
+use super::surface_features::heading;
 
 /// Longer texts are read up to here; what a text is about stands at its beginning.
 const MAX_WORDS: usize = 400;
 
-/// The vocabulary of a head: which terms count, where they stand, and what they weigh.
+/// The vocabulary of a classifier: which terms count, where they stand, and what they weigh.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Terms {
     pairs: bool,
@@ -130,7 +130,7 @@ impl Terms {
         }
     }
 
-    /// Cuts words, and pairs of them, and runs of letters, where there is a block for them.
+    /// Cuts words, and pairs of them, and character n-grams, where there is a block for them.
     fn cut_part(
         &self,
         lower: &str,
@@ -150,7 +150,7 @@ impl Terms {
                 }
             }
             if let Some(block) = letters {
-                runs(word, 3..=5, &mut |term| sink(block, term));
+                char_ngrams(word, 3..=5, &mut |term| sink(block, term));
             }
             before = own;
         }
@@ -174,8 +174,8 @@ impl Terms {
     }
 }
 
-/// Hashes of the word's runs of so many letters, with its ends marked.
-pub(super) fn runs(word: &str, lengths: RangeInclusive<usize>, sink: &mut impl FnMut(u32)) {
+/// Hashes of the word's character n-grams of these lengths, with its ends marked.
+pub(super) fn char_ngrams(word: &str, lengths: RangeInclusive<usize>, sink: &mut impl FnMut(u32)) {
     let marked: Vec<char> = std::iter::once(' ')
         .chain(word.chars())
         .chain([' '])

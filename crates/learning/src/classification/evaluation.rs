@@ -1,28 +1,28 @@
-//! Judging a head: the decisions that its scores and those of the simple methods become, the report,
-//! the gate's verdict.
+//! Evaluating a classifier: the decisions that its scores and those of the baselines become, the report, the
+//! gate's verdict.
 
 use domain::{GateRules, decide};
 
 use super::answer::{Answer, Scores};
-use super::decision::{Decision, Held};
-use super::evidence::{Case, LabelNames, learn, weigh};
+use super::baselines::SimpleMethod;
+use super::decision::{Decision, HeldOutRow};
+use super::evidence::{Case, LabelNames, combine, fit_stack};
 use super::measure;
 use super::measure::Pair;
 use super::report::TaskReport;
-use super::simple::SimpleMethod;
 use super::train::{HeldOut, TrainingSet};
 use crate::solvers::Logit;
 
 impl TrainingSet<'_, '_> {
     /// The decision that serves, and the report with the verdict.
-    pub(super) fn judge(
+    pub(super) fn evaluate(
         &self,
         mut held: HeldOut,
         fold_of: &[usize],
     ) -> (Decision, Option<Logit>, TaskReport) {
         let mix = self.several().then(|| self.mix(&mut held, fold_of));
         let (task, labels) = (self.input.task, self.input.labels);
-        let unjudged = self.unjudged();
+        let unevaluated = self.unevaluated();
         let prior = |method| {
             let (target, outside) = (task.target_precision, self.out_of_scope);
             let unmeasured = Decision::unmeasured(method, task.kind, outside, target);
@@ -30,11 +30,11 @@ impl TrainingSet<'_, '_> {
                 // What labels are called, and rules, say as much of a label without examples.
                 SimpleMethod::Keywords | SimpleMethod::ZeroShot => unmeasured,
                 SimpleMethod::Knn | SimpleMethod::Median => {
-                    unmeasured.with_labels(outside, unjudged.clone())
+                    unmeasured.with_labels(outside, unevaluated.clone())
                 }
             }
         };
-        let (decision, answers) = self.decide(&prior(SimpleMethod::Knn), &held.head, fold_of);
+        let (decision, answers) = self.decide(&prior(SimpleMethod::Knn), &held.classifier, fold_of);
         let pairs = self.pairs(&answers);
         let worth = |pairs: &[Pair<'_>]| -> Vec<f64> {
             pairs
@@ -46,7 +46,7 @@ impl TrainingSet<'_, '_> {
         let mut methods = Vec::new();
         let mut simple = Vec::new();
         let mut best: Option<(f64, &str, Vec<f64>)> = None;
-        for (method, scores) in &held.simple {
+        for (method, scores) in &held.baselines {
             let (decision, answers) = self.decide(&prior(*method), scores, fold_of);
             simple.push((*method, decision));
             let pairs = self.pairs(&answers);
@@ -94,7 +94,7 @@ impl TrainingSet<'_, '_> {
     }
 
     /// Labels with fewer than two examples: while a row is held out, nothing is known of its label.
-    fn unjudged(&self) -> Vec<u16> {
+    fn unevaluated(&self) -> Vec<u16> {
         let mut counts = vec![0_u32; self.input.labels.len()];
         for label in self.truth.iter().flatten() {
             counts[usize::from(*label)] += 1;
@@ -103,33 +103,33 @@ impl TrainingSet<'_, '_> {
         counts.into_iter().enumerate().filter_map(few).collect()
     }
 
-    /// Learns what to believe beside the head. What the head said becomes what it and that say
-    /// together, by what was learned on the other half of the rows.
+    /// Fits the stack of classifier and baselines. Each held-out score of the classifier becomes that of the
+    /// stack that was fitted on the other half of the rows.
     fn mix(&self, held: &mut HeldOut, fold_of: &[usize]) -> Logit {
         let names = LabelNames::new(self.input.labels.names());
         let said = |wanted: SimpleMethod| {
-            let mut all = held.simple.iter();
+            let mut all = held.baselines.iter();
             all.find(|(method, _)| *method == wanted)
                 .map_or(&[][..], |(_, scores)| scores)
         };
         let (votes, near) = (said(SimpleMethod::Knn), said(SimpleMethod::ZeroShot));
         let case = |at: usize| Case {
             text: self.texts[at],
-            head: &held.head[at].shares,
+            classifier: &held.classifier[at].shares,
             votes: &votes[at].shares,
             zero_shot: &near[at].shares,
             right: &self.truth[at],
         };
-        let learned = |keep: &dyn Fn(usize) -> bool| {
+        let fitted = |keep: &dyn Fn(usize) -> bool| {
             let rows = (0..self.texts.len()).filter(|at| keep(*at));
-            learn(&names, &rows.map(case).collect::<Vec<_>>())
+            fit_stack(&names, &rows.map(case).collect::<Vec<_>>())
         };
-        let halves = [0, 1].map(|half| learned(&|at| fold_of[at] % 2 != half));
-        let all = learned(&|_| true);
-        for (at, head) in held.head.iter_mut().enumerate() {
+        let halves = [0, 1].map(|half| fitted(&|at| fold_of[at] % 2 != half));
+        let all = fitted(&|_| true);
+        for (at, scores) in held.classifier.iter_mut().enumerate() {
             let (votes, near) = (&votes[at].shares, &near[at].shares);
             let mix = &halves[fold_of[at] % 2];
-            weigh(mix, &names, self.texts[at], &mut head.shares, votes, near);
+            combine(mix, &names, self.texts[at], &mut scores.shares, votes, near);
         }
         all
     }
@@ -143,10 +143,10 @@ impl TrainingSet<'_, '_> {
         fold_of: &[usize],
     ) -> (Decision, Vec<Answer>) {
         let target = self.input.task.target_precision;
-        let rows = |keep: &dyn Fn(usize) -> bool| -> Vec<Held<'_>> {
+        let rows = |keep: &dyn Fn(usize) -> bool| -> Vec<HeldOutRow<'_>> {
             let all = scores.iter().zip(&self.truth).enumerate();
             all.filter(|(at, _)| keep(*at))
-                .map(|(_, (scores, right))| Held { scores, right })
+                .map(|(_, (scores, right))| HeldOutRow { scores, right })
                 .collect()
         };
         let halves = [0, 1].map(|half| prior.fit(&rows(&|at| fold_of[at] % 2 != half), target));
@@ -155,16 +155,16 @@ impl TrainingSet<'_, '_> {
             .zip(fold_of)
             .map(|(s, fold)| halves[fold % 2].answer(s));
         // What chose the parameters says nothing about them.
-        let judged = answers.skip(self.judged_from).collect();
-        (prior.fit(&rows(&|_| true), target), judged)
+        let evaluated = answers.skip(self.evaluated_from).collect();
+        (prior.fit(&rows(&|_| true), target), evaluated)
     }
 
-    /// What is right for the rows that are judged.
-    fn judged(&self) -> &[Vec<u16>] {
-        &self.truth[self.judged_from..]
+    /// The truth of the rows that are evaluated on.
+    fn evaluated(&self) -> &[Vec<u16>] {
+        &self.truth[self.evaluated_from..]
     }
 
-    /// Answered labels and right ones of the rows that are judged.
+    /// Answered labels and right ones of the rows that are evaluated on.
     fn pairs(&self, answers: &[Answer]) -> Vec<Pair<'_>> {
         let said = answers
             .iter()
@@ -177,14 +177,15 @@ impl TrainingSet<'_, '_> {
                     .map(|l| l.label)
                     .collect(),
             });
-        said.zip(self.judged().iter().map(Vec::as_slice)).collect()
+        said.zip(self.evaluated().iter().map(Vec::as_slice))
+            .collect()
     }
 
     /// The share of rows answered, the share of those answers that are right, and confidences with
     /// whether they were right.
     fn confidence(&self, answers: &[Answer]) -> (f64, f64, Vec<(f64, bool)>) {
         let (mut answered, mut given, mut right, mut firsts) = (0, 0, 0, Vec::new());
-        for (answer, truth) in answers.iter().zip(self.judged()) {
+        for (answer, truth) in answers.iter().zip(self.evaluated()) {
             let sure = answer.abstain.is_none();
             answered += usize::from(sure);
             for label in &answer.labels {
@@ -214,7 +215,7 @@ impl TrainingSet<'_, '_> {
         let share = |outside: bool| {
             let own = answers
                 .iter()
-                .zip(self.judged())
+                .zip(self.evaluated())
                 .filter(|(_, t)| t.contains(&label) == outside);
             let all: Vec<bool> = own.map(|(answer, _)| answer.out_of_scope).collect();
             all.iter().filter(|found| **found).count() as f64 / all.len().max(1) as f64

@@ -1,14 +1,14 @@
-//! A trained head: features, weights, and how its scores become answers.
+//! A trained linear classifier: features, weights, and how its scores become answers.
 
 use domain::TaskKind;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, AnswerValue, Scores};
 use super::decision::Decision;
-use super::evidence::{Beside, LabelNames, weigh};
-use super::shape::{MEASURES, Shape};
-use super::steps::Steps;
-use super::terms::Terms;
+use super::evidence::{BaselineScores, LabelNames, combine};
+use super::ordinal_bins::OrdinalBins;
+use super::surface_features::{MEASURES, SurfaceFeatures};
+use super::text_features::Terms;
 use crate::solvers::Logit;
 use crate::solvers::{LogisticRegression, one, sigmoid, softmax};
 
@@ -16,10 +16,12 @@ use crate::solvers::{LogisticRegression, one, sigmoid, softmax};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ValueScale {
     /// The values that shares are predicted of.
-    pub steps: Steps,
-    /// The middle of the values that were learned from.
-    pub middle: f64,
-    /// How much of a prediction's difference from the middle is believed.
+    #[serde(rename = "steps")]
+    pub bins: OrdinalBins,
+    /// The median of the values that were learned from.
+    #[serde(rename = "middle")]
+    pub median: f64,
+    /// How much of a prediction's distance from the median is believed.
     pub trust: f64,
     /// Nine of ten held-out values lay above the prediction plus this.
     pub below: f64,
@@ -27,51 +29,52 @@ pub(super) struct ValueScale {
     pub above: f64,
 }
 
-/// Everything of a head but the weights.
+/// Everything of a classifier but the weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct HeadParts {
+pub(super) struct ClassifierParts {
     pub kind: TaskKind,
     /// The labels, by output.
     pub labels: Vec<String>,
     pub dimensions: usize,
     pub dense_scale: f32,
-    /// What else counts beside the head's own probabilities, where a text has several labels.
+    /// What else counts beside the classifier's own probabilities, where a text has several labels.
     pub mix: Option<Logit>,
     pub terms: Terms,
     /// What else is measured of a text, where it counts.
-    pub shape: Option<Shape>,
+    #[serde(rename = "shape")]
+    pub surface: Option<SurfaceFeatures>,
     pub decision: Decision,
     pub value: Option<ValueScale>,
 }
 
-/// A trained head. It is immutable, and deterministic in text and embedding.
+/// A trained linear classifier. It is immutable, and deterministic in text and embedding.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Head {
-    pub(super) parts: HeadParts,
+pub struct LinearClassifier {
+    pub(super) parts: ClassifierParts,
     pub(super) linear: LogisticRegression,
     /// Of the labels, where they count.
     names: LabelNames,
 }
 
-impl Head {
-    /// A head of these parts; none when they do not fit each other.
-    pub(super) fn new(parts: HeadParts, linear: LogisticRegression) -> Option<Self> {
+impl LinearClassifier {
+    /// A classifier of these parts; none when they do not fit each other.
+    pub(super) fn new(parts: ClassifierParts, linear: LogisticRegression) -> Option<Self> {
         let (features, outputs) = linear.weights.dim();
         let wanted = match parts.kind {
-            TaskKind::Regression => parts.value.as_ref()?.steps.len(),
+            TaskKind::Regression => parts.value.as_ref()?.bins.len(),
             TaskKind::SingleLabel | TaskKind::MultiLabel => parts.labels.len(),
         };
-        let measures = parts.shape.as_ref().map_or(0, |_| MEASURES);
+        let measures = parts.surface.as_ref().map_or(0, |_| MEASURES);
         let beside = measures + parts.terms.width();
         let sound = outputs == wanted
             && linear.bias.len() == outputs
             && features.checked_sub(beside) == Some(parts.dimensions)
             && parts.terms.is_sound()
-            && parts.shape.as_ref().is_none_or(Shape::is_sound)
+            && parts.surface.as_ref().is_none_or(SurfaceFeatures::is_sound)
             && parts
                 .value
                 .as_ref()
-                .is_none_or(|value| value.steps.is_sound())
+                .is_none_or(|value| value.bins.is_sound())
             && (parts.kind == TaskKind::Regression) == parts.value.is_some()
             && linear
                 .weights
@@ -107,16 +110,16 @@ impl Head {
         self.parts.dimensions == dimensions
     }
 
-    /// The answer for a text, its embedding, and what the simple methods say of it (over this head's
-    /// labels; none where nobody looked). An embedding of another length is a caller's error
-    /// ([`Head::fits`]): the missing numbers count as zero.
+    /// The answer for a text, its embedding, and what the baselines say of it (over this classifier's
+    /// labels; none where they were not computed). An embedding of another length is a caller's error
+    /// ([`LinearClassifier::fits`]): the missing numbers count as zero.
     #[must_use]
-    pub fn answer(&self, text: &str, vector: &[f32], beside: Option<&Beside>) -> Answer {
+    pub fn answer(&self, text: &str, vector: &[f32], beside: Option<&BaselineScores>) -> Answer {
         let parts = &self.parts;
         let mut dense: Vec<f32> = vector.iter().map(|x| x * parts.dense_scale).collect();
         dense.resize(parts.dimensions, 0.0);
-        if let Some(shape) = &parts.shape {
-            dense.extend(shape.row(text));
+        if let Some(surface) = &parts.surface {
+            dense.extend(surface.row(text));
         }
         let terms = parts.terms.row(text);
         let raw = one(
@@ -138,9 +141,9 @@ impl Head {
             TaskKind::SingleLabel => softmax(&mut shares),
             TaskKind::MultiLabel => shares.iter_mut().for_each(|s| *s = sigmoid(*s)),
         }
-        if let (Some(mix), Some(Beside { votes, zero_shot })) = (&parts.mix, beside) {
+        if let (Some(mix), Some(BaselineScores { votes, zero_shot })) = (&parts.mix, beside) {
             let (votes, near) = (&votes.shares, &zero_shot.shares);
-            weigh(mix, &self.names, text, &mut shares, votes, near);
+            combine(mix, &self.names, text, &mut shares, votes, near);
         }
         parts.decision.answer(&Scores {
             shares,
@@ -148,9 +151,9 @@ impl Head {
         })
     }
 
-    /// Whether it weighs what the simple methods say beside its own probabilities.
+    /// Whether it weighs what the baselines say beside its own probabilities.
     #[must_use]
-    pub fn weighs_evidence(&self) -> bool {
+    pub fn combines_evidence(&self) -> bool {
         self.parts.mix.is_some()
     }
 
@@ -165,7 +168,7 @@ impl Head {
 
 impl ValueScale {
     fn answer(&self, shares: &[f32]) -> AnswerValue {
-        let value = self.middle + self.trust * (self.steps.middle(shares) - self.middle);
+        let value = self.median + self.trust * (self.bins.median(shares) - self.median);
         AnswerValue {
             value,
             low: value + self.below,

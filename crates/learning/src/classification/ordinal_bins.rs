@@ -1,34 +1,34 @@
-//! Values as steps: a number is predicted as a share of each of a few values, and answered by the middle
-//! of that distribution, which is the answer with the smallest mean absolute error (Frank and Hall,
+//! Ordinal bins: a number is predicted as a share of each of a few values, and answered by the median of that
+//! distribution, which is the answer with the smallest mean absolute error (Frank and Hall,
 //! 2001, learn ordered values as classes; the median as minimizer goes back to Laplace).
 
 use serde::{Deserialize, Serialize};
 
-use super::recipe::STEPS;
+use super::recipe::BINS;
 
 /// The values that shares are predicted of, ascending.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Steps {
-    /// The middle of the values of each step.
+pub(super) struct OrdinalBins {
+    /// The median of the values of each bin.
     values: Vec<f64>,
-    /// The lowest value of each step but the first.
+    /// The lowest value of each bin but the first.
     from: Vec<f64>,
-    /// The steps are all the values there are: nothing lies between them.
+    /// The bins are all the values there are: nothing lies between them.
     exact: bool,
 }
 
-impl Steps {
+impl OrdinalBins {
     /// The values themselves where they are few, else ranges with about as many values each.
     pub(super) fn new(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         let mut distinct = sorted.clone();
         distinct.dedup();
-        let exact = distinct.len() <= STEPS;
+        let exact = distinct.len() <= BINS;
         let mut from = match exact {
             true => distinct.get(1..).unwrap_or_default().to_vec(),
-            false => (1..STEPS)
-                .map(|step| sorted[step * sorted.len() / STEPS])
+            false => (1..BINS)
+                .map(|bin| sorted[bin * sorted.len() / BINS])
                 .filter(|from| *from > sorted[0])
                 .collect(),
         };
@@ -38,15 +38,15 @@ impl Steps {
             from,
             exact,
         };
-        let own = |step: usize| -> Vec<f64> {
+        let own = |bin: usize| -> Vec<f64> {
             let all = sorted.iter().copied();
-            all.filter(|value| made.step(*value) == step).collect()
+            all.filter(|value| made.bin(*value) == bin).collect()
         };
-        let middles = (0..=made.from.len()).map(|step| {
-            let own = own(step);
+        let medians = (0..=made.from.len()).map(|bin| {
+            let own = own(bin);
             own.get(own.len() / 2).copied().unwrap_or(0.0)
         });
-        made.values = middles.collect();
+        made.values = medians.collect();
         made
     }
 
@@ -55,16 +55,16 @@ impl Steps {
         self.values.len()
     }
 
-    /// The step of a value.
-    pub(super) fn step(&self, value: f64) -> usize {
+    /// The bin of a value.
+    pub(super) fn bin(&self, value: f64) -> usize {
         self.from.partition_point(|from| *from <= value)
     }
 
-    /// The middle of a distribution: of exact steps one of them, else a value between two.
-    pub(super) fn middle(&self, shares: &[f32]) -> f64 {
+    /// The median of a distribution: of exact bins one of them, else a value between two.
+    pub(super) fn median(&self, shares: &[f32]) -> f64 {
         let half = shares.iter().map(|share| f64::from(*share)).sum::<f64>() / 2.0;
         let mut below = 0.0;
-        // The share of a step counts half below its value and half above.
+        // The share of a bin counts half below its value and half above.
         let (mut last, mut reached) = (self.values[0], 0.0);
         for (value, share) in self.values.iter().zip(shares) {
             let share = f64::from(*share);
@@ -101,39 +101,39 @@ mod tests {
 
     #[test]
     fn few_values_are_steps_themselves() {
-        let steps = Steps::new(&[5.0, 1.0, 3.0, 1.0, 1.0]);
+        let bins = OrdinalBins::new(&[5.0, 1.0, 3.0, 1.0, 1.0]);
         assert_eq!(
-            (steps.len(), steps.values.as_slice()),
+            (bins.len(), bins.values.as_slice()),
             (3, &[1.0, 3.0, 5.0][..])
         );
         assert_eq!(
-            [0.0, 1.0, 2.9, 3.0, 9.0].map(|v| steps.step(v)),
+            [0.0, 1.0, 2.9, 3.0, 9.0].map(|v| bins.bin(v)),
             [0, 0, 0, 1, 2]
         );
-        assert_eq!(steps.middle(&[0.4, 0.3, 0.3]), 3.0, "never between two");
-        assert_eq!(steps.middle(&[0.6, 0.2, 0.2]), 1.0);
-        assert!(steps.is_sound());
+        assert_eq!(bins.median(&[0.4, 0.3, 0.3]), 3.0, "never between two");
+        assert_eq!(bins.median(&[0.6, 0.2, 0.2]), 1.0);
+        assert!(bins.is_sound());
     }
 
     #[test]
     fn many_values_become_ranges() {
         let values: Vec<f64> = (0..1_000).map(|n| f64::from(n) / 1_000.0).collect();
-        let steps = Steps::new(&values);
-        assert_eq!(steps.len(), STEPS);
-        let mut counts = vec![0; steps.len()];
+        let bins = OrdinalBins::new(&values);
+        assert_eq!(bins.len(), BINS);
+        let mut counts = vec![0; bins.len()];
         values
             .iter()
-            .for_each(|value| counts[steps.step(*value)] += 1);
+            .for_each(|value| counts[bins.bin(*value)] += 1);
         assert!(counts.iter().all(|n| (70..100).contains(n)), "{counts:?}");
-        let even = vec![1.0 / STEPS as f32; STEPS];
-        assert!((steps.middle(&even) - 0.5).abs() < 0.05);
-        let mut sure = vec![0.0; STEPS];
-        sure[STEPS - 1] = 1.0;
-        assert!(steps.middle(&sure) > 0.9);
+        let even = vec![1.0 / BINS as f32; BINS];
+        assert!((bins.median(&even) - 0.5).abs() < 0.05);
+        let mut sure = vec![0.0; BINS];
+        sure[BINS - 1] = 1.0;
+        assert!(bins.median(&sure) > 0.9);
         // Mostly one value: it takes most ranges, and they fall together.
         let tail: Vec<f64> = (0..100).map(|n| f64::from((n - 80).max(0))).collect();
-        let steps = Steps::new(&tail);
-        assert!(steps.len() < STEPS && steps.is_sound(), "{steps:?}");
-        assert_eq!(steps.step(0.0), 0);
+        let bins = OrdinalBins::new(&tail);
+        assert!(bins.len() < BINS && bins.is_sound(), "{bins:?}");
+        assert_eq!(bins.bin(0.0), 0);
     }
 }

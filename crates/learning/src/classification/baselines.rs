@@ -1,5 +1,5 @@
-//! The methods that need no training: keyword rules, similarity to what labels are called, and votes
-//! of the nearest labelled items. A head has to be no worse than each of them.
+//! The baselines: keyword rules, similarity to the names and descriptions of labels (zero-shot), votes of the
+//! nearest labelled items (k nearest neighbours), and the median. A classifier has to be no worse than each.
 
 use domain::{TaskDefinition, normalized};
 use ndarray::{Array2, ArrayView1};
@@ -11,7 +11,7 @@ use crate::solvers::softmax;
 use crate::text::keywords::{Rules, apply, standing_out};
 use crate::text::tokens;
 
-/// A method that needs no training.
+/// A baseline: a method that needs no training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SimpleMethod {
     /// Rules: the keywords that the task lists, and those that labelled items show.
