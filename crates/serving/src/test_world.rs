@@ -112,8 +112,8 @@ impl World {
         self.store.begin(&self.ctx).await.unwrap()
     }
 
-    /// Lists an expert, or changes whether the expert can take work.
-    pub async fn list_expert(&self, id: &str, available: bool) {
+    /// Lists an expert, or changes on a later day whether the expert can take work.
+    pub async fn list_expert(&self, id: &str, available: bool, on: DateTime<Utc>) {
         let new = NewExpert {
             id: expert(id),
             display_name: id.to_uppercase(),
@@ -122,7 +122,7 @@ impl World {
             available,
         };
         let tx = self.tx().await;
-        tx.experts().upsert(&[new], day(0)).await.unwrap();
+        tx.experts().upsert(&[new], on).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -161,7 +161,7 @@ impl World {
     /// Two experts with three answers each: sofia knows security, omar knows invoices.
     pub async fn history(&self) {
         for id in ["sofia", "omar"] {
-            self.list_expert(id, true).await;
+            self.list_expert(id, true, day(0)).await;
         }
         self.write(vec![
             item(

@@ -137,11 +137,11 @@ fn present(name: &ModelName, found: Option<ModelVersion>) -> Result<ModelVersion
 
 fn outcome(model: ModelVersion, compared: Reproduction, code: &str) -> Outcome {
     let blocker = compared.blocker;
-    let reason = blocker.map_or("SAME_BYTES", ReproductionBlocker::code);
+    let same_or_why_not = blocker.map_or("SAME_BYTES", ReproductionBlocker::code);
     let outcome = [
         ("model", model.name.to_string()),
         ("reproduced", blocker.is_none().to_string()),
-        ("reason", reason.to_owned()),
+        ("reason", same_or_why_not.to_owned()),
         ("explanation", compared.explanation),
         ("stored_checksum", model.checksum),
         ("made_checksum", compared.made_checksum),

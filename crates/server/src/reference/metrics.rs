@@ -36,7 +36,7 @@ fn the_page_of_metrics_is_the_catalogues() {
     }
     for (name, help) in COUNTERS {
         let first = series(name).into_iter().next().unwrap();
-        let labels: Vec<_> = first.iter().map(|label| label.key()).collect();
+        let labels: Vec<_> = first.iter().map(metrics::Label::key).collect();
         row(name, "counter", &labels, help);
     }
     assert_page("metrics.md", &page);

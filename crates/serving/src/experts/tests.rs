@@ -84,7 +84,7 @@ async fn who_cannot_take_work_is_not_recommended() {
     world.history().await;
     let experts = world.experts();
     experts.view(&world.ctx).await.unwrap();
-    world.list_expert("sofia", false).await;
+    world.list_expert("sofia", false, day(8)).await;
     experts.renew(&world.ctx).await;
     let answer = experts.recommend(&world.ctx, &query(ABOUT_SECURITY)).await;
     assert_eq!(ids(&answer.unwrap()), [expert("omar")]);
@@ -334,7 +334,7 @@ async fn an_open_item_is_answered_from_what_was_computed_ahead_while_it_holds() 
     assert_eq!((counts.computed, counts.held), (0, 1));
 
     // Somebody is not there any more: the stored answer is stale, and does not name them.
-    world.list_expert("sofia", false).await;
+    world.list_expert("sofia", false, day(8)).await;
     experts.renew(ctx).await;
     assert_eq!(ask(item_query("open")).await.precomputed, None);
     let any = ItemQuery {

@@ -31,6 +31,7 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[tokio::test]
+#[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 async fn a_full_disk_refuses_writes_and_keeps_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let Some(_disk) = SmallDisk::mount(folder.path()) else {
