@@ -9,7 +9,7 @@ use testkit::{Client, Postgres, TestServer, content, program, row};
 
 const FIRST: &str = "tenants/acme/models/experts/versions/1";
 
-async fn succeeded(job: v1::Job) -> v1::Job {
+fn succeeded(job: v1::Job) -> v1::Job {
     assert_eq!(job.state(), State::Succeeded, "{job:?}");
     job
 }
@@ -22,7 +22,7 @@ async fn retrain(client: &Client, change: impl FnOnce(&mut v1::RetrainRequest)) 
     };
     change(&mut request);
     let job = client.training().retrain(request).await.unwrap();
-    succeeded(client.watch(job.into_inner().job.unwrap().name).await).await
+    succeeded(client.watch(job.into_inner().job.unwrap().name).await)
 }
 
 /// What the program prints as JSON, and its exit code.
@@ -99,7 +99,7 @@ async fn checksums(folder: &Path, settings: &[(&str, &str)]) -> Vec<String> {
     let server = TestServer::start_with(folder, settings).await;
     let operator = server.operator().await;
     for name in names {
-        let job = succeeded(operator.reproduce(name).await).await;
+        let job = succeeded(operator.reproduce(name).await);
         assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
     }
     sums
@@ -153,7 +153,7 @@ async fn a_version_is_made_again_whatever_changed_since() {
     operator.ingest_rows("acme", "more", more.collect()).await;
     operator.wait_indexed("acme").await;
     retrain(&operator, |_| {}).await;
-    let job = succeeded(operator.reproduce(FIRST).await).await;
+    let job = succeeded(operator.reproduce(FIRST).await);
     assert_eq!(job.kind(), Kind::ReproduceModel);
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
     assert_eq!(job.outcome["reason"], "SAME_BYTES");
@@ -183,7 +183,7 @@ async fn a_version_is_made_again_whatever_changed_since() {
             std::fs::write(path, "broken").unwrap();
         }
     }
-    let job = succeeded(operator.reproduce(FIRST).await).await;
+    let job = succeeded(operator.reproduce(FIRST).await);
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
     let explanation = &job.outcome["explanation"];
     assert!(explanation.contains("missing or damaged"), "{explanation}");
@@ -249,7 +249,7 @@ async fn a_head_is_made_again_from_the_corrections_of_its_day() {
         }),
     };
     operator.training().update_task(request).await.unwrap();
-    let job = succeeded(operator.reproduce(name).await).await;
+    let job = succeeded(operator.reproduce(name).await);
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
 
     let (said, code) = cli(&server, &["models", "reproduce", name]).await;
@@ -257,10 +257,9 @@ async fn a_head_is_made_again_from_the_corrections_of_its_day() {
     let (said, _) = cli(&server, &["models", "trials", name]).await;
     assert_eq!(said.as_array().unwrap().len(), 4, "{said}");
     assert!(said[0]["parameters"]["l2_penalty"].is_string(), "{said}");
-
     // But what it learned from has been taken back: said plainly.
     correct_again(&operator, &first, "security").await;
-    let job = succeeded(operator.reproduce(name).await).await;
+    let job = succeeded(operator.reproduce(name).await);
     assert_eq!(job.outcome["reproduced"], "false");
     assert_eq!(job.outcome["reason"], "CORRECTIONS_CHANGED", "{job:?}");
     let (said, code) = cli(&server, &["models", "reproduce", name]).await;
@@ -291,25 +290,24 @@ async fn a_tier_is_made_again_until_its_signals_move_on() {
         operator.tenants().update_tenant(request).await.unwrap();
         operator.ingest_rows(tenant, "first", content(120)).await;
         operator.wait_indexed(tenant).await;
-        succeeded(operator.retrain(tenant).await).await;
+        succeeded(operator.retrain(tenant).await);
     }
-    let job = retrain(&operator, |request| {
-        request.parent = "verticals/software".into();
-    })
-    .await;
+    let of_tier = |request: &mut v1::RetrainRequest| request.parent = "verticals/software".into();
+    let job = retrain(&operator, of_tier).await;
     let name = job.outcome["model"].clone();
     let lineage = operator.model(&name).await.lineage.unwrap();
     assert_eq!(lineage.dataset_hash.len(), 64, "{lineage:?}");
-    let job = succeeded(operator.reproduce(&name).await).await;
+    let job = succeeded(operator.reproduce(&name).await);
     assert!(job.name.starts_with("jobs/"), "{}", job.name);
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
 
     // A tenant goes on and is trained again: what the tier learned from is not there any more.
-    let more = content(160).split_off(120);
-    operator.ingest_rows("one", "more", more).await;
+    operator
+        .ingest_rows("one", "more", content(160).split_off(120))
+        .await;
     operator.wait_indexed("one").await;
-    succeeded(operator.retrain("one").await).await;
-    let job = succeeded(operator.reproduce(&name).await).await;
+    succeeded(operator.retrain("one").await);
+    let job = succeeded(operator.reproduce(&name).await);
     assert_eq!(job.outcome["reproduced"], "false");
     assert_eq!(job.outcome["reason"], "SIGNALS_CHANGED", "{job:?}");
 }
@@ -324,11 +322,10 @@ async fn a_search_tries_settings_and_the_best_ones_are_reproduced() {
     let backend = server.client(Some(&backend)).await;
     let job = retrain(&operator, |request| request.search_trials = 5).await;
     assert_eq!(job.outcome["trials"], "5", "{job:?}");
-    retrain(&operator, |request| {
-        request.search_trials = 3;
-        request.seed = 9;
-    })
-    .await;
+    let again = |request: &mut v1::RetrainRequest| {
+        (request.search_trials, request.seed) = (3, 9);
+    };
+    retrain(&operator, again).await;
 
     let list = async |version: u64, page_size: i32, page_token: String| {
         let request = v1::ListTrialsRequest {
@@ -363,7 +360,7 @@ async fn a_search_tries_settings_and_the_best_ones_are_reproduced() {
     for (key, value) in &chosen[0].parameters {
         assert_eq!(&parameters[key], value, "the lineage has what was chosen");
     }
-    let job = succeeded(operator.reproduce(FIRST).await).await;
+    let job = succeeded(operator.reproduce(FIRST).await);
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
 
     // Bounded, and for what has settings.
@@ -446,7 +443,7 @@ async fn old_versions_go_by_themselves_and_those_that_are_needed_stay() {
             dry_run,
         };
         let job = operator.training().prune_models(request).await.unwrap();
-        succeeded(operator.watch(job.into_inner().job.unwrap().name).await).await
+        succeeded(operator.watch(job.into_inner().job.unwrap().name).await)
     };
     let job = prune(0, false).await;
     assert_eq!(job.kind(), Kind::PruneModels);
@@ -476,18 +473,17 @@ async fn old_versions_go_by_themselves_and_those_that_are_needed_stay() {
         .collect();
     for version in &gone {
         let name = format!("tenants/acme/models/experts/versions/{version}");
-        let status = operator
-            .training()
-            .get_model(v1::GetModelRequest { name })
-            .await;
-        let status = status.unwrap_err();
+        let request = v1::GetModelRequest { name };
+        let status = operator.training().get_model(request).await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::NotFound);
         assert!(status.message().contains("was pruned"), "{status}");
     }
     assert!(!gone.is_empty(), "{left:?}");
-    let shelf = "models/tenants/acme/models/experts/versions";
-    let files = std::fs::read_dir(folder.path().join(shelf));
-    assert_eq!(files.unwrap().count(), left.len(), "a file a version");
+    let files = folder
+        .path()
+        .join("models/tenants/acme/models/experts/versions");
+    let count = std::fs::read_dir(files).unwrap().count();
+    assert_eq!(count, left.len(), "a file a version");
     let request = v1::ListAuditEventsRequest {
         parent: "tenants/acme".into(),
         ..Default::default()
@@ -496,10 +492,9 @@ async fn old_versions_go_by_themselves_and_those_that_are_needed_stay() {
     let trail = trail.into_inner().audit_events;
     assert!(trail.iter().any(|event| event.action == "models.prune"));
     // And the pinned one still answers, and can still be made again.
-    let answer = operator
-        .recommend("acme", "How often are encryption keys rotated?")
-        .await;
+    let text = "How often are encryption keys rotated?";
+    let answer = operator.recommend("acme", text).await;
     assert_eq!(answer.route.unwrap().model, FIRST);
-    let job = succeeded(operator.reproduce(FIRST).await).await;
+    let job = succeeded(operator.reproduce(FIRST).await);
     assert_eq!(job.outcome["reproduced"], "true", "{job:?}");
 }
