@@ -121,6 +121,7 @@ impl World {
     }
 
     /// The newest actions of the audit trail that are about models, newest first.
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
     async fn audited(&self, owner: &Owner) -> Vec<(String, String)> {
         let key = ApiKey {
             id: KeyId::parse("ops").unwrap(),
