@@ -19,7 +19,7 @@ pub struct BaselineScores {
     /// The votes of its neighbours ([`super::knn`]).
     pub votes: Scores,
     /// Its similarity to the labels ([`super::ZeroShot`]); looked at where a text has several labels
-    /// ([`super::LinearClassifier::weighs_evidence`]).
+    /// ([`super::LinearClassifier::combines_evidence`]).
     pub zero_shot: Scores,
 }
 

@@ -73,7 +73,8 @@ pub struct FeatureInputs<'a> {
     pub hits: &'a Hits,
     /// What each ridge scorer predicts for each expert; empty when the question could not be embedded.
     pub ridge: &'a [Vec<f32>],
-    /// What the online classifier predicts for each expert ([`OnlineClassifier::predict`]).
+    /// What the online classifier predicts for each expert
+    /// ([`OnlineClassifier::predict`](crate::OnlineClassifier::predict)).
     pub online: &'a [f32],
     /// Its area, where the caller knows it.
     pub area: Option<u16>,
