@@ -2,11 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use chrono::{DateTime, Utc};
-use domain::{Clock, TenantSettings, VerticalId};
-use storage::{NewTenant, Purpose, StorageConfig};
-
 use super::*;
+use crate::test_world::{clock, day, temporary_store};
 
 /// A number that the source had, and when it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,37 +77,19 @@ struct Setup {
     _folder: tempfile::TempDir,
 }
 
-fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
-}
-
 impl Setup {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StorageConfig {
-            url: format!("sqlite://{}", folder.path().join("store.db").display()),
-            max_connections: 4,
-        };
-        let store = Store::open(&config).await.unwrap();
-        let id = TenantId::parse("acme").unwrap();
-        let tenant = NewTenant {
-            id: id.clone(),
-            display_name: String::new(),
-            vertical: VerticalId::parse("software").unwrap(),
-            settings: TenantSettings::default(),
-        };
-        let platform = store.maintenance(Purpose::StartUp);
-        platform.create_tenant(tenant, "ops", now()).await.unwrap();
+        let (folder, store, ctx) = temporary_store().await;
         let source = Numbers {
             store,
             value: Arc::default(),
             loads: Arc::default(),
             broken: Arc::default(),
         };
-        let recorder = UsageRecorder::disabled(Clock::new(now));
+        let recorder = UsageRecorder::disabled(clock());
         Self {
             residency: Residency::new(source, 1 << 20, recorder),
-            ctx: TenantContext::for_background_work(&id, "test"),
+            ctx,
             task: TaskId::experts(),
             _folder: folder,
         }
@@ -260,7 +239,7 @@ async fn the_loop_refreshes_whom_a_change_concerns() {
     at.set(6);
     let tx = at.residency.source().store.begin(&at.ctx).await.unwrap();
     let item = crate::test_world::item("q", "Why?", &[], 0);
-    tx.items().upsert(vec![item], now()).await.unwrap();
+    tx.items().upsert(vec![item], day(0)).await.unwrap();
     tx.commit().await.unwrap();
     for _ in 0..100 {
         if at.value().await == 6 {

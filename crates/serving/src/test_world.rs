@@ -42,7 +42,28 @@ pub fn item(id: &str, text: &str, experts: &[&str], at: i64) -> ItemContent {
     }
 }
 
-/// The tenant `acme` in the vertical `software`.
+/// A store in a temporary folder, with the tenant `acme` in the vertical `software`.
+pub async fn temporary_store() -> (tempfile::TempDir, Store, TenantContext) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StorageConfig {
+        url: format!("sqlite://{}", folder.path().join("store.db").display()),
+        max_connections: 4,
+    };
+    let store = Store::open(&config).await.unwrap();
+    let id = TenantId::parse("acme").unwrap();
+    let tenant = NewTenant {
+        id: id.clone(),
+        display_name: String::new(),
+        vertical: VerticalId::parse("software").unwrap(),
+        settings: TenantSettings::default(),
+    };
+    let platform = store.maintenance(Purpose::StartUp);
+    platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
+    let ctx = TenantContext::for_background_work(&id, "test");
+    (folder, store, ctx)
+}
+
+/// All that answers are made from, around [`temporary_store`].
 pub struct World {
     pub store: Store,
     pub artifacts: ArtifactStore,
@@ -54,21 +75,7 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = StorageConfig {
-            url: format!("sqlite://{}", folder.path().join("store.db").display()),
-            max_connections: 4,
-        };
-        let store = Store::open(&config).await.unwrap();
-        let id = TenantId::parse("acme").unwrap();
-        let tenant = NewTenant {
-            id: id.clone(),
-            display_name: String::new(),
-            vertical: VerticalId::parse("software").unwrap(),
-            settings: TenantSettings::default(),
-        };
-        let platform = store.maintenance(Purpose::StartUp);
-        platform.create_tenant(tenant, "ops", day(0)).await.unwrap();
+        let (folder, store, ctx) = temporary_store().await;
         let embedders = Embedders::open(&EmbeddingConfig::default()).unwrap();
         let encoder = Encoder::new(store.clone(), embedders.default_model().clone());
         let path = folder.path().join("vectors");
@@ -79,7 +86,7 @@ impl World {
             artifacts: ArtifactStore::open(&ArtifactsConfig { path }).unwrap(),
             encoders: Encoders::new(store.clone(), embedders),
             vectors: Arc::new(vectors),
-            ctx: TenantContext::for_background_work(&id, "test"),
+            ctx,
             _folder: folder,
             store,
         }
@@ -202,6 +209,6 @@ impl World {
     }
 }
 
-fn clock() -> Clock {
+pub fn clock() -> Clock {
     Clock::new(|| day(10))
 }

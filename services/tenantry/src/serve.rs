@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::Clock;
-use encoding::Encoders;
+use encoding::{Encoder, Encoders};
 use metering::ledger::UsageRetention;
 use metering::{Ledger, UsageRecorder};
 use server::config::Config;
@@ -234,7 +234,7 @@ impl Assembled {
         let trainer = trainer::Trainer {
             store: parts.store.clone(),
             artifacts: parts.artifacts.clone(),
-            embedder: parts.embedders.default_model().clone(),
+            encoder: Encoder::new(parts.store.clone(), parts.embedders.default_model().clone()),
             clock: clock.clone(),
             code_version: BUILD,
         };
@@ -247,7 +247,7 @@ impl Assembled {
             store: parts.store.clone(),
             artifacts: parts.artifacts.clone(),
             clock: clock.clone(),
-            space: parts.embedders.default_model().space().name,
+            space: parts.embedders.default_model().space().name.to_owned(),
             code_version: BUILD,
         };
         self.start_worker(config, parts, Arc::new(tiers), 1);

@@ -108,7 +108,7 @@ impl Trainer {
                 continue;
             };
             // A model of a space that the tenant has left does not serve, and is not asked in another.
-            if model.lineage.space != self.embedder.space().name {
+            if model.lineage.space != self.encoder.name() {
                 continue;
             }
             let Ok(stored) = load_ranker(&self.artifacts, &model).await else {

@@ -57,7 +57,7 @@ impl Trainer {
             store: self.store.clone(),
             artifacts: self.artifacts.clone(),
             clock: self.clock.clone(),
-            space: self.embedder.space().name,
+            space: self.encoder.name().to_owned(),
             code_version: self.code_version,
         }
     }
@@ -70,7 +70,7 @@ impl Trainer {
         model: &ModelVersion,
     ) -> Result<Remade, JobFailure> {
         let lineage = &model.lineage;
-        if lineage.space != self.embedder.space().name {
+        if lineage.space != self.encoder.name() {
             return Ok(Err(ReproductionBlocker::SpaceChanged));
         }
         let pinned = match pinned(&self.store, ctx, model).await.map_err(retry)? {

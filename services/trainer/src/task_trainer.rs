@@ -27,8 +27,6 @@ use crate::trainer::{Trainer, retry, search_of, seed_of};
 
 /// Items that a warning names.
 const SHOWN: usize = 5;
-/// Texts embedded between two looks at whether to stop.
-const CHUNK: usize = 256;
 
 /// How a head is to be trained.
 #[derive(Clone, Copy)]
@@ -132,7 +130,7 @@ impl Trainer {
                 dataset_hash: pinned.dataset.content_hash.clone(),
                 code_version: self.code_version.to_owned(),
                 seed,
-                space: self.embedder.space().name.to_owned(),
+                space: self.encoder.name().to_owned(),
                 parameters,
                 parent: None,
             },
@@ -211,13 +209,13 @@ impl Trainer {
         examples.extend(corrected);
         let labels = LabelSet::new(task, examples.iter().map(|one| &one.target));
         let texts: Vec<&str> = examples.iter().map(|one| one.text.as_str()).collect();
-        let vectors = self.matrix(ctx, work, &texts).await?;
+        let vectors = self.vectors(ctx, work, &texts, 0.15).await?;
         let names = match wants_value {
             true => Vec::new(),
             false => labels.texts(task),
         };
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let label_vectors = self.matrix(ctx, work, &names).await?;
+        let label_vectors = self.vectors(ctx, work, &names, 0.15).await?;
         Ok(Material {
             task: task.clone(),
             examples,
@@ -225,28 +223,6 @@ impl Trainer {
             labels,
             label_vectors,
         })
-    }
-
-    /// One embedding a row: from the cache where the index has put it.
-    async fn matrix(
-        &self,
-        ctx: &TenantContext,
-        work: &JobWork,
-        texts: &[&str],
-    ) -> Result<Array2<f32>, JobFailure> {
-        let dimensions = self.embedder.space().dimensions;
-        let mut rows = Vec::with_capacity(texts.len() * dimensions);
-        for (done, chunk) in texts.chunks(CHUNK).enumerate() {
-            if work.should_stop() {
-                return Err(JobFailure::Cancelled);
-            }
-            let share = (done * CHUNK) as f32 / texts.len().max(1) as f32;
-            work.progress(0.05 + 0.15 * share, "reading embeddings");
-            for vector in self.embeddings(ctx, chunk).await? {
-                rows.extend(vector);
-            }
-        }
-        Array2::from_shape_vec((texts.len(), dimensions), rows).map_err(retry)
     }
 }
 

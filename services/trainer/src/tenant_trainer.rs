@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use domain::{ErrorKind, JobKind, TenantContext};
 use embedding::Embedders;
+use encoding::Encoder;
 use storage::{JobFailure, JobRunner, JobWork, Outcome};
 
 use crate::commands::ReproducePayload;
@@ -12,7 +13,7 @@ use crate::trainer::{Trainer, retry};
 /// that is ready only after the tenant has switched does not serve: the switch has a training of its
 /// own enqueued.
 pub struct TenantTrainer {
-    /// What trains; its embedder is that of the default space.
+    /// What trains; its encoder is that of the default space.
     pub trainer: Trainer,
     /// The embedding models.
     pub embedders: Embedders,
@@ -37,7 +38,7 @@ impl JobRunner for TenantTrainer {
             _ => retry(error),
         })?;
         let trainer = Trainer {
-            embedder,
+            encoder: Encoder::new(self.trainer.store.clone(), embedder),
             ..self.trainer.clone()
         };
         trainer.run(work).await

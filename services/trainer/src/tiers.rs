@@ -32,7 +32,7 @@ pub struct TierTrainer {
     /// The clock.
     pub clock: Clock,
     /// The embedding space of the features.
-    pub space: &'static str,
+    pub space: String,
     /// The build that trains, for the lineage.
     pub code_version: &'static str,
 }
@@ -244,7 +244,7 @@ impl TierTrainer {
             dataset_hash,
             code_version: self.code_version.to_owned(),
             seed,
-            space: self.space.to_owned(),
+            space: self.space.clone(),
             parameters: vec![
                 ("tenants".to_owned(), tenants.to_string()),
                 ("questions".to_owned(), questions.to_string()),

@@ -3,12 +3,11 @@
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use domain::{Clock, Expert, Item, JobKind, Lineage, ModelName, TaskId, TenantContext};
-use embedding::Embedder;
+use encoding::{Encoder, Lane};
 use learning::{
     Champion, Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError,
     TrainSettings, train_tenant,
 };
-use metering::usage;
 use ndarray::Array2;
 use registry::Owner;
 use registry::dataset::{self, Pinned};
@@ -24,8 +23,6 @@ use crate::monitoring::labelled;
 
 /// The seed of trainings that name none.
 pub(crate) const DEFAULT_SEED: u64 = 17;
-/// Texts embedded between two looks at whether to stop.
-const CHUNK: usize = 256;
 
 /// Trains tenants' models on the vectors of one space; see [`crate::TenantTrainer`] for which.
 #[derive(Clone)]
@@ -34,8 +31,8 @@ pub struct Trainer {
     pub store: Store,
     /// The model files.
     pub artifacts: ArtifactStore,
-    /// The embedding model.
-    pub embedder: Embedder,
+    /// Where texts become vectors.
+    pub encoder: Encoder,
     /// The clock.
     pub clock: Clock,
     /// The build that trains, for the lineage.
@@ -90,7 +87,7 @@ impl Trainer {
             .clone()
             .ranker()
             .ok_or_else(|| retry("the ranker above cannot be read"))?;
-        let space = self.embedder.space().name;
+        let space = self.encoder.name();
         let champion = ChampionRanker::read(&self.store, &self.artifacts, &ctx, space)
             .await
             .map_err(retry)?;
@@ -261,60 +258,24 @@ impl Trainer {
             .filter(|item| !item.content.experts.is_empty())
             .map(|item| item.content.text.as_str())
             .collect();
-        let dimensions = self.embedder.space().dimensions;
-        let mut rows = Vec::with_capacity(texts.len() * dimensions);
-        for (done, chunk) in texts.chunks(CHUNK).enumerate() {
-            if work.should_stop() {
-                return Err(JobFailure::Cancelled);
-            }
-            let share = (done * CHUNK) as f32 / texts.len().max(1) as f32;
-            work.progress(0.05 + 0.25 * share, "reading embeddings");
-            for vector in self.embeddings(ctx, chunk).await? {
-                rows.extend(vector);
-            }
-        }
-        let vectors = Array2::from_shape_vec((texts.len(), dimensions), rows).map_err(retry)?;
+        let vectors = self.vectors(ctx, work, &texts, 0.25).await?;
         Ok((corpus, vectors))
     }
 
-    pub(crate) async fn embeddings(
+    /// One embedding a row; `share` is the part of the job that reading them is told as.
+    pub(crate) async fn vectors(
         &self,
         ctx: &TenantContext,
+        work: &JobWork,
         texts: &[&str],
-    ) -> Result<Vec<Vec<f32>>, JobFailure> {
-        let space = self.embedder.space().name;
-        let hashes: Vec<_> = texts
-            .iter()
-            .map(|text| self.embedder.content_hash(text))
-            .collect();
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let mut known = tx.embeddings().get(space, &hashes).await.map_err(retry)?;
-        drop(tx);
-        let missing: Vec<usize> = (0..texts.len())
-            .filter(|&at| !known.contains_key(&hashes[at]))
-            .collect();
-        if !missing.is_empty() {
-            let wanted = missing.iter().map(|&at| texts[at].to_owned()).collect();
-            let computed = self.embedder.embed_passages(wanted).await.map_err(retry)?;
-            for one in &computed {
-                usage::embedded(one.tokens, one.cpu);
-            }
-            known.extend(
-                missing
-                    .iter()
-                    .map(|&at| hashes[at])
-                    .zip(computed.into_iter().map(|e| e.vector)),
-            );
-        }
-        hashes
-            .iter()
-            .map(|hash| {
-                known
-                    .get(hash)
-                    .cloned()
-                    .ok_or_else(|| retry("an embedding is missing"))
-            })
-            .collect()
+        share: f32,
+    ) -> Result<Array2<f32>, JobFailure> {
+        let proceed = |done: f32| {
+            work.progress(0.05 + share * done, "reading embeddings");
+            !work.should_stop()
+        };
+        let read = self.encoder.matrix(ctx, texts, Lane::Passage, proceed);
+        read.await.map_err(retry)?.ok_or(JobFailure::Cancelled)
     }
 
     /// Stores what the tenant shares for training the tiers above.
@@ -358,7 +319,7 @@ impl Trainer {
             dataset_hash: pinned.dataset.content_hash.clone(),
             code_version: self.code_version.to_owned(),
             seed,
-            space: self.embedder.space().name.to_owned(),
+            space: self.encoder.name().to_owned(),
             parameters,
             parent: Some(parent.name.to_string()),
         }
