@@ -81,7 +81,7 @@ pub(crate) async fn as_platform(manager: &SchemaManager<'_>) -> Result<(), DbErr
 
 /// On PostgreSQL, lets a transaction see only the rows of the tenant that it works for; the
 /// platform's own transactions see all.
-pub(crate) async fn wall_tenant(
+pub(crate) async fn enable_row_level_security(
     manager: &SchemaManager<'_>,
     table: &str,
     column: &str,

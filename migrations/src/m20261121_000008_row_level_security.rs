@@ -6,7 +6,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::ddl::{wall_platform, wall_tenant};
+use crate::ddl::{enable_row_level_security, wall_platform};
 
 /// Tables whose rows belong to a tenant, and the column that names it.
 const WALLED: [(&str, &str); 18] = [
@@ -40,7 +40,7 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for (table, column) in WALLED {
-            wall_tenant(manager, table, column).await?;
+            enable_row_level_security(manager, table, column).await?;
         }
         for table in PLATFORM_ONLY {
             wall_platform(manager, table).await?;

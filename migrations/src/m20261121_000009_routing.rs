@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, tenant_table, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, tenant_table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -33,7 +33,7 @@ impl MigrationTrait for Migration {
                 .alter_table(table.table("answers").add_column(column).take())
                 .await?;
         }
-        wall_tenant(manager, "routing_policies", "tenant_id").await
+        enable_row_level_security(manager, "routing_policies", "tenant_id").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -3,7 +3,9 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, index, table, tenant_table, wall_platform, wall_tenant};
+use crate::ddl::{
+    drop_tables, enable_row_level_security, index, table, tenant_table, wall_platform,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -62,7 +64,7 @@ impl MigrationTrait for Migration {
         for table in ["tier_models", "tier_champions", "tier_events"] {
             wall_platform(manager, table).await?;
         }
-        wall_tenant(manager, "training_signals", "tenant_id").await
+        enable_row_level_security(manager, "training_signals", "tenant_id").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, index, tenant_table, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, index, tenant_table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -31,7 +31,7 @@ impl MigrationTrait for Migration {
         manager
             .create_index(index("answers_by_model", "answers", &by_model))
             .await?;
-        wall_tenant(manager, "model_scores", "tenant_id").await
+        enable_row_level_security(manager, "model_scores", "tenant_id").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

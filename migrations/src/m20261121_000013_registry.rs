@@ -3,7 +3,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, index, tenant_table, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, index, tenant_table};
 
 /// The tables here.
 const TABLES: [&str; 2] = ["trials", "training_inputs"];
@@ -48,7 +48,7 @@ impl MigrationTrait for Migration {
             .create_table(tenant_table("trials", &key, trials))
             .await?;
         for table in TABLES {
-            wall_tenant(manager, table, "tenant_id").await?;
+            enable_row_level_security(manager, table, "tenant_id").await?;
         }
         // Moves of the champion were all there was; what is pruned is an event too.
         let alias = Table::alter()

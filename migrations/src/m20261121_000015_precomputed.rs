@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, tenant_table, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, tenant_table};
 
 /// Items that nobody has answered yet. Written out: neither database uses an index under a condition
 /// for a query that says the same in other words.
@@ -35,7 +35,7 @@ impl MigrationTrait for Migration {
             .get_connection()
             .execute_unprepared(OPEN_ITEMS)
             .await?;
-        wall_tenant(manager, "precomputed_answers", "tenant_id").await
+        enable_row_level_security(manager, "precomputed_answers", "tenant_id").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -3,7 +3,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, index, table, wall_platform, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, index, table, wall_platform};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -77,7 +77,7 @@ impl MigrationTrait for Migration {
         erasures.table("erasures").add_column(created_at);
         manager.alter_table(erasures).await?;
         for name in OF_TENANTS {
-            wall_tenant(manager, name, "tenant_id").await?;
+            enable_row_level_security(manager, name, "tenant_id").await?;
         }
         wall_platform(manager, "usage_marks").await?;
         wall_platform(manager, "price_books").await

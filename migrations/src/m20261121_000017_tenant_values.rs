@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, tenant_table, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, tenant_table};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
         manager
             .create_table(tenant_table("tenant_values", &key, columns))
             .await?;
-        wall_tenant(manager, "tenant_values", "tenant_id").await
+        enable_row_level_security(manager, "tenant_values", "tenant_id").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, tenant_table, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, tenant_table};
 
 /// The tables here, the dependent one first.
 const TABLES: [&str; 2] = ["merge_traces", "expert_merges"];
@@ -51,7 +51,7 @@ impl MigrationTrait for Migration {
             .create_table(tenant_table("merge_traces", &key, traces))
             .await?;
         for table in TABLES {
-            wall_tenant(manager, table, "tenant_id").await?;
+            enable_row_level_security(manager, table, "tenant_id").await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::ddl::{drop_tables, tenant_table, wall_tenant};
+use crate::ddl::{drop_tables, enable_row_level_security, tenant_table};
 
 const TABLE: &str = "precomputed_answers";
 
@@ -41,5 +41,5 @@ async fn create_again(manager: &SchemaManager<'_>, answer: Vec<ColumnDef>) -> Re
     ]);
     let table = tenant_table(TABLE, &["tenant_id", "item_id"], columns);
     manager.create_table(table).await?;
-    wall_tenant(manager, TABLE, "tenant_id").await
+    enable_row_level_security(manager, TABLE, "tenant_id").await
 }

@@ -26,7 +26,7 @@ pub fn decimal(field: &str, text: &str) -> Result<Option<Decimal>, FieldViolatio
     let read = Decimal::from_str_exact(text).ok().filter(|_| plain);
     read.map(Some).ok_or_else(|| {
         let found: String = text.chars().take(40).collect();
-        let message = format!("{found:?} is no decimal number; send one such as 1.20");
+        let message = format!("{found:?} is not a decimal number; send one such as 1.20");
         FieldViolation::new(field, message)
     })
 }
@@ -114,7 +114,7 @@ impl TryFrom<&v1::PriceVersion> for PriceVersionDraft {
             if read.is_none() {
                 let found: String = text.chars().take(20).collect();
                 let message =
-                    format!("DAY_MALFORMED: {found:?} is no day; send one such as 2026-11-01");
+                    format!("DAY_MALFORMED: {found:?} is not a day; send one such as 2026-11-01");
                 violations.push(FieldViolation::new(field, message));
             }
             read
@@ -237,8 +237,8 @@ impl From<Unpriced> for v1::UnpricedUsage {
 impl From<ValueVerdict> for WireVerdict {
     fn from(verdict: ValueVerdict) -> Self {
         match verdict {
-            ValueVerdict::WorthIt => Self::WorthIt,
-            ValueVerdict::NotWorthIt => Self::NotWorthIt,
+            ValueVerdict::CostEffective => Self::CostEffective,
+            ValueVerdict::NotCostEffective => Self::NotCostEffective,
             ValueVerdict::NotEnoughFeedback => Self::NotEnoughFeedback,
         }
     }

@@ -1,7 +1,7 @@
 //! The public gRPC contract of Tenantry: generated code, and conversions between domain and wire.
 //!
 //! The proto files under `proto/` are the source; nothing generated is kept in the tree. Requests
-//! become commands in the services (the only place of validation); this room converts what goes
+//! become commands in the services (the only place of validation); this crate converts what goes
 //! out, and the small pieces that every service reads.
 
 mod costs;

@@ -43,7 +43,7 @@ impl TryFrom<&v1::RoutingPolicy> for RoutingPolicy {
         Ok(Self {
             mode,
             kill_switch: wire.kill_switch,
-            only_if_worth_it: wire.only_if_worth_it,
+            require_cost_effective: wire.require_cost_effective,
         })
     }
 }
@@ -79,7 +79,7 @@ impl From<&RoutingPolicy> for v1::RoutingPolicy {
     fn from(policy: &RoutingPolicy) -> Self {
         let mut wire = Self {
             kill_switch: policy.kill_switch,
-            only_if_worth_it: policy.only_if_worth_it,
+            require_cost_effective: policy.require_cost_effective,
             ..Self::default()
         };
         let mode = match &policy.mode {
@@ -119,7 +119,7 @@ mod tests {
             let policy = RoutingPolicy {
                 mode,
                 kill_switch: true,
-                only_if_worth_it: true,
+                require_cost_effective: true,
             };
             let wire = v1::RoutingPolicy::from(&policy);
             assert_eq!(RoutingPolicy::try_from(&wire).unwrap(), policy);

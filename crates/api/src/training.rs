@@ -1,6 +1,6 @@
 //! `TrainingService`: model versions and verdicts.
 
-use domain::{Estimate, LiveScore, ModelOwner, ModelVersion, ResourceName, Verdict};
+use domain::{Estimate, ModelOwner, ModelVersion, OnlineEvaluation, ResourceName, Verdict};
 
 use crate::{timestamp, v1};
 
@@ -26,14 +26,14 @@ impl From<Estimate> for v1::Interval {
     }
 }
 
-impl From<&LiveScore> for v1::LiveScore {
-    fn from(score: &LiveScore) -> Self {
+impl From<&OnlineEvaluation> for v1::OnlineEvaluation {
+    fn from(score: &OnlineEvaluation) -> Self {
         let tally = &score.tally;
         Self {
-            against: score.against.clone(),
+            reference_model: score.reference_model.clone(),
             questions: tally.gain().count,
             mrr: tally.own.mean(),
-            other_mrr: tally.other.mean(),
+            reference_mrr: tally.other.mean(),
             gain: Some(tally.gain().into()),
             covered_until: Some(timestamp(score.covered_until)),
         }
@@ -74,7 +74,7 @@ impl From<&ModelVersion> for v1::Model {
             create_time: Some(timestamp(model.created_at)),
             evaluation: None,
             classification: None,
-            live: None,
+            online_evaluation: None,
         }
     }
 }

@@ -124,7 +124,7 @@ fn the_commands_of_the_manual_parse() {
         "tenantry costs budget set -t acme 500",
         "tenantry costs budget clear -t -",
         "tenantry tenants update acme --value-per-accepted 1.20",
-        "tenantry routing auto -t acme --only-if-worth-it",
+        "tenantry routing auto -t acme --require-cost-effective",
         "tenantry routing worth -t acme --off",
     ] {
         let parsed = parse(line);

@@ -53,7 +53,7 @@ impl RunningMean {
         self.mean
     }
 
-    /// Adds an observation; one that is no number is passed over.
+    /// Adds an observation; one that is not a number is passed over.
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() {
             return;

@@ -1,6 +1,6 @@
 //! The small shared vocabulary of failures.
 
-/// What kind of failure an error is, whatever room it comes from.
+/// What kind of failure an error is, whatever crate it comes from.
 ///
 /// Each crate's error enum maps itself to one of these; only `server` turns a kind into a gRPC
 /// status. The names are those of `google.rpc.Code`.
@@ -27,7 +27,7 @@ pub enum ErrorKind {
 pub struct FieldViolation {
     /// Path of the field as the caller wrote it, for example `item.text`.
     pub field: String,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to correct it.
     pub message: String,
 }
 
@@ -47,7 +47,7 @@ impl std::fmt::Display for FieldViolation {
     }
 }
 
-/// An error that knows what kind of failure it is: what every room's error enum implements, so
+/// An error that knows what kind of failure it is: what every crate's error enum implements, so
 /// that one place can turn all of them into what callers see.
 pub trait Fault: std::error::Error + Send + Sync + 'static {
     /// What kind of failure it is.

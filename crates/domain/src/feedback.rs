@@ -40,7 +40,7 @@ impl FeedbackVerdict {
 
 /// One thing that was said about an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct FeedbackEvent {
     /// What was done.
     pub verdict: FeedbackVerdict,
     /// The recommended expert it is about.
@@ -52,9 +52,9 @@ pub struct Said {
 /// Who answered the question, by all that was said about its answer, in order: the first who took it
 /// first. What is said later takes back what it contradicts.
 #[must_use]
-pub fn who_took_it<'a>(said: impl IntoIterator<Item = &'a Said>) -> Vec<ExpertId> {
+pub fn resolve_assignees<'a>(said: impl IntoIterator<Item = &'a FeedbackEvent>) -> Vec<ExpertId> {
     let mut takers: Vec<ExpertId> = Vec::new();
-    for Said {
+    for FeedbackEvent {
         verdict,
         expert,
         reassigned_to,
@@ -77,17 +77,20 @@ pub fn who_took_it<'a>(said: impl IntoIterator<Item = &'a Said>) -> Vec<ExpertId
 mod tests {
     use super::*;
 
-    fn said(verdict: FeedbackVerdict, expert: &str, to: &str) -> Said {
+    fn said(verdict: FeedbackVerdict, expert: &str, to: &str) -> FeedbackEvent {
         let id = |text: &str| (!text.is_empty()).then(|| ExpertId::parse(text).unwrap());
-        Said {
+        FeedbackEvent {
             verdict,
             expert: id(expert),
             reassigned_to: id(to),
         }
     }
 
-    fn takers(all: &[Said]) -> Vec<String> {
-        who_took_it(all).into_iter().map(String::from).collect()
+    fn takers(all: &[FeedbackEvent]) -> Vec<String> {
+        resolve_assignees(all)
+            .into_iter()
+            .map(String::from)
+            .collect()
     }
 
     #[test]

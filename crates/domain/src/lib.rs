@@ -50,7 +50,7 @@ pub use escape::{escape_id, unescape_id};
 pub use expert::{
     EXPERT_PROFILE_MAX_CHARS, Expert, ExpertPatch, MAX_EXPERTS, MAX_NAMED_EXPERTS, NewExpert,
 };
-pub use feedback::{FeedbackVerdict, Said, who_took_it};
+pub use feedback::{FeedbackEvent, FeedbackVerdict, resolve_assignees};
 pub use gate::{GateEvidence, GateRules, Verdict, champion_holds, decide};
 pub use ids::{
     ExpertId, IdError, ItemId, JobId, KeyId, NAME_MAX_BYTES, RequestId, TaskId, TenantId,
@@ -75,7 +75,7 @@ pub use routing::{
     Candidate, FallbackNote, ModelHealth, ModelRole, NoChampionReason, Route, RouteReason,
     RouteRequest, bucket, choose_route,
 };
-pub use score::{Comparison, LiveScore, SIGNIFICANCE_LEVEL, Tally};
+pub use score::{Comparison, OnlineEvaluation, SIGNIFICANCE_LEVEL, Tally};
 pub use space::{DEFAULT_EMBEDDING_MODEL, SpaceState, TenantSpace};
 pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,

@@ -45,8 +45,8 @@ pub struct RoutingPolicy {
     pub kill_switch: bool,
     /// The tier above serves while the tenant's own model is judged not to be worth what it costs.
     /// Pins, and the challenger's share of a canary, are not touched.
-    #[serde(default)]
-    pub only_if_worth_it: bool,
+    #[serde(default, alias = "only_if_worth_it")]
+    pub require_cost_effective: bool,
 }
 
 impl RoutingPolicy {
@@ -56,9 +56,12 @@ impl RoutingPolicy {
     /// What is wrong, by field. A model of another tenant is refused in the same words as a name
     /// that nobody has: whether it exists is nobody else's business.
     pub fn validate(&self, tenant: &TenantId, task: &TaskId) -> Result<(), FieldViolation> {
-        if self.only_if_worth_it && *task != TaskId::experts() {
+        if self.require_cost_effective && *task != TaskId::experts() {
             let message = "is set; what a model earns is known of experts only";
-            return Err(FieldViolation::new("policy.only_if_worth_it", message));
+            return Err(FieldViolation::new(
+                "policy.require_cost_effective",
+                message,
+            ));
         }
         match &self.mode {
             RoutingMode::Canary { percent } if !(1..=99).contains(percent) => {
@@ -120,7 +123,7 @@ mod tests {
         let task = TaskId::parse("urgency").unwrap();
         let refused = |policy: RoutingPolicy| policy.validate(&acme, &task).err().map(|v| v.field);
         let worth = |mode| RoutingPolicy {
-            only_if_worth_it: true,
+            require_cost_effective: true,
             ..policy(mode)
         };
         assert_eq!(refused(policy(RoutingMode::Auto)), None);
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(refused(foreign).as_deref(), Some("policy.pinned_model"));
         for mode in [RoutingMode::Auto, RoutingMode::Canary { percent: 5 }, own] {
             let field = refused(worth(mode));
-            assert_eq!(field.as_deref(), Some("policy.only_if_worth_it"));
+            assert_eq!(field.as_deref(), Some("policy.require_cost_effective"));
         }
     }
 }

@@ -287,7 +287,9 @@ fn withholds_own_model(policy: &RoutingPolicy, request: RouteRequest) -> bool {
         policy.mode,
         RoutingMode::PinnedTier(_) | RoutingMode::PinnedVersion(_)
     );
-    !pinned && policy.only_if_worth_it && request.own_model == Some(ValueVerdict::NotWorthIt)
+    !pinned
+        && policy.require_cost_effective
+        && request.own_model == Some(ValueVerdict::NotCostEffective)
 }
 
 /// Why the built-in model serves where the mode wants no other one.

@@ -119,14 +119,14 @@ proptest! {
     #[test]
     fn a_model_that_is_not_worth_it_serves_only_where_it_is_named(
         mode in modes(), request in requests(), all in candidates(), no_champion in no_champions(),
-        only_if_worth_it in any::<bool>(),
+        require_cost_effective in any::<bool>(),
     ) {
-        let policy = RoutingPolicy { only_if_worth_it, ..policy(mode) };
+        let policy = RoutingPolicy { require_cost_effective, ..policy(mode) };
         let route = choose_route(&policy, request, &all, no_champion, &built_in());
         let unjudged = RouteRequest { own_model: None, ..request };
         let plain = choose_route(&policy, unjudged, &all, no_champion, &built_in());
         let pinned = policy.mode.as_str() == "PINNED";
-        if pinned || !only_if_worth_it || request.own_model != Some(ValueVerdict::NotWorthIt) {
+        if pinned || !require_cost_effective || request.own_model != Some(ValueVerdict::NotCostEffective) {
             prop_assert_eq!(&route, &plain);
             return Ok(());
         }
@@ -144,9 +144,9 @@ proptest! {
     #[test]
     fn a_late_embedding_leaves_the_built_in_model_and_is_the_reason(
         mode in modes(), request in requests(), all in candidates(), no_champion in no_champions(),
-        only_if_worth_it in any::<bool>(),
+        require_cost_effective in any::<bool>(),
     ) {
-        let policy = RoutingPolicy { only_if_worth_it, ..policy(mode) };
+        let policy = RoutingPolicy { require_cost_effective, ..policy(mode) };
         let late = RouteRequest { embedding_late: true, ..request };
         let route = choose_route(&policy, late, &all, no_champion, &built_in());
         prop_assert_eq!(&route.model, &built_in());
@@ -367,7 +367,7 @@ fn the_tier_above_serves_while_the_own_model_is_not_worth_it() {
         candidate(Tier::Vertical, 2, ModelRole::Champion),
     ];
     let policy = RoutingPolicy {
-        only_if_worth_it: true,
+        require_cost_effective: true,
         ..RoutingPolicy::default()
     };
     let route = |candidates: &[Candidate], own_model| {
@@ -378,17 +378,17 @@ fn the_tier_above_serves_while_the_own_model_is_not_worth_it() {
         let no_champion = NoChampionReason::default();
         choose_route(&policy, request, candidates, no_champion, &built_in())
     };
-    let costly = route(&all, Some(ValueVerdict::NotWorthIt));
+    let costly = route(&all, Some(ValueVerdict::NotCostEffective));
     assert_eq!(costly.model, model(Tier::Vertical, 2));
     assert_eq!(costly.reason.code(), "COST_NOT_JUSTIFIED");
     for verdict in [
         None,
-        Some(ValueVerdict::WorthIt),
+        Some(ValueVerdict::CostEffective),
         Some(ValueVerdict::NotEnoughFeedback),
     ] {
         assert_eq!(route(&all, verdict).model, model(Tier::Tenant, 3));
     }
-    let alone = route(&all[..1], Some(ValueVerdict::NotWorthIt));
+    let alone = route(&all[..1], Some(ValueVerdict::NotCostEffective));
     assert_eq!(alone.model, built_in());
     assert_eq!(alone.reason, RouteReason::CostNotJustified);
 }

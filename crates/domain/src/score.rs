@@ -10,11 +10,11 @@ pub const SIGNIFICANCE_LEVEL: f64 = 0.05;
 
 /// How a version does on the questions that came after its training, against the tier above.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LiveScore {
+pub struct OnlineEvaluation {
     /// The version.
     pub version: u64,
-    /// The name of the model it is held against.
-    pub against: String,
+    /// The name of the model it is compared with.
+    pub reference_model: String,
     /// The sums.
     pub tally: Tally,
     /// Questions that were ingested or answered up to this time are in the sums.
@@ -28,7 +28,7 @@ pub struct LiveScore {
 pub struct Tally {
     /// Of the version itself.
     pub own: RunningMean,
-    /// Of the model it is held against.
+    /// Of the reference model.
     pub other: RunningMean,
     /// The difference, question by question: own minus other.
     pub difference: RunningMean,

@@ -252,7 +252,7 @@ impl TaskDefinition {
     }
 
     /// What the item says is right; none when it says nothing that can be read. For a regression an
-    /// attribute that is no number, or could be either of two ([`read_number`]), says nothing.
+    /// attribute that is not a number, or could be either of two ([`read_number`]), says nothing.
     #[must_use]
     pub fn target(&self, item: &ItemContent) -> Option<Target> {
         match (&self.source, self.kind) {

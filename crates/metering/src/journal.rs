@@ -184,7 +184,7 @@ impl Segment {
                 Ok(entry) => entries.push(entry),
                 Err(error) => {
                     metrics::counter!("tenantry_usage_lost_total").increment(1);
-                    tracing::error!(%error, segment = %self.path.display(), "a line is no entry");
+                    tracing::error!(%error, segment = %self.path.display(), "a line is not an entry");
                 }
             }
         }

@@ -9,7 +9,7 @@ use domain::{
     prunable,
 };
 use serde::{Deserialize, Serialize};
-use storage::{NewJob, PruneNote, Purpose, Store, TenantTx, VersionOnShelf};
+use storage::{NewJob, PruneNote, Purpose, Store, TenantTx, VersionSummary};
 
 use crate::Result;
 use crate::alias::{EVENTS, roll_back_targets};
@@ -102,9 +102,9 @@ impl Pruner {
     /// The store or the artifact store fails.
     pub async fn tenant(&self, ctx: &TenantContext, payload: &PrunePayload) -> Result<Pruned> {
         let tx = self.store.begin(ctx).await?;
-        let shelf = tx.models().shelf().await?;
+        let summaries = tx.models().summaries().await?;
         let mut going = Vec::new();
-        for (task, versions) in by_task(&shelf) {
+        for (task, versions) in by_task(&summaries) {
             let needed = needed(&tx, task).await?;
             let gone = self.choose(&versions, &needed, payload.keep);
             if !gone.is_empty() {
@@ -115,9 +115,9 @@ impl Pruner {
         let mut pruned = Pruned::default();
         if payload.dry_run {
             for (task, versions) in &going {
-                pruned.count(&shelf, task, versions, "");
+                pruned.count(&summaries, task, versions, "");
             }
-            pruned.kept = shelf.len() - pruned.versions.len();
+            pruned.kept = summaries.len() - pruned.versions.len();
             return Ok(pruned);
         }
         // Rows first, in one transaction with their events, files after: killed in between, files are
@@ -132,15 +132,15 @@ impl Pruner {
                 now: self.now,
             };
             let gone = tx.models().prune(task, versions, note).await;
-            pruned.count(&shelf, task, &gone?, "");
+            pruned.count(&summaries, task, &gone?, "");
         }
         tx.commit().await?;
-        pruned.kept = shelf.len() - pruned.versions.len();
+        pruned.kept = summaries.len() - pruned.versions.len();
         let owner = ModelOwner::Tenant(ctx.tenant().clone());
         let tx = self.store.begin(ctx).await?;
-        let left = tx.models().shelf().await?;
+        let left = tx.models().summaries().await?;
         drop(tx);
-        pruned.files = self.sweep(&owner, &shelf, &left).await?;
+        pruned.files = self.sweep(&owner, &summaries, &left).await?;
         Ok(pruned)
     }
 
@@ -156,12 +156,12 @@ impl Pruner {
         let tiers = self.store.maintenance(Purpose::Retention).tiers();
         let everywhere = tiers.needed().await?;
         let mut pruned = Pruned::default();
-        for (owner, shelf) in tiers.shelf().await? {
+        for (owner, summaries) in tiers.summaries().await? {
             if wanted.is_some_and(|wanted| *wanted != owner) {
                 continue;
             }
             let before = pruned.versions.len();
-            for (task, versions) in by_task(&shelf) {
+            for (task, versions) in by_task(&summaries) {
                 let champion = tiers.champion(&owner, task).await?;
                 let events = tiers.events(&owner, task, EVENTS).await?;
                 let mut needed = roll_back_targets(&events, ROLL_BACKS);
@@ -180,13 +180,13 @@ impl Pruner {
                     let done = tiers.prune(&owner, task, &gone, note).await;
                     gone = done?;
                 }
-                pruned.count(&shelf, task, &gone, &format!("{owner}/"));
+                pruned.count(&summaries, task, &gone, &format!("{owner}/"));
             }
-            pruned.kept += shelf.len() - (pruned.versions.len() - before);
+            pruned.kept += summaries.len() - (pruned.versions.len() - before);
             if !payload.dry_run {
-                let left = tiers.shelf().await?;
+                let left = tiers.summaries().await?;
                 let left = left.get(&owner).map_or(&[][..], Vec::as_slice);
-                pruned.files += self.sweep(&owner, &shelf, left).await?;
+                pruned.files += self.sweep(&owner, &summaries, left).await?;
             }
         }
         Ok(pruned)
@@ -221,8 +221,8 @@ impl Pruner {
     async fn sweep(
         &self,
         owner: &ModelOwner,
-        before: &[VersionOnShelf],
-        left: &[VersionOnShelf],
+        before: &[VersionSummary],
+        left: &[VersionSummary],
     ) -> Result<u64> {
         let named: HashSet<&str> = left.iter().map(|one| one.artifact_path.as_str()).collect();
         let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
@@ -264,8 +264,14 @@ impl Pruner {
 }
 
 impl Pruned {
-    fn count(&mut self, shelf: &[VersionOnShelf], task: &TaskId, versions: &[u64], prefix: &str) {
-        for one in shelf {
+    fn count(
+        &mut self,
+        summaries: &[VersionSummary],
+        task: &TaskId,
+        versions: &[u64],
+        prefix: &str,
+    ) {
+        for one in summaries {
             if one.task == *task && versions.contains(&one.version) {
                 self.versions
                     .push(format!("{prefix}{task}/{}", one.version));
@@ -276,9 +282,9 @@ impl Pruned {
 }
 
 /// Each task's versions with the time they were made.
-fn by_task(shelf: &[VersionOnShelf]) -> BTreeMap<&TaskId, Vec<(u64, DateTime<Utc>)>> {
+fn by_task(summaries: &[VersionSummary]) -> BTreeMap<&TaskId, Vec<(u64, DateTime<Utc>)>> {
     let mut tasks: BTreeMap<&TaskId, Vec<_>> = BTreeMap::new();
-    for one in shelf {
+    for one in summaries {
         let versions = tasks.entry(&one.task).or_default();
         versions.push((one.version, one.created_at));
     }

@@ -86,9 +86,9 @@ impl World {
     }
 
     async fn left(&self) -> Vec<String> {
-        let shelf = self.tx().await.models().shelf().await.unwrap();
-        let name = |one: VersionOnShelf| format!("{}/{}", one.task, one.version);
-        shelf.into_iter().map(name).collect()
+        let summaries = self.tx().await.models().summaries().await.unwrap();
+        let name = |one: VersionSummary| format!("{}/{}", one.task, one.version);
+        summaries.into_iter().map(name).collect()
     }
 
     fn file(&self, version: u64) -> bool {

@@ -10,7 +10,7 @@ pub(crate) fn considered<M>(routed: &RoutedModels<M>) -> Vec<String> {
     let policy = &routed.policy;
     let mut all = vec![format!("policy: {}", in_words(policy))];
     all.extend(routed.models.iter().map(of_model));
-    if let Some(verdict) = routed.own_model.filter(|_| policy.only_if_worth_it) {
+    if let Some(verdict) = routed.own_model.filter(|_| policy.require_cost_effective) {
         let verdict = verdict.as_str();
         all.push(format!("what the own model earns and costs: {verdict}"));
     }
@@ -64,7 +64,7 @@ fn in_words(policy: &RoutingPolicy) -> String {
         RoutingMode::Canary { percent } => format!("CANARY, {percent} % to the challenger"),
         RoutingMode::Shadow => "SHADOW, the challenger is computed beside AUTO".to_owned(),
     };
-    let mode = match policy.only_if_worth_it {
+    let mode = match policy.require_cost_effective {
         true => format!("{mode}; the own model only while it is worth what it costs"),
         false => mode,
     };

@@ -214,12 +214,12 @@ mod tests {
     #[test]
     fn the_verdict_on_the_own_model_is_part_of_each_decision() {
         let mut models = models();
-        models.policy.only_if_worth_it = true;
+        models.policy.require_cost_effective = true;
         models.add((version(2), ModelRole::Champion), None, Ok(7));
-        models.own_model = Some(ValueVerdict::NotWorthIt);
+        models.own_model = Some(ValueVerdict::NotCostEffective);
         let expected = (Tier::Global, RouteReason::CostNotJustified);
         assert_eq!(reason(&models), expected);
-        models.own_model = Some(ValueVerdict::WorthIt);
+        models.own_model = Some(ValueVerdict::CostEffective);
         assert_eq!(reason(&models).0, Tier::Tenant);
         let route = models.route(RouteRequest::default());
         assert_eq!(models.get(&route.model), Some(&7));

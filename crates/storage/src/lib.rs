@@ -52,11 +52,11 @@ pub use tenant::{
     AliasEvent, AliasMove, Answer, Answers, AnswersOfModel, Audit, Classification,
     ClassificationOutcome, Classifications, Corrections, CorrectionsStamp, CountedAnswers,
     Datasets, DeleteOutcome, Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange,
-    ItemQuery, Items, Jobs, JudgedAnswer, KeptPolicy, KeptTrial, KeptVerdict, Merges, Models,
-    Moved, NewAnswer, NewDataset, NewFeedback, NewJob, NewModel, NewRejection, NoUsageKey,
-    OpenPosition, PrecomputedAnswer, PrecomputedAnswers, PruneNote, Rejections, Requests,
-    Rewritten, RoutingPolicies, Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces,
+    ItemQuery, Items, Jobs, JudgedAnswer, Merges, Models, Moved, NewAnswer, NewDataset,
+    NewFeedback, NewJob, NewModel, NewRejection, NoUsageKey, OpenPosition, PrecomputedAnswer,
+    PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten, RoutingPolicies, Shadow,
+    SharedSignal, Signal, Signals, SpaceSwitch, Spaces, StoredPolicy, StoredTrial, StoredVerdict,
     TakenBack, Tasks, TenantTx, TenantUsage, TrainingInputs, Trials, UpsertOutcome, UsageHour,
-    UsageKey, Values, VersionOnShelf,
+    UsageKey, Values, VersionSummary,
 };
 pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -148,7 +148,7 @@ fn objects(line: &[u8]) -> Result<Vec<Fields>, RowIssue> {
 fn no_object(text: &str, before: usize) -> RowIssue {
     let column = text[..before].chars().count() + 1;
     unreadable(format!(
-        "something that is no object follows at character {column}; put each object on a line of its own"
+        "something that is not an object follows at character {column}; put each object on a line of its own"
     ))
 }
 
@@ -197,7 +197,7 @@ fn explain(text: &str, before: usize, error: &serde_json::Error) -> String {
     let remedy = if error.is_eof() {
         "the object does not end on its line: write each object whole on one line"
     } else if said.contains("trailing characters") {
-        "more follows after the object, and it is no object: put each object on a line of its own"
+        "more follows after the object, and it is not an object: put each object on a line of its own"
     } else if said.contains("surrogate") || said.contains("hex escape") {
         "half of a \\u pair stands alone: write the whole character"
     } else if said.contains("recursion") {

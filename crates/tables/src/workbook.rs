@@ -41,7 +41,7 @@ impl SheetGrid {
     /// The rows of the sheet that `mapping` names, else of the one whose header names most fields.
     ///
     /// # Errors
-    /// When it is no workbook, is damaged, or is larger than it may be.
+    /// When it is not a workbook, is damaged, or is larger than it may be.
     pub fn open(
         bytes: &[u8],
         schema: &'static Schema,

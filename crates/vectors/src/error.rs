@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use domain::ErrorKind;
 
-/// Error from below, whose type stays inside this room.
+/// Error from below, whose type stays inside this crate.
 pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error of the vector store.

@@ -1,4 +1,4 @@
-//! The port: what a vector store does for the other rooms, and the values it speaks in.
+//! The port: what a vector store does for the other crates, and the values it speaks in.
 
 use std::fmt;
 use std::ops::Deref;
@@ -130,7 +130,7 @@ pub trait VectorStore: Send + Sync + 'static {
     /// [`VectorError::Corrupt`] when its files cannot be read.
     async fn ensure_space(&self, space: &Space) -> Result<()>;
 
-    /// Throws away the space with the points of **all** tenants and makes it anew, empty. Also mends
+    /// Throws away the space with the points of **all** tenants and makes it anew, empty. Also repairs
     /// a space that is [`VectorError::Corrupt`]. For rebuilding the index.
     async fn reset_space(&self, space: &Space) -> Result<()>;
 

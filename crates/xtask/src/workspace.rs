@@ -108,7 +108,7 @@ pub struct EdgeKind {
 /// The folder of the workspace that the caller stands in.
 ///
 /// # Errors
-/// When that is no workspace.
+/// When that is not a workspace.
 pub fn root() -> Result<PathBuf> {
     // Asked at run time: a path fixed at build time would be wrong in a clone that shares the
     // target folder of another one.
@@ -238,7 +238,7 @@ struct Profile {
     test: bool,
 }
 
-/// A program's name and path, where the message tells of one that is no test.
+/// A program's name and path, where the message tells of one that is not a test.
 fn executable(message: &str) -> Option<(String, PathBuf)> {
     // Other messages have other fields.
     let artifact = serde_json::from_str::<Artifact>(message).ok()?;

@@ -12,7 +12,7 @@ use domain::{SIGNIFICANCE_LEVEL, TenantContext, TenantId, Tier};
 use metering::export::page::ValueRow;
 use rust_decimal::Decimal;
 use server::ServiceError;
-use storage::{CountedAnswers, KeptVerdict};
+use storage::{CountedAnswers, StoredVerdict};
 
 use crate::Costs;
 use crate::month::MonthData;
@@ -110,8 +110,8 @@ impl Earned {
     }
 
     /// The verdict on the own model, as it is kept.
-    fn kept(&self, data: &MonthData, now: DateTime<Utc>) -> Option<KeptVerdict> {
-        self.own.as_ref().map(|(own, _)| KeptVerdict {
+    fn kept(&self, data: &MonthData, now: DateTime<Utc>) -> Option<StoredVerdict> {
+        self.own.as_ref().map(|(own, _)| StoredVerdict {
             month: data.month,
             verdict: own.verdict,
             lift: (
@@ -214,7 +214,7 @@ impl Costs {
         &self,
         ctx: &TenantContext,
         data: &MonthData,
-        kept: Option<KeptVerdict>,
+        kept: Option<StoredVerdict>,
     ) -> Result<(), ServiceError> {
         let tx = self.store.begin(ctx).await?;
         let before = tx.values().newest().await?;

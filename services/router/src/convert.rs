@@ -127,7 +127,7 @@ fn similar_item_to_wire(ctx: &TenantContext, one: SimilarItem) -> v1::SimilarIte
         item: ResourceName::Item(ctx.tenant().clone(), content.id).to_string(),
         text: content.text,
         similarity: one.similarity,
-        words: one.words,
+        lexical_score: one.lexical_score,
         experts: content.experts.into_iter().map(String::from).collect(),
         occur_time: Some(api::timestamp(content.occurred_at)),
         truncated: one.truncated,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use api::v1::{self, send_feedback_request::Verdict};
 use chrono::{DateTime, Utc};
 use domain::{
-    ExpertId, FeedbackVerdict, ItemContent, ItemId, JobKind, ResourceName, Said, TenantContext,
-    who_took_it,
+    ExpertId, FeedbackEvent, FeedbackVerdict, ItemContent, ItemId, JobKind, ResourceName,
+    TenantContext, resolve_assignees,
 };
 use server::ServiceError;
 use storage::{Answer, Feedback as Recorded, NewFeedback, NewJob, TenantTx};
@@ -20,7 +20,7 @@ const FROM_REQUEST: &str = "from_request";
 /// Feedback as it was checked.
 pub(crate) struct Feedback {
     request_id: String,
-    said: Said,
+    said: FeedbackEvent,
 }
 
 impl TryFrom<v1::SendFeedbackRequest> for Feedback {
@@ -50,7 +50,7 @@ impl TryFrom<v1::SendFeedbackRequest> for Feedback {
                 "is empty; send the answer's",
             ));
         }
-        let said = Said {
+        let said = FeedbackEvent {
             verdict,
             expert: expert("expert_id", &request.expert_id)?,
             reassigned_to: expert("reassigned_to", &request.reassigned_to)?,
@@ -63,7 +63,7 @@ impl TryFrom<v1::SendFeedbackRequest> for Feedback {
     }
 }
 
-fn check(said: &Said) -> Result<(), ServiceError> {
+fn check(said: &FeedbackEvent) -> Result<(), ServiceError> {
     let problem = match (said.verdict, &said.expert, &said.reassigned_to) {
         (FeedbackVerdict::Reassigned, _, None) => ("reassigned_to", "say who took the question"),
         (FeedbackVerdict::Reassigned, _, Some(_)) => return Ok(()),
@@ -122,8 +122,8 @@ impl Router {
 async fn current_names(
     tx: &TenantTx,
     mut answer: Answer,
-    mut said: Said,
-) -> Result<(Answer, Said), ServiceError> {
+    mut said: FeedbackEvent,
+) -> Result<(Answer, FeedbackEvent), ServiceError> {
     let mut named: Vec<ExpertId> = answer.experts.iter().map(|(id, _)| id.clone()).collect();
     named.extend(said.expert.iter().chain(&said.reassigned_to).cloned());
     let called = tx.merges().now_called(&named).await?;
@@ -147,7 +147,11 @@ async fn current_names(
 }
 
 /// Checks that feedback names people whom the tenant knows.
-async fn check_experts(tx: &TenantTx, answer: &Answer, said: &Said) -> Result<(), ServiceError> {
+async fn check_experts(
+    tx: &TenantTx,
+    answer: &Answer,
+    said: &FeedbackEvent,
+) -> Result<(), ServiceError> {
     let named = [
         ("expert_id", &said.expert),
         ("reassigned_to", &said.reassigned_to),
@@ -171,12 +175,12 @@ async fn learn(
     recorded: &[Recorded],
     now: DateTime<Utc>,
 ) -> Result<Option<ItemId>, ServiceError> {
-    let takers = who_took_it(recorded.iter().map(|one| &one.said));
+    let takers = resolve_assignees(recorded.iter().map(|one| &one.said));
     let taken = !takers.is_empty();
     let earlier = recorded
         .split_last()
         .map_or(&[][..], |(_, earlier)| earlier);
-    let before = who_took_it(earlier.iter().map(|one| &one.said));
+    let before = resolve_assignees(earlier.iter().map(|one| &one.said));
     let made = format!("answer-{}", answer.request_id);
     let id = match &answer.item {
         Some(item) => item.clone(),

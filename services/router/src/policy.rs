@@ -4,7 +4,7 @@ use api::v1;
 use domain::{ResourceName, RoutingMode, RoutingPolicy, TaskId, TenantContext};
 use registry::resolve::{builtin_model, model_of_chain};
 use server::ServiceError;
-use storage::KeptPolicy;
+use storage::StoredPolicy;
 
 use crate::Router;
 
@@ -74,7 +74,7 @@ impl Router {
     }
 }
 
-fn to_wire(task: &TaskId, kept: &KeptPolicy) -> v1::RoutingPolicy {
+fn to_wire(task: &TaskId, kept: &StoredPolicy) -> v1::RoutingPolicy {
     v1::RoutingPolicy {
         task: task.to_string(),
         update_time: Some(api::timestamp(kept.updated_at)),

@@ -259,7 +259,10 @@ fn train(own: &(Corpus, Array2<f32>), global: &Ranker) -> (Ranker, bool, String)
     match train_tenant(&own.0, own.1.view(), settings, &|_, _| true) {
         Ok(model) => {
             let promoted = model.report.verdict == domain::Verdict::Promote;
-            let reason = format!("{} x{}", model.report.reason, model.report.own_share);
+            let reason = format!(
+                "{} x{}",
+                model.report.reason, model.report.interpolation_weight
+            );
             (model.ranker, promoted, reason)
         }
         Err(error) => (global.clone(), false, error.to_string()),

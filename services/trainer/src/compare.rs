@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, Comparison, Estimate, ExpertId, LiveScore, ModelName, ModelOwner, RouteReason,
-    RunningMean, SIGNIFICANCE_LEVEL, TaskId, TenantContext, who_took_it,
+    Alias, Comparison, Estimate, ExpertId, ModelName, ModelOwner, OnlineEvaluation, RouteReason,
+    RunningMean, SIGNIFICANCE_LEVEL, TaskId, TenantContext, resolve_assignees,
 };
 use registry::resolve::{TierChampions, builtin_model};
 use server::ServiceError;
@@ -41,7 +41,7 @@ pub(crate) struct ServedResult {
     pub take_rate: Estimate,
     pub mrr: Estimate,
     /// On what came after its training; of the tenant's own.
-    pub live: Option<LiveScore>,
+    pub online_evaluation: Option<OnlineEvaluation>,
 }
 
 /// What a model did when it answered.
@@ -91,17 +91,17 @@ impl Training {
         drop(tx);
         let mut made = conclude(&names, &served, &shadow);
         for (name, served) in names.iter().zip(&mut made.served) {
-            served.live = self.live_score(ctx, name).await?;
+            served.online_evaluation = self.online_evaluation(ctx, name).await?;
         }
         Ok(made)
     }
 
     /// How a model of the tenant's own does on what came after its training.
-    pub(crate) async fn live_score(
+    pub(crate) async fn online_evaluation(
         &self,
         ctx: &TenantContext,
         name: &ModelName,
-    ) -> Result<Option<LiveScore>, ServiceError> {
+    ) -> Result<Option<OnlineEvaluation>, ServiceError> {
         if name.owner != ModelOwner::Tenant(ctx.tenant().clone()) {
             return Ok(None);
         }
@@ -205,7 +205,7 @@ fn weigh(
     served: &mut [Served; 2],
     shadow: &mut RunningMean,
 ) {
-    let takers = who_took_it(&one.said);
+    let takers = resolve_assignees(&one.said);
     let names = names.each_ref().map(ToString::to_string);
     let Some(at) = names.iter().position(|name| *name == one.answer.model) else {
         return;
@@ -243,7 +243,7 @@ fn conclude(names: &[ModelName; 2], served: &[Served; 2], shadow: &RunningMean) 
         judged: served[at].ranks.estimate(SIGNIFICANCE_LEVEL).count,
         take_rate: served[at].take_rate(SIGNIFICANCE_LEVEL),
         mrr: served[at].ranks.estimate(SIGNIFICANCE_LEVEL),
-        live: None,
+        online_evaluation: None,
     };
     ModelComparison {
         served: [result(0), result(1)],
@@ -264,7 +264,7 @@ fn served_gain([baseline, candidate]: &[Served; 2], doubt: f64) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{FeedbackVerdict, Said, TenantId, Tier};
+    use domain::{FeedbackEvent, FeedbackVerdict, TenantId, Tier};
     use storage::{Answer, Shadow};
 
     fn model(version: u64) -> ModelName {
@@ -295,7 +295,7 @@ mod tests {
             }),
             item: None,
         };
-        let said = vec![Said {
+        let said = vec![FeedbackEvent {
             verdict: FeedbackVerdict::Reassigned,
             expert: None,
             reassigned_to: Some(expert(taker)),
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn answers_of_other_models_and_unknown_ends_are_not_counted() {
         let mut refused = judged(1, &["ada"], None, "ada");
-        refused.said[0] = Said {
+        refused.said[0] = FeedbackEvent {
             verdict: FeedbackVerdict::Rejected,
             expert: Some(expert("ada")),
             reassigned_to: None,

@@ -52,7 +52,7 @@ fn evaluation(report: EvaluationReport) -> v1::EvaluationReport {
         weights: report.weights.into_iter().collect(),
         windows: report.windows,
         slices: slices.collect(),
-        own_share: report.own_share,
+        interpolation_weight: report.interpolation_weight,
         champion: report.champion.map(|one| v1::ChampionResult {
             model: one.model,
             queries: one.evidence.queries,
@@ -75,7 +75,10 @@ pub(crate) fn comparison_to_wire(made: &ModelComparison) -> v1::CompareModelsRes
         judged: one.judged,
         take_rate: Some(one.take_rate.into()),
         mrr: Some(one.mrr.into()),
-        live: one.live.as_ref().map(v1::LiveScore::from),
+        online_evaluation: one
+            .online_evaluation
+            .as_ref()
+            .map(v1::OnlineEvaluation::from),
     });
     let outcome = match made.outcome {
         Comparison::Better => Outcome::Better,

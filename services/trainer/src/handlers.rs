@@ -129,16 +129,16 @@ impl TrainingService for Training {
         let scope = self.model_scope(request.extensions(), &name.owner).await?;
         let model = scope.model(&self.store, &name.task, name.version).await;
         let model = model.map_err(ServiceError::from)?;
-        let live = match &scope {
+        let online_evaluation = match &scope {
             Owner::Tenant(ctx) => {
-                let score = self.live_score(ctx, &name).await?;
-                score.as_ref().map(v1::LiveScore::from)
+                let score = self.online_evaluation(ctx, &name).await?;
+                score.as_ref().map(v1::OnlineEvaluation::from)
             }
             Owner::Tier { .. } => None,
         };
         Ok(Response::new(v1::GetModelResponse {
             model: Some(v1::Model {
-                live,
+                online_evaluation,
                 ..to_wire(&model, true)
             }),
         }))

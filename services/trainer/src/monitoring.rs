@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, Item, LiveScore, ModelVersion, SIGNIFICANCE_LEVEL, Tally, TaskId, TenantContext,
+    Alias, Item, ModelVersion, OnlineEvaluation, SIGNIFICANCE_LEVEL, Tally, TaskId, TenantContext,
 };
 use learning::{Ranker, Retriever, TrainError, score_since};
 use registry::alias::step_back;
@@ -30,7 +30,7 @@ struct Checked {
     alias: Alias,
     model: ModelVersion,
     ranker: Ranker,
-    score: LiveScore,
+    score: OnlineEvaluation,
 }
 
 impl Trainer {
@@ -118,10 +118,10 @@ impl Trainer {
             let known = tx.scores().get(task, version).await?;
             let trained = trained_until(&tx, &model).await?;
             let mut score = known
-                .filter(|score| score.against == against)
-                .unwrap_or_else(|| LiveScore {
+                .filter(|score| score.reference_model == against)
+                .unwrap_or_else(|| OnlineEvaluation {
                     version,
-                    against,
+                    reference_model: against,
                     tally: Tally::default(),
                     covered_until: trained,
                     updated_at: model.created_at,

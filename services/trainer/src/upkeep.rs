@@ -7,7 +7,7 @@ use domain::{
 use registry::Owner;
 use registry::prune::{PrunePayload, prune_job};
 use server::ServiceError;
-use storage::{KeptTrial, NewJob};
+use storage::{NewJob, StoredTrial};
 
 use crate::Training;
 use crate::commands::{ReproducePayload, TrialsQuery};
@@ -71,7 +71,7 @@ impl Training {
         &self,
         ctx: &TenantContext,
         query: &TrialsQuery,
-    ) -> Result<Vec<KeptTrial>, ServiceError> {
+    ) -> Result<Vec<StoredTrial>, ServiceError> {
         let tx = self.begin(ctx).await?;
         let after = query.after.map(|key| (key.version, key.number));
         let trials = tx.trials();
@@ -108,7 +108,7 @@ impl Training {
 }
 
 /// A trial as callers see it.
-pub(crate) fn trial_to_wire(ctx: &TenantContext, task: &TaskId, kept: KeptTrial) -> v1::Trial {
+pub(crate) fn trial_to_wire(ctx: &TenantContext, task: &TaskId, kept: StoredTrial) -> v1::Trial {
     let name = ModelName {
         owner: ModelOwner::Tenant(ctx.tenant().clone()),
         task: task.clone(),

@@ -114,9 +114,9 @@ async fn a_champion_that_falls_behind_is_taken_back() {
     );
     let request = v1::GetModelRequest { name };
     let model = operator.training().get_model(request).await.unwrap();
-    let live = model.into_inner().model.unwrap().live.unwrap();
+    let live = model.into_inner().model.unwrap().online_evaluation.unwrap();
     assert!(
-        live.questions >= 30 && live.mrr < live.other_mrr,
+        live.questions >= 30 && live.mrr < live.reference_mrr,
         "{live:?}"
     );
     assert!(live.gain.unwrap().high.unwrap() < 0.0);
@@ -166,7 +166,7 @@ async fn what_is_answered_after_a_training_counts_whenever_it_was_asked() {
     operator.ingest_rows("acme", "answers", answers).await;
     operator.wait_indexed("acme").await;
     for _ in 0..1_200 {
-        let live = operator.model(&name).await.live;
+        let live = operator.model(&name).await.online_evaluation;
         if live.is_some_and(|live| live.questions == 30) {
             return;
         }

@@ -119,7 +119,7 @@ const PLATFORM: &[(&str, fn() -> Vec<u8>)] = &[
     ("/tenantry.v1.TenantService/UpdateTenant", || {
         v1::UpdateTenantRequest::default().encode_to_vec()
     }),
-    // Without a parent, or with one that is no tenant, these are about the platform.
+    // Without a parent, or with one that is not a tenant, these are about the platform.
     ("/tenantry.v1.TrainingService/ListJobs", || {
         v1::ListJobsRequest::default().encode_to_vec()
     }),

@@ -194,7 +194,13 @@ async fn experts_become_one_and_part_again() {
     feedback(&operator, &old.request_id, Verdict::Accepted, "j.doe")
         .await
         .unwrap();
-    let unheard = operator.recommend("acme", "glass furnaces").await;
+    // Of another subject than those asked below: whom it goes to must not decide them.
+    let unheard = operator.recommend("acme", "Who orders our paper?").await;
+    let rank = unheard
+        .recommendations
+        .iter()
+        .position(|one| one.expert_id != "kim")
+        .expect("three experts are all recommended");
 
     let merge = v1::MergeExpertsRequest {
         parent: "tenants/acme".into(),
@@ -235,7 +241,7 @@ async fn experts_become_one_and_part_again() {
     let late = feedback(&operator, &unheard.request_id, Verdict::Accepted, "j.doe")
         .await
         .unwrap();
-    assert_eq!(late.rank, 1);
+    assert_eq!(late.rank as usize, rank + 1, "of either name of the person");
     let name = late.item.rsplit('/').next().unwrap().to_owned();
     assert_eq!(item(&operator, &name).await.experts, ["Jane Doe"]);
 
@@ -251,9 +257,7 @@ async fn experts_become_one_and_part_again() {
     );
     assert_eq!(item(&operator, "q-0").await.experts, ["j.doe"]);
     assert_eq!(item(&operator, "q-1").await.experts, ["Jane Doe"]);
-    // Not the very words of the answer above, which stays with whom it was given to.
-    let ask = "What should we know about glass furnaces, part 3?";
-    eventually_first(&operator, ask, "j.doe").await;
+    eventually_first(&operator, "glass furnaces", "j.doe").await;
 
     // Another name, by the command line.
     let rename = ["experts", "rename", "-t", "acme", "kim", "Kim/Ops"];

@@ -63,7 +63,11 @@ async fn items_nobody_answered_are_found_by_their_words() {
         let mut found = similar(&operator, asked).await;
         // The router hears of the items a moment later.
         for _ in 0..200 {
-            if found.items.first().is_some_and(|one| one.words > 0.0) {
+            if found
+                .items
+                .first()
+                .is_some_and(|one| one.lexical_score > 0.0)
+            {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -74,9 +78,13 @@ async fn items_nobody_answered_are_found_by_their_words() {
             first.item.ends_with(&format!("/{wanted}")),
             "{asked}: {found:?}"
         );
-        let best = found.items.iter().map(|one| one.words).fold(0.0, f64::max);
+        let best = found
+            .items
+            .iter()
+            .map(|one| one.lexical_score)
+            .fold(0.0, f64::max);
         assert!(
-            first.words > 0.0 && first.words >= best,
+            first.lexical_score > 0.0 && first.lexical_score >= best,
             "{asked}: {found:?}"
         );
         assert!(!found.truncated);

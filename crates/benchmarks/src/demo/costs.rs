@@ -159,8 +159,8 @@ fn quantity(number: u64) -> String {
 fn verdict(value: &v1::TenantValue) -> &'static str {
     match value.own_model.as_ref().map(v1::ModelValue::verdict) {
         None => "none",
-        Some(Verdict::WorthIt) => "worth it",
-        Some(Verdict::NotWorthIt) => "not worth it",
+        Some(Verdict::CostEffective) => "worth it",
+        Some(Verdict::NotCostEffective) => "not worth it",
         Some(Verdict::NotEnoughFeedback | Verdict::Unspecified) => "not known yet",
     }
 }

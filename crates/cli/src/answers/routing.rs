@@ -100,7 +100,7 @@ pub struct SetArgs {
     routed: RoutedArgs,
     /// The tenant's own model answers only while it earns what it costs (experts only)
     #[arg(long)]
-    only_if_worth_it: bool,
+    require_cost_effective: bool,
 }
 
 /// A tier by its name.
@@ -123,7 +123,7 @@ struct PolicyView {
     pinned_model: Option<String>,
     canary_percent: Option<u32>,
     kill_switch: bool,
-    only_if_worth_it: bool,
+    require_cost_effective: bool,
     updated_at: Option<String>,
     updated_by: Option<String>,
 }
@@ -138,7 +138,7 @@ impl From<v1::RoutingPolicy> for PolicyView {
             pinned_model: filled(policy.pinned_model),
             canary_percent: Some(policy.canary_percent).filter(|percent| *percent != 0),
             kill_switch: policy.kill_switch,
-            only_if_worth_it: policy.only_if_worth_it,
+            require_cost_effective: policy.require_cost_effective,
             updated_at: time(policy.update_time.as_ref()),
             updated_by: filled(policy.updated_by),
         }
@@ -167,7 +167,12 @@ impl Row for PolicyView {
             self.canary_percent
                 .map_or_else(String::new, |p| p.to_string()),
             if self.kill_switch { "on" } else { "off" }.to_owned(),
-            if self.only_if_worth_it { "on" } else { "off" }.to_owned(),
+            if self.require_cost_effective {
+                "on"
+            } else {
+                "off"
+            }
+            .to_owned(),
             text(&self.updated_at),
             text(&self.updated_by),
         ]
@@ -193,28 +198,28 @@ pub async fn run(command: RoutingCommand, context: &mut Context) -> Result<Exit,
         }
         RoutingCommand::Worth { routed, off } => {
             policy = current(&routed, context).await?;
-            policy.only_if_worth_it = !off;
+            policy.require_cost_effective = !off;
             routed
         }
         RoutingCommand::Auto(set) => {
             policy.set_mode(Mode::Auto);
-            policy.only_if_worth_it = set.only_if_worth_it;
+            policy.require_cost_effective = set.require_cost_effective;
             set.routed
         }
         RoutingCommand::Shadow(set) => {
             policy.set_mode(Mode::Shadow);
-            policy.only_if_worth_it = set.only_if_worth_it;
+            policy.require_cost_effective = set.require_cost_effective;
             set.routed
         }
         RoutingCommand::Canary { set, percent } => {
             policy.set_mode(Mode::Canary);
-            policy.only_if_worth_it = set.only_if_worth_it;
+            policy.require_cost_effective = set.require_cost_effective;
             policy.canary_percent = percent;
             set.routed
         }
         RoutingCommand::Pin { set, tier, model } => {
             policy.set_mode(Mode::Pinned);
-            policy.only_if_worth_it = set.only_if_worth_it;
+            policy.require_cost_effective = set.require_cost_effective;
             if let Some(tier) = tier {
                 policy.set_pinned_tier(tier.into());
             }

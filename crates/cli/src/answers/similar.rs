@@ -26,7 +26,7 @@ pub struct SimilarArgs {
 struct SimilarView {
     item: String,
     similarity: f64,
-    words: f64,
+    lexical_score: f64,
     experts: Vec<String>,
     at: Option<String>,
     text: String,
@@ -35,13 +35,19 @@ struct SimilarView {
 }
 
 impl Row for SimilarView {
-    const COLUMNS: &'static [&'static str] =
-        &["item", "similarity", "words", "experts", "at", "text"];
+    const COLUMNS: &'static [&'static str] = &[
+        "item",
+        "similarity",
+        "lexical_score",
+        "experts",
+        "at",
+        "text",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             item_id(&self.item),
             format!("{:.3}", self.similarity),
-            format!("{:.2}", self.words),
+            format!("{:.2}", self.lexical_score),
             self.experts.join(";"),
             short_time(self.at.as_ref()),
             self.text.clone(),
@@ -73,7 +79,7 @@ pub async fn run(args: SimilarArgs, context: &mut Context) -> Result<Exit, CliEr
             at: time(item.occur_time.as_ref()),
             item: item.item,
             similarity: item.similarity,
-            words: item.words,
+            lexical_score: item.lexical_score,
             experts: item.experts,
             text: item.text,
             truncated: item.truncated,

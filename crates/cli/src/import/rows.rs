@@ -176,7 +176,7 @@ impl Reading<'_> {
     fn time(self, fields: &Fields) -> Result<Option<ReadTime>, RowIssue> {
         let text = match fields.get("at") {
             None | Some(Value::Null) => return Ok(None),
-            // MySQL writes zeros where there is no time.
+            // MySQL writes zeros where there is not a time.
             Some(Value::Text(text))
                 if cells::is_nothing(text) || text.starts_with("0000-00-00") =>
             {

@@ -70,37 +70,37 @@ impl IntervalView {
 
 /// How a version does on the items that came after its training, as it is printed.
 #[derive(Debug, Clone, Serialize)]
-pub struct LiveView {
-    against: String,
+pub struct OnlineView {
+    reference_model: String,
     questions: u64,
     mrr: f64,
-    other_mrr: f64,
+    reference_mrr: f64,
     gain: IntervalView,
     covered_until: Option<String>,
 }
 
-impl From<v1::LiveScore> for LiveView {
-    fn from(live: v1::LiveScore) -> Self {
+impl From<v1::OnlineEvaluation> for OnlineView {
+    fn from(live: v1::OnlineEvaluation) -> Self {
         Self {
             covered_until: time(live.covered_until.as_ref()),
-            against: live.against,
+            reference_model: live.reference_model,
             questions: live.questions,
             mrr: live.mrr,
-            other_mrr: live.other_mrr,
+            reference_mrr: live.reference_mrr,
             gain: live.gain.unwrap_or_default().into(),
         }
     }
 }
 
-impl LiveView {
+impl OnlineView {
     /// The score as a sentence.
     #[must_use]
     pub fn words(&self) -> String {
         format!(
             "MRR {:.3}, and {:.3} of {}, on the items that came after its training; difference {}",
             self.mrr,
-            self.other_mrr,
-            self.against,
+            self.reference_mrr,
+            self.reference_model,
             self.gain.gain_words("questions")
         )
     }
@@ -115,7 +115,7 @@ struct ServedView {
     judged: u64,
     take_rate: IntervalView,
     mrr: IntervalView,
-    live: Option<LiveView>,
+    online_evaluation: Option<OnlineView>,
 }
 
 impl Row for ServedView {
@@ -130,7 +130,7 @@ impl Row for ServedView {
     ];
     fn cells(&self) -> Vec<String> {
         let live = self
-            .live
+            .online_evaluation
             .as_ref()
             .map(|live| format!("{:.3} on {}", live.mrr, live.questions));
         vec![
@@ -169,7 +169,7 @@ impl From<v1::CompareModelsResponse> for CompareView {
             judged: served.judged,
             take_rate: served.take_rate.unwrap_or_default().into(),
             mrr: served.mrr.unwrap_or_default().into(),
-            live: served.live.map(LiveView::from),
+            online_evaluation: served.online_evaluation.map(OnlineView::from),
         });
         Self {
             outcome: outcome.to_owned(),

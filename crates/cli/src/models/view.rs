@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::args::{enum_name, filled, last};
 use crate::models::classification_view::ClassificationView;
-use crate::models::compare::LiveView;
+use crate::models::compare::OnlineView;
 use crate::output::{Output, Row, pairs, short_time, time};
 
 /// A model version as it is printed.
@@ -28,7 +28,7 @@ pub struct ModelView {
     #[serde(skip_serializing_if = "Option::is_none")]
     classification: Option<ClassificationView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    live: Option<LiveView>,
+    online_evaluation: Option<OnlineView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +51,7 @@ struct EvaluationView {
     gain_high: f64,
     calibration_error: f64,
     windows: u64,
-    own_share: f64,
+    interpolation_weight: f64,
     methods: Vec<MethodView>,
     slices: Vec<SliceView>,
     weights: BTreeMap<String, f64>,
@@ -118,7 +118,7 @@ impl From<v1::Model> for ModelView {
             },
             evaluation: model.evaluation.map(EvaluationView::from),
             classification: model.classification.map(ClassificationView::from),
-            live: model.live.map(LiveView::from),
+            online_evaluation: model.online_evaluation.map(OnlineView::from),
         }
     }
 }
@@ -152,7 +152,7 @@ impl From<v1::EvaluationReport> for EvaluationView {
             gain_high: report.gain_high,
             calibration_error: report.calibration_error,
             windows: report.windows,
-            own_share: report.own_share,
+            interpolation_weight: report.interpolation_weight,
             methods: methods.collect(),
             slices: slices.collect(),
             weights: report.weights.into_iter().collect(),
@@ -257,8 +257,8 @@ impl ModelView {
                 ),
             ));
         }
-        if let Some(live) = &self.live {
-            fields.push(("since then", live.words()));
+        if let Some(online) = &self.online_evaluation {
+            fields.push(("since then", online.words()));
         }
         fields.push(("created", short_time(self.create_time.as_ref())));
         let mut text = text_of(fields);
@@ -354,7 +354,7 @@ impl EvaluationView {
                 "{queries} held-out questions of {windows} windows, newer ones weighing more; \
                  {history} items to learn from; it goes {:.0} % of the way from the tier above to the \
                  tenant's own questions",
-                self.own_share * 100.0
+                self.interpolation_weight * 100.0
             ),
             _ => format!("{queries} questions of {history} tenants, left out in {windows} groups"),
         };

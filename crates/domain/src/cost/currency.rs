@@ -13,7 +13,9 @@ pub struct Currency(iso_currency::Currency);
 
 /// Why a text is not a currency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is no currency of ISO 4217; send a code of three capital letters such as EUR")]
+#[error(
+    "{found:?} is not a currency of ISO 4217; send a code of three capital letters such as EUR"
+)]
 pub struct CurrencyError {
     /// The beginning of what was found.
     pub found: String,

@@ -5,14 +5,14 @@ use chrono::NaiveDate;
 use super::{Currency, MoneyError, Month};
 use crate::{ErrorKind, Fault, FieldViolation};
 
-/// What is wrong with one field of a price book, and how to mend it.
+/// What is wrong with one field of a price book, and how to correct it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceProblem {
     /// The kind of problem.
     pub reason: PriceReason,
     /// The field as its writer knows it, for example `versions[1].prices.requests`.
     pub field: String,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to correct it.
     pub message: String,
 }
 
@@ -29,7 +29,7 @@ pub enum PriceReason {
     TooLarge,
     /// A price or an amount has more than ten decimals.
     TooManyDecimals,
-    /// A text is no decimal number.
+    /// A text is not a decimal number.
     NotADecimal,
     /// A name is no meter's.
     UnknownMeter,
@@ -37,7 +37,7 @@ pub enum PriceReason {
     MeterNotPriced,
     /// The same meter has two prices.
     DuplicatePrice,
-    /// A code is no currency's.
+    /// A code is not a currency's.
     UnknownCurrency,
     /// The currency changes in the middle of a month.
     CurrencyChangesInMonth,
@@ -114,8 +114,8 @@ impl std::fmt::Display for PriceProblem {
 /// Why costs cannot be worked out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CostError {
-    /// A text is no month.
-    #[error("{found:?} is no month; send year and month, such as 2026-11")]
+    /// A text is not a month.
+    #[error("{found:?} is not a month; send year and month, such as 2026-11")]
     BadMonth {
         /// The beginning of what was found.
         found: String,

@@ -151,7 +151,7 @@ fn decimal(field: &str, text: &str) -> Result<Decimal, PriceProblem> {
     let read = Decimal::from_str_exact(text).ok().filter(|_| plain);
     read.ok_or_else(|| {
         let found: String = text.chars().take(40).collect();
-        let message = format!("{found:?} is no decimal number; send one such as 0.04");
+        let message = format!("{found:?} is not a decimal number; send one such as 0.04");
         PriceProblem::new(PriceReason::NotADecimal, field, message)
     })
 }

@@ -52,31 +52,40 @@ pub struct TenantValue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ValueVerdict {
     /// It earns significantly more than it costs.
-    WorthIt,
+    CostEffective,
     /// It costs significantly more than it earns.
-    NotWorthIt,
+    NotCostEffective,
     /// Nothing can be said yet.
     NotEnoughFeedback,
 }
 
 impl ValueVerdict {
     /// All verdicts.
-    pub const ALL: [Self; 3] = [Self::WorthIt, Self::NotWorthIt, Self::NotEnoughFeedback];
+    pub const ALL: [Self; 3] = [
+        Self::CostEffective,
+        Self::NotCostEffective,
+        Self::NotEnoughFeedback,
+    ];
 
     /// The stable text of the verdict, as stored and shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::WorthIt => "WORTH_IT",
-            Self::NotWorthIt => "NOT_WORTH_IT",
+            Self::CostEffective => "COST_EFFECTIVE",
+            Self::NotCostEffective => "NOT_COST_EFFECTIVE",
             Self::NotEnoughFeedback => "NOT_ENOUGH_FEEDBACK",
         }
     }
 
-    /// The verdict that `text` names.
+    /// The verdict that `text` names; earlier versions stored two of them as `WORTH_IT` and
+    /// `NOT_WORTH_IT`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.as_str() == text)
+        match text {
+            "WORTH_IT" => Some(Self::CostEffective),
+            "NOT_WORTH_IT" => Some(Self::NotCostEffective),
+            _ => Self::ALL.into_iter().find(|one| one.as_str() == text),
+        }
     }
 }
 
@@ -293,9 +302,9 @@ pub fn verdict(case: &ModelCase<'_>) -> Result<ModelValue, CostError> {
     let verdict = if judged < LEAST_OBSERVATIONS {
         ValueVerdict::NotEnoughFeedback
     } else if net.low > Decimal::ZERO {
-        ValueVerdict::WorthIt
+        ValueVerdict::CostEffective
     } else if net.high < Decimal::ZERO {
-        ValueVerdict::NotWorthIt
+        ValueVerdict::NotCostEffective
     } else {
         ValueVerdict::NotEnoughFeedback
     };

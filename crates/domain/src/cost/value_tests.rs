@@ -27,12 +27,12 @@ fn case<'a>(own: &'a ArmFeedback, above: &'a ArmFeedback, extra_cost: i64) -> Mo
 fn a_model_that_lifts_enough_is_worth_it() {
     let (own, above) = (arm(2_000, 2_000, 1_400), arm(2_000, 2_000, 1_000));
     let value = verdict(&case(&own, &above, 100)).unwrap();
-    assert_eq!(value.verdict, ValueVerdict::WorthIt);
+    assert_eq!(value.verdict, ValueVerdict::CostEffective);
     // A lift of 0.2 on 10,000 answers of 1 each, minus 100.
     assert_eq!(value.net.mean, 1_900.into());
     assert!(value.net.low > Decimal::ZERO && value.net.low < value.net.mean);
     let value = verdict(&case(&own, &above, 5_000)).unwrap();
-    assert_eq!(value.verdict, ValueVerdict::NotWorthIt);
+    assert_eq!(value.verdict, ValueVerdict::NotCostEffective);
     let value = verdict(&case(&own, &above, 1_900)).unwrap();
     assert_eq!(value.verdict, ValueVerdict::NotEnoughFeedback);
 }
@@ -42,10 +42,10 @@ fn a_model_that_lifts_nothing_costs_what_it_costs() {
     let same = arm(500, 500, 250);
     let nothing = verdict(&case(&same, &same, 9_000)).unwrap();
     assert_eq!(nothing.net.mean, (-9_000).into());
-    assert_eq!(nothing.verdict, ValueVerdict::NotWorthIt);
+    assert_eq!(nothing.verdict, ValueVerdict::NotCostEffective);
     // A model that saves money may be worth it without any lift.
     let saves = verdict(&case(&same, &same, -9_000)).unwrap();
-    assert_eq!(saves.verdict, ValueVerdict::WorthIt);
+    assert_eq!(saves.verdict, ValueVerdict::CostEffective);
 }
 
 #[test]
@@ -198,8 +198,8 @@ proptest! {
         let Net { low, mean, high } = value.net;
         prop_assert!(low <= mean && mean <= high, "{:?}", value);
         match value.verdict {
-            ValueVerdict::WorthIt => prop_assert!(low > Decimal::ZERO),
-            ValueVerdict::NotWorthIt => prop_assert!(high < Decimal::ZERO),
+            ValueVerdict::CostEffective => prop_assert!(low > Decimal::ZERO),
+            ValueVerdict::NotCostEffective => prop_assert!(high < Decimal::ZERO),
             ValueVerdict::NotEnoughFeedback => {}
         }
     }

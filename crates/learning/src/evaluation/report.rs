@@ -80,8 +80,9 @@ pub struct EvaluationReport {
     /// Predicted against observed.
     pub reliability: Vec<Reliability>,
     /// How far the candidate lies from the tier above (0) towards what the tenant's own questions
-    /// say (1).
-    pub own_share: f64,
+    /// say (1). Stored reports have it by its former name.
+    #[serde(rename = "own_share")]
+    pub interpolation_weight: f64,
     /// The candidate's weights, by feature.
     pub weights: Vec<(String, f64)>,
     /// Against the version that serves; none where none does, or nothing came after its training.

@@ -197,7 +197,7 @@ fn report(
         reason,
         calibration_error,
         reliability: bins,
-        own_share: evaluation.interpolation_weight,
+        interpolation_weight: evaluation.interpolation_weight,
         weights: ranker
             .weights()
             .map(|(name, weight)| (name.to_owned(), weight))

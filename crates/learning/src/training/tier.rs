@@ -197,7 +197,7 @@ impl LeftOutEvaluation {
             reason,
             calibration_error,
             reliability: bins,
-            own_share: 1.0,
+            interpolation_weight: 1.0,
             weights: ranker
                 .weights()
                 .map(|(name, weight)| (name.to_owned(), weight))

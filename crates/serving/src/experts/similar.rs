@@ -32,7 +32,7 @@ pub struct SimilarItem {
     /// Cosine similarity; 0 where only the words are alike.
     pub similarity: f64,
     /// The lexical score; 0 where no word is alike.
-    pub words: f64,
+    pub lexical_score: f64,
     /// The embedding model read only the beginning of the item's text.
     pub truncated: bool,
 }
@@ -42,7 +42,7 @@ pub struct SimilarItem {
 struct Joined {
     fused: f64,
     similarity: f64,
-    words: f64,
+    lexical_score: f64,
 }
 
 impl Experts {
@@ -94,7 +94,7 @@ impl Experts {
                     .map(|(item, joined)| SimilarItem {
                         truncated: encoder.truncates(&item.content.text),
                         similarity: joined.similarity,
-                        words: joined.words,
+                        lexical_score: joined.lexical_score,
                         item,
                     })
                     .collect(),
@@ -117,8 +117,8 @@ fn fused(dense: &[Hit], lexical: &[Hit], limit: usize) -> Vec<(u64, Joined)> {
     let best = lexical.first().map_or(1.0, |hit| f64::from(hit.score));
     for (rank, hit) in lexical.iter().enumerate() {
         let entry = joined.entry(hit.id).or_default();
-        entry.words = f64::from(hit.score);
-        entry.fused += entry.words / best.max(1e-9) / (FUSION + rank as f64);
+        entry.lexical_score = f64::from(hit.score);
+        entry.fused += entry.lexical_score / best.max(1e-9) / (FUSION + rank as f64);
     }
     let mut ranked: Vec<(u64, Joined)> = joined.into_iter().collect();
     ranked.sort_by(|a, b| b.1.fused.total_cmp(&a.1.fused).then(a.0.cmp(&b.0)));
@@ -142,7 +142,7 @@ mod tests {
         let ranked = fused(&dense, &lexical, 10);
         assert_eq!(ranked.len(), 3);
         assert_eq!(ranked[0].0, 2);
-        assert_eq!(ranked[0].1.words, 8.0);
+        assert_eq!(ranked[0].1.lexical_score, 8.0);
         assert!((ranked[0].1.similarity - 0.8).abs() < 1e-6);
         assert_eq!(fused(&dense, &lexical, 1).len(), 1);
     }

@@ -400,7 +400,10 @@ async fn similar_items_come_by_meaning_and_by_words() {
     assert_eq!(found.items.len(), 2);
     let first = &found.items[0];
     assert_eq!(first.item.content.id.as_str(), "s3");
-    assert!(first.similarity > 0.3 && first.words > 0.0, "{first:?}");
+    assert!(
+        first.similarity > 0.3 && first.lexical_score > 0.0,
+        "{first:?}"
+    );
 }
 
 #[test]

@@ -13,15 +13,15 @@ use crate::convert::{count, from_json, int, micros, parsed, storable, time};
 use crate::rows::{routing_policies, tier_champions, tier_events, tier_models};
 use crate::tenant::audit::{Event, record};
 use crate::tenant::prune::{PRUNED, prune_detail};
-use crate::{PruneNote, Result, VersionOnShelf};
+use crate::{PruneNote, Result, VersionSummary};
 
 impl Tiers {
     /// All versions of all tiers, by owner, task and number.
     ///
     /// # Errors
     /// The database fails.
-    #[tracing::instrument(level = "debug", name = "tiers.shelf", skip_all)]
-    pub async fn shelf(&self) -> Result<BTreeMap<ModelOwner, Vec<VersionOnShelf>>> {
+    #[tracing::instrument(level = "debug", name = "tiers.summaries", skip_all)]
+    pub async fn summaries(&self) -> Result<BTreeMap<ModelOwner, Vec<VersionSummary>>> {
         use tier_models::Column;
         type Row = (String, String, i64, i64, String, i64);
         let session = self.platform.session();
@@ -39,10 +39,10 @@ impl Tiers {
             .into_tuple()
             .all(session.read().await?)
             .await?;
-        let mut shelf: BTreeMap<ModelOwner, Vec<VersionOnShelf>> = BTreeMap::new();
+        let mut summaries: BTreeMap<ModelOwner, Vec<VersionSummary>> = BTreeMap::new();
         for (owner, task, version, made, artifact_path, size) in rows {
             let owner = parsed("tier_models.owner", || ModelOwner::parse(&owner))?;
-            shelf.entry(owner).or_default().push(VersionOnShelf {
+            summaries.entry(owner).or_default().push(VersionSummary {
                 task: parsed("tier_models.task", || TaskId::parse(task))?,
                 version: count(version),
                 created_at: time("tier_models.created_at", made)?,
@@ -50,7 +50,7 @@ impl Tiers {
                 size: count(size),
             });
         }
-        Ok(shelf)
+        Ok(summaries)
     }
 
     /// The versions of tiers that something outside of their tier needs: those that tenants' policies

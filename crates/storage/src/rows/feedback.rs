@@ -1,6 +1,6 @@
 //! The table `feedback`.
 
-use domain::{ExpertId, FeedbackVerdict, Said};
+use domain::{ExpertId, FeedbackEvent, FeedbackVerdict};
 use sea_orm::entity::prelude::*;
 
 use crate::convert::{named, parsed, time};
@@ -31,7 +31,7 @@ impl TryFrom<Model> for Feedback {
         Ok(Self {
             sequence: row.sequence,
             request_id: row.request_id,
-            said: Said {
+            said: FeedbackEvent {
                 verdict: named("feedback.verdict", &row.verdict, FeedbackVerdict::parse)?,
                 expert: parsed("feedback.expert", || {
                     expert.map(ExpertId::parse).transpose()

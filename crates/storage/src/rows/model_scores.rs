@@ -1,6 +1,6 @@
 //! The table `model_scores`: how versions do on what came after their training.
 
-use domain::{LiveScore, Tally};
+use domain::{OnlineEvaluation, Tally};
 use sea_orm::{JsonValue, entity::prelude::*};
 
 use crate::StorageError;
@@ -24,13 +24,13 @@ pub(crate) struct Model {
 
 super::tenant_rows!();
 
-impl TryFrom<Model> for LiveScore {
+impl TryFrom<Model> for OnlineEvaluation {
     type Error = StorageError;
 
     fn try_from(row: Model) -> Result<Self, StorageError> {
         Ok(Self {
             version: count(row.version),
-            against: row.against,
+            reference_model: row.against,
             tally: from_json::<Tally>("model_scores.tally", row.tally)?,
             covered_until: time("model_scores.covered_until", row.covered_until)?,
             updated_at: time("model_scores.updated_at", row.updated_at)?,

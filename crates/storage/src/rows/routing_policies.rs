@@ -3,7 +3,7 @@
 use sea_orm::{JsonValue, entity::prelude::*};
 
 use crate::convert::{from_json, time};
-use crate::{KeptPolicy, StorageError};
+use crate::{StorageError, StoredPolicy};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "routing_policies")]
@@ -20,7 +20,7 @@ pub(crate) struct Model {
 
 super::tenant_rows!();
 
-impl TryFrom<Model> for KeptPolicy {
+impl TryFrom<Model> for StoredPolicy {
     type Error = StorageError;
 
     fn try_from(row: Model) -> Result<Self, StorageError> {

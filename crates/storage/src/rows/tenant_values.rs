@@ -4,7 +4,7 @@ use domain::cost::{Month, ValueVerdict};
 use sea_orm::entity::prelude::*;
 
 use crate::convert::{named, parsed, time};
-use crate::{KeptVerdict, StorageError};
+use crate::{StorageError, StoredVerdict};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "tenant_values")]
@@ -24,7 +24,7 @@ pub(crate) struct Model {
 
 super::tenant_rows!();
 
-impl TryFrom<Model> for KeptVerdict {
+impl TryFrom<Model> for StoredVerdict {
     type Error = StorageError;
 
     fn try_from(row: Model) -> Result<Self, StorageError> {

@@ -4,7 +4,7 @@ use domain::Trial;
 use sea_orm::{JsonValue, entity::prelude::*};
 
 use crate::convert::{count, from_json, parsed, small_count, time};
-use crate::{KeptTrial, StorageError};
+use crate::{StorageError, StoredTrial};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "trials")]
@@ -30,7 +30,7 @@ pub(crate) struct Model {
 
 super::tenant_rows!();
 
-impl TryFrom<Model> for KeptTrial {
+impl TryFrom<Model> for StoredTrial {
     type Error = StorageError;
 
     fn try_from(row: Model) -> Result<Self, StorageError> {

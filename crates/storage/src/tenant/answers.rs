@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::{ExpertId, ItemId, RouteReason, Said, Tier};
+use domain::{ExpertId, FeedbackEvent, ItemId, RouteReason, Tier};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 
@@ -31,7 +31,7 @@ pub struct Answer {
     pub tier: Tier,
     /// Why that model: a code of `RouteReason`.
     pub reason: String,
-    /// The experts that were recommended, the best first, with their scores. One that is no number is kept
+    /// The experts that were recommended, the best first, with their scores. One that is not a number is kept
     /// as 0.
     pub experts: Vec<(ExpertId, f64)>,
     /// When.
@@ -57,7 +57,7 @@ pub struct JudgedAnswer {
     /// The answer.
     pub answer: Answer,
     /// What was said, in order.
-    pub said: Vec<Said>,
+    pub said: Vec<FeedbackEvent>,
 }
 
 /// An answer to keep.
@@ -156,7 +156,7 @@ impl Answers<'_> {
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "answers.judged", skip_all)]
     pub async fn judged(&self, limit: u32) -> Result<Vec<JudgedAnswer>> {
-        let mut said: Vec<(String, Vec<Said>)> = Vec::new();
+        let mut said: Vec<(String, Vec<FeedbackEvent>)> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for one in self.tx.feedback().newest(limit).await? {
             let place = *places.entry(one.request_id.clone()).or_insert(said.len());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::cost::ArmFeedback;
-use domain::{ExpertId, RouteReason, Said, Tier, who_took_it};
+use domain::{ExpertId, FeedbackEvent, RouteReason, Tier, resolve_assignees};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
 
 use super::Answers;
@@ -159,7 +159,7 @@ impl Answers<'_> {
             .order_by_asc(feedback::Column::Sequence)
             .all(db)
             .await?;
-        let mut said: HashMap<String, Vec<Said>> = HashMap::new();
+        let mut said: HashMap<String, Vec<FeedbackEvent>> = HashMap::new();
         for row in rows {
             let one = Feedback::try_from(row)?;
             said.entry(one.request_id).or_default().push(one.said);
@@ -178,13 +178,17 @@ impl Answers<'_> {
 }
 
 /// Counts one judged answer that named `experts`, and says if it was accepted.
-fn count_judged(counts: &mut ArmFeedback, experts: &[(ExpertId, f64)], said: &[Said]) -> bool {
+fn count_judged(
+    counts: &mut ArmFeedback,
+    experts: &[(ExpertId, f64)],
+    said: &[FeedbackEvent],
+) -> bool {
     if said.is_empty() || counts.judged >= counts.answered {
         // What was answered between two reads of the same call waits for the next one.
         return false;
     }
     counts.judged += 1;
-    let takers = who_took_it(said);
+    let takers = resolve_assignees(said);
     let place = experts
         .iter()
         .position(|(expert, _)| takers.contains(expert));

@@ -1,7 +1,7 @@
 //! What people did with the answers they got.
 
 use chrono::{DateTime, Utc};
-use domain::Said;
+use domain::FeedbackEvent;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{TenantTx, all, counters};
@@ -22,7 +22,7 @@ pub struct NewFeedback {
     /// The request it is about.
     pub request_id: String,
     /// What was done.
-    pub said: Said,
+    pub said: FeedbackEvent,
 }
 
 /// What a person did with an answer.
@@ -33,7 +33,7 @@ pub struct Feedback {
     /// The request it is about.
     pub request_id: String,
     /// What was done.
-    pub said: Said,
+    pub said: FeedbackEvent,
     /// When it was given.
     pub given_at: DateTime<Utc>,
 }
@@ -49,7 +49,7 @@ impl FeedbackLog<'_> {
     pub async fn add(&self, new: NewFeedback, now: DateTime<Utc>) -> Result<Feedback> {
         counters::lock(self.tx, tenant_counters::Column::Feedback).await?;
         let db = self.tx.session().write_data().await?;
-        let Said {
+        let FeedbackEvent {
             verdict,
             expert,
             reassigned_to,

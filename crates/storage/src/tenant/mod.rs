@@ -54,17 +54,17 @@ pub use jobs::{Jobs, NewJob};
 pub use merges::{Merges, Moved, TakenBack};
 pub use models::{AliasEvent, AliasMove, Models, NewModel};
 pub use precomputed::{PrecomputedAnswer, PrecomputedAnswers};
-pub use prune::{PruneNote, VersionOnShelf};
+pub use prune::{PruneNote, VersionSummary};
 pub use rejections::{NewRejection, Rejections};
 pub use requests::Requests;
-pub use routing::{KeptPolicy, RoutingPolicies};
+pub use routing::{RoutingPolicies, StoredPolicy};
 pub use scores::Scores;
 pub use signals::{SharedSignal, Signal, Signals};
 pub use spaces::{SpaceSwitch, Spaces};
 pub use tasks::Tasks;
-pub use trials::{KeptTrial, Trials};
+pub use trials::{StoredTrial, Trials};
 pub use usage::{NoUsageKey, TenantUsage, UsageHour, UsageKey};
-pub use values::{KeptVerdict, Values};
+pub use values::{StoredVerdict, Values};
 
 /// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
 const ROWS_PER_INSERT: usize = 1_000;

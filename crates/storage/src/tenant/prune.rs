@@ -19,7 +19,7 @@ pub(crate) const PRUNED: &str = "pruned";
 
 /// What pruning looks at in a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionOnShelf {
+pub struct VersionSummary {
     /// What it predicts.
     pub task: TaskId,
     /// Its number.
@@ -48,8 +48,8 @@ impl Models<'_> {
     ///
     /// # Errors
     /// The database fails.
-    #[tracing::instrument(level = "debug", name = "models.shelf", skip_all)]
-    pub async fn shelf(&self) -> Result<Vec<VersionOnShelf>> {
+    #[tracing::instrument(level = "debug", name = "models.summaries", skip_all)]
+    pub async fn summaries(&self) -> Result<Vec<VersionSummary>> {
         use models::Column;
         type Row = (String, i64, i64, String, i64);
         let db = self.tx.session().read().await?;
@@ -67,10 +67,10 @@ impl Models<'_> {
             .into_tuple()
             .all(db)
             .await?;
-        let mut shelf = rows
+        let mut summaries = rows
             .into_iter()
             .map(|(task, version, made, artifact_path, size)| {
-                Ok(VersionOnShelf {
+                Ok(VersionSummary {
                     task: parsed("models.task", || TaskId::parse(task))?,
                     version: count(version),
                     created_at: time("models.created_at", made)?,
@@ -79,8 +79,8 @@ impl Models<'_> {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        shelf.sort_unstable_by(|a, b| (&a.task, a.version).cmp(&(&b.task, b.version)));
-        Ok(shelf)
+        summaries.sort_unstable_by(|a, b| (&a.task, a.version).cmp(&(&b.task, b.version)));
+        Ok(summaries)
     }
 
     /// Deletes versions with their trials, and the inputs that no version names any more; records it

@@ -18,7 +18,7 @@ pub struct RoutingPolicies<'a> {
 
 /// A policy as it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptPolicy {
+pub struct StoredPolicy {
     /// The policy.
     pub policy: RoutingPolicy,
     /// Who set it.
@@ -33,7 +33,7 @@ impl RoutingPolicies<'_> {
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "routing.get", skip_all)]
-    pub async fn get(&self, task: &TaskId) -> Result<Option<KeptPolicy>> {
+    pub async fn get(&self, task: &TaskId) -> Result<Option<StoredPolicy>> {
         let db = self.tx.session().read().await?;
         let row = self
             .tx
@@ -41,7 +41,7 @@ impl RoutingPolicies<'_> {
             .filter(Column::Task.eq(task.as_str()))
             .one(db)
             .await?;
-        row.map(KeptPolicy::try_from).transpose()
+        row.map(StoredPolicy::try_from).transpose()
     }
 
     /// Sets the policy of the task, and records it in the audit trail.
@@ -54,13 +54,13 @@ impl RoutingPolicies<'_> {
         task: &TaskId,
         policy: &RoutingPolicy,
         now: DateTime<Utc>,
-    ) -> Result<KeptPolicy> {
+    ) -> Result<StoredPolicy> {
         let db = self.tx.session().write_data().await?;
         let json = to_json("routing_policies.policy", policy)?;
         let detail = format!(
             "{task}: {}{}{}",
             policy.mode.as_str(),
-            if policy.only_if_worth_it {
+            if policy.require_cost_effective {
                 ", only if worth it"
             } else {
                 ""
@@ -92,6 +92,6 @@ impl RoutingPolicies<'_> {
             .record("routing.update", &resource, &detail, now)
             .await?;
         self.tx.note(Change::Models);
-        KeptPolicy::try_from(row)
+        StoredPolicy::try_from(row)
     }
 }

@@ -1,6 +1,6 @@
 //! How the tenant's model versions do on what came after their training.
 
-use domain::{LiveScore, TaskId};
+use domain::{OnlineEvaluation, TaskId};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
@@ -21,7 +21,7 @@ impl Scores<'_> {
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "scores.get", skip_all)]
-    pub async fn get(&self, task: &TaskId, version: u64) -> Result<Option<LiveScore>> {
+    pub async fn get(&self, task: &TaskId, version: u64) -> Result<Option<OnlineEvaluation>> {
         let db = self.tx.session().read().await?;
         let row = self
             .tx
@@ -30,7 +30,7 @@ impl Scores<'_> {
             .filter(Column::Version.eq(int(version)))
             .one(db)
             .await?;
-        row.map(LiveScore::try_from).transpose()
+        row.map(OnlineEvaluation::try_from).transpose()
     }
 
     /// Keeps the score of a version, in the place of an older one.
@@ -38,13 +38,13 @@ impl Scores<'_> {
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
     #[tracing::instrument(level = "debug", name = "scores.put", skip_all)]
-    pub async fn put(&self, task: &TaskId, score: &LiveScore) -> Result<()> {
+    pub async fn put(&self, task: &TaskId, score: &OnlineEvaluation) -> Result<()> {
         let db = self.tx.session().write_data().await?;
         let row = Model {
             tenant_id: self.tx.id().to_owned(),
             task: task.to_string(),
             version: int(score.version),
-            against: score.against.clone(),
+            against: score.reference_model.clone(),
             tally: to_json("model_scores.tally", &score.tally)?,
             covered_until: micros(score.covered_until),
             updated_at: micros(score.updated_at),

@@ -19,7 +19,7 @@ pub struct Trials<'a> {
 
 /// A trial as it was kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct KeptTrial {
+pub struct StoredTrial {
     /// The version that the search was made for.
     pub version: u64,
     /// What was tried.
@@ -79,7 +79,7 @@ impl Trials<'_> {
         version: Option<u64>,
         after: Option<(u64, u32)>,
         limit: u32,
-    ) -> Result<Vec<KeptTrial>> {
+    ) -> Result<Vec<StoredTrial>> {
         let db = self.tx.session().read().await?;
         let mut query = self
             .tx

@@ -20,7 +20,7 @@ pub struct Values<'a> {
 
 /// The verdict on a tenant's own model in a month, as it was last worked out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct KeptVerdict {
+pub struct StoredVerdict {
     /// The month.
     pub month: Month,
     /// Whether it pays for itself.
@@ -40,11 +40,15 @@ impl Values<'_> {
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "values.newest", skip_all)]
-    pub async fn newest(&self) -> Result<Option<KeptVerdict>> {
+    pub async fn newest(&self) -> Result<Option<StoredVerdict>> {
         let db = self.tx.session().read().await?;
         // Months sort as their texts do.
         let query = self.tx.find::<Entity>().order_by_desc(Column::Month);
-        query.one(db).await?.map(KeptVerdict::try_from).transpose()
+        query
+            .one(db)
+            .await?
+            .map(StoredVerdict::try_from)
+            .transpose()
     }
 
     /// Keeps the verdict of a month in the place of an older one. None takes it away with those of the
@@ -54,7 +58,7 @@ impl Values<'_> {
     /// # Errors
     /// The tenant does not exist or is being erased, or the database fails.
     #[tracing::instrument(level = "debug", name = "values.put", skip_all)]
-    pub async fn put(&self, month: Month, kept: Option<&KeptVerdict>) -> Result<()> {
+    pub async fn put(&self, month: Month, kept: Option<&StoredVerdict>) -> Result<()> {
         let before = self.newest().await?.map(|kept| kept.verdict);
         let db = self.tx.session().write_data().await?;
         match kept {

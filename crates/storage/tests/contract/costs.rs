@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::cost::{Meter, Month, PriceBook, Service, UsageEntry, UsageLine, ValueVerdict};
-use domain::{Change, ErrorKind, FeedbackVerdict, Said, TenantContext, Tier};
+use domain::{Change, ErrorKind, FeedbackEvent, FeedbackVerdict, TenantContext, Tier};
 use tenantry_storage::{
-    Answer, Booked, CountedAnswers, KeptVerdict, NewFeedback, Purpose, Retain, Usage, UsageKey,
+    Answer, Booked, CountedAnswers, NewFeedback, Purpose, Retain, StoredVerdict, Usage, UsageKey,
 };
 
 use super::world::{World, context, expert_id, later, now, tenant_id};
@@ -44,8 +44,8 @@ async fn lines(usage: &Usage, tenant: &str, meter: Meter) -> Vec<(i64, Option<i6
         .collect()
 }
 
-fn kept(month: &str, verdict: ValueVerdict) -> KeptVerdict {
-    KeptVerdict {
+fn kept(month: &str, verdict: ValueVerdict) -> StoredVerdict {
+    StoredVerdict {
         month: month.parse().unwrap(),
         verdict,
         lift: (None, 0.25, Some(0.5)),
@@ -67,7 +67,7 @@ pub async fn fill(world: &World, ctx: &TenantContext) {
         .await
         .unwrap();
     let tx = world.tx(ctx).await;
-    let verdict = kept("2027-01", ValueVerdict::WorthIt);
+    let verdict = kept("2027-01", ValueVerdict::CostEffective);
     tx.values()
         .put(verdict.month, Some(&verdict))
         .await
@@ -318,7 +318,7 @@ pub async fn answers_are_counted_by_what_became_of_them(world: World) {
     answers.push(answer("before", Tier::Tenant, "own", days_ago(2)));
     tx.answers().add(answers).await.unwrap();
     let say = async |request: &str, verdict, expert: &str, to: Option<&str>| {
-        let said = Said {
+        let said = FeedbackEvent {
             verdict,
             expert: Some(expert_id(expert)),
             reassigned_to: to.map(expert_id),
@@ -387,10 +387,10 @@ pub async fn verdicts_are_kept_by_month_and_changes_are_told(world: World) {
     };
     assert_eq!(newest().await, None);
     let mut heard = world.store.changes().subscribe();
-    put("2026-12", Some(ValueVerdict::NotWorthIt)).await;
+    put("2026-12", Some(ValueVerdict::NotCostEffective)).await;
     let told = Change::Models(acme.tenant().clone());
     assert_eq!(heard.recv().await.unwrap(), told);
-    put("2026-12", Some(ValueVerdict::NotWorthIt)).await;
+    put("2026-12", Some(ValueVerdict::NotCostEffective)).await;
     put("2027-01", Some(ValueVerdict::NotEnoughFeedback)).await;
     let last = newest().await;
     assert_eq!(last, Some(kept("2027-01", ValueVerdict::NotEnoughFeedback)));
@@ -436,7 +436,7 @@ pub async fn tenant_b_cannot_see_usage_of_a(world: World) {
     let days = tx.usage().days_page(day(1), day(0), None, 9).await;
     assert!(days.unwrap().is_empty());
     assert!(lines(&usage, "globex", Meter::Requests).await.is_empty());
-    // The platform's own is no tenant's.
+    // The platform's own is not a tenant's.
     assert!(lines(&usage, "acme", Meter::OverheadCpu).await.is_empty());
     assert_eq!(lines(&usage, "", Meter::OverheadCpu).await, [(0, None, 5)]);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    AccessScope, AliasMoveCause, ErrorKind, FeedbackVerdict, JobKind, JobState, KeyId, RequestId,
-    Role, Said, TaskId, TenantContext,
+    AccessScope, AliasMoveCause, ErrorKind, FeedbackEvent, FeedbackVerdict, JobKind, JobState,
+    KeyId, RequestId, Role, TaskId, TenantContext,
 };
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tenantry_storage::{NewFeedback, NewKey, NewRejection, Purpose};
@@ -85,7 +85,7 @@ async fn fill(world: &World, ctx: &TenantContext) {
         .unwrap();
     let feedback = NewFeedback {
         request_id: "r".to_owned(),
-        said: Said {
+        said: FeedbackEvent {
             verdict: FeedbackVerdict::Accepted,
             expert: None,
             reassigned_to: None,

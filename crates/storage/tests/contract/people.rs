@@ -1,8 +1,8 @@
 //! Experts who change, leave, become one and part again; labels that get another name.
 
 use domain::{
-    ExpertId, ExpertMerge, ExpertPatch, FeedbackVerdict, ItemContent, MergeState, Relabelling,
-    Said, Tier,
+    ExpertId, ExpertMerge, ExpertPatch, FeedbackEvent, FeedbackVerdict, ItemContent, MergeState,
+    Relabelling, Tier,
 };
 use tenantry_storage::{Answer, NewFeedback, StorageError, TenantTx};
 
@@ -135,7 +135,7 @@ async fn said(tx: &TenantTx, request: &str, expert: &str) {
     tx.answers().add(vec![answer]).await.unwrap();
     let new = NewFeedback {
         request_id: request.to_owned(),
-        said: Said {
+        said: FeedbackEvent {
             verdict: FeedbackVerdict::Accepted,
             expert: Some(expert_id(expert)),
             reassigned_to: None,

@@ -4,7 +4,7 @@ use domain::{
     Alias, AliasMoveCause, INPUTS, JobKind, ModelName, ModelOwner, RoutingMode, RoutingPolicy,
     TaskId, Trial, VerticalId,
 };
-use tenantry_storage::{Answer, KeptTrial, PruneNote, Purpose};
+use tenantry_storage::{Answer, PruneNote, Purpose, StoredTrial};
 
 use super::models::{by, model};
 use super::world::{World, job, later, now};
@@ -28,8 +28,8 @@ fn note(seconds: i64) -> PruneNote<'static> {
     }
 }
 
-fn keys(trials: &[KeptTrial]) -> Vec<(u64, u32)> {
-    let key = |one: &KeptTrial| (one.version, one.trial.number);
+fn keys(trials: &[StoredTrial]) -> Vec<(u64, u32)> {
+    let key = |one: &StoredTrial| (one.version, one.trial.number);
     trials.iter().map(key).collect()
 }
 
@@ -94,11 +94,14 @@ pub async fn what_is_pruned_is_gone_with_all_of_it_and_recorded(world: World) {
     tx.commit().await.unwrap();
 
     let tx = world.tx(&acme).await;
-    let shelf = tx.models().shelf().await.unwrap();
-    let versions: Vec<u64> = shelf.iter().map(|one| one.version).collect();
+    let summaries = tx.models().summaries().await.unwrap();
+    let versions: Vec<u64> = summaries.iter().map(|one| one.version).collect();
     assert_eq!(versions, [1, 2, 3, 4]);
-    assert_eq!(shelf[0].artifact_path, "tenants/acme/1.bin");
-    assert_eq!((shelf[1].created_at, shelf[1].size), (later(2), 1 << 40));
+    assert_eq!(summaries[0].artifact_path, "tenants/acme/1.bin");
+    assert_eq!(
+        (summaries[1].created_at, summaries[1].size),
+        (later(2), 1 << 40)
+    );
     let gone = tx.models().prune(&task, &[1, 3, 4, 9], note(9)).await;
     assert_eq!(
         gone.unwrap(),
@@ -170,12 +173,12 @@ pub async fn a_tiers_version_is_pruned_unless_it_is_needed(world: World) {
     let global: ModelName = "global/models/experts/versions/0".parse().unwrap();
     assert!(needed.contains(&global), "what others were made from");
 
-    let shelf = tiers.shelf().await.unwrap();
-    assert_eq!(shelf[&vertical].len(), 3);
+    let summaries = tiers.summaries().await.unwrap();
+    assert_eq!(summaries[&vertical].len(), 3);
     let gone = tiers.prune(&vertical, &task, &[2, 3], note(9)).await;
     let gone = gone.unwrap();
     assert_eq!(gone, [3], "the champion stays");
-    assert_eq!(tiers.shelf().await.unwrap()[&vertical].len(), 2);
+    assert_eq!(tiers.summaries().await.unwrap()[&vertical].len(), 2);
     assert_eq!(
         tiers.pruned(&name(3)).await.unwrap(),
         Some((later(9), "old".to_owned()))
@@ -245,7 +248,7 @@ pub async fn tenant_b_cannot_see_trials_or_inputs_of_a(world: World) {
             .is_empty()
     );
     assert_eq!(tx.inputs().get("hash").await.unwrap(), None);
-    assert!(tx.models().shelf().await.unwrap().is_empty());
+    assert!(tx.models().summaries().await.unwrap().is_empty());
     let foreign = tx.models().prune(&task, &[1], note(1)).await.unwrap();
     assert!(foreign.is_empty());
     tx.inputs().put("hash", "of b", now()).await.unwrap();

@@ -1,17 +1,17 @@
 //! How models do after their training: scores, and answers with what people said about them.
 
-use domain::{FeedbackVerdict, LiveScore, Said, Tally, TaskId, Tier};
+use domain::{FeedbackEvent, FeedbackVerdict, OnlineEvaluation, Tally, TaskId, Tier};
 use tenantry_storage::{Answer, NewFeedback, TenantTx};
 
 use super::world::{World, expert_id, later, now};
 
-fn score(version: u64, own: f64) -> LiveScore {
+fn score(version: u64, own: f64) -> OnlineEvaluation {
     let mut tally = Tally::default();
     tally.add(own, 0.5);
     tally.add(own, 1.0);
-    LiveScore {
+    OnlineEvaluation {
         version,
-        against: "global/models/experts/versions/0".to_owned(),
+        reference_model: "global/models/experts/versions/0".to_owned(),
         tally,
         covered_until: now(),
         updated_at: later(1),
@@ -56,8 +56,8 @@ fn answer(request: &str, model: &str) -> Answer {
     }
 }
 
-fn said(verdict: FeedbackVerdict, expert: &str) -> Said {
-    Said {
+fn said(verdict: FeedbackVerdict, expert: &str) -> FeedbackEvent {
+    FeedbackEvent {
         verdict,
         expert: Some(expert_id(expert)),
         reassigned_to: None,

@@ -1,6 +1,6 @@
 //! Embeddings, the index's watermark, answers, feedback, and requests.
 
-use domain::{Change, ErrorKind, FeedbackVerdict, RequestId, Said, Tier};
+use domain::{Change, ErrorKind, FeedbackEvent, FeedbackVerdict, RequestId, Tier};
 use tenantry_storage::{Answer, Feedback, NewFeedback, Purpose, Shadow, StorageError};
 
 use super::world::{World, expert_id, item, item_id, later, now, tenant_id};
@@ -83,7 +83,7 @@ pub async fn the_index_knows_how_far_it_is(world: World) {
 fn feedback(request: &str, verdict: &str, expert: Option<&str>) -> NewFeedback {
     NewFeedback {
         request_id: request.to_owned(),
-        said: Said {
+        said: FeedbackEvent {
             verdict: FeedbackVerdict::parse(verdict).unwrap(),
             expert: expert.map(expert_id),
             reassigned_to: Some(expert_id("new")),

@@ -191,7 +191,7 @@ impl QdrantStore {
         checks::order(&mut hits);
         Ok(Found {
             hits,
-            // No number, or a negative one, is no time.
+            // No number, or a negative one, is not a time.
             cpu: Duration::try_from_secs_f64(answer.time).unwrap_or_default(),
         })
     }

@@ -98,7 +98,7 @@ fn number(id: Option<PointId>) -> Result<u64> {
     match id.and_then(|id| id.point_id_options) {
         Some(PointIdOptions::Num(number)) => Ok(number),
         other => Err(odd(format!(
-            "a point has the id {other:?}, which is no number"
+            "a point has the id {other:?}, which is not a number"
         ))),
     }
 }

@@ -23,7 +23,7 @@ enum Layer {
     Domain,
 }
 
-/// Every package of the workspace. A new one needs a line here, and so a thought about its place.
+/// Every package of the workspace. A new one needs a line here, and so a decision about its layer.
 const PACKAGES: [(&str, Layer); 26] = [
     ("tenantry-tests", Layer::Outside),
     ("tenantry-benchmarks", Layer::Outside),

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::cost::{By, Meter, Service, UsageEntry};
 use domain::{
-    ApiKey, Clock, ErrorKind, ExpertId, FeedbackVerdict, KeyId, OperatorContext, Role, Said,
-    TenantContext, TenantId, TenantSettings, TenantState, Tier, VerticalId,
+    ApiKey, Clock, ErrorKind, ExpertId, FeedbackEvent, FeedbackVerdict, KeyId, OperatorContext,
+    Role, TenantContext, TenantId, TenantSettings, TenantState, Tier, VerticalId,
 };
 use server::{Gatekeeper, ServiceError, TenantDirectory};
 use storage::{Answer, NewFeedback, NewTenant, Purpose, StorageConfig, Store};
@@ -168,7 +168,7 @@ impl World {
                 true => FeedbackVerdict::Accepted,
                 false => FeedbackVerdict::Rejected,
             };
-            let said = Said {
+            let said = FeedbackEvent {
                 verdict,
                 expert: Some(ada.clone()),
                 reassigned_to: None,

@@ -46,7 +46,7 @@ async fn answers_have_a_value_and_own_models_a_verdict() {
         ("210.00", "-400.50")
     );
     let own = value.own_model.unwrap();
-    assert_eq!(own.verdict(), v1::model_value::Verdict::NotWorthIt);
+    assert_eq!(own.verdict(), v1::model_value::Verdict::NotCostEffective);
     assert_eq!(
         (own.extra_cost.as_str(), own.net_mean.as_str()),
         ("600.00", "-600.00")
@@ -54,7 +54,11 @@ async fn answers_have_a_value_and_own_models_a_verdict() {
     assert_eq!(newest().await, None, "to read a report writes nothing");
     let watch = async || world.costs.watch(&mut SentAlerts::default()).await.unwrap();
     watch().await;
-    assert_eq!(newest().await, Some("NOT_WORTH_IT"), "the router finds it");
+    assert_eq!(
+        newest().await,
+        Some("NOT_COST_EFFECTIVE"),
+        "the router finds it"
+    );
 
     // Where an answer is worth more, the same feedback says nothing yet.
     world.value_per_accepted("acme", "5000").await;
@@ -143,9 +147,9 @@ async fn a_verdict_ends_with_what_it_was_made_from() {
     let world = World::new().await;
     world.prices(0, vec![version()]).await.unwrap();
     let ctx = ctx("acme");
-    let october = storage::KeptVerdict {
+    let october = storage::StoredVerdict {
         month: "2026-10".parse().unwrap(),
-        verdict: domain::cost::ValueVerdict::NotWorthIt,
+        verdict: domain::cost::ValueVerdict::NotCostEffective,
         lift: (None, 0.0, None),
         net: (-5).into(),
         computed_at: at("2026-10-31T12:00:00Z"),

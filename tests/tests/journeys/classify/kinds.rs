@@ -61,7 +61,7 @@ async fn several_labels_and_numbers_are_predicted_too() {
         .model
         .unwrap();
     let report = model.classification.unwrap();
-    assert_eq!(report.rows, 159, "one value is no number");
+    assert_eq!(report.rows, 159, "one value is not a number");
     let warned = |text: &String| text.starts_with("1 items") && text.contains("q-0 (\"many\")");
     assert!(
         report.warnings.iter().any(warned),

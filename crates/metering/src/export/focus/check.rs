@@ -45,7 +45,7 @@ pub fn check(bytes: &[u8]) -> Vec<Problem> {
     let mut reader = csv::Reader::from_reader(bytes);
     let heads = match reader.headers() {
         Ok(heads) => heads.clone(),
-        Err(error) => return vec![problem(None, "", format!("it is no CSV: {error}"))],
+        Err(error) => return vec![problem(None, "", format!("it is not a CSV: {error}"))],
     };
     check_heads(&heads, &mut found);
     let places = places(&heads);
@@ -151,7 +151,7 @@ fn wrong_with(column: &Column, value: &str) -> Option<String> {
         ColumnKind::Text => value
             .trim()
             .is_empty()
-            .then(|| "a text of spaces is no value".to_owned()),
+            .then(|| "a text of spaces is not a value".to_owned()),
         ColumnKind::OneOf(allowed) => (!allowed.contains(&value))
             .then(|| format!("{value:?} is none of {}", allowed.join(", "))),
         ColumnKind::CurrencyCode => value
@@ -159,7 +159,7 @@ fn wrong_with(column: &Column, value: &str) -> Option<String> {
             .err()
             .map(|error| error.to_string()),
         ColumnKind::Decimal(scale) => match number(value) {
-            None => Some(format!("{value:?} is no decimal number")),
+            None => Some(format!("{value:?} is not a decimal number")),
             Some(number) if number.normalize().scale() > scale => {
                 Some(format!("{value:?} has more than {scale} decimals"))
             }
@@ -167,7 +167,7 @@ fn wrong_with(column: &Column, value: &str) -> Option<String> {
         },
         ColumnKind::Time => moment(value)
             .is_none()
-            .then(|| format!("{value:?} is no moment such as 2026-11-01T00:00:00Z")),
+            .then(|| format!("{value:?} is not a moment such as 2026-11-01T00:00:00Z")),
     }
 }
 
@@ -245,13 +245,13 @@ mod tests {
     fn values_are_checked_one_by_one() {
         for (column, value, word) in [
             ("BilledCost", "", "there must be a value"),
-            ("BilledCost", "1,5", "no decimal"),
-            ("BilledCost", "+1", "no decimal"),
+            ("BilledCost", "1,5", "a decimal"),
+            ("BilledCost", "+1", "a decimal"),
             ("BilledCost", "1.00000000001", "decimals"),
             ("BillingCurrency", "eur", "ISO 4217"),
             ("BillingAccountName", "  ", "spaces"),
-            ("BillingPeriodStart", "2026-11-01", "no moment"),
-            ("BillingPeriodStart", "2026-11-1T00:00:00Z", "no moment"),
+            ("BillingPeriodStart", "2026-11-01", "a moment"),
+            ("BillingPeriodStart", "2026-11-1T00:00:00Z", "a moment"),
             ("ChargeCategory", "usage", "none of"),
             ("ChargeClass", "correction", "none of"),
             ("ServiceCategory", "Magic", "none of"),

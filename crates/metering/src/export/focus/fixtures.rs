@@ -1,4 +1,4 @@
-//! A month with everything in it, for the tests of this room.
+//! A month with everything in it, for the tests of this module.
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::MeteringError;
 
-/// What stands where there is no number.
+/// What stands where there is not a number.
 pub(super) const NONE: &str = "–";
 
 /// An amount in whole minor units, with thousands apart.

@@ -267,9 +267,9 @@ fn budget(status: Option<&BudgetStatus>) -> Cell {
 fn verdict(verdict: Option<ValueVerdict>) -> Cell {
     let (said, key, mood) = match verdict {
         None => (numbers::NONE, "", ""),
-        Some(ValueVerdict::WorthIt) => ("worth it", "3", "good"),
+        Some(ValueVerdict::CostEffective) => ("worth it", "3", "good"),
         Some(ValueVerdict::NotEnoughFeedback) => ("not enough feedback", "2", ""),
-        Some(ValueVerdict::NotWorthIt) => ("not worth it", "1", "bad"),
+        Some(ValueVerdict::NotCostEffective) => ("not worth it", "1", "bad"),
     };
     Cell {
         key: key.to_owned(),

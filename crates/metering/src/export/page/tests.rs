@@ -81,7 +81,7 @@ fn names_of_tenants_are_text_wherever_they_stand() {
     let hostile = "<script>alert(1)</script>\" onclick='x' & co";
     let html = written(
         &[("large", hostile)],
-        &[value("large", 1, ValueVerdict::WorthIt)],
+        &[value("large", 1, ValueVerdict::CostEffective)],
     );
     assert_eq!(html.matches("<script>").count(), 1, "only our own");
     assert!(html.contains("&#60;script&#62;alert(1)"));
@@ -107,8 +107,8 @@ fn nothing_is_asked_of_anybody() {
 #[test]
 fn amounts_are_those_of_the_report() {
     let values = [
-        value("large", 50_000, ValueVerdict::WorthIt),
-        value("small", 1, ValueVerdict::NotWorthIt),
+        value("large", 50_000, ValueVerdict::CostEffective),
+        value("small", 1, ValueVerdict::NotCostEffective),
     ];
     let html = written(&[("large", "Large & Co")], &values);
     for text in [

@@ -200,7 +200,9 @@ impl Points for Service {
             .field_index_params
             .and_then(|params| params.index_params);
         let Some(IndexParams::KeywordIndexParams(params)) = params else {
-            return Err(Status::unimplemented("an index that is no keyword index"));
+            return Err(Status::unimplemented(
+                "an index that is not a keyword index",
+            ));
         };
         if params.is_tenant != Some(true) {
             return Err(odd("the tenants' index is not one of tenants"));
