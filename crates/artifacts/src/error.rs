@@ -42,7 +42,7 @@ impl Fault for ArtifactError {
         match self {
             Self::Url(_) => ErrorKind::InvalidArgument,
             Self::Missing { .. } => ErrorKind::NotFound,
-            Self::Corrupt { .. } => ErrorKind::Internal,
+            Self::Corrupt { .. } => ErrorKind::DataLoss,
             Self::Exists { .. } => ErrorKind::AlreadyExists,
             Self::Store(_) => ErrorKind::Unavailable,
         }

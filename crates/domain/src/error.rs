@@ -20,6 +20,7 @@ pub enum ErrorKind {
     Unavailable,
     Unimplemented,
     Internal,
+    DataLoss,
 }
 
 /// One field of a request that cannot be accepted, and what to do about it.
@@ -60,4 +61,16 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
     fn violations(&self) -> Vec<FieldViolation> {
         Vec::new()
     }
+}
+
+/// The error and all its causes, for the log.
+#[must_use]
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
 }

@@ -45,7 +45,7 @@ pub use duplicates::{
     DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,
     named_examples,
 };
-pub use error::{ErrorKind, Fault, FieldViolation};
+pub use error::{ErrorKind, Fault, FieldViolation, error_chain};
 pub use escape::{escape_id, unescape_id};
 pub use expert::{
     EXPERT_PROFILE_MAX_CHARS, Expert, ExpertPatch, MAX_EXPERTS, MAX_NAMED_EXPERTS, NewExpert,

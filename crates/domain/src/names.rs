@@ -172,7 +172,8 @@ pub struct ModelName {
 }
 
 /// Whose data a model learned from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum ModelOwner {
     /// Data of all consenting tenants.
     Global,
@@ -201,6 +202,20 @@ impl TryFrom<String> for ModelName {
 
     fn try_from(name: String) -> Result<Self, NameError> {
         name.parse()
+    }
+}
+
+impl From<ModelOwner> for String {
+    fn from(owner: ModelOwner) -> Self {
+        owner.to_string()
+    }
+}
+
+impl TryFrom<String> for ModelOwner {
+    type Error = NameError;
+
+    fn try_from(name: String) -> Result<Self, NameError> {
+        Self::parse(&name)
     }
 }
 

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use artifacts::ArtifactStore;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    Alias, JobKind, ModelName, ModelOwner, ModelRetention, RoutingMode, TaskId, TenantContext,
-    prunable,
+    Alias, ModelName, ModelOwner, ModelRetention, RoutingMode, TaskId, TenantContext, prunable,
 };
-use serde::{Deserialize, Serialize};
-use storage::{NewJob, PruneNote, Purpose, Store, TenantTx, VersionSummary};
+use jobs::PruneModels;
+use storage::{PruneNote, Purpose, Store, TenantTx, VersionSummary};
 
 use crate::Result;
 use crate::alias::{EVENTS, roll_back_targets};
@@ -20,6 +19,7 @@ const ROLL_BACKS: usize = 3;
 const ORPHANED: TimeDelta = TimeDelta::days(1);
 /// Who prunes.
 const ACTOR: &str = "trainer";
+
 /// What of the registry stays, and of what only grows beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -46,18 +46,6 @@ pub struct Pruner {
     pub now: DateTime<Utc>,
 }
 
-/// A look for versions that may go, as the job carries it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PrunePayload {
-    /// `global` or `verticals/{vertical}`; none means the tenant that the job works for or, for the
-    /// platform, all tiers and everything else that only grows.
-    pub owner: Option<String>,
-    /// Newest versions that stay; none means the server's setting.
-    pub keep: Option<u32>,
-    /// Only says what would go.
-    pub dry_run: bool,
-}
-
 /// What pruning did, or would do.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -82,38 +70,25 @@ pub struct Forgotten {
     pub requests: u64,
 }
 
-/// The job that looks for versions that may go; one that waits is enough for all who ask for the same.
-#[must_use]
-pub fn prune_job(payload: &PrunePayload) -> NewJob {
-    // The type holds nothing that JSON cannot say.
-    let payload = serde_json::to_value(payload).unwrap_or_default();
-    NewJob {
-        kind: JobKind::PruneModels,
-        dedup_key: Some(format!("prune:{payload}")),
-        payload,
-        max_attempts: 5,
-    }
-}
-
 impl Pruner {
     /// Prunes a tenant's own models.
     ///
     /// # Errors
     /// The store or the artifact store fails.
-    pub async fn tenant(&self, ctx: &TenantContext, payload: &PrunePayload) -> Result<Pruned> {
+    pub async fn tenant(&self, ctx: &TenantContext, job: &PruneModels) -> Result<Pruned> {
         let tx = self.store.begin(ctx).await?;
         let summaries = tx.models().summaries().await?;
         let mut going = Vec::new();
         for (task, versions) in by_task(&summaries) {
             let needed = needed(&tx, task).await?;
-            let gone = self.choose(&versions, &needed, payload.keep);
+            let gone = self.choose(&versions, &needed, job.keep);
             if !gone.is_empty() {
                 going.push((task.clone(), gone));
             }
         }
         drop(tx);
         let mut pruned = Pruned::default();
-        if payload.dry_run {
+        if job.dry_run {
             for (task, versions) in &going {
                 pruned.count(&summaries, task, versions, "");
             }
@@ -124,7 +99,7 @@ impl Pruner {
         // left that nobody names, and the sweep of a later run finds them. The other way round a
         // version would be left that promises an artifact it does not have.
         let tx = self.store.begin(ctx).await?;
-        let reason = self.reason(payload.keep);
+        let reason = self.reason(job.keep);
         for (task, versions) in &going {
             let note = PruneNote {
                 reason: &reason,
@@ -148,11 +123,7 @@ impl Pruner {
     ///
     /// # Errors
     /// The store or the artifact store fails.
-    pub async fn tiers(
-        &self,
-        wanted: Option<&ModelOwner>,
-        payload: &PrunePayload,
-    ) -> Result<Pruned> {
+    pub async fn tiers(&self, wanted: Option<&ModelOwner>, job: &PruneModels) -> Result<Pruned> {
         let tiers = self.store.maintenance(Purpose::Retention).tiers();
         let everywhere = tiers.needed().await?;
         let mut pruned = Pruned::default();
@@ -168,9 +139,9 @@ impl Pruner {
                 needed.extend(champion);
                 let here = |name: &&ModelName| name.owner == owner && name.task == *task;
                 needed.extend(everywhere.iter().filter(here).map(|name| name.version));
-                let mut gone = self.choose(&versions, &needed, payload.keep);
-                if !payload.dry_run {
-                    let reason = self.reason(payload.keep);
+                let mut gone = self.choose(&versions, &needed, job.keep);
+                if !job.dry_run {
+                    let reason = self.reason(job.keep);
                     let note = PruneNote {
                         reason: &reason,
                         actor: ACTOR,
@@ -183,7 +154,7 @@ impl Pruner {
                 pruned.count(&summaries, task, &gone, &format!("{owner}/"));
             }
             pruned.kept += summaries.len() - (pruned.versions.len() - before);
-            if !payload.dry_run {
+            if !job.dry_run {
                 let left = tiers.summaries().await?;
                 let left = left.get(&owner).map_or(&[][..], Vec::as_slice);
                 pruned.files += self.sweep(&owner, &summaries, left).await?;

@@ -98,7 +98,7 @@ impl World {
             .exists()
     }
 
-    async fn prune(&self, payload: PrunePayload) -> Pruned {
+    async fn prune(&self, payload: PruneModels) -> Pruned {
         self.pruner.tenant(&self.at.ctx, &payload).await.unwrap()
     }
 }
@@ -136,9 +136,9 @@ async fn what_serves_what_is_pinned_and_what_a_roll_back_needs_stays() {
     tx.routing().set(&task, &policy, day(60)).await.unwrap();
     tx.commit().await.unwrap();
 
-    let dry = PrunePayload {
+    let dry = PruneModels {
         dry_run: true,
-        ..PrunePayload::default()
+        ..PruneModels::default()
     };
     let planned = world.prune(dry).await;
     assert_eq!(
@@ -148,7 +148,7 @@ async fn what_serves_what_is_pinned_and_what_a_roll_back_needs_stays() {
     assert_eq!((planned.kept, planned.files), (9, 0));
     assert!(world.file(1) && world.left().await.len() == 13);
 
-    let pruned = world.prune(PrunePayload::default()).await;
+    let pruned = world.prune(PruneModels::default()).await;
     assert_eq!((pruned.kept, pruned.files), (9, 4));
     assert_eq!(pruned.versions, planned.versions);
     assert!(world.file(2) && !world.file(4) && world.file(12));
@@ -156,7 +156,7 @@ async fn what_serves_what_is_pinned_and_what_a_roll_back_needs_stays() {
     assert_eq!(left.len(), 9);
     assert!(left.contains(&"intent/1".to_owned()), "the newest stays");
     // Again: nothing.
-    let again = world.prune(PrunePayload::default()).await;
+    let again = world.prune(PruneModels::default()).await;
     assert_eq!((again.versions.len(), again.files), (0, 0));
 }
 
@@ -168,9 +168,9 @@ async fn the_young_stay_and_keep_says_how_many() {
         let made = if version <= 4 { 10 } else { 93 };
         world.version("experts", version, made).await;
     }
-    let keep_one = PrunePayload {
+    let keep_one = PruneModels {
         keep: Some(1),
-        ..PrunePayload::default()
+        ..PruneModels::default()
     };
     let pruned = world.prune(keep_one).await;
     assert_eq!(pruned.versions.len(), 4);
@@ -205,7 +205,7 @@ async fn a_kill_between_rows_and_files_leaves_nothing_for_ever() {
         .unwrap();
     assert!(world.file(1) && world.file(2));
     // Files are as old as the machine's clock says; day 100 lies in its future.
-    let pruned = world.prune(PrunePayload::default()).await;
+    let pruned = world.prune(PruneModels::default()).await;
     assert_eq!((pruned.versions.len(), pruned.files), (0, 2));
     assert!(!world.file(1) && !world.file(2) && world.file(3) && world.file(6));
     assert!(world.files.join("tenants/acme/models/notes.txt").exists());
@@ -255,7 +255,7 @@ async fn tiers_are_pruned_and_what_only_grows_is_forgotten() {
     tx.commit().await.unwrap();
 
     let vertical = ModelOwner::Vertical(VerticalId::parse("software").unwrap());
-    let nothing = PrunePayload::default();
+    let nothing = PruneModels::default();
     let pruned = world.pruner.tiers(Some(&vertical), &nothing).await.unwrap();
     assert_eq!(pruned, Pruned::default());
     let pruned = world.pruner.tiers(None, &nothing).await.unwrap();

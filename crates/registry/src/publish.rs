@@ -6,11 +6,11 @@ use domain::{
     AliasMoveCause, INPUTS, JobId, Lineage, ModelName, ModelOwner, TaskId, TenantContext, Trial,
     Verdict,
 };
+use jobs::{JobSpec, PruneModels};
 use storage::{AliasMove, NewModel, Signal, Store};
 
 use crate::alias::{Judged, Placement, place};
 use crate::inputs::Inputs;
-use crate::prune::{PrunePayload, prune_job};
 use crate::{Owner, Result};
 
 /// A trained version that is to be published.
@@ -85,7 +85,7 @@ pub async fn publish(
                 now,
             };
             let registered = platform.tiers().register(tier, new, serves, by).await?;
-            let prune = prune_job(&PrunePayload::default());
+            let prune = PruneModels::default().new_job();
             platform.enqueue(prune, now).await?;
             let placement = Placement {
                 serves,
@@ -131,7 +131,7 @@ async fn of_tenant(
     if let Some(signal) = candidate.signal.take() {
         tx.signals().put(&task, signal, now).await?;
     }
-    let prune = prune_job(&PrunePayload::default());
+    let prune = PruneModels::default().new_job();
     tx.jobs().enqueue(prune, now).await?;
     tx.commit().await?;
     Ok(published(name, candidate, placement))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::{ErrorKind, Fault, FieldViolation, IdError, NameError};
+use domain::{ErrorKind, Fault, FieldViolation, IdError, NameError, error_chain};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -107,11 +107,14 @@ impl std::error::Error for ServiceError {}
 impl<E: Fault> From<E> for ServiceError {
     fn from(error: E) -> Self {
         let kind = error.kind();
-        let hidden = matches!(kind, ErrorKind::Internal | ErrorKind::Unavailable);
+        let hidden = matches!(
+            kind,
+            ErrorKind::Internal | ErrorKind::DataLoss | ErrorKind::Unavailable
+        );
         let mut made = Self::new(kind, error.reason(), error.to_string());
         made.violations = error.violations();
         if hidden {
-            made.internal = Some(chain(&error));
+            made.internal = Some(error_chain(&error));
         }
         if kind == ErrorKind::ResourceExhausted {
             made.retry_after = Some(Duration::from_millis(500));
@@ -177,18 +180,8 @@ fn code(kind: ErrorKind) -> Code {
         ErrorKind::Unavailable => Code::Unavailable,
         ErrorKind::Unimplemented => Code::Unimplemented,
         ErrorKind::Internal => Code::Internal,
+        ErrorKind::DataLoss => Code::DataLoss,
     }
-}
-
-/// The error and all its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

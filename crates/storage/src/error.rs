@@ -79,7 +79,8 @@ impl StorageError {
             Self::RequestIdReused | Self::Config(_) => ErrorKind::InvalidArgument,
             Self::Erasing { .. } => ErrorKind::FailedPrecondition,
             Self::Unavailable(_) => ErrorKind::Unavailable,
-            Self::Corrupt(_) | Self::Database(_) => ErrorKind::Internal,
+            Self::Corrupt(_) => ErrorKind::DataLoss,
+            Self::Database(_) => ErrorKind::Internal,
         }
     }
 

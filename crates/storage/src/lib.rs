@@ -37,14 +37,13 @@ mod rows;
 mod session;
 mod store;
 mod tenant;
-mod worker;
 
 pub use changes::Changes;
 pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
     Booked, ErasedTenant, ErasureCertificate, ErasureCounts, FoundKey, Keys, LeaseStatus,
-    LeaseToken, LeasedJob, NewKey, NewTenant, Platform, Prices, Queue, Retain, SharedWithTenant,
-    Stored, StoredPriceBook, TierModels, Tiers, Usage,
+    LeaseToken, LeasedJob, NewKey, NewTenant, Outcome, Platform, Prices, Queue, Retain,
+    SharedWithTenant, Stored, StoredPriceBook, TierModels, Tiers, Usage,
 };
 pub use purpose::Purpose;
 pub use store::{StorageConfig, Store};
@@ -59,4 +58,3 @@ pub use tenant::{
     TakenBack, Tasks, TenantTx, TenantUsage, TrainingInputs, Trials, UpsertOutcome, UsageHour,
     UsageKey, Values, VersionSummary,
 };
-pub use worker::{JobFailure, JobRunner, JobWork, Outcome, WorkerSettings, run_jobs};

@@ -129,12 +129,14 @@ impl VectorError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InvalidArgument(_) => ErrorKind::InvalidArgument,
-            Self::UnknownSpace { .. } => ErrorKind::NotFound,
             Self::SpaceMismatch { .. }
             | Self::OwnedByAnother { .. }
             | Self::InUse { .. }
             | Self::Corrupt { .. } => ErrorKind::FailedPrecondition,
-            Self::Closed | Self::DiskFull { .. } => ErrorKind::Unavailable,
+            // A space is there once it was opened, which whoever indexes does first.
+            Self::UnknownSpace { .. } | Self::Closed | Self::DiskFull { .. } => {
+                ErrorKind::Unavailable
+            }
             Self::Panicked { .. } | Self::Engine { .. } | Self::Io { .. } => ErrorKind::Internal,
             Self::Server { kind, .. } => *kind,
         }

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use api::v1::{self, ingest_row::Row};
 use domain::cost::Meter;
 use domain::{
-    ErrorKind, ItemContent, JobKind, RejectionReason, RequestId, RowIssue, TenantContext,
-    clean_text,
+    ErrorKind, ItemContent, RejectionReason, RequestId, RowIssue, TenantContext, clean_text,
 };
+use jobs::{IndexItems, JobSpec};
 use metering::usage;
 use prost::Message as _;
 use server::{PAGE_BYTES, ServiceError};
-use storage::{NewJob, NewRejection, TenantTx};
+use storage::NewRejection;
 
 use crate::Ingest;
 
@@ -58,7 +58,7 @@ impl Ingest {
         tx.rejections().add(rejections, now).await?;
         let outcome = tx.items().upsert(items, now).await?;
         if outcome.accepted > 0 {
-            enqueue_index(&tx, JobKind::IndexItems, now).await?;
+            tx.jobs().enqueue(IndexItems {}.new_job(), now).await?;
         }
         let response = v1::IngestItemsResponse {
             request_id: request_id.to_string(),
@@ -92,7 +92,7 @@ impl Ingest {
         let tx = self.begin(ctx).await?;
         let outcome = tx.items().delete(ids, now).await?;
         if outcome.deleted > 0 {
-            enqueue_index(&tx, JobKind::IndexItems, now).await?;
+            tx.jobs().enqueue(IndexItems {}.new_job(), now).await?;
         }
         tx.commit().await?;
         Ok(v1::BatchDeleteItemsResponse {
@@ -112,15 +112,6 @@ fn count(ctx: &TenantContext, batch: &v1::IngestItemsResponse) {
     }
     // A stream may last for hours: what it took so far is not to wait for its end.
     usage::flush();
-}
-
-/// Enqueues index work.
-pub(crate) async fn enqueue_index(
-    tx: &TenantTx,
-    kind: JobKind,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<domain::Job, ServiceError> {
-    Ok(tx.jobs().enqueue(NewJob::indexing(kind), now).await?)
 }
 
 /// A row that goes to the quarantine.

@@ -3,16 +3,16 @@
 use api::v1;
 use api::v1::ingest_service_server::IngestService;
 use domain::{
-    ErrorKind, ExpertId, ExpertPatch, FieldViolation, ItemId, JobKind, MAX_EXPERTS, ResourceName,
-    clean_name,
+    ErrorKind, ExpertId, ExpertPatch, FieldViolation, ItemId, MAX_EXPERTS, ResourceName, clean_name,
 };
+use jobs::{JobSpec, RebuildIndex};
 use server::{Authorized, Caller, Page, PageBuilder, Reply, ServiceError, page, parse_page_token};
 use storage::ItemQuery;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Ingest;
-use crate::batch::{enqueue_index, item_ids};
+use crate::batch::item_ids;
 use crate::reconcile::known_space;
 
 /// Experts of one request.
@@ -204,7 +204,9 @@ impl IngestService for Ingest {
     ) -> Reply<v1::RebuildIndexResponse> {
         let Authorized { ctx, .. } = self.gate.authorize(request).await?;
         let tx = self.begin(&ctx).await?;
-        let job = enqueue_index(&tx, JobKind::RebuildIndex, self.clock.now()).await?;
+        let rebuild = RebuildIndex {}.new_job();
+        let job = tx.jobs().enqueue(rebuild, self.clock.now()).await;
+        let job = job.map_err(ServiceError::from)?;
         tx.commit().await.map_err(ServiceError::from)?;
         Ok(Response::new(v1::RebuildIndexResponse {
             job: Some(job.into()),

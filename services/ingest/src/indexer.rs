@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Alias, Clock, JobKind, TaskId, TenantContext};
+use domain::{Alias, Clock, TaskId, TenantContext};
 use embedding::Embedders;
 use encoding::Encoder;
-use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, Store};
+use jobs::specs::Indexed;
+use jobs::{CheckChampion, IndexItems, JobFailure, JobHandler, JobSpec, JobWork, RebuildIndex};
+use storage::Store;
 use vectors::VectorStore;
 
-use crate::space_index::{Role, SpaceIndex, Written, retry};
+use crate::space_index::{Role, SpaceIndex, Written};
 
 /// Indexes tenants' items.
 pub struct Indexer {
@@ -24,14 +26,23 @@ pub struct Indexer {
 }
 
 #[async_trait]
-impl JobRunner for Indexer {
-    fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::IndexItems, JobKind::RebuildIndex]
+impl JobHandler<IndexItems> for Indexer {
+    async fn run(&self, work: &JobWork, _: IndexItems) -> Result<Indexed, JobFailure> {
+        self.index(work, false).await
     }
+}
 
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let ctx = TenantContext::for_background_work(work.tenant()?, "indexer");
-        let rebuild = work.job.kind == JobKind::RebuildIndex;
+#[async_trait]
+impl JobHandler<RebuildIndex> for Indexer {
+    async fn run(&self, work: &JobWork, _: RebuildIndex) -> Result<Indexed, JobFailure> {
+        self.index(work, true).await
+    }
+}
+
+impl Indexer {
+    /// Brings the active space up to the items, from the start with `rebuild`.
+    async fn index(&self, work: &JobWork, rebuild: bool) -> Result<Indexed, JobFailure> {
+        let ctx = work.context("indexer")?;
         loop {
             let index = self.active(&ctx).await?;
             let written = match rebuild {
@@ -39,17 +50,15 @@ impl JobRunner for Indexer {
                 false => index.catch_up(work).await?,
             };
             // Else the tenant has switched to another space meanwhile: that is the one to look after.
-            if let Written::All(indexed) = written {
-                if indexed > 0 {
-                    self.ask_for_a_check(&ctx).await.map_err(retry)?;
+            if let Written::All(indexed_items) = written {
+                if indexed_items > 0 {
+                    self.ask_for_a_check(&ctx).await?;
                 }
-                return Ok(vec![("indexed_items".to_owned(), indexed.to_string())]);
+                return Ok(Indexed { indexed_items });
             }
         }
     }
-}
 
-impl Indexer {
     /// New items say how the tenant's models do: those that serve, or are tried, are weighed on them.
     async fn ask_for_a_check(&self, ctx: &TenantContext) -> storage::Result<()> {
         let tx = self.store.begin(ctx).await?;
@@ -57,7 +66,7 @@ impl Indexer {
         for alias in [Alias::Champion, Alias::Challenger] {
             if tx.models().alias(&task, alias).await?.is_some() {
                 let now = self.clock.now();
-                tx.jobs().enqueue(NewJob::checking(), now).await?;
+                tx.jobs().enqueue(CheckChampion {}.new_job(), now).await?;
                 return tx.commit().await;
             }
         }
@@ -65,15 +74,14 @@ impl Indexer {
     }
 
     async fn active<'a>(&'a self, ctx: &'a TenantContext) -> Result<SpaceIndex<'a>, JobFailure> {
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let active = tx.spaces().active().await.map_err(retry)?;
+        let tx = self.store.begin(ctx).await?;
+        let active = tx.spaces().active().await?;
         drop(tx);
         let embedder = self.embedders.get(&active).await;
         // It may be installed again: the index is derived and can always be made later.
-        let embedder = embedder.map_err(|error| JobFailure::Retry(error.to_string()))?;
+        let embedder = embedder.map_err(|error| JobFailure::retry(error.to_string(), &error))?;
         let encoder = Encoder::new(self.store.clone(), embedder);
-        let ensured = self.vectors.ensure_space(encoder.space()).await;
-        ensured.map_err(retry)?;
+        self.vectors.ensure_space(encoder.space()).await?;
         Ok(SpaceIndex {
             store: &self.store,
             vectors: self.vectors.as_ref(),

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use api::v1;
 use chrono::{DateTime, Utc};
-use domain::{ErrorKind, ExpertId, ExpertMerge, ItemContent, JobKind, MergeState, TenantContext};
+use domain::{ErrorKind, ExpertId, ExpertMerge, ItemContent, MergeState, TenantContext};
+use jobs::{IndexItems, JobSpec};
 use server::ServiceError;
 use storage::TenantTx;
 
 use crate::Ingest;
-use crate::batch::enqueue_index;
 
 /// Items, or pieces of feedback, of one transaction: others can write between two of them.
 const BATCH: u32 = 1_000;
@@ -344,7 +344,7 @@ impl Ingest {
         now: DateTime<Utc>,
     ) -> Result<(), ServiceError> {
         if items > 0 {
-            enqueue_index(&tx, JobKind::IndexItems, now).await?;
+            tx.jobs().enqueue(IndexItems {}.new_job(), now).await?;
         }
         Ok(tx.commit().await?)
     }

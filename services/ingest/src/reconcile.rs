@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use domain::{Clock, JobKind, Tenant, TenantContext, TenantState};
+use domain::{Clock, Tenant, TenantContext, TenantState};
 use embedding::Embedders;
+use jobs::{IndexItems, JobSpec, SwitchSpace};
 use server::ServiceError;
-use storage::{NewJob, Purpose, Store};
+use storage::{Purpose, Store};
 use vectors::{Space, VectorError, VectorStore};
-
-use crate::batch::enqueue_index;
 
 const PAGE: u32 = 500;
 
@@ -101,11 +100,13 @@ async fn index_tenant_if_behind(
     let elsewhere = tenant.settings.embedding_model() != active;
     if behind {
         tracing::info!(tenant = %tenant.id, committed, indexed, items, points, "index work at start-up");
-        enqueue_index(&tx, JobKind::IndexItems, clock.now()).await?;
+        tx.jobs()
+            .enqueue(IndexItems {}.new_job(), clock.now())
+            .await?;
     }
     if elsewhere {
         tx.jobs()
-            .enqueue(NewJob::switch_space(), clock.now())
+            .enqueue(SwitchSpace {}.new_job(), clock.now())
             .await?;
     }
     if behind || elsewhere {

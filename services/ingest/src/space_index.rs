@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use domain::{ErrorKind, TenantContext};
 use encoding::{Encoder, Lane};
+use jobs::{JobFailure, JobWork};
 use learning::tokens;
-use storage::{ItemChange, JobFailure, JobWork, Store, TenantTx};
+use storage::{ItemChange, Store, TenantTx};
 use vectors::{Point, SparseVector, VectorStore};
 
 /// Items embedded and upserted at a time.
@@ -45,19 +46,12 @@ pub(crate) enum Written {
     Left,
 }
 
-/// A failure on the way, as the job queue understands it.
-pub(crate) fn retry(error: impl std::fmt::Display) -> JobFailure {
-    tracing::warn!(%error, "indexing will be tried again");
-    JobFailure::Retry("a part that indexing needs did not answer".to_owned())
-}
-
 impl SpaceIndex<'_> {
     /// Indexes all changes that the space has not seen, and makes it again where points are missing.
     pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Written, JobFailure> {
         let tx = self.begin().await?;
-        let seen = tx.index().watermark(self.encoder.name()).await;
-        let seen = seen.map_err(retry)?;
-        let target = tx.items().watermark().await.map_err(retry)?;
+        let seen = tx.index().watermark(self.encoder.name()).await?;
+        let target = tx.items().watermark().await?;
         drop(tx);
         let written = self.index_after(work, seen..target).await?;
         if written == Written::Left || self.is_whole().await? {
@@ -77,43 +71,38 @@ impl SpaceIndex<'_> {
         let points = self
             .vectors
             .count(self.encoder.space(), self.ctx.tenant())
-            .await;
-        let points = points.map_err(retry)?;
+            .await?;
         let tx = self.begin().await?;
-        let items = tx.items().count().await.map_err(retry)?;
-        let seen = tx.index().watermark(self.encoder.name()).await;
-        let committed = tx.items().watermark().await.map_err(retry)?;
-        Ok(points == items || seen.map_err(retry)? < committed)
+        let items = tx.items().count().await?;
+        let seen = tx.index().watermark(self.encoder.name()).await?;
+        let committed = tx.items().watermark().await?;
+        Ok(points == items || seen < committed)
     }
 
     /// Writes every item again, then removes points that stand for no item. Answers stay possible
     /// all the while.
     pub(crate) async fn rebuild(&self, work: &JobWork) -> Result<Written, JobFailure> {
         let tx = self.begin().await?;
-        let target = tx.items().watermark().await.map_err(retry)?;
+        let target = tx.items().watermark().await?;
         drop(tx);
         let written = self.index_after(work, 0..target).await?;
         if written == Written::Left {
             return Ok(written);
         }
         let tx = self.begin().await?;
-        let points = tx.items().points().await.map_err(retry)?;
+        let points = tx.items().points().await?;
         drop(tx);
         let mut wanted: Vec<u64> = points.into_iter().map(|(point, _)| point).collect();
         wanted.sort_unstable();
         let (vectors, tenant) = (self.vectors, self.ctx.tenant());
-        let found = vectors
-            .list_ids(self.encoder.space(), tenant)
-            .await
-            .map_err(retry)?;
+        let found = vectors.list_ids(self.encoder.space(), tenant).await?;
         let stray: Vec<u64> = found
             .into_iter()
             .filter(|id| wanted.binary_search(id).is_err())
             .collect();
         if !stray.is_empty() {
-            let deleted = vectors.delete(self.encoder.space(), tenant, stray).await;
-            deleted.map_err(retry)?;
-            vectors.flush(self.encoder.space()).await.map_err(retry)?;
+            vectors.delete(self.encoder.space(), tenant, stray).await?;
+            vectors.flush(self.encoder.space()).await?;
         }
         Ok(written)
     }
@@ -123,14 +112,12 @@ impl SpaceIndex<'_> {
         let mut seen = span.start;
         let mut indexed = 0;
         loop {
-            if work.should_stop() {
-                return Err(JobFailure::Cancelled);
-            }
+            work.proceed()?;
             let tx = self.begin().await?;
-            if !self.has_role(&tx).await.map_err(retry)? {
+            if !self.has_role(&tx).await? {
                 return Ok(Written::Left);
             }
-            let changes = tx.items().changed_since(seen, CHUNK).await.map_err(retry)?;
+            let changes = tx.items().changed_since(seen, CHUNK).await?;
             drop(tx);
             let Some(last) = changes.last().map(|change| change.change) else {
                 // Changes that were overtaken by later ones have no row of their own.
@@ -139,10 +126,7 @@ impl SpaceIndex<'_> {
             };
             indexed += changes.len() as u64;
             self.index(changes, None).await?;
-            self.vectors
-                .flush(self.encoder.space())
-                .await
-                .map_err(retry)?;
+            self.vectors.flush(self.encoder.space()).await?;
             self.advance(last).await?;
             seen = last;
             let whole = span.end.saturating_sub(span.start).max(1) as f32;
@@ -154,31 +138,25 @@ impl SpaceIndex<'_> {
     /// Takes in the last few changes inside `tx`, which keeps writers waiting. False when there are too
     /// many for that.
     pub(crate) async fn last_step(&self, tx: &TenantTx) -> Result<bool, JobFailure> {
-        let seen = tx.index().watermark(self.encoder.name()).await;
-        let committed = tx.items().watermark().await.map_err(retry)?;
+        let seen = tx.index().watermark(self.encoder.name()).await?;
+        let committed = tx.items().watermark().await?;
         let limit = LAST_STEP as u32 + 1;
-        let changes = tx.items().changed_since(seen.map_err(retry)?, limit).await;
-        let changes = changes.map_err(retry)?;
+        let changes = tx.items().changed_since(seen, limit).await?;
         if changes.len() > LAST_STEP {
             return Ok(false);
         }
         if !changes.is_empty() {
             self.index(changes, Some(tx)).await?;
-            self.vectors
-                .flush(self.encoder.space())
-                .await
-                .map_err(retry)?;
+            self.vectors.flush(self.encoder.space()).await?;
         }
-        let advanced = tx
-            .index()
+        tx.index()
             .set_watermark(self.encoder.name(), committed)
-            .await;
-        advanced.map_err(retry)?;
+            .await?;
         Ok(true)
     }
 
-    async fn begin(&self) -> Result<TenantTx, JobFailure> {
-        self.store.begin(self.ctx).await.map_err(retry)
+    async fn begin(&self) -> storage::Result<TenantTx> {
+        self.store.begin(self.ctx).await
     }
 
     async fn has_role(&self, tx: &TenantTx) -> storage::Result<bool> {
@@ -211,7 +189,7 @@ impl SpaceIndex<'_> {
             // look and the last write: what was written since must not stay.
             self.remove_all().await?;
         }
-        Err(retry(error))
+        Err(error.into())
     }
 
     /// Removes the tenant's points, durably.
@@ -219,12 +197,8 @@ impl SpaceIndex<'_> {
         let removed = self
             .vectors
             .delete_tenant(self.encoder.space(), self.ctx.tenant())
-            .await
-            .map_err(retry)?;
-        self.vectors
-            .flush(self.encoder.space())
-            .await
-            .map_err(retry)?;
+            .await?;
+        self.vectors.flush(self.encoder.space()).await?;
         Ok(removed)
     }
 
@@ -244,20 +218,19 @@ impl SpaceIndex<'_> {
         }
         let (space, tenant) = (self.encoder.space(), self.ctx.tenant());
         if !deleted.is_empty() {
-            let done = self.vectors.delete(space, tenant, deleted).await;
-            done.map_err(retry)?;
+            self.vectors.delete(space, tenant, deleted).await?;
         }
         if texts.is_empty() {
             return Ok(());
         }
         let read: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
         let vectors = match inside {
-            Some(tx) => self.encoder.encode_in(tx, &read).await,
-            None => self.encoder.encode(self.ctx, &read, Lane::Passage).await,
+            Some(tx) => self.encoder.encode_in(tx, &read).await?,
+            None => self.encoder.encode(self.ctx, &read, Lane::Passage).await?,
         };
         let points = texts
             .iter()
-            .zip(vectors.map_err(retry)?)
+            .zip(vectors)
             .map(|((point, text), dense)| {
                 let weights = tokens::document_weights(&tokens::count(text));
                 let (indices, values) = weights.into_iter().unzip();
@@ -268,7 +241,6 @@ impl SpaceIndex<'_> {
                 }
             })
             .collect();
-        let upserted = self.vectors.upsert(space, tenant, points).await;
-        upserted.map_err(retry)
+        Ok(self.vectors.upsert(space, tenant, points).await?)
     }
 }

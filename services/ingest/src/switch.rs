@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Clock, ErrorKind, JobKind, SpaceState, TaskId, TenantContext};
+use domain::{Clock, JobKind, SpaceState, TaskId, TenantContext};
 use embedding::Embedders;
 use encoding::Encoder;
-use storage::{
-    JobFailure, JobRunner, JobWork, NewJob, Outcome, Purpose, SpaceSwitch, Store, TenantTx,
-};
+use jobs::specs::SpaceSwitched;
+use jobs::{IndexItems, JobFailure, JobHandler, JobSpec, JobWork, Retrain, SwitchSpace};
+use storage::{NewJob, Purpose, SpaceSwitch, Store, TenantTx};
 use vectors::{Space, VectorError, VectorStore};
 
-use crate::space_index::{Role, SpaceIndex, Written, retry};
+use crate::space_index::{Role, SpaceIndex, Written};
 
 /// Cached vectors of a space that are forgotten in one transaction.
 const FORGOTTEN_AT_A_TIME: u64 = 2_000;
@@ -42,34 +42,27 @@ pub struct SpaceSwitcher {
 }
 
 #[async_trait]
-impl JobRunner for SpaceSwitcher {
-    fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::SwitchSpace]
-    }
-
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let ctx = TenantContext::for_background_work(work.tenant()?, "spaces");
-        let mut outcome = Outcome::new();
-        let active = loop {
-            let tx = self.store.begin(&ctx).await.map_err(retry)?;
-            let active = tx.spaces().active().await.map_err(retry)?;
-            let wanted = tx.spaces().wanted().await.map_err(retry)?;
+impl JobHandler<SwitchSpace> for SpaceSwitcher {
+    async fn run(&self, work: &JobWork, _: SwitchSpace) -> Result<SpaceSwitched, JobFailure> {
+        let ctx = work.context("spaces")?;
+        let mut outcome = SpaceSwitched::default();
+        outcome.active = loop {
+            let tx = self.store.begin(&ctx).await?;
+            let active = tx.spaces().active().await?;
+            let wanted = tx.spaces().wanted().await?;
             drop(tx);
             if wanted == active {
                 break active;
             }
             // One that is wanted no more is left where it is, and the next one begun.
             if let Written::All(items) = self.move_to(&ctx, work, &wanted).await? {
-                outcome.push(("left".to_owned(), active));
-                outcome.push(("indexed_items".to_owned(), items.to_string()));
+                outcome.left = Some(active);
+                outcome.indexed_items = Some(items);
                 break wanted;
             }
         };
-        outcome.push(("active".to_owned(), active));
         let dropped = self.drop_left(&ctx, work).await?;
-        if !dropped.is_empty() {
-            outcome.push(("dropped".to_owned(), dropped.join(", ")));
-        }
+        outcome.dropped = (!dropped.is_empty()).then(|| dropped.join(", "));
         Ok(outcome)
     }
 }
@@ -83,33 +76,27 @@ impl SpaceSwitcher {
         wanted: &str,
     ) -> Result<Written, JobFailure> {
         work.progress(0.0, format!("loading {wanted}"));
-        let embedder = self.embedders.get(wanted).await.map_err(|error| {
-            // Nothing but an operator can mend it; the space before serves on.
-            match error.kind() {
-                ErrorKind::FailedPrecondition => JobFailure::Fail(error.to_string()),
-                _ => retry(error),
-            }
-        })?;
+        // A model that is not installed fails the job: nothing but an operator can change that, and the
+        // space before serves on.
+        let embedder = self.embedders.get(wanted).await?;
         let made_by = embedder.space().fingerprint.clone();
         let encoder = Encoder::new(self.store.clone(), embedder);
-        let ensured = self.vectors.ensure_space(encoder.space()).await;
-        ensured.map_err(retry)?;
+        self.vectors.ensure_space(encoder.space()).await?;
         // Its files may have been installed, or changed, since the start.
         let claimed = self
             .store
             .maintenance(Purpose::Indexing)
             .claim_space(wanted, &made_by)
-            .await;
-        if claimed.map_err(retry)?.is_some() {
-            return Err(JobFailure::Fail(format!(
+            .await?;
+        if claimed.is_some() {
+            return Err(JobFailure::fail(format!(
                 "the files of {wanted} are not those that other tenants' vectors were made with: an operator \
                  has to put the former files back"
             )));
         }
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let prepared = tx.spaces().prepare(Some(wanted), self.clock.now()).await;
-        prepared.map_err(retry)?;
-        tx.commit().await.map_err(retry)?;
+        let tx = self.store.begin(ctx).await?;
+        tx.spaces().prepare(Some(wanted), self.clock.now()).await?;
+        tx.commit().await?;
         let index = SpaceIndex {
             store: &self.store,
             vectors: self.vectors.as_ref(),
@@ -139,14 +126,12 @@ impl SpaceSwitcher {
         ctx: &TenantContext,
         index: &SpaceIndex<'_>,
     ) -> Result<SpaceSwitch, JobFailure> {
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        tx.spaces().hold_writers().await.map_err(retry)?;
+        let tx = self.store.begin(ctx).await?;
+        tx.spaces().hold_writers().await?;
         if !index.last_step(&tx).await? {
             return Ok(SpaceSwitch::Behind);
         }
-        self.finish(ctx, tx, index.encoder.name())
-            .await
-            .map_err(retry)
+        Ok(self.finish(ctx, tx, index.encoder.name()).await?)
     }
 
     async fn finish(
@@ -161,8 +146,7 @@ impl SpaceSwitcher {
             return Ok(outcome);
         }
         retrain_all(&tx, now).await?;
-        let index = NewJob::indexing(JobKind::IndexItems);
-        tx.jobs().enqueue(index, now).await?;
+        tx.jobs().enqueue(IndexItems {}.new_job(), now).await?;
         let resource = format!("tenants/{}", ctx.tenant());
         let detail = format!("embedding space {wanted}");
         tx.audit()
@@ -185,14 +169,14 @@ impl SpaceSwitcher {
         work: &JobWork,
     ) -> Result<Vec<String>, JobFailure> {
         let now = self.clock.now();
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let active = tx.spaces().active().await.map_err(retry)?;
-        if tx.spaces().wanted().await.map_err(retry)? == active {
+        let tx = self.store.begin(ctx).await?;
+        let active = tx.spaces().active().await?;
+        if tx.spaces().wanted().await? == active {
             // What was being prepared for a wish that was taken back is left, too.
-            tx.spaces().prepare(None, now).await.map_err(retry)?;
+            tx.spaces().prepare(None, now).await?;
         }
-        let spaces = tx.spaces().list().await.map_err(retry)?;
-        tx.commit().await.map_err(retry)?;
+        let spaces = tx.spaces().list().await?;
+        tx.commit().await?;
         let (mut dropped, mut next) = (Vec::new(), None::<DateTime<Utc>>);
         for space in spaces {
             if space.state != SpaceState::Retired {
@@ -208,15 +192,15 @@ impl SpaceSwitcher {
             }
         }
         if let Some(due) = next {
-            let tx = self.store.begin(ctx).await.map_err(retry)?;
+            let tx = self.store.begin(ctx).await?;
             let again = NewJob {
                 // Not the key of a switch that is asked for: that one must not wait so long.
                 dedup_key: Some(format!("{}:drop", JobKind::SwitchSpace.as_str())),
-                ..NewJob::switch_space()
+                ..SwitchSpace {}.new_job()
             };
             let jobs = tx.jobs();
-            jobs.enqueue_due(again, due, now).await.map_err(retry)?;
-            tx.commit().await.map_err(retry)?;
+            jobs.enqueue_due(again, due, now).await?;
+            tx.commit().await?;
         }
         Ok(dropped)
     }
@@ -229,37 +213,34 @@ impl SpaceSwitcher {
         name: &str,
     ) -> Result<bool, JobFailure> {
         work.progress(0.95, format!("dropping {name}"));
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let begun = tx.spaces().begin_drop(name, self.clock.now()).await;
-        if !begun.map_err(retry)? {
+        let tx = self.store.begin(ctx).await?;
+        let now = self.clock.now();
+        if !tx.spaces().begin_drop(name, now).await? {
             return Ok(false);
         }
-        tx.commit().await.map_err(retry)?;
+        tx.commit().await?;
         if let Some(dimensions) = Embedders::dimensions(name) {
             let space = Space {
                 name: name.to_owned(),
                 dimensions,
             };
             match self.vectors.delete_tenant(&space, ctx.tenant()).await {
-                Ok(_) => self.vectors.flush(&space).await.map_err(retry)?,
+                Ok(_) => self.vectors.flush(&space).await?,
                 Err(VectorError::UnknownSpace { .. }) => {}
-                Err(error) => return Err(retry(error)),
+                Err(error) => return Err(error.into()),
             }
         }
         loop {
-            if work.should_stop() {
-                return Err(JobFailure::Cancelled);
-            }
-            let tx = self.store.begin(ctx).await.map_err(retry)?;
-            let forgotten = tx.embeddings().forget(name, FORGOTTEN_AT_A_TIME).await;
-            let forgotten = forgotten.map_err(retry)?;
+            work.proceed()?;
+            let tx = self.store.begin(ctx).await?;
+            let forgotten = tx.embeddings().forget(name, FORGOTTEN_AT_A_TIME).await?;
             if forgotten < FORGOTTEN_AT_A_TIME {
-                tx.spaces().finish_drop(name).await.map_err(retry)?;
-                tx.commit().await.map_err(retry)?;
+                tx.spaces().finish_drop(name).await?;
+                tx.commit().await?;
                 tracing::info!(tenant = %ctx.tenant(), space = name, "dropped an embedding space");
                 return Ok(true);
             }
-            tx.commit().await.map_err(retry)?;
+            tx.commit().await?;
         }
     }
 }
@@ -270,7 +251,7 @@ async fn retrain_all(tx: &TenantTx, now: DateTime<Utc>) -> storage::Result<()> {
     let tasks = tasks.into_iter().map(|task| task.definition.id);
     for task in [TaskId::experts()].into_iter().chain(tasks) {
         if !tx.models().list(Some(&task), None, 1).await?.is_empty() {
-            tx.jobs().enqueue(NewJob::retrain(&task), now).await?;
+            tx.jobs().enqueue(Retrain::of(task).new_job(), now).await?;
         }
     }
     Ok(())

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use api::v1::{self, send_feedback_request::Verdict};
 use chrono::{DateTime, Utc};
 use domain::{
-    ExpertId, FeedbackEvent, FeedbackVerdict, ItemContent, ItemId, JobKind, ResourceName,
-    TenantContext, resolve_assignees,
+    ExpertId, FeedbackEvent, FeedbackVerdict, ItemContent, ItemId, ResourceName, TenantContext,
+    resolve_assignees,
 };
+use jobs::{IndexItems, JobSpec};
 use server::ServiceError;
-use storage::{Answer, Feedback as Recorded, NewFeedback, NewJob, TenantTx};
+use storage::{Answer, Feedback as Recorded, NewFeedback, TenantTx};
 
 use crate::Router;
 use crate::unknown_expert::check_known;
@@ -209,8 +210,7 @@ async fn learn(
         gone.deleted
     };
     if changed > 0 {
-        let index = NewJob::indexing(JobKind::IndexItems);
-        tx.jobs().enqueue(index, now).await?;
+        tx.jobs().enqueue(IndexItems {}.new_job(), now).await?;
     }
     Ok(taken.then_some(id))
 }

@@ -8,15 +8,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Change, Clock, Fault as _, JobKind, TenantContext, TenantId};
-use serving::ServingError;
+use domain::{Change, Clock, TenantContext, TenantId};
+use jobs::specs::Precomputed;
+use jobs::{JobFailure, JobHandler, JobSpec, JobWork, Precompute};
 use serving::experts::Experts;
-use storage::{JobFailure, JobRunner, JobWork, NewJob, Outcome, Purpose, Store};
+use storage::{Purpose, Store};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
-
-/// A router that dies this often with the same job has a problem with the job.
-const MAX_ATTEMPTS: u32 = 5;
 
 /// How much is computed ahead, and when.
 #[derive(Debug, Clone, Copy)]
@@ -37,32 +35,21 @@ pub struct Precomputer {
 }
 
 #[async_trait]
-impl JobRunner for Precomputer {
-    fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::Precompute]
-    }
-
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let ctx = TenantContext::for_background_work(work.tenant()?, "precompute");
+impl JobHandler<Precompute> for Precomputer {
+    async fn run(&self, work: &JobWork, _: Precompute) -> Result<Precomputed, JobFailure> {
+        let ctx = work.context("precompute")?;
         let proceed = |share| {
             work.progress(share, "computing answers of open items");
             !work.should_stop()
         };
         let made = self.experts.precompute(&ctx, self.settings.items, proceed);
-        let made = made.await.map_err(|error| retry(&error))?;
-        let counts = made.ok_or(JobFailure::Cancelled)?;
-        Ok(vec![
-            ("computed".to_owned(), counts.computed.to_string()),
-            ("held".to_owned(), counts.held.to_string()),
-            ("removed".to_owned(), counts.removed.to_string()),
-        ])
+        let counts = made.await?.ok_or(JobFailure::Cancelled)?;
+        Ok(Precomputed {
+            computed: counts.computed,
+            held: counts.held,
+            removed: counts.removed,
+        })
     }
-}
-
-/// A failure that may pass.
-fn retry(error: &ServingError) -> JobFailure {
-    tracing::warn!(%error, reason = error.reason(), "precomputing will be tried again");
-    JobFailure::Retry("a part that precomputing needs did not answer".to_owned())
 }
 
 impl Precomputer {
@@ -137,12 +124,7 @@ impl Precomputer {
         if !wanted && tx.precomputed().stamps().await?.is_empty() {
             return Ok(());
         }
-        let job = NewJob {
-            kind: JobKind::Precompute,
-            payload: serde_json::json!({}),
-            dedup_key: Some(JobKind::Precompute.as_str().to_owned()),
-            max_attempts: MAX_ATTEMPTS,
-        };
+        let job = Precompute {}.new_job();
         tx.jobs().enqueue(job, self.clock.now()).await?;
         tx.commit().await
     }

@@ -16,7 +16,6 @@
 //! To begin: [`serve::run`] puts everything together; a request passes a handler of a service, which calls
 //! one function of a use case. The words are in `docs/glossary.md`.
 
-mod metered_jobs;
 mod parts;
 pub mod program;
 pub mod serve;

@@ -7,6 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::Clock;
 use encoding::{Encoder, Encoders};
+use jobs::{
+    CheckChampion, EraseTenant, Handlers, IndexItems, Precompute, PruneModels, RebuildIndex,
+    ReproduceModel, Retrain, SwitchSpace, TrainTier, Worker, WorkerSettings,
+};
 use metering::ledger::UsageRetention;
 use metering::{Ledger, UsageRecorder};
 use server::config::Config;
@@ -16,10 +20,9 @@ use server::{
 };
 use serving::experts::{Experts, ExpertsParts};
 use serving::tasks::{Tasks, TasksParts};
-use storage::{JobRunner, Purpose, WorkerSettings, run_jobs};
+use storage::Purpose;
 use tonic::service::RoutesBuilder;
 
-use crate::metered_jobs::MeteredJobs;
 use crate::parts::Parts;
 use crate::serve_args::{ServeArgs, ServiceName};
 
@@ -184,7 +187,8 @@ impl Assembled {
             artifacts: parts.artifacts.clone(),
             clock: clock.clone(),
         };
-        self.start_worker(config, parts, Arc::new(eraser), 1);
+        let handlers = Handlers::default().with::<EraseTenant>(&Arc::new(eraser));
+        self.start_worker(config, parts, handlers, 1);
     }
 
     async fn add_ingest(
@@ -212,7 +216,11 @@ impl Assembled {
             embedders: parts.embedders.clone(),
             clock: clock.clone(),
         };
-        self.start_worker(config, parts, Arc::new(indexer), config.jobs.index_workers);
+        let indexer = Arc::new(indexer);
+        let handlers = Handlers::default()
+            .with::<IndexItems>(&indexer)
+            .with::<RebuildIndex>(&indexer);
+        self.start_worker(config, parts, handlers, config.jobs.index_workers);
         let switcher = ingest::SpaceSwitcher {
             store: parts.store.clone(),
             vectors: parts.vectors.clone(),
@@ -221,7 +229,8 @@ impl Assembled {
             clock: clock.clone(),
         };
         // Beside the indexer: a switch of a large tenant must not hold up everybody's new items.
-        self.start_worker(config, parts, Arc::new(switcher), 1);
+        let handlers = Handlers::default().with::<SwitchSpace>(&Arc::new(switcher));
+        self.start_worker(config, parts, handlers, 1);
         Ok(())
     }
 
@@ -242,7 +251,12 @@ impl Assembled {
             trainer,
             embedders: parts.embedders.clone(),
         };
-        self.start_worker(config, parts, Arc::new(trainer), config.jobs.train_workers);
+        let trainer = Arc::new(trainer);
+        let handlers = Handlers::default()
+            .with::<Retrain>(&trainer)
+            .with::<CheckChampion>(&trainer)
+            .with::<ReproduceModel>(&trainer);
+        self.start_worker(config, parts, handlers, config.jobs.train_workers);
         let tiers = trainer::TierTrainer {
             store: parts.store.clone(),
             artifacts: parts.artifacts.clone(),
@@ -250,7 +264,8 @@ impl Assembled {
             space: parts.embedders.default_model().space().name.to_owned(),
             code_version: BUILD,
         };
-        self.start_worker(config, parts, Arc::new(tiers), 1);
+        let handlers = Handlers::default().with::<TrainTier>(&Arc::new(tiers));
+        self.start_worker(config, parts, handlers, 1);
         self.add_pruner(config, parts, clock);
     }
 
@@ -261,7 +276,8 @@ impl Assembled {
             clock: clock.clone(),
             retention: config.retention.clone(),
         };
-        self.start_worker(config, parts, Arc::new(pruner), 1);
+        let handlers = Handlers::default().with::<PruneModels>(&Arc::new(pruner));
+        self.start_worker(config, parts, handlers, 1);
         let (store, clock) = (parts.store.clone(), clock.clone());
         let every = Duration::from_secs(u64::from(config.retention.every_hours) * 3_600);
         self.background
@@ -322,7 +338,8 @@ impl Assembled {
         );
         let following = precomputer.clone();
         self.background.spawn(|stop| following.follow_changes(stop));
-        self.start_worker(config, parts, Arc::new(precomputer), 1);
+        let handlers = Handlers::default().with::<Precompute>(&Arc::new(precomputer));
+        self.start_worker(config, parts, handlers, 1);
         self.routes.add_service(service.service());
         self.names.push(router::SERVICE_NAME);
     }
@@ -359,25 +376,19 @@ impl Assembled {
         self.names.push(costs::SERVICE_NAME);
     }
 
-    fn start_worker(
-        &self,
-        config: &Config,
-        parts: &Parts,
-        runner: Arc<dyn JobRunner>,
-        concurrency: usize,
-    ) {
+    fn start_worker(&self, config: &Config, parts: &Parts, handlers: Handlers, concurrency: usize) {
         let settings = WorkerSettings {
             concurrency,
             lease: Duration::from_secs(config.jobs.lease_seconds),
             clock: self.clock.clone(),
         };
-        let store = parts.store.clone();
-        let runner = Arc::new(MeteredJobs {
-            runner,
+        let worker = Worker {
+            store: parts.store.clone(),
+            handlers: Arc::new(handlers),
             recorder: self.recorder.clone(),
-        });
-        self.background
-            .spawn(|stop| run_jobs(store, runner, settings, stop));
+            settings,
+        };
+        self.background.spawn(|stop| worker.run(stop));
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{Clock, JobKind};
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Store};
+use domain::{Clock, Fault};
+use jobs::specs::Erased;
+use jobs::{EraseTenant, JobFailure, JobHandler, JobWork};
+use storage::{Purpose, Store};
 use vectors::{Space, VectorError, VectorStore};
 
 /// Erases tenants, derived parts first: while rows are left, the job can still be found and run
@@ -24,17 +26,9 @@ pub struct Eraser {
 }
 
 #[async_trait]
-impl JobRunner for Eraser {
-    fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::EraseTenant]
-    }
-
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
+impl JobHandler<EraseTenant> for Eraser {
+    async fn run(&self, work: &JobWork, _: EraseTenant) -> Result<Erased, JobFailure> {
         let tenant = work.tenant()?;
-        let retry = |what: &str, error: &dyn std::fmt::Display| {
-            tracing::warn!(%error, what, "erasure will be tried again");
-            JobFailure::Retry(format!("{what} could not be erased yet"))
-        };
         work.progress(0.1, "erasing vectors");
         let mut erased = 0;
         for space in &self.spaces {
@@ -42,35 +36,35 @@ impl JobRunner for Eraser {
                 Ok(points) => points,
                 // No tenant ever was in it.
                 Err(VectorError::UnknownSpace { .. }) => continue,
-                Err(error) => return Err(retry("vectors", &error)),
+                Err(error) => return Err(again("vectors", &error)),
             };
             self.vectors
                 .flush(space)
                 .await
-                .map_err(|error| retry("vectors", &error))?;
+                .map_err(|error| again("vectors", &error))?;
         }
         work.progress(0.4, "erasing models");
         let files = self
             .artifacts
             .delete_all(&format!("tenants/{tenant}"))
             .await
-            .map_err(|error| retry("model files", &error))?;
+            .map_err(|error| again("model files", &error))?;
         work.progress(0.6, "erasing rows");
         let counts = self
             .store
             .maintenance(Purpose::Erasure)
             .erase_tenant(tenant, self.clock.now())
             .await
-            .map_err(|error| retry("rows", &error))?;
-        let mut outcome: Outcome = vec![
-            ("vectors".into(), erased.to_string()),
-            ("model_files".into(), files.to_string()),
-        ];
-        outcome.extend(
-            counts
-                .into_iter()
-                .map(|(table, rows)| (table, rows.to_string())),
-        );
-        Ok(outcome)
+            .map_err(|error| again("rows", &error))?;
+        Ok(Erased {
+            vectors: erased,
+            model_files: files,
+            rows: counts.into_iter().collect(),
+        })
     }
+}
+
+/// An erasure has to come to its end, so every failure of it may pass.
+fn again(what: &str, error: &impl Fault) -> JobFailure {
+    JobFailure::retry(format!("{what} could not be erased yet"), error)
 }

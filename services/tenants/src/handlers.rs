@@ -2,12 +2,10 @@
 
 use api::v1::tenant_service_server::TenantService;
 use api::v1::{self};
-use domain::{
-    ErrorKind, JobKind, OperatorContext, ResourceName, TenantContext, TenantId, TenantState,
-};
+use domain::{ErrorKind, OperatorContext, ResourceName, TenantContext, TenantId, TenantState};
+use jobs::{EraseTenant, JobSpec, SwitchSpace};
 use prost::Message as _;
 use server::{Caller, Reply, ServiceError, operator, page, parse_page_token};
-use storage::NewJob;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -246,10 +244,11 @@ impl Tenants {
         if tenant.settings.embedding_model() != before {
             self.check_model(tenant.settings.embedding_model()).await?;
         }
+        let now = self.clock.now();
         let updated = self
             .store
             .platform(operator)
-            .update_tenant(&tenant, operator.actor(), self.clock.now())
+            .update_tenant(&tenant, SwitchSpace {}.new_job(), operator.actor(), now)
             .await?;
         self.gate.forget(&id).await;
         Ok(updated)
@@ -267,18 +266,12 @@ impl Tenants {
             tenant.state = TenantState::Erasing;
             self.store
                 .platform(operator)
-                .update_tenant(&tenant, operator.actor(), now)
+                .update_tenant(&tenant, SwitchSpace {}.new_job(), operator.actor(), now)
                 .await?;
             self.gate.forget(id).await;
         }
         let tx = self.store.begin(&operator.in_tenant(id)).await?;
-        let job = NewJob {
-            kind: JobKind::EraseTenant,
-            payload: serde_json::json!({}),
-            dedup_key: Some("erase".to_owned()),
-            max_attempts: 100,
-        };
-        let job = tx.jobs().enqueue(job, now).await?;
+        let job = tx.jobs().enqueue(EraseTenant {}.new_job(), now).await?;
         tx.commit().await?;
         Ok(job)
     }

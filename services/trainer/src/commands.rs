@@ -1,53 +1,23 @@
 //! Messages to commands: the only place where requests are validated.
 
 use api::v1;
-use domain::{
-    Alias, DatasetNumber, JobKind, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId,
-};
+use domain::{Alias, ModelName, ModelOwner, RequestId, ResourceName, TaskId, TenantId};
+use jobs::{Retrain, TrainTier};
 use learning::MAX_TRIALS;
-use serde::{Deserialize, Serialize};
 use server::ServiceError;
-use storage::NewJob;
 
 use crate::compare::Compare;
 
-/// A trainer that dies this often with the same job has a problem with the job.
-pub(crate) const MAX_ATTEMPTS: u32 = 5;
 /// A reason is for the record; longer ones are for a document.
 const REASON_MAX_CHARS: usize = 1_000;
 
-/// A retrain, as the job carries it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RetrainPayload {
-    pub task: TaskId,
-    /// None pins the items as they are when the job starts.
-    pub dataset: Option<DatasetNumber>,
-    pub seed: u64,
-    /// Settings to try; 0 tries none.
-    #[serde(default)]
-    pub search: u32,
-}
-
-impl RetrainPayload {
-    /// The job; one that waits is enough for all who ask for the same.
-    pub(crate) fn job(&self) -> serde_json::Result<NewJob> {
-        let payload = serde_json::to_value(self)?;
-        Ok(NewJob {
-            kind: JobKind::Retrain,
-            dedup_key: Some(format!("retrain:{payload}")),
-            payload,
-            max_attempts: MAX_ATTEMPTS,
-        })
-    }
-}
-
 /// A retrain that was asked for.
-pub(crate) struct Retrain {
-    pub payload: RetrainPayload,
+pub(crate) struct StartRetrain {
+    pub job: Retrain,
     pub request_id: Option<RequestId>,
 }
 
-impl Retrain {
+impl StartRetrain {
     pub(crate) fn parse(
         tenant: &TenantId,
         request: &v1::RetrainRequest,
@@ -67,17 +37,39 @@ impl Retrain {
             "" => None,
             id => Some(RequestId::parse(id).map_err(|e| ServiceError::id("request_id", &e))?),
         };
-        let payload = RetrainPayload {
+        let job = Retrain {
             task: task(&request.task)?,
             dataset,
             seed: request.seed,
             search: trials(request.search_trials)?,
         };
-        Ok(Self {
-            payload,
-            request_id,
-        })
+        Ok(Self { job, request_id })
     }
+}
+
+/// The training of a tier that was asked for.
+pub(crate) fn train_tier(
+    owner: ModelOwner,
+    request: &v1::RetrainRequest,
+) -> Result<TrainTier, ServiceError> {
+    if !request.dataset.is_empty() {
+        let message = "is for tenants; a tier is trained on what its tenants give";
+        return Err(ServiceError::invalid("dataset", message));
+    }
+    if request.search_trials > 0 {
+        let message = "is for tenants; a tier has one way to be trained";
+        return Err(ServiceError::invalid("search_trials", message));
+    }
+    let task = task(&request.task)?;
+    if task != TaskId::experts() {
+        let message = "tiers above a tenant rank experts; its own tasks are trained at the tenant";
+        return Err(ServiceError::invalid("task", message));
+    }
+    Ok(TrainTier {
+        owner,
+        task,
+        seed: request.seed,
+    })
 }
 
 /// The bounded number of settings to try.
@@ -87,12 +79,6 @@ fn trials(asked: u32) -> Result<u32, ServiceError> {
         return Err(ServiceError::invalid("search_trials", message));
     }
     Ok(asked)
-}
-
-/// The making again of a version, as the job carries it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ReproducePayload {
-    pub model: ModelName,
 }
 
 /// Whose trials a list is of, and of which version.
@@ -134,15 +120,6 @@ pub(crate) fn task(name: &str) -> Result<TaskId, ServiceError> {
         "" => Ok(TaskId::experts()),
         name => TaskId::parse(name).map_err(|error| ServiceError::id("task", &error)),
     }
-}
-
-/// The training of a tier, as the job carries it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TierPayload {
-    /// `global` or `verticals/{vertical}`.
-    pub owner: String,
-    pub task: TaskId,
-    pub seed: u64,
 }
 
 /// A model by its name, which `field` has.
@@ -203,22 +180,4 @@ pub(crate) fn reason(text: &str) -> Result<String, ServiceError> {
         ));
     }
     Ok(reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_enqueue_is_read() {
-        let payload = NewJob::retrain(&TaskId::experts()).payload;
-        let read: RetrainPayload = serde_json::from_value(payload).unwrap();
-        let expected = RetrainPayload {
-            task: TaskId::experts(),
-            dataset: None,
-            seed: 0,
-            search: 0,
-        };
-        assert_eq!(read, expected);
-    }
 }

@@ -4,8 +4,8 @@
 use std::fmt::Display;
 use std::ops::Range;
 
+use jobs::{JobFailure, JobWork};
 use learning::Progress;
-use storage::{JobFailure, JobWork};
 
 use crate::low_priority::run_low_priority;
 
@@ -45,12 +45,7 @@ where
     match result {
         Ok(Ok(made)) => Ok(made),
         Ok(Err(error)) if stopped(&error) => Err(JobFailure::Cancelled),
-        Ok(Err(error)) => Err(JobFailure::Fail(error.to_string())),
-        Err(failure) => {
-            tracing::error!(%failure, "training broke off");
-            Err(JobFailure::Fail(
-                "training failed; the log has the reason".to_owned(),
-            ))
-        }
+        Ok(Err(error)) => Err(JobFailure::fail(error.to_string())),
+        Err(failure) => Err(failure.into()),
     }
 }

@@ -2,25 +2,20 @@
 
 use api::v1;
 use api::v1::training_service_server::TrainingService;
-use domain::{ErrorKind, JobId, JobKind, ModelOwner, ResourceName, TaskId, TenantContext};
-use prost::Message as _;
+use domain::{ErrorKind, JobId, JobKind, ResourceName, TaskId, TenantContext};
+use jobs::JobSpec;
 use registry::Owner;
 use registry::alias::{promote, roll_back};
 use server::{Authorized, Caller, Reply, ServiceError, page, parse_page_token};
-use storage::{NewJob, Platform};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Training;
-use crate::commands::{
-    MAX_ATTEMPTS, Retrain, TierPayload, TrialKey, TrialsQuery, alias, model_name, owner, reason,
-    task,
-};
+use crate::commands::{TrialKey, TrialsQuery, alias, model_name, owner, reason, task, train_tier};
 use crate::compare::Compare;
 use crate::convert::{comparison_to_wire, to_wire};
-use crate::scope::JobScope;
 use crate::tasks;
-use crate::upkeep::trial_to_wire;
+use crate::trials::trial_to_wire;
 
 #[tonic::async_trait]
 impl TrainingService for Training {
@@ -34,7 +29,11 @@ impl TrainingService for Training {
             Owner::Tenant(ctx) => self.start_retrain(&ctx, &request).await?,
             Owner::Tier {
                 owner, platform, ..
-            } => self.start_tier(&platform, owner, &request).await?,
+            } => {
+                let job = train_tier(owner, &request)?.new_job();
+                let enqueued = platform.enqueue(job, self.clock.now()).await;
+                enqueued.map_err(ServiceError::from)?
+            }
         };
         Ok(Response::new(v1::RetrainResponse {
             job: Some(job.into()),
@@ -307,86 +306,6 @@ impl Training {
             ResourceName::task(name).map_err(|error| ServiceError::name("name", &error))?;
         let ctx = self.gate.enter_tenant(caller, &tenant).await?;
         Ok((ctx, id))
-    }
-
-    /// Enqueues the training of a tier.
-    async fn start_tier(
-        &self,
-        platform: &Platform,
-        owner: ModelOwner,
-        request: &v1::RetrainRequest,
-    ) -> Result<domain::Job, ServiceError> {
-        if !request.dataset.is_empty() {
-            let message = "is for tenants; a tier is trained on what its tenants give";
-            return Err(ServiceError::invalid("dataset", message));
-        }
-        if request.search_trials > 0 {
-            let message = "is for tenants; a tier has one way to be trained";
-            return Err(ServiceError::invalid("search_trials", message));
-        }
-        let task = task(&request.task)?;
-        if task != TaskId::experts() {
-            let message =
-                "tiers above a tenant rank experts; its own tasks are trained at the tenant";
-            return Err(ServiceError::invalid("task", message));
-        }
-        let payload = TierPayload {
-            owner: owner.to_string(),
-            task,
-            seed: request.seed,
-        };
-        let payload = serde_json::to_value(&payload).map_err(ServiceError::internal)?;
-        let job = NewJob {
-            kind: JobKind::TrainTier,
-            dedup_key: Some(format!("train-tier:{payload}")),
-            payload,
-            max_attempts: MAX_ATTEMPTS,
-        };
-        Ok(platform.enqueue(job, self.clock.now()).await?)
-    }
-
-    async fn start_retrain(
-        &self,
-        ctx: &TenantContext,
-        request: &v1::RetrainRequest,
-    ) -> Result<domain::Job, ServiceError> {
-        const METHOD: &str = "Retrain";
-        let command = Retrain::parse(ctx.tenant(), request)?;
-        let now = self.clock.now();
-        let tx = self.begin(ctx).await?;
-        let fingerprint = v1::RetrainRequest {
-            request_id: String::new(),
-            ..request.clone()
-        }
-        .encode_to_vec();
-        if let Some(request_id) = &command.request_id
-            && let Some(first) = tx.requests().find(METHOD, request_id, &fingerprint).await?
-        {
-            let id = String::from_utf8(first).map_err(ServiceError::internal)?;
-            let id = JobId::parse(id).map_err(ServiceError::internal)?;
-            drop(tx);
-            return self.job(&JobScope::Tenant(ctx.clone()), &id).await;
-        }
-        if let Some(number) = command.payload.dataset
-            && tx.datasets().get(number).await?.is_none()
-        {
-            return Err(ServiceError::not_found(&request.dataset));
-        }
-        let search = command.payload.search > 0;
-        self.trainable(ctx, &command.payload.task, search).await?;
-        let job = command.payload.job().map_err(ServiceError::internal)?;
-        let job = tx.jobs().enqueue(job, now).await?;
-        tx.audit()
-            .record("models.retrain", job.id.as_ref(), "", now)
-            .await?;
-        if let Some(request_id) = &command.request_id {
-            let response = job.id.to_string().into_bytes();
-            tx.requests()
-                .save(METHOD, request_id, &fingerprint, response, now)
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(job)
     }
 }
 

@@ -11,13 +11,14 @@ mod monitoring;
 mod prune;
 mod reproduce;
 mod scope;
+mod start;
 mod task_report;
 mod task_trainer;
 mod tasks;
 mod tenant_trainer;
 mod tiers;
 mod trainer;
-mod upkeep;
+mod trials;
 mod watch;
 
 use api::v1::training_service_server::TrainingServiceServer;

@@ -8,6 +8,7 @@
 
 use cpu_time::ThreadTime;
 use domain::cost::Meter;
+use jobs::JobFailure;
 use metering::usage;
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 use tokio::sync::oneshot;
@@ -26,6 +27,19 @@ pub(crate) enum ThreadFailure {
     /// It panicked; the panic has told where.
     #[error("the work panicked")]
     Panicked,
+}
+
+impl From<ThreadFailure> for JobFailure {
+    fn from(failure: ThreadFailure) -> Self {
+        tracing::error!(%failure, "training broke off");
+        match failure {
+            ThreadFailure::NoThread(_) => {
+                Self::Retry("no thread could be started; it is tried again by itself".to_owned())
+            }
+            // It would panic at the same place again.
+            ThreadFailure::Panicked => Self::fail("training failed; the log has the reason"),
+        }
+    }
 }
 
 /// Runs `work`, and every thread that it starts, at a low priority.

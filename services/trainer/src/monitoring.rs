@@ -8,25 +8,25 @@ use chrono::{DateTime, Utc};
 use domain::{
     Alias, Item, ModelVersion, OnlineEvaluation, SIGNIFICANCE_LEVEL, Tally, TaskId, TenantContext,
 };
+use jobs::specs::Checked;
+use jobs::{JobFailure, JobSpec, JobWork, Retrain};
 use learning::{Ranker, Retriever, TrainError, score_since};
 use registry::alias::step_back;
 use registry::load::load_ranker;
 use registry::resolve::{ParentRanker, trained_until};
-use storage::{JobFailure, JobWork, NewJob, Outcome, Purpose, TenantTx};
+use storage::{Purpose, TenantTx};
 
 use crate::compute::run_for_job;
-use crate::trainer::{Trainer, retry};
+use crate::trainer::Trainer;
 
 /// A check waits for so many new items with experts: less is not worth the look at the history.
 const LEAST_ITEMS: u64 = 10;
 /// Only the newest items are asked: what a customer adds of years ago says nothing about today, and one
 /// late answer to an old question must not cost a look at the whole history.
 const MOST_QUESTIONS: usize = 1_000;
-/// Who steps back.
-const ACTOR: &str = "champion check";
 
 /// A version with what is known of it so far.
-struct Checked {
+struct Weighed {
     alias: Alias,
     model: ModelVersion,
     ranker: Ranker,
@@ -35,39 +35,34 @@ struct Checked {
 
 impl Trainer {
     /// Runs a check.
-    pub(crate) async fn check_champion(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let ctx = TenantContext::for_background_work(work.tenant()?, ACTOR);
+    pub(crate) async fn check_champion(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+    ) -> Result<Checked, JobFailure> {
         let task = TaskId::experts();
         let platform = self.store.maintenance(Purpose::Training);
-        let tenant = platform.get_tenant(ctx.tenant()).await;
-        let tenant = tenant
-            .map_err(retry)?
-            .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
+        let tenant = platform
+            .get_tenant(ctx.tenant())
+            .await?
+            .ok_or_else(|| JobFailure::fail("the tenant is not there any more"))?;
         let tiers = platform.tiers();
-        let above = ParentRanker::read(&tiers, &self.artifacts, Some(&tenant.vertical))
-            .await
-            .map_err(retry)?;
-        let mut checked = self.checked(&ctx, &task, &above).await.map_err(retry)?;
+        let above = ParentRanker::read(&tiers, &self.artifacts, Some(&tenant.vertical)).await?;
+        let mut checked = self.checked(ctx, &task, &above).await?;
         let Some(since) = checked.iter().map(|one| one.score.covered_until).min() else {
             return Ok(said("no version serves or is tried"));
         };
-        let tx = self.store.begin(&ctx).await.map_err(retry)?;
-        if tx
-            .items()
-            .count_answered_since(since)
-            .await
-            .map_err(retry)?
-            < LEAST_ITEMS
-        {
+        let tx = self.store.begin(ctx).await?;
+        if tx.items().count_answered_since(since).await? < LEAST_ITEMS {
             return Ok(said(
                 "too few new items that somebody answered; waits for more",
             ));
         }
-        let watermark = tx.items().watermark().await.map_err(retry)?;
-        let items = tx.items().at_watermark(watermark).await.map_err(retry)?;
-        let experts = tx.experts().all().await.map_err(retry)?;
+        let watermark = tx.items().watermark().await?;
+        let items = tx.items().at_watermark(watermark).await?;
+        let experts = tx.experts().all().await?;
         drop(tx);
-        let (corpus, vectors) = self.load(&ctx, work, &items, &experts).await?;
+        let (corpus, vectors) = self.load(ctx, work, &items, &experts).await?;
         let from = labelled(&items)
             .position(|item| item.ingested_at > since)
             .unwrap_or(corpus.items().len())
@@ -87,7 +82,7 @@ impl Trainer {
         )
         .await?;
         add(&mut checked, &items, from, &ranks, self.clock.now());
-        self.conclude(&ctx, &task, &checked, &above).await
+        self.conclude(ctx, &task, &checked, &above).await
     }
 
     /// The champion and the challenger, where there are any, with their sums. A sum against another
@@ -97,7 +92,7 @@ impl Trainer {
         ctx: &TenantContext,
         task: &TaskId,
         above: &ParentRanker,
-    ) -> registry::Result<Vec<Checked>> {
+    ) -> registry::Result<Vec<Weighed>> {
         let tx = self.store.begin(ctx).await?;
         let mut checked = Vec::new();
         for alias in [Alias::Champion, Alias::Challenger] {
@@ -127,7 +122,7 @@ impl Trainer {
                     updated_at: model.created_at,
                 });
             score.covered_until = score.covered_until.max(trained);
-            checked.push(Checked {
+            checked.push(Weighed {
                 alias,
                 model,
                 ranker: stored.ranker,
@@ -142,28 +137,29 @@ impl Trainer {
         &self,
         ctx: &TenantContext,
         task: &TaskId,
-        checked: &[Checked],
+        checked: &[Weighed],
         above: &ParentRanker,
-    ) -> Result<Outcome, JobFailure> {
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let mut outcome = Vec::new();
+    ) -> Result<Checked, JobFailure> {
+        let tx = self.store.begin(ctx).await?;
+        let mut outcome = Checked::default();
         for one in checked {
-            tx.scores().put(task, &one.score).await.map_err(retry)?;
+            tx.scores().put(task, &one.score).await?;
             let gain = one.score.tally.gain();
-            outcome.push((one.alias.as_str().to_owned(), one.model.name.to_string()));
-            outcome.push((
-                format!("{}_gain", one.alias.as_str()),
-                format!("{:+.3} on {} questions", gain.mean, gain.count),
-            ));
+            let name = Some(one.model.name.to_string());
+            let gain = Some(format!("{:+.3} on {} questions", gain.mean, gain.count));
+            match one.alias {
+                Alias::Champion => (outcome.champion, outcome.champion_gain) = (name, gain),
+                Alias::Challenger => (outcome.challenger, outcome.challenger_gain) = (name, gain),
+            }
         }
         let champion = checked.iter().find(|one| one.alias == Alias::Champion);
         let behind = champion.filter(|one| one.score.tally.is_behind());
         if let Some(one) = behind
             && self.step_back(ctx, &tx, one, above).await?
         {
-            outcome.push(("stepped_back".to_owned(), "true".to_owned()));
+            outcome.stepped_back = Some(true);
         }
-        tx.commit().await.map_err(retry)?;
+        tx.commit().await?;
         Ok(outcome)
     }
 
@@ -172,9 +168,9 @@ impl Trainer {
         &self,
         ctx: &TenantContext,
         tx: &TenantTx,
-        one: &Checked,
+        one: &Weighed,
         above: &ParentRanker,
-    ) -> Result<bool, JobFailure> {
+    ) -> registry::Result<bool> {
         let (name, now) = (&one.model.name, self.clock.now());
         let gain = one.score.tally.gain();
         let reason = format!(
@@ -186,12 +182,11 @@ impl Trainer {
             gain.high,
             (1.0 - SIGNIFICANCE_LEVEL) * 100.0
         );
-        let stepped_back = step_back(tx, name, &reason, ctx.actor(), now).await;
-        if !stepped_back.map_err(retry)? {
+        if !step_back(tx, name, &reason, ctx.actor(), now).await? {
             return Ok(false);
         }
-        let retrain = NewJob::retrain(&name.task);
-        tx.jobs().enqueue(retrain, now).await.map_err(retry)?;
+        let retrain = Retrain::of(name.task.clone()).new_job();
+        tx.jobs().enqueue(retrain, now).await?;
         tracing::warn!(model = %name, reason, "a champion fell behind");
         metrics::counter!("tenantry_champions_stepped_back_total").increment(1);
         Ok(true)
@@ -206,7 +201,7 @@ pub(crate) fn labelled(items: &[Item]) -> impl Iterator<Item = &Item> {
 /// Adds each version's ranks on the questions that it was not asked yet. The last list is the tier
 /// above's.
 fn add(
-    checked: &mut [Checked],
+    checked: &mut [Weighed],
     items: &[Item],
     from: usize,
     ranks: &[Vec<f64>],
@@ -229,6 +224,9 @@ fn add(
     }
 }
 
-fn said(what: &str) -> Outcome {
-    vec![("checked".to_owned(), what.to_owned())]
+fn said(what: &str) -> Checked {
+    Checked {
+        checked: Some(what.to_owned()),
+        ..Checked::default()
+    }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use domain::{Clock, JobKind, ModelOwner, ModelRetention, TenantContext};
-use registry::prune::{PrunePayload, Pruned, Retention, prune_job};
+use domain::{Clock, ModelRetention};
+use jobs::specs::Pruned;
+use jobs::{JobFailure, JobHandler, JobSpec, JobWork, PruneModels};
+use registry::prune::Retention;
 use server::config::RetentionSection;
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Store};
+use storage::{Purpose, Store};
 use tokio_util::sync::CancellationToken;
-
-use crate::trainer::retry;
 
 /// Who prunes.
 const ACTOR: &str = "trainer";
@@ -31,37 +31,22 @@ pub struct Pruner {
 }
 
 #[async_trait]
-impl JobRunner for Pruner {
-    fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::PruneModels]
-    }
-
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let unreadable = || JobFailure::Fail("the job cannot be read; start it again".to_owned());
-        let payload: PrunePayload =
-            serde_json::from_value(work.payload.clone()).map_err(|_| unreadable())?;
+impl JobHandler<PruneModels> for Pruner {
+    async fn run(&self, work: &JobWork, job: PruneModels) -> Result<Pruned, JobFailure> {
         work.progress(0.1, "looking at versions");
         let pruner = self.pruner();
-        if let Some(tenant) = &work.job.tenant {
-            let ctx = TenantContext::for_background_work(tenant, ACTOR);
-            let pruned = pruner.tenant(&ctx, &payload).await.map_err(retry)?;
-            return Ok(outcome(&pruned, payload.dry_run));
+        if work.job.tenant.is_some() {
+            let pruned = pruner.tenant(&work.context(ACTOR)?, &job).await?;
+            return Ok(outcome(&pruned, job.dry_run));
         }
-        let owner = payload.owner.as_deref().map(ModelOwner::parse);
-        let owner = owner.transpose().map_err(|_| unreadable())?;
-        let pruned = pruner.tiers(owner.as_ref(), &payload).await;
-        let mut outcome = outcome(&pruned.map_err(retry)?, payload.dry_run);
-        if owner.is_none() && !payload.dry_run {
+        let pruned = pruner.tiers(job.owner.as_ref(), &job).await?;
+        let mut outcome = outcome(&pruned, job.dry_run);
+        if job.owner.is_none() && !job.dry_run {
             work.progress(0.5, "forgetting old answers and jobs");
-            let forgotten = pruner.forget().await.map_err(retry)?;
-            outcome.extend(
-                [
-                    ("forgotten_answers", forgotten.answers),
-                    ("forgotten_jobs", forgotten.jobs),
-                    ("forgotten_requests", forgotten.requests),
-                ]
-                .map(|(name, count)| (name.to_owned(), count.to_string())),
-            );
+            let forgotten = pruner.forget().await?;
+            outcome.forgotten_answers = Some(forgotten.answers);
+            outcome.forgotten_jobs = Some(forgotten.jobs);
+            outcome.forgotten_requests = Some(forgotten.requests);
         }
         Ok(outcome)
     }
@@ -88,21 +73,23 @@ impl Pruner {
     }
 }
 
-fn outcome(pruned: &Pruned, dry_run: bool) -> Outcome {
+fn outcome(pruned: &registry::prune::Pruned, dry_run: bool) -> Pruned {
     let versions = &pruned.versions;
     let mut named = versions[..versions.len().min(NAMED)].join(" ");
     if versions.len() > NAMED {
         named.push_str(&format!(" and {} more", versions.len() - NAMED));
     }
-    let outcome = [
-        ("dry_run", dry_run.to_string()),
-        ("pruned", versions.len().to_string()),
-        ("versions", named),
-        ("kept", pruned.kept.to_string()),
-        ("bytes", pruned.bytes.to_string()),
-        ("files", pruned.files.to_string()),
-    ];
-    outcome.map(|(key, value)| (key.to_owned(), value)).into()
+    Pruned {
+        dry_run,
+        pruned: versions.len(),
+        versions: named,
+        kept: pruned.kept,
+        bytes: pruned.bytes,
+        files: pruned.files,
+        forgotten_answers: None,
+        forgotten_jobs: None,
+        forgotten_requests: None,
+    }
 }
 
 /// Looks for what of the platform may go, now and after each `every`, until it is told to stop. On
@@ -110,7 +97,7 @@ fn outcome(pruned: &Pruned, dry_run: bool) -> Outcome {
 pub async fn run_retention(store: Store, clock: Clock, every: Duration, stop: CancellationToken) {
     let platform = store.maintenance(Purpose::Retention);
     loop {
-        let job = prune_job(&PrunePayload::default());
+        let job = PruneModels::default().new_job();
         if let Err(error) = platform.enqueue(job, clock.now()).await {
             tracing::warn!(%error, "old rows could not be looked for");
         }

@@ -1,6 +1,8 @@
 //! Jobs that make a version again from its lineage, and say whether the bytes are the same.
 
 use domain::{ModelName, ModelOwner, ModelVersion, TaskId, TenantContext};
+use jobs::specs::Reproduced;
+use jobs::{JobFailure, JobWork};
 use learning::RankerRecipe;
 use learning::classification::ClassifierParameters;
 use registry::dataset::Pinned;
@@ -8,48 +10,49 @@ use registry::inputs::Inputs;
 use registry::reproduce::{
     Remade, Reproduction, ReproductionBlocker, compare, corrections, inputs, pinned,
 };
-use storage::{JobFailure, JobWork, Outcome, Purpose};
+use storage::Purpose;
 
-use crate::commands::ReproducePayload;
 use crate::task_trainer::{HeadPlan, TaskSources};
 use crate::tiers::TierTrainer;
-use crate::trainer::{Plan, Trainer, retry};
+use crate::trainer::{Plan, Trainer};
 
 impl Trainer {
-    /// Trains a version again and compares. Keeps nothing and moves nothing.
-    pub(crate) async fn reproduce(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let payload: ReproducePayload = serde_json::from_value(work.payload.clone())
-            .map_err(|_| JobFailure::Fail("the job cannot be read; start it again".to_owned()))?;
-        let name = &payload.model;
+    /// Trains a tenant's version again and compares. Keeps nothing and moves nothing.
+    pub(crate) async fn reproduce(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        name: &ModelName,
+    ) -> Result<Reproduced, JobFailure> {
+        if name.owner != ModelOwner::Tenant(ctx.tenant().clone()) {
+            return Err(JobFailure::fail("the job is of another tenant"));
+        }
         work.progress(0.02, "reading the lineage");
-        let (model, remade) = match &name.owner {
-            ModelOwner::Tenant(tenant) => {
-                if work.tenant()? != tenant {
-                    return Err(JobFailure::Fail("the job is of another tenant".to_owned()));
-                }
-                let ctx = TenantContext::for_background_work(tenant, "trainer");
-                let tx = self.store.begin(&ctx).await.map_err(retry)?;
-                let found = tx.models().get(&name.task, name.version).await;
-                drop(tx);
-                let model = present(name, found.map_err(retry)?)?;
-                let remade = self.remake(&ctx, work, &model).await?;
-                (model, remade)
-            }
-            ModelOwner::Global | ModelOwner::Vertical(_) => {
-                let found = self
-                    .store
-                    .maintenance(Purpose::Training)
-                    .tiers()
-                    .get(name)
-                    .await;
-                let model = present(name, found.map_err(retry)?)?;
-                let remade = self.tier_trainer().remake(work, &model).await?;
-                (model, remade)
-            }
-        };
+        let tx = self.store.begin(ctx).await?;
+        let found = tx.models().get(&name.task, name.version).await?;
+        drop(tx);
+        let model = present(name, found)?;
+        let remade = self.remake(ctx, work, &model).await?;
+        Ok(self.compared(work, model, &remade).await)
+    }
+
+    /// The same for a version of a tier.
+    pub(crate) async fn reproduce_tier(
+        &self,
+        work: &JobWork,
+        name: &ModelName,
+    ) -> Result<Reproduced, JobFailure> {
+        work.progress(0.02, "reading the lineage");
+        let tiers = self.store.maintenance(Purpose::Training).tiers();
+        let model = present(name, tiers.get(name).await?)?;
+        let remade = self.tier_trainer().remake(work, &model).await?;
+        Ok(self.compared(work, model, &remade).await)
+    }
+
+    async fn compared(&self, work: &JobWork, model: ModelVersion, remade: &Remade) -> Reproduced {
         work.progress(0.95, "comparing");
-        let compared = compare(&self.artifacts, &model, &remade, self.code_version).await;
-        Ok(outcome(model, compared, self.code_version))
+        let compared = compare(&self.artifacts, &model, remade, self.code_version).await;
+        outcome(model, compared, self.code_version)
     }
 
     fn tier_trainer(&self) -> TierTrainer {
@@ -73,11 +76,11 @@ impl Trainer {
         if lineage.space != self.encoder.name() {
             return Ok(Err(ReproductionBlocker::SpaceChanged));
         }
-        let pinned = match pinned(&self.store, ctx, model).await.map_err(retry)? {
+        let pinned = match pinned(&self.store, ctx, model).await? {
             Ok(pinned) => pinned,
             Err(blocker) => return Ok(Err(blocker)),
         };
-        let inputs = inputs(&self.store, ctx, model).await.map_err(retry)?;
+        let inputs = inputs(&self.store, ctx, model).await?;
         let Some(inputs) = inputs else {
             return Ok(Err(ReproductionBlocker::InputsMissing));
         };
@@ -110,8 +113,7 @@ impl Trainer {
         let Inputs::Task(definition) = inputs else {
             return Ok(Err(ReproductionBlocker::LineageUnreadable));
         };
-        let found = corrections(&self.store, ctx, model).await.map_err(retry)?;
-        let corrections = match found {
+        let corrections = match corrections(&self.store, ctx, model).await? {
             Ok(corrections) => corrections,
             Err(blocker) => return Ok(Err(blocker)),
         };
@@ -132,21 +134,20 @@ impl Trainer {
 }
 
 fn present(name: &ModelName, found: Option<ModelVersion>) -> Result<ModelVersion, JobFailure> {
-    found.ok_or_else(|| JobFailure::Fail(format!("{name} is not there any more")))
+    found.ok_or_else(|| JobFailure::fail(format!("{name} is not there any more")))
 }
 
-fn outcome(model: ModelVersion, compared: Reproduction, code: &str) -> Outcome {
+fn outcome(model: ModelVersion, compared: Reproduction, code: &str) -> Reproduced {
     let blocker = compared.blocker;
     let same_or_why_not = blocker.map_or("SAME_BYTES", ReproductionBlocker::code);
-    let outcome = [
-        ("model", model.name.to_string()),
-        ("reproduced", blocker.is_none().to_string()),
-        ("reason", same_or_why_not.to_owned()),
-        ("explanation", compared.explanation),
-        ("stored_checksum", model.checksum),
-        ("made_checksum", compared.made_checksum),
-        ("stored_code_version", model.lineage.code_version),
-        ("code_version", code.to_owned()),
-    ];
-    outcome.map(|(key, value)| (key.to_owned(), value)).into()
+    Reproduced {
+        model: model.name.to_string(),
+        reproduced: blocker.is_none(),
+        reason: same_or_why_not.to_owned(),
+        explanation: compared.explanation,
+        stored_checksum: model.checksum,
+        made_checksum: compared.made_checksum,
+        stored_code_version: model.lineage.code_version,
+        code_version: code.to_owned(),
+    }
 }

@@ -1,30 +1,10 @@
 //! Whose jobs and models a call is about: a tenant's, or the platform's.
 
-use domain::{
-    Job, JobId, JobKind, JobState, ModelOwner, OperatorContext, ResourceName, TenantContext,
-    TenantId,
-};
+use domain::{AccessScope, Job, JobId, JobKind, JobState, ModelOwner, ResourceName};
 use registry::Owner;
 use server::{Caller, ServiceError, operator};
 
 use crate::Training;
-
-/// Whose jobs are meant.
-#[derive(Debug, Clone)]
-pub(crate) enum JobScope {
-    Tenant(TenantContext),
-    Platform(OperatorContext),
-}
-
-impl JobScope {
-    /// The tenant; none for the platform.
-    pub(crate) fn tenant(&self) -> Option<&TenantId> {
-        match self {
-            Self::Tenant(ctx) => Some(ctx.tenant()),
-            Self::Platform(_) => None,
-        }
-    }
-}
 
 impl Training {
     /// The scope of a parent: `tenants/{tenant}`, or empty for the platform.
@@ -32,12 +12,12 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         parent: &str,
-    ) -> Result<JobScope, ServiceError> {
+    ) -> Result<AccessScope, ServiceError> {
         if parent.is_empty() {
-            return Ok(JobScope::Platform(operator(extensions)?));
+            return Ok(AccessScope::Platform(operator(extensions)?));
         }
         let ctx = self.gate.enter(extensions, parent).await?;
-        Ok(JobScope::Tenant(ctx))
+        Ok(AccessScope::Tenant(ctx))
     }
 
     /// The scope and the id of a job's name.
@@ -45,16 +25,16 @@ impl Training {
         &self,
         extensions: &http::Extensions,
         name: &str,
-    ) -> Result<(JobScope, JobId), ServiceError> {
+    ) -> Result<(AccessScope, JobId), ServiceError> {
         let caller = Caller::of(extensions)?;
         let (tenant, id) =
             ResourceName::job(name).map_err(|error| ServiceError::name("name", &error))?;
         let Some(tenant) = tenant else {
-            return Ok((JobScope::Platform(operator(extensions)?), id));
+            return Ok((AccessScope::Platform(operator(extensions)?), id));
         };
         // A tenant that is being erased still has the job that erases it to look at.
         let ctx = self.gate.enter_any_state(caller, &tenant)?;
-        Ok((JobScope::Tenant(ctx), id))
+        Ok((AccessScope::Tenant(ctx), id))
     }
 
     /// The scope of a parent: `tenants/{tenant}`, `verticals/{vertical}` or `global`. The models of
@@ -77,30 +57,30 @@ impl Training {
         })
     }
 
-    pub(crate) async fn job(&self, scope: &JobScope, id: &JobId) -> Result<Job, ServiceError> {
+    pub(crate) async fn job(&self, scope: &AccessScope, id: &JobId) -> Result<Job, ServiceError> {
         let (found, tenant) = match scope {
-            JobScope::Tenant(ctx) => {
+            AccessScope::Tenant(ctx) => {
                 let found = self.begin(ctx).await?.jobs().get(id).await?;
                 (found, Some(ctx.tenant().clone()))
             }
-            JobScope::Platform(operator) => (self.store.platform(operator).job(id).await?, None),
+            AccessScope::Platform(operator) => (self.store.platform(operator).job(id).await?, None),
         };
         found.ok_or_else(|| ServiceError::not_found(ResourceName::Job(tenant, id.clone())))
     }
 
     pub(crate) async fn jobs(
         &self,
-        scope: &JobScope,
+        scope: &AccessScope,
         before: Option<JobId>,
         limit: u32,
         (kind, state): (Option<JobKind>, Option<JobState>),
     ) -> Result<Vec<Job>, ServiceError> {
         Ok(match scope {
-            JobScope::Tenant(ctx) => {
+            AccessScope::Tenant(ctx) => {
                 let tx = self.begin(ctx).await?;
                 tx.jobs().list(before, limit, kind, state).await?
             }
-            JobScope::Platform(operator) => {
+            AccessScope::Platform(operator) => {
                 let platform = self.store.platform(operator);
                 platform.list_jobs(before, limit, kind, state).await?
             }
@@ -110,18 +90,18 @@ impl Training {
     /// Asks a job to stop, and answers with it as it is then.
     pub(crate) async fn cancel(
         &self,
-        scope: &JobScope,
+        scope: &AccessScope,
         id: &JobId,
     ) -> Result<Option<Job>, ServiceError> {
         let now = self.clock.now();
         Ok(match scope {
-            JobScope::Tenant(ctx) => {
+            AccessScope::Tenant(ctx) => {
                 let tx = self.begin(ctx).await?;
                 let job = tx.jobs().request_cancel(id, now).await?;
                 tx.commit().await?;
                 job
             }
-            JobScope::Platform(operator) => {
+            AccessScope::Platform(operator) => {
                 self.store
                     .platform(operator)
                     .request_cancel(id, now)

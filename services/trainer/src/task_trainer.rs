@@ -7,6 +7,8 @@ use domain::{
     Correction, Item, Lineage, Target, TaskDefinition, TaskKind, TenantContext,
     contradicting_targets, normalized,
 };
+use jobs::specs::Trained;
+use jobs::{JobFailure, JobWork, Retrain};
 use learning::Search;
 use learning::classification::{
     ClassifierParameters, Example, LabelSet, TASK_FINGERPRINT, TaskInput, TaskModel,
@@ -19,11 +21,9 @@ use registry::inputs::{
     sort_corrections,
 };
 use registry::publish::Candidate;
-use storage::{JobFailure, JobWork, Outcome};
 
-use crate::commands::RetrainPayload;
 use crate::compute::run_for_job;
-use crate::trainer::{Trainer, retry, search_of, seed_of};
+use crate::trainer::{Trainer, search_of, seed_of};
 
 /// Items that a warning names.
 const SHOWN: usize = 5;
@@ -55,27 +55,24 @@ struct Material {
 
 impl Trainer {
     /// Trains the task that a retrain names.
-    pub(crate) async fn run_task(
+    pub(crate) async fn retrain_task(
         &self,
-        work: &JobWork,
         ctx: &TenantContext,
-        payload: &RetrainPayload,
-    ) -> Result<Outcome, JobFailure> {
-        work.progress(0.02, "pinning the dataset");
-        let pinned = self.pin(ctx, payload).await?;
-        let tx = self.store.begin(ctx).await.map_err(retry)?;
-        let task = tx.tasks().get(&payload.task).await.map_err(retry)?;
-        let task =
-            task.ok_or_else(|| JobFailure::Fail("the task is not there any more".to_owned()))?;
-        let newest = tx.corrections().newest(&payload.task, CORRECTIONS).await;
-        let mut corrections = newest.map_err(retry)?;
+        work: &JobWork,
+        job: &Retrain,
+        pinned: &Pinned,
+    ) -> Result<Trained, JobFailure> {
+        let tx = self.store.begin(ctx).await?;
+        let task = tx.tasks().get(&job.task).await?;
+        let task = task.ok_or_else(|| JobFailure::fail("the task is not there any more"))?;
+        let mut corrections = tx.corrections().newest(&job.task, CORRECTIONS).await?;
         drop(tx);
         sort_corrections(&mut corrections);
         let definition = task.definition;
         let plan = HeadPlan {
-            seed: seed_of(payload.seed),
+            seed: seed_of(job.seed),
             parameters: None,
-            search: search_of(payload),
+            search: search_of(job),
         };
         let sources = TaskSources {
             definition,
@@ -88,8 +85,8 @@ impl Trainer {
         let contradictions = contradicting_targets(&sources.definition, contents);
         model.report.warnings.extend(contradictions);
         work.progress(0.95, "storing the model");
-        let candidate = self.candidate(&pinned, plan.seed, sources, model);
-        self.publish(ctx, work, payload, candidate).await
+        let candidate = self.candidate(pinned, plan.seed, sources, model);
+        self.publish(ctx, work, job, candidate).await
     }
 
     fn candidate(
@@ -164,7 +161,7 @@ impl Trainer {
                 model.report.warnings.push(warning);
                 Ok(model)
             }
-            Err(JobFailure::Fail(why)) => Err(JobFailure::Fail(format!("{why}; {warning}"))),
+            Err(JobFailure::Fail(why)) => Err(JobFailure::fail(format!("{why}; {warning}"))),
             Err(other) => Err(other),
         }
     }

@@ -1,13 +1,13 @@
 //! Trainings in the embedding space of their tenant.
 
 use async_trait::async_trait;
-use domain::{ErrorKind, JobKind, TenantContext};
+use domain::TenantContext;
 use embedding::Embedders;
 use encoding::Encoder;
-use storage::{JobFailure, JobRunner, JobWork, Outcome};
+use jobs::specs::{Checked, Reproduced, Trained};
+use jobs::{CheckChampion, JobFailure, JobHandler, JobWork, ReproduceModel, Retrain};
 
-use crate::commands::ReproducePayload;
-use crate::trainer::{Trainer, retry};
+use crate::trainer::Trainer;
 
 /// Trains each tenant's models on the vectors of its active space, which their lineage names. A model
 /// that is ready only after the tenant has switched does not serve: the switch has a training of its
@@ -20,45 +20,60 @@ pub struct TenantTrainer {
 }
 
 #[async_trait]
-impl JobRunner for TenantTrainer {
-    fn kinds(&self) -> &'static [JobKind] {
-        self.trainer.kinds()
+impl JobHandler<Retrain> for TenantTrainer {
+    async fn run(&self, work: &JobWork, job: Retrain) -> Result<Trained, JobFailure> {
+        let ctx = work.context("trainer")?;
+        let space = self.active(&ctx).await?;
+        self.within(&space).await?.retrain(&ctx, work, &job).await
     }
+}
 
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
+#[async_trait]
+impl JobHandler<CheckChampion> for TenantTrainer {
+    async fn run(&self, work: &JobWork, _: CheckChampion) -> Result<Checked, JobFailure> {
+        let ctx = work.context("champion check")?;
+        let space = self.active(&ctx).await?;
+        self.within(&space).await?.check_champion(&ctx, work).await
+    }
+}
+
+#[async_trait]
+impl JobHandler<ReproduceModel> for TenantTrainer {
+    async fn run(&self, work: &JobWork, job: ReproduceModel) -> Result<Reproduced, JobFailure> {
         // Tiers have no texts: making one of theirs again needs no tenant and no vectors.
-        let Some(tenant) = &work.job.tenant else {
-            return self.trainer.run(work).await;
-        };
-        let ctx = TenantContext::for_background_work(tenant, "trainer");
-        let space = self.space(&ctx, work).await?;
-        let embedder = self.embedders.get(&space).await;
-        let embedder = embedder.map_err(|error| match error.kind() {
-            ErrorKind::FailedPrecondition => JobFailure::Fail(error.to_string()),
-            _ => retry(error),
-        })?;
-        let trainer = Trainer {
-            encoder: Encoder::new(self.trainer.store.clone(), embedder),
-            ..self.trainer.clone()
-        };
-        trainer.run(work).await
+        if work.job.tenant.is_none() {
+            return self.trainer.reproduce_tier(work, &job.model).await;
+        }
+        let ctx = work.context("trainer")?;
+        let space = self.space_of(&ctx, &job).await?;
+        let trainer = self.within(&space).await?;
+        trainer.reproduce(&ctx, work, &job.model).await
     }
 }
 
 impl TenantTrainer {
-    /// The space of a job: that of the version that is made again, else the tenant's active one.
-    async fn space(&self, ctx: &TenantContext, work: &JobWork) -> Result<String, JobFailure> {
-        let tx = self.trainer.store.begin(ctx).await.map_err(retry)?;
-        let active = tx.spaces().active().await.map_err(retry)?;
-        let payload = serde_json::from_value::<ReproducePayload>(work.payload.clone());
-        let (JobKind::ReproduceModel, Ok(ReproducePayload { model })) = (work.job.kind, payload)
-        else {
-            return Ok(active);
-        };
-        let found = tx.models().get(&model.task, model.version).await;
-        let trained_in = found.map_err(retry)?.map(|model| model.lineage.space);
-        // One that this server has no model of stays with the active one: the outcome says so.
-        let known = trained_in.filter(|space| Embedders::dimensions(space).is_some());
-        Ok(known.unwrap_or(active))
+    /// The trainer on the vectors of a space. A model that is not installed fails the job.
+    async fn within(&self, space: &str) -> Result<Trainer, JobFailure> {
+        let embedder = self.embedders.get(space).await?;
+        Ok(Trainer {
+            encoder: Encoder::new(self.trainer.store.clone(), embedder),
+            ..self.trainer.clone()
+        })
+    }
+
+    async fn active(&self, ctx: &TenantContext) -> storage::Result<String> {
+        self.trainer.store.begin(ctx).await?.spaces().active().await
+    }
+
+    /// The space that the version was trained in. One that this server has no model of gives way to
+    /// the active one: the outcome says so.
+    async fn space_of(&self, ctx: &TenantContext, job: &ReproduceModel) -> storage::Result<String> {
+        let tx = self.trainer.store.begin(ctx).await?;
+        let found = tx.models().get(&job.model.task, job.model.version).await?;
+        let trained_in = found.map(|model| model.lineage.space);
+        match trained_in.filter(|space| Embedders::dimensions(space).is_some()) {
+            Some(space) => Ok(space),
+            None => tx.spaces().active().await,
+        }
     }
 }

@@ -2,19 +2,20 @@
 
 use artifacts::ArtifactStore;
 use async_trait::async_trait;
-use domain::{Clock, JobKind, Lineage, ModelOwner, ModelVersion, TaskId, TenantId};
-use learning::{SharedTrainingSample, TierKind, train_tier};
+use domain::{Clock, Lineage, ModelOwner, ModelVersion, TaskId, TenantId};
+use jobs::specs::Trained;
+use jobs::{JobFailure, JobHandler, JobWork, TrainTier};
+use learning::{Ranker, SharedTrainingSample, TierKind, train_tier};
 use metering::usage;
 use registry::Owner;
 use registry::inputs::PARENT_CHECKSUM;
 use registry::publish::{Candidate, publish};
 use registry::reproduce::{Remade, ReproductionBlocker};
 use registry::resolve::ParentRanker;
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, SharedSignal, Store};
+use storage::{Purpose, SharedSignal, Store};
 
-use crate::commands::TierPayload;
 use crate::low_priority::run_low_priority;
-use crate::trainer::{outcome, retry, seed_of};
+use crate::trainer::{seed_of, trained};
 
 /// Questions of all tenants together: what keeps memory bounded, however many tenants there are.
 const QUESTIONS: usize = 60_000;
@@ -38,20 +39,14 @@ pub struct TierTrainer {
 }
 
 #[async_trait]
-impl JobRunner for TierTrainer {
-    fn kinds(&self) -> &'static [JobKind] {
-        &[JobKind::TrainTier]
-    }
-
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let unreadable = || JobFailure::Fail("the job cannot be read; start it again".to_owned());
-        let payload: TierPayload =
-            serde_json::from_value(work.payload.clone()).map_err(|_| unreadable())?;
-        let owner = ModelOwner::parse(&payload.owner).map_err(|_| unreadable())?;
-        let kind = kind_of(&owner).ok_or_else(unreadable)?;
-        let SharedSignals { tenants, hash } = self.collect(work, &owner, &payload.task).await?;
+impl JobHandler<TrainTier> for TierTrainer {
+    async fn run(&self, work: &JobWork, job: TrainTier) -> Result<Trained, JobFailure> {
+        let TrainTier { owner, task, seed } = job;
+        let of_tenant = || JobFailure::fail("a tenant's own models are trained by a retrain");
+        let kind = kind_of(&owner).ok_or_else(of_tenant)?;
+        let SharedSignals { tenants, hash } = self.collect(work, &owner, &task).await?;
         if tenants.len() < kind.least_tenants() {
-            return Err(JobFailure::Fail(format!(
+            return Err(JobFailure::fail(format!(
                 "{} tenants have a trained model and share what it learned; {} are needed",
                 tenants.len(),
                 kind.least_tenants()
@@ -59,23 +54,19 @@ impl JobRunner for TierTrainer {
         }
         // A vertical's ranker takes the place of the global one; a global one of the one before it.
         let platform = self.store.maintenance(Purpose::Training);
-        let incumbent = ParentRanker::read(&platform.tiers(), &self.artifacts, None)
-            .await
-            .map_err(retry)?;
+        let incumbent = ParentRanker::read(&platform.tiers(), &self.artifacts, None).await?;
         work.progress(0.5, "fitting and judging on left-out tenants");
-        let seed = seed_of(payload.seed);
+        let seed = seed_of(seed);
         let ranker = incumbent.stored.ranker.clone();
         let counts = (tenants.len(), questions(&tenants));
         share_costs(&owner, &tenants);
         let fit = move || train_tier(kind, &tenants, &ranker, seed);
-        let model = run_low_priority(fit).await.map_err(retry)?;
-        if work.should_stop() {
-            return Err(JobFailure::Cancelled);
-        }
+        let model = run_low_priority(fit).await?;
+        work.proceed()?;
         work.progress(0.95, "storing the model");
         let candidate = Candidate {
-            task: payload.task,
-            artifact: serde_json::to_vec(&model.ranker).map_err(retry)?,
+            task,
+            artifact: bytes_of(&model.ranker)?,
             extension: "json",
             lineage: self.lineage(seed, counts, hash, &incumbent),
             verdict: model.report.verdict,
@@ -93,8 +84,8 @@ impl JobRunner for TierTrainer {
         };
         let of = (&owner, &work.job.id);
         let now = self.clock.now();
-        let published = publish(&self.store, &self.artifacts, of, candidate, now).await;
-        Ok(outcome(&published.map_err(retry)?))
+        let published = publish(&self.store, &self.artifacts, of, candidate, now).await?;
+        Ok(trained(published))
     }
 }
 
@@ -116,6 +107,12 @@ fn share_costs(owner: &ModelOwner, tenants: &[(String, SharedTrainingSample)]) {
         Some((TenantId::parse(tenant.as_str()).ok()?, questions))
     });
     work.split_between(shares.collect());
+}
+
+/// A tier's ranker as it is stored.
+fn bytes_of(ranker: &Ranker) -> Result<Vec<u8>, JobFailure> {
+    serde_json::to_vec(ranker)
+        .map_err(|_| JobFailure::fail("the ranker has no form to be stored in"))
 }
 
 fn kind_of(owner: &ModelOwner) -> Option<TierKind> {
@@ -154,8 +151,8 @@ impl TierTrainer {
         }
         let checksum = lineage.parameter(PARENT_CHECKSUM).unwrap_or_default();
         let tiers = self.store.maintenance(Purpose::Training).tiers();
-        let found = ParentRanker::of_lineage(&tiers, &self.artifacts, &parent, checksum).await;
-        let Some(parent) = found.map_err(retry)? else {
+        let found = ParentRanker::of_lineage(&tiers, &self.artifacts, &parent, checksum).await?;
+        let Some(parent) = found else {
             return Ok(Err(ReproductionBlocker::ParentMissing));
         };
         let SharedSignals { tenants, hash } = self.collect(work, &name.owner, &name.task).await?;
@@ -165,8 +162,8 @@ impl TierTrainer {
         work.progress(0.5, "fitting");
         let seed = lineage.seed;
         let fit = move || train_tier(kind, &tenants, &parent.stored.ranker, seed);
-        let made = run_low_priority(fit).await.map_err(retry)?;
-        Ok(Ok(serde_json::to_vec(&made.ranker).map_err(retry)?))
+        let made = run_low_priority(fit).await?;
+        Ok(Ok(bytes_of(&made.ranker)?))
     }
 
     /// What the tenants of a tier give now.
@@ -182,8 +179,7 @@ impl TierTrainer {
             ModelOwner::Global | ModelOwner::Tenant(_) => None,
         };
         let tiers = self.store.maintenance(Purpose::Training).tiers();
-        let shared = tiers.shared_signals(task, vertical).await;
-        let mut shared = shared.map_err(retry)?;
+        let mut shared = tiers.shared_signals(task, vertical).await?;
         // Sorted here, because the databases compare texts by rules of their own.
         shared.sort_unstable_by(|a, b| a.tenant.cmp(&b.tenant));
         self.read(work, &shared).await
@@ -202,9 +198,7 @@ impl TierTrainer {
         let mut tenants = Vec::with_capacity(chosen.len());
         let mut checksums = Vec::with_capacity(chosen.len());
         for one in chosen {
-            if work.should_stop() {
-                return Err(JobFailure::Cancelled);
-            }
+            work.proceed()?;
             let found = &one.signal;
             let bytes = self
                 .artifacts

@@ -1,9 +1,10 @@
 //! The trainer of rankers of experts: pins a dataset, fits, weighs, and publishes the version.
 
-use artifacts::ArtifactStore;
-use async_trait::async_trait;
-use domain::{Clock, Expert, Item, JobKind, Lineage, ModelName, TaskId, TenantContext};
+use artifacts::{ArtifactError, ArtifactStore};
+use domain::{Clock, Expert, Item, Lineage, ModelName, TaskId, TenantContext};
 use encoding::{Encoder, Lane};
+use jobs::specs::Trained;
+use jobs::{JobFailure, JobWork, Retrain};
 use learning::{
     Champion, Corpus, Document, Ranker, RankerRecipe, Search, TenantModel, TrainError,
     TrainSettings, train_tenant,
@@ -14,15 +15,18 @@ use registry::dataset::{self, Pinned};
 use registry::inputs::{Inputs, PARENT_CHECKSUM};
 use registry::publish::{Candidate, Published, publish};
 use registry::resolve::{ChampionRanker, ParentRanker};
-use storage::{JobFailure, JobRunner, JobWork, Outcome, Purpose, Signal, Store};
+use storage::{Purpose, Signal, Store};
 
-use crate::commands::RetrainPayload;
 use crate::compute::run_for_job;
 use crate::low_priority::run_low_priority;
 use crate::monitoring::labelled;
 
 /// The seed of trainings that name none.
 pub(crate) const DEFAULT_SEED: u64 = 17;
+
+/// What a retrain says of a search that could not begin.
+const NOTHING_TRIED: &str = "nothing was tried: the history is too short to choose settings on windows \
+                             that the gate does not judge on";
 
 /// Trains tenants' models on the vectors of one space; see [`crate::TenantTrainer`] for which.
 #[derive(Clone)]
@@ -39,69 +43,49 @@ pub struct Trainer {
     pub code_version: &'static str,
 }
 
-#[async_trait]
-impl JobRunner for Trainer {
-    fn kinds(&self) -> &'static [JobKind] {
-        &[
-            JobKind::Retrain,
-            JobKind::CheckChampion,
-            JobKind::ReproduceModel,
-        ]
-    }
-
-    async fn run(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        match work.job.kind {
-            JobKind::CheckChampion => self.check_champion(work).await,
-            JobKind::ReproduceModel => self.reproduce(work).await,
-            _ => self.retrain(work).await,
-        }
-    }
-}
-
 impl Trainer {
-    async fn retrain(&self, work: &JobWork) -> Result<Outcome, JobFailure> {
-        let payload: RetrainPayload = serde_json::from_value(work.payload.clone())
-            .map_err(|_| JobFailure::Fail("the job cannot be read; retrain again".to_owned()))?;
-        let ctx = TenantContext::for_background_work(work.tenant()?, "trainer");
-        if payload.task != TaskId::experts() {
-            return self.run_task(work, &ctx, &payload).await;
-        }
+    /// Trains what a retrain names, and publishes the version.
+    pub(crate) async fn retrain(
+        &self,
+        ctx: &TenantContext,
+        work: &JobWork,
+        job: &Retrain,
+    ) -> Result<Trained, JobFailure> {
         work.progress(0.02, "pinning the dataset");
-        let pinned = self.pin(&ctx, &payload).await?;
+        let pinned = self.pin(ctx, job).await?;
+        if job.task != TaskId::experts() {
+            return self.retrain_task(ctx, work, job, &pinned).await;
+        }
         let platform = self.store.maintenance(Purpose::Training);
-        let tenant = platform.get_tenant(ctx.tenant()).await;
-        let tenant = tenant
-            .map_err(retry)?
-            .ok_or_else(|| JobFailure::Fail("the tenant is not there any more".to_owned()))?;
+        let tenant = platform
+            .get_tenant(ctx.tenant())
+            .await?
+            .ok_or_else(|| JobFailure::fail("the tenant is not there any more"))?;
         let vertical = Some(&tenant.vertical);
-        let parent = ParentRanker::read(&platform.tiers(), &self.artifacts, vertical)
-            .await
-            .map_err(retry)?;
+        let parent = ParentRanker::read(&platform.tiers(), &self.artifacts, vertical).await?;
         let inputs = Inputs::of_ranker(&pinned.experts, &parent);
         let plan = Plan {
-            seed: seed_of(payload.seed),
+            seed: seed_of(job.seed),
             recipe: RankerRecipe::default(),
-            search: search_of(&payload),
+            search: search_of(job),
         };
         let (experts, incumbent) = inputs
             .clone()
             .ranker()
-            .ok_or_else(|| retry("the ranker above cannot be read"))?;
+            .ok_or_else(|| JobFailure::fail("the ranker of the tier above cannot be read"))?;
         let space = self.encoder.name();
-        let champion = ChampionRanker::read(&self.store, &self.artifacts, &ctx, space)
-            .await
-            .map_err(retry)?;
+        let champion = ChampionRanker::read(&self.store, &self.artifacts, ctx, space).await?;
         let rankers = (incumbent, champion.as_ref());
         let model = self
-            .train(&ctx, work, &pinned.items, &experts, rankers, plan)
+            .train(ctx, work, &pinned.items, &experts, rankers, plan)
             .await?;
         work.progress(0.95, "storing the model");
         let signal = match tenant.settings.share_for_training {
-            true => Some(self.store_signal(&ctx, &payload, &pinned, &model).await?),
+            true => Some(self.store_signal(ctx, &job.task, &pinned, &model).await?),
             false => None,
         };
         let candidate = Candidate {
-            task: payload.task.clone(),
+            task: job.task.clone(),
             artifact: model.to_bytes(),
             extension: "json",
             lineage: self.lineage(&pinned, plan.seed, &parent, &model),
@@ -113,22 +97,21 @@ impl Trainer {
             trials: model.trials,
             signal,
         };
-        self.publish(&ctx, work, &payload, candidate).await
+        self.publish(ctx, work, job, candidate).await
     }
 
     /// The dataset that a retrain names, or the items as they are now.
     pub(crate) async fn pin(
         &self,
         ctx: &TenantContext,
-        payload: &RetrainPayload,
+        job: &Retrain,
     ) -> Result<Pinned, JobFailure> {
-        let Some(number) = payload.dataset else {
-            let pinned = dataset::pin(&self.store, ctx, self.clock.now()).await;
-            return pinned.map_err(retry);
+        let Some(number) = job.dataset else {
+            return Ok(dataset::pin(&self.store, ctx, self.clock.now()).await?);
         };
-        let found = dataset::open(&self.store, ctx, number).await;
-        let missing = || JobFailure::Fail("the dataset is not there any more".to_owned());
-        found.map_err(retry)?.ok_or_else(missing)
+        let missing = || JobFailure::fail("the dataset is not there any more");
+        let found = dataset::open(&self.store, ctx, number).await?;
+        found.ok_or_else(missing)
     }
 
     /// Publishes what a retrain made, and says what came out.
@@ -136,19 +119,22 @@ impl Trainer {
         &self,
         ctx: &TenantContext,
         work: &JobWork,
-        payload: &RetrainPayload,
+        job: &Retrain,
         candidate: Candidate,
-    ) -> Result<Outcome, JobFailure> {
+    ) -> Result<Trained, JobFailure> {
         let dataset = candidate.lineage.dataset;
         let owner = Owner::Tenant(ctx.clone());
         let of = (&owner, &work.job.id);
         let now = self.clock.now();
-        let published = publish(&self.store, &self.artifacts, of, candidate, now).await;
-        let published = published.map_err(retry)?;
-        let mut outcome = outcome(&published);
-        outcome.insert(3, ("dataset".to_owned(), dataset.to_string()));
-        outcome.extend(search_outcome(payload, published.trials));
-        Ok(outcome)
+        let published = publish(&self.store, &self.artifacts, of, candidate, now).await?;
+        let tried = published.trials;
+        let searched = job.search > 0;
+        Ok(Trained {
+            dataset: Some(dataset),
+            trials: (searched && tried > 0).then_some(tried),
+            search: (searched && tried == 0).then(|| NOTHING_TRIED.to_owned()),
+            ..trained(published)
+        })
     }
 }
 
@@ -177,17 +163,11 @@ pub(crate) fn seed_of(asked: u64) -> u64 {
 }
 
 /// The search that a retrain asks for.
-pub(crate) fn search_of(payload: &RetrainPayload) -> Option<Search> {
-    (payload.search > 0).then_some(Search {
-        trials: payload.search,
+pub(crate) fn search_of(job: &Retrain) -> Option<Search> {
+    (job.search > 0).then_some(Search {
+        trials: job.search,
         now: std::time::Instant::now,
     })
-}
-
-/// A failure that may pass.
-pub(crate) fn retry(error: impl std::fmt::Display) -> JobFailure {
-    tracing::warn!(%error, "training will be tried again");
-    JobFailure::Retry("a part that training needs did not answer".to_owned())
 }
 
 async fn fit(
@@ -250,9 +230,8 @@ impl Trainer {
         let (read, people) = (items.to_vec(), experts.to_vec());
         let corpus =
             run_low_priority(move || Corpus::new(read.iter().map(Document::from), &people))
-                .await
-                .map_err(retry)?
-                .map_err(|error| JobFailure::Fail(error.to_string()))?;
+                .await?
+                .map_err(|error| JobFailure::fail(error.to_string()))?;
         let texts: Vec<&str> = items
             .iter()
             .filter(|item| !item.content.experts.is_empty())
@@ -275,27 +254,23 @@ impl Trainer {
             !work.should_stop()
         };
         let read = self.encoder.matrix(ctx, texts, Lane::Passage, proceed);
-        read.await.map_err(retry)?.ok_or(JobFailure::Cancelled)
+        read.await?.ok_or(JobFailure::Cancelled)
     }
 
     /// Stores what the tenant shares for training the tiers above.
     async fn store_signal(
         &self,
         ctx: &TenantContext,
-        payload: &RetrainPayload,
+        task: &TaskId,
         pinned: &Pinned,
         model: &TenantModel,
-    ) -> Result<Signal, JobFailure> {
+    ) -> Result<Signal, ArtifactError> {
         let bytes = model.shared_sample.to_bytes();
-        let folder = format!("tenants/{}/signals/{}", ctx.tenant(), payload.task);
+        let folder = format!("tenants/{}/signals/{}", ctx.tenant(), task);
         let path = format!("{folder}/{}.bin", &blake3::hash(&bytes).to_hex()[..16]);
         // The older one goes first: a tier that is trained in this moment does without the tenant.
-        self.artifacts.delete_all(&folder).await.map_err(retry)?;
-        let stored = self
-            .artifacts
-            .put(&path, bytes.into())
-            .await
-            .map_err(retry)?;
+        self.artifacts.delete_all(&folder).await?;
+        let stored = self.artifacts.put(&path, bytes.into()).await?;
         Ok(Signal {
             artifact_path: path,
             checksum: stored.checksum,
@@ -327,30 +302,16 @@ impl Trainer {
 }
 
 /// What a training says of the version that it published.
-pub(crate) fn outcome(published: &Published) -> Outcome {
-    let mut outcome = vec![
-        ("model".to_owned(), published.name.to_string()),
-        ("verdict".to_owned(), published.verdict.as_str().to_owned()),
-        ("reason".to_owned(), published.reason.clone()),
-        ("serves".to_owned(), published.placement.serves.to_string()),
-    ];
-    let stays = published.placement.champion_stays;
-    let stays = stays.map(|why| ("champion_stays".to_owned(), why.words().to_owned()));
-    outcome.extend(stays);
-    outcome
-}
-
-/// What a retrain says of its search: how many settings were tried, none where the history is too
-/// short to try any.
-pub(crate) fn search_outcome(payload: &RetrainPayload, tried: usize) -> Outcome {
-    match (payload.search, tried) {
-        (0, _) => Vec::new(),
-        (_, 0) => vec![(
-            "search".to_owned(),
-            "nothing was tried: the history is too short to choose settings on windows that the \
-             gate does not judge on"
-                .to_owned(),
-        )],
-        _ => vec![("trials".to_owned(), tried.to_string())],
+pub(crate) fn trained(published: Published) -> Trained {
+    let placement = published.placement;
+    Trained {
+        model: published.name.to_string(),
+        verdict: published.verdict.as_str().to_owned(),
+        reason: published.reason,
+        serves: placement.serves,
+        champion_stays: placement.champion_stays.map(|why| why.words().to_owned()),
+        dataset: None,
+        trials: None,
+        search: None,
     }
 }

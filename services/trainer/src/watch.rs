@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::v1;
-use domain::{Change, Job};
+use domain::{AccessScope, Change, Job};
 use server::ServiceError;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -11,7 +11,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::Training;
-use crate::scope::JobScope;
 
 /// Another process may run the job: look again after this long even if nothing was heard.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -19,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 type Update = Result<v1::WatchJobResponse, Status>;
 
 impl Training {
-    pub(crate) fn watch(self, scope: JobScope, first: Job) -> ReceiverStream<Update> {
+    pub(crate) fn watch(self, scope: AccessScope, first: Job) -> ReceiverStream<Update> {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(async move {
             if let Err(error) = self.follow(&scope, first, &sender).await {
@@ -32,7 +31,7 @@ impl Training {
 
     async fn follow(
         &self,
-        scope: &JobScope,
+        scope: &AccessScope,
         first: Job,
         sender: &mpsc::Sender<Update>,
     ) -> Result<(), ServiceError> {

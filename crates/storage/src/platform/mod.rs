@@ -32,7 +32,7 @@ mod usage;
 pub use erase::{ErasureCertificate, ErasureCounts};
 pub use keys::{FoundKey, Keys, NewKey};
 pub use prices::{Prices, StoredPriceBook};
-pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Queue};
+pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Outcome, Queue};
 pub use shared::SharedWithTenant;
 pub use stored::Stored;
 pub use tenants_admin::NewTenant;

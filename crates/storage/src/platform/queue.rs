@@ -59,6 +59,9 @@ pub struct LeasedJob {
     pub cancel_requested: bool,
 }
 
+/// What came out of a job, as key and value.
+pub type Outcome = Vec<(String, String)>;
+
 /// How a lease stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseStatus {
@@ -160,7 +163,7 @@ impl Queue {
         })
     }
 
-    /// The job is done; `outcome` is what came out, as key and value.
+    /// The job is done.
     ///
     /// # Errors
     /// [`StorageError::LeaseLost`]; the database fails.
@@ -168,7 +171,7 @@ impl Queue {
     pub async fn complete(
         &self,
         token: &LeaseToken,
-        outcome: Vec<(String, String)>,
+        outcome: Outcome,
         now: DateTime<Utc>,
     ) -> Result<()> {
         let done = ended(held(token), JobState::Succeeded, now)

@@ -140,7 +140,8 @@ impl Platform {
     }
 
     /// Changes the tenant's name, vertical, state and settings to those of `tenant`. When it wants
-    /// another embedding space than its active one, the job that switches is enqueued with it.
+    /// another embedding space than its active one, `switch` is enqueued with it: the job that brings it
+    /// there.
     ///
     /// Waits for transactions that write the tenant's data, so that after setting it `ERASING` none
     /// is under way.
@@ -152,6 +153,7 @@ impl Platform {
     pub async fn update_tenant(
         &self,
         tenant: &Tenant,
+        switch: NewJob,
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<Tenant> {
@@ -185,7 +187,7 @@ impl Platform {
         if before.settings.embedding_model() != after.settings.embedding_model()
             || after.settings.embedding_model() != active_space(db, &tenant.id).await?
         {
-            enqueue_switch(&session, &after, now).await?;
+            enqueue_switch(&session, &after, switch, now).await?;
         }
         audited(
             db,
@@ -212,7 +214,12 @@ async fn active_space(db: &DatabaseTransaction, id: &TenantId) -> Result<String>
     Ok(row.map_or_else(|| DEFAULT_EMBEDDING_MODEL.to_owned(), |row| row.space))
 }
 
-async fn enqueue_switch(session: &Session, tenant: &Tenant, now: DateTime<Utc>) -> Result<()> {
+async fn enqueue_switch(
+    session: &Session,
+    tenant: &Tenant,
+    switch: NewJob,
+    now: DateTime<Utc>,
+) -> Result<()> {
     if tenant.state == TenantState::Erasing {
         return Ok(());
     }
@@ -220,7 +227,7 @@ async fn enqueue_switch(session: &Session, tenant: &Tenant, now: DateTime<Utc>) 
         session,
         owner: Some(&tenant.id),
     };
-    jobs.enqueue(NewJob::switch_space(), now).await.map(drop)
+    jobs.enqueue(switch, now).await.map(drop)
 }
 
 /// Sets the state alone. Used by the erasure.

@@ -2,7 +2,7 @@
 //! [`crate::Queue`].
 
 use chrono::{DateTime, Utc};
-use domain::{Change, Job, JobId, JobKind, JobState, TaskId, TenantId};
+use domain::{Change, Job, JobId, JobKind, JobState, TenantId};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, JsonValue, QueryFilter, QueryOrder, QuerySelect,
@@ -23,7 +23,7 @@ pub struct Jobs<'a> {
     pub(crate) owner: Option<&'a TenantId>,
 }
 
-/// A job to enqueue.
+/// A job to enqueue, in the form that is stored; `jobs::JobSpec` makes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
     /// What it does.
@@ -34,56 +34,6 @@ pub struct NewJob {
     pub dedup_key: Option<String>,
     /// How often it may be taken before it fails for good; at least 1.
     pub max_attempts: u32,
-}
-
-impl NewJob {
-    /// Index work; one job that waits is enough for all that was committed before it starts.
-    #[must_use]
-    pub fn indexing(kind: JobKind) -> Self {
-        Self {
-            kind,
-            payload: serde_json::json!({}),
-            dedup_key: Some(kind.as_str().to_owned()),
-            // The index is derived and the work can always be done later: never give up for good.
-            max_attempts: 1_000,
-        }
-    }
-
-    /// A check of the tenant's champion; one that waits is enough for all that came before it.
-    #[must_use]
-    pub fn checking() -> Self {
-        Self {
-            kind: JobKind::CheckChampion,
-            payload: serde_json::json!({}),
-            dedup_key: Some(JobKind::CheckChampion.as_str().to_owned()),
-            max_attempts: 3,
-        }
-    }
-
-    /// The job that trains a task on the items as they are when it starts.
-    #[must_use]
-    pub fn retrain(task: &TaskId) -> Self {
-        let payload = serde_json::json!({ "task": task, "dataset": null, "seed": 0, "search": 0 });
-        Self {
-            kind: JobKind::Retrain,
-            dedup_key: Some(format!("retrain:{payload}")),
-            payload,
-            max_attempts: 5,
-        }
-    }
-
-    /// The job that brings a tenant into the embedding space that it wants. It takes no input: it
-    /// looks at what is wanted and what is there, so one that waits is enough.
-    #[must_use]
-    pub fn switch_space() -> Self {
-        Self {
-            kind: JobKind::SwitchSpace,
-            payload: JsonValue::Object(serde_json::Map::new()),
-            dedup_key: Some(JobKind::SwitchSpace.as_str().to_owned()),
-            // Vectors are derived and can always be made later: never give up for good.
-            max_attempts: 1_000,
-        }
-    }
 }
 
 impl Jobs<'_> {

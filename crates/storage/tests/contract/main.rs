@@ -34,7 +34,6 @@ mod sqlite_file;
 mod tasks;
 mod tenants;
 mod tiers;
-mod worker;
 mod world;
 
 use std::pin::Pin;
@@ -126,7 +125,6 @@ contract![
     tiers::a_tier_has_versions_and_a_champion,
     tiers::the_platform_has_jobs_of_its_own,
     tiers::only_what_tenants_agree_to_is_shared,
-    worker::a_job_may_write_while_its_lease_is_renewed,
     registry::a_search_leaves_its_trials,
     registry::what_is_pruned_is_gone_with_all_of_it_and_recorded,
     registry::a_tiers_version_is_pruned_unless_it_is_needed,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::{ErrorKind, JobKind, JobProgress, JobState, TenantState};
 use tenantry_storage::{LeaseStatus, LeasedJob, NewJob, Purpose, Queue};
 
-use super::world::{World, item, job, later, now, tenant_id};
+use super::world::{World, item, job, later, now, switch_job, tenant_id};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -388,10 +388,16 @@ pub async fn tenants_at_rest_are_passed_over(world: World) {
         .unwrap()
         .unwrap();
     tenant.state = TenantState::Inactive;
-    platform.update_tenant(&tenant, "ops", now()).await.unwrap();
+    platform
+        .update_tenant(&tenant, switch_job(), "ops", now())
+        .await
+        .unwrap();
     assert!(take(&queue, 0).await.is_none());
     tenant.state = TenantState::Erasing;
-    platform.update_tenant(&tenant, "ops", now()).await.unwrap();
+    platform
+        .update_tenant(&tenant, switch_job(), "ops", now())
+        .await
+        .unwrap();
     let erasure = world.enqueue(&acme, job(JobKind::EraseTenant)).await;
     assert_eq!(take_one(&queue, 0).await.job.id, erasure.id);
     assert!(take(&queue, 0).await.is_none());

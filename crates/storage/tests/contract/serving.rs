@@ -3,7 +3,7 @@
 use domain::{Change, ErrorKind, FeedbackEvent, FeedbackVerdict, RequestId, Tier};
 use tenantry_storage::{Answer, Feedback, NewFeedback, Purpose, Shadow, StorageError};
 
-use super::world::{World, expert_id, item, item_id, later, now, tenant_id};
+use super::world::{World, expert_id, item, item_id, later, now, switch_job, tenant_id};
 
 pub async fn embeddings_are_cached_by_space(world: World) {
     let acme = world.tenant("acme").await;
@@ -74,7 +74,7 @@ pub async fn the_index_knows_how_far_it_is(world: World) {
     let mut resting = platform.get_tenant(&tenant_id("b")).await.unwrap().unwrap();
     resting.state = domain::TenantState::Inactive;
     platform
-        .update_tenant(&resting, "ops", now())
+        .update_tenant(&resting, switch_job(), "ops", now())
         .await
         .unwrap();
     assert!(behind("minilm").await.is_empty());

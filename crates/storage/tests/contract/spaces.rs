@@ -7,13 +7,16 @@ use domain::{
 };
 use tenantry_storage::{NewJob, NewTenant, Purpose, SpaceSwitch};
 
-use super::world::{World, context, item, job, later, now, tenant_id};
+use super::world::{World, context, item, job, later, now, switch_job, tenant_id};
 
 async fn want(world: &World, ctx: &TenantContext, model: Option<&str>) {
     let platform = world.store.maintenance(Purpose::StartUp);
     let mut tenant = platform.get_tenant(ctx.tenant()).await.unwrap().unwrap();
     tenant.settings.embedding_model = model.map(str::to_owned);
-    platform.update_tenant(&tenant, "ops", now()).await.unwrap();
+    platform
+        .update_tenant(&tenant, switch_job(), "ops", now())
+        .await
+        .unwrap();
 }
 
 async fn prepare(world: &World, ctx: &TenantContext, space: Option<&str>) {

@@ -174,3 +174,11 @@ pub fn job(kind: JobKind) -> NewJob {
         max_attempts: 3,
     }
 }
+
+/// What a changed tenant has enqueued to come into the space that it wants.
+pub fn switch_job() -> NewJob {
+    NewJob {
+        dedup_key: Some("switch".to_owned()),
+        ..job(JobKind::SwitchSpace)
+    }
+}

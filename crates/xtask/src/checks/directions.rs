@@ -24,7 +24,7 @@ enum Layer {
 }
 
 /// Every package of the workspace. A new one needs a line here, and so a decision about its layer.
-const PACKAGES: [(&str, Layer); 26] = [
+const PACKAGES: [(&str, Layer); 27] = [
     ("tenantry-tests", Layer::Outside),
     ("tenantry-benchmarks", Layer::Outside),
     ("tenantry-xtask", Layer::Outside),
@@ -48,6 +48,7 @@ const PACKAGES: [(&str, Layer); 26] = [
     ("tenantry-learning", Layer::Adapter),
     ("tenantry-artifacts", Layer::Adapter),
     ("tenantry-metering", Layer::Adapter),
+    ("tenantry-jobs", Layer::Adapter),
     ("tenantry-tables", Layer::Adapter),
     ("tenantry-domain", Layer::Domain),
     ("tenantry-model-files", Layer::Domain),
@@ -65,13 +66,16 @@ const ALONE: [(&str, &[&str]); 3] = [
 ];
 
 /// Packages that may import another one of their layer: the store its schema, the shared server code
-/// the contract and the usage recorder, whose ledger the store; serving what encodes its questions and
+/// the contract and the usage recorder, whose ledger the store; jobs the store that they wait in and
+/// the recorder of what they consume; serving what encodes its questions and
 /// loads its models.
-const WITHIN_LAYER: [(&str, &str); 6] = [
+const WITHIN_LAYER: [(&str, &str); 8] = [
     ("tenantry-storage", "tenantry-migrations"),
     ("tenantry-server", "tenantry-api"),
     ("tenantry-server", "tenantry-metering"),
     ("tenantry-metering", "tenantry-storage"),
+    ("tenantry-jobs", "tenantry-storage"),
+    ("tenantry-jobs", "tenantry-metering"),
     ("tenantry-serving", "tenantry-encoding"),
     ("tenantry-serving", "tenantry-registry"),
 ];

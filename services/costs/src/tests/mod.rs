@@ -10,6 +10,7 @@ use domain::{
     ApiKey, Clock, ErrorKind, ExpertId, FeedbackEvent, FeedbackVerdict, KeyId, OperatorContext,
     Role, TenantContext, TenantId, TenantSettings, TenantState, Tier, VerticalId,
 };
+use jobs::{JobSpec, SwitchSpace};
 use server::{Gatekeeper, ServiceError, TenantDirectory};
 use storage::{Answer, NewFeedback, NewTenant, Purpose, StorageConfig, Store};
 use tempfile::TempDir;
@@ -140,7 +141,7 @@ impl World {
         let mut changed = platform.get_tenant(&id(tenant)).await.unwrap().unwrap();
         changed.settings.value_per_accepted = Some(value.parse().unwrap());
         platform
-            .update_tenant(&changed, "ops", at(NOW))
+            .update_tenant(&changed, SwitchSpace {}.new_job(), "ops", at(NOW))
             .await
             .unwrap();
     }

@@ -45,7 +45,7 @@ pub async fn a_space_that_was_never_made_is_unknown(t: &Fresh) {
             matches!(error, VectorError::UnknownSpace { .. }),
             "{call}: {error:?}"
         );
-        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
     };
     let one = vec![point(1, &[1.0, 0.0], &[])];
     unknown(t.store.upsert(&space, &acme, one).await, "upsert");
