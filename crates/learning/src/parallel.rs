@@ -42,7 +42,7 @@ pub(crate) fn threads() -> usize {
 }
 
 /// Runs `work` here and on `helpers` threads beside, and returns when all are done.
-pub(crate) fn with_helpers(helpers: usize, work: impl Fn() + Sync) {
+fn with_helpers(helpers: usize, work: impl Fn() + Sync) {
     let time = Mutex::new(Duration::ZERO);
     std::thread::scope(|scope| {
         for _ in 0..helpers {

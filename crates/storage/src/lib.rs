@@ -30,6 +30,7 @@ mod changes;
 mod connect;
 mod convert;
 mod error;
+mod insert;
 mod listen;
 mod platform;
 mod purpose;

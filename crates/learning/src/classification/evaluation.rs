@@ -23,48 +23,27 @@ impl TrainingSet<'_, '_> {
         let mix = self.several().then(|| self.mix(&mut held, fold_of));
         let (task, labels) = (self.input.task, self.input.labels);
         let unevaluated = self.unevaluated();
-        let prior = |method| {
-            let (target, outside) = (task.target_precision, self.out_of_scope);
-            let unmeasured = Decision::unmeasured(method, task.kind, outside, target);
-            match method {
-                // What labels are called, and rules, say as much of a label without examples.
-                SimpleMethod::Keywords | SimpleMethod::ZeroShot => unmeasured,
-                SimpleMethod::Knn | SimpleMethod::Median => {
-                    unmeasured.with_labels(outside, unevaluated.clone())
-                }
-            }
-        };
+        let prior = |method| self.prior(method, &unevaluated);
         let (decision, answers) = self.decide(&prior(SimpleMethod::Knn), &held.classifier, fold_of);
         let pairs = self.pairs(&answers);
-        let worth = |pairs: &[Pair<'_>]| -> Vec<f64> {
-            pairs
-                .iter()
-                .map(|(said, right)| measure::worth(said, right))
-                .collect()
-        };
-        let own = worth(&pairs);
-        let mut methods = Vec::new();
-        let mut simple = Vec::new();
+        let (mut methods, mut simple) = (Vec::new(), Vec::new());
         let mut best: Option<(f64, &str, Vec<f64>)> = None;
         for (method, scores) in &held.baselines {
             let (decision, answers) = self.decide(&prior(*method), scores, fold_of);
             simple.push((*method, decision));
             let pairs = self.pairs(&answers);
-            methods.push(measure::method(
-                method.name(),
-                "baseline",
-                labels.len(),
-                &pairs,
-            ));
-            let worth = worth(&pairs);
-            let mean = worth.iter().sum::<f64>();
-            if best.as_ref().is_none_or(|(most, _, _)| mean > *most) {
-                best = Some((mean, method.name(), worth));
+            let name = method.name();
+            methods.push(measure::method(name, "baseline", labels.len(), &pairs));
+            let worth = measure::worths(&pairs);
+            let sum = worth.iter().sum::<f64>();
+            if best.as_ref().is_none_or(|(most, _, _)| sum > *most) {
+                best = Some((sum, name, worth));
             }
         }
         methods.push(measure::method("head", "candidate", labels.len(), &pairs));
         let (_, incumbent, theirs) = best.unwrap_or_default();
-        let paired: Vec<(f64, f64)> = own.iter().copied().zip(theirs).collect();
+        let own = measure::worths(&pairs);
+        let paired: Vec<(f64, f64)> = own.into_iter().zip(theirs).collect();
         let evidence = measure::evidence(&paired, self.input.seed);
         let (verdict, reason) = decide(&GateRules::CLASSIFIER, &evidence, incumbent);
         let (confusions, confusions_complete) = measure::confusions(labels, &pairs);
@@ -91,6 +70,19 @@ impl TrainingSet<'_, '_> {
             simple,
         };
         (decision, mix, report)
+    }
+
+    /// The decision that a method's is fitted from.
+    fn prior(&self, method: SimpleMethod, unevaluated: &[u16]) -> Decision {
+        let (task, outside) = (self.input.task, self.out_of_scope);
+        let prior = Decision::unmeasured(method, task.kind, outside, task.target_precision);
+        match method {
+            // Names of labels, and rules, say as much of a label without examples.
+            SimpleMethod::Keywords | SimpleMethod::ZeroShot => prior,
+            SimpleMethod::Knn | SimpleMethod::Median => {
+                prior.with_labels(outside, unevaluated.to_vec())
+            }
+        }
     }
 
     /// Labels with fewer than two examples: while a row is held out, nothing is known of its label.

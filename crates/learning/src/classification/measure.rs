@@ -85,7 +85,7 @@ fn is_exact(answered: &[u16], right: &[u16]) -> bool {
 }
 
 /// What a row is worth: the F1 of its answer, which for one label is whether it is right.
-pub(super) fn worth(answered: &[u16], right: &[u16]) -> f64 {
+fn worth(answered: &[u16], right: &[u16]) -> f64 {
     let hits = answered
         .iter()
         .filter(|label| right.contains(label))
@@ -94,6 +94,13 @@ pub(super) fn worth(answered: &[u16], right: &[u16]) -> f64 {
         0 => 1.0,
         all => 2.0 * hits as f64 / all as f64,
     }
+}
+
+/// What each row is worth.
+pub(super) fn worths(pairs: &[Pair<'_>]) -> Vec<f64> {
+    let rows = pairs.iter();
+    rows.map(|(answered, right)| worth(answered, right))
+        .collect()
 }
 
 /// By label, the most frequent first.

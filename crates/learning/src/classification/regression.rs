@@ -242,24 +242,9 @@ fn median(values: &[f64]) -> f64 {
 
 fn report(set: &ValueSet<'_, '_>, predicted: &[f64], baselines: &[Vec<f64>; 2]) -> TaskReport {
     let (input, values) = (set.input, &set.values);
-    let errors = |said: &[f64]| -> Vec<f64> {
-        values
-            .iter()
-            .zip(said)
-            .map(|(v, p)| (v - p).abs())
-            .collect()
-    };
-    let n = values.len() as f64;
-    let scores = |name: &str, role: &str, errors: &[f64]| MethodScores {
-        method: name.to_owned(),
-        role: role.to_owned(),
-        mean_absolute_error: errors.iter().sum::<f64>() / n,
-        root_mean_squared_error: (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt(),
-        ..MethodScores::default()
-    };
-    let own = errors(predicted);
+    let own = absolute_errors(values, predicted);
     let named = [SimpleMethod::Knn, SimpleMethod::Median].map(SimpleMethod::name);
-    let theirs = [errors(&baselines[0]), errors(&baselines[1])];
+    let theirs = [&baselines[0], &baselines[1]].map(|one| absolute_errors(values, one));
     let mut methods: Vec<MethodScores> = named
         .iter()
         .zip(&theirs)
@@ -268,7 +253,7 @@ fn report(set: &ValueSet<'_, '_>, predicted: &[f64], baselines: &[Vec<f64>; 2]) 
     let best = usize::from(methods[1].mean_absolute_error < methods[0].mean_absolute_error);
     // Where a baseline is never wrong, any error would be an infinite share of its own.
     let center = median(values);
-    let spread = values.iter().map(|v| (v - center).abs()).sum::<f64>() / n;
+    let spread = values.iter().map(|v| (v - center).abs()).sum::<f64>() / values.len() as f64;
     let unit = methods[best].mean_absolute_error.max(0.01 * spread);
     methods.push(scores("head", "candidate", &own));
     let paired: Vec<(f64, f64)> = own
@@ -302,5 +287,21 @@ fn report(set: &ValueSet<'_, '_>, predicted: &[f64], baselines: &[Vec<f64>; 2]) 
         confusions_complete: false,
         warnings: Vec::new(),
         simple: Vec::new(),
+    }
+}
+
+fn absolute_errors(values: &[f64], predicted: &[f64]) -> Vec<f64> {
+    let pairs = values.iter().zip(predicted);
+    pairs.map(|(v, p)| (v - p).abs()).collect()
+}
+
+fn scores(name: &str, role: &str, errors: &[f64]) -> MethodScores {
+    let n = errors.len() as f64;
+    MethodScores {
+        method: name.to_owned(),
+        role: role.to_owned(),
+        mean_absolute_error: errors.iter().sum::<f64>() / n,
+        root_mean_squared_error: (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt(),
+        ..MethodScores::default()
     }
 }

@@ -1,7 +1,6 @@
 //! Training a classifier: cross-validation in which every method answers the same held-out rows, the gate's
 //! verdict, and a classifier fitted on everything.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use domain::{Target, TaskDefinition, TaskKind, Trial};
@@ -17,10 +16,12 @@ use super::report::TaskReport;
 use super::search::{SearchOutcome, search};
 use super::text_features::Terms;
 use super::{LabelSet, regression};
-use crate::parallel::with_helpers;
+use crate::parallel::{each, threads};
 use crate::solvers::{FitOptions, LogisticRegression, Rows, Targets, sigmoid, softmax};
 use crate::training::{Progress, Search};
 
+/// Folds that are fitted at the same time: each holds its rows and gradients in memory.
+const MOST_THREADS: usize = 4;
 /// Held-out rows whose similarities are in memory at once.
 const BLOCK: usize = 256;
 
@@ -117,46 +118,10 @@ pub fn train_task(
     let parameters = found.parameters.or(input.parameters);
     let mut set = TrainingSet::new(input, parameters.as_ref())?;
     set.evaluated_from = found.evaluated_from;
-    let stopped = AtomicBool::new(false);
-    let go_on = || !stopped.load(Ordering::Relaxed);
-    let turns = recipe::folds(set.texts.len());
-    let groups: Vec<(&str, usize)> = set
-        .texts
-        .iter()
-        .zip(&set.truth)
-        .map(|(text, own)| (*text, usize::from(own[0])))
-        .collect();
-    let fold_of = folds(&groups, turns);
-    let slots: Mutex<Vec<Option<Vec<PlacedScores>>>> = Mutex::new(vec![None; turns]);
-    let whole: Mutex<Option<LogisticRegression>> = Mutex::new(None);
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let work = || loop {
-        let turn = next.fetch_add(1, Ordering::Relaxed);
-        if turn > turns || !go_on() {
-            return;
-        }
-        let at = done.load(Ordering::Relaxed) as f32 / (turns + 1) as f32;
-        if !progress(at, "fitting on parts, evaluating on the rest") {
-            stopped.store(true, Ordering::Relaxed);
-        }
-        // The last turn is the classifier that will serve, fitted on everything.
-        if turn == turns {
-            let fitted = set.fit(&(0..set.texts.len()).collect::<Vec<_>>(), &go_on);
-            *lock(&whole) = fitted;
-        } else {
-            lock(&slots)[turn] = set.hold_out(turn, &fold_of, &go_on);
-        }
-        done.fetch_add(1, Ordering::Relaxed);
-    };
-    let helpers = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(4)
-        - 1;
-    with_helpers(helpers, work);
-    let linear = lock(&whole).take().ok_or(TaskTrainError::Stopped)?;
-    let slots = std::mem::take(&mut *lock(&slots));
-    let slots: Option<Vec<_>> = slots.into_iter().collect();
-    let held = HeldOut::gather(slots.ok_or(TaskTrainError::Stopped)?, set.texts.len());
+    let fold_of = set.fold_of();
+    let (linear, held) = set
+        .cross_validate(&fold_of, progress)
+        .ok_or(TaskTrainError::Stopped)?;
     if !progress(0.95, "comparing with the baselines") {
         return Err(TaskTrainError::Stopped);
     }
@@ -182,12 +147,6 @@ pub fn train_task(
         parameters,
         trials: found.trials,
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A held-out row's position, and its scores.
@@ -300,6 +259,56 @@ impl<'a, 'b> TrainingSet<'a, 'b> {
         }
         let truth: Vec<u16> = truth.iter().map(|own| own[0]).collect();
         LogisticRegression::fit(&rows, &Targets::Single(&truth), &options)
+    }
+
+    /// The fold of each row.
+    fn fold_of(&self) -> Vec<usize> {
+        let rows = self.texts.iter().zip(&self.truth);
+        let groups: Vec<(&str, usize)> = rows
+            .map(|(text, own)| (*text, usize::from(own[0])))
+            .collect();
+        folds(&groups, recipe::folds(groups.len()))
+    }
+
+    /// The classifier that will serve, fitted on everything, and the scores of each row while its fold was held
+    /// out; none when it was stopped.
+    fn cross_validate(
+        &self,
+        fold_of: &[usize],
+        progress: &Progress<'_>,
+    ) -> Option<(LogisticRegression, HeldOut)> {
+        enum Fitted {
+            Fold(Option<Vec<PlacedScores>>),
+            Whole(Option<LogisticRegression>),
+        }
+        let turns = recipe::folds(self.texts.len());
+        let (stopped, done) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let go_on = || !stopped.load(Ordering::Relaxed);
+        let fitted = each(turns + 1, threads().min(MOST_THREADS), |turn| {
+            let at = done.load(Ordering::Relaxed) as f32 / (turns + 1) as f32;
+            if go_on() && !progress(at, "fitting on parts, evaluating on the rest") {
+                stopped.store(true, Ordering::Relaxed);
+            }
+            // The last turn is the classifier that will serve.
+            let fitted = match (go_on(), turn == turns) {
+                (false, _) => Fitted::Fold(None),
+                (true, false) => Fitted::Fold(self.hold_out(turn, fold_of, &go_on)),
+                (true, true) => {
+                    let all: Vec<usize> = (0..self.texts.len()).collect();
+                    Fitted::Whole(self.fit(&all, &go_on))
+                }
+            };
+            done.fetch_add(1, Ordering::Relaxed);
+            fitted
+        });
+        let (mut whole, mut folds) = (None, Vec::new());
+        for one in fitted {
+            match one {
+                Fitted::Fold(rows) => folds.push(rows?),
+                Fitted::Whole(linear) => whole = linear,
+            }
+        }
+        Some((whole?, HeldOut::gather(folds, self.texts.len())))
     }
 
     /// Holds out the rows of one fold, and scores them by every method.

@@ -8,20 +8,18 @@ use domain::Tier;
 use domain::cost::{Meter, MeterKind, Service, UsageEntry, UsageLine};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::Platform;
 use super::marks::closed_before;
 use crate::Result;
 use crate::convert::{int, micros, parsed, time, to_json};
+use crate::insert::{ROWS_PER_INSERT, insert_all};
 use crate::rows::usage_days::{self, number_of};
 use crate::rows::usage_hours::{self, HOUR};
 use crate::rows::{erasures, usage_records};
-
-/// Rows of one INSERT, and values of one `IN (…)`.
-const ROWS: usize = 1_000;
 
 /// What was consumed. Each method is a transaction of its own.
 #[derive(Debug, Clone)]
@@ -139,12 +137,7 @@ impl Usage {
                 rows.push(record_of(&entry, at)?);
             }
         }
-        for rows in rows.chunks(ROWS) {
-            let rows = rows.iter().map(|row| row.clone().into_active_model());
-            usage_records::Entity::insert_many(rows)
-                .exec_without_returning(db)
-                .await?;
-        }
+        insert_all(db, rows, ROWS_PER_INSERT, None).await?;
         add_hours(db, hours).await?;
         add_days(db, days).await?;
         session.commit().await?;
@@ -273,7 +266,7 @@ async fn erased(db: &DatabaseTransaction, entries: &[UsageEntry]) -> Result<Hash
     let tenants: HashSet<&str> = tenants.map(TenantId::as_str).collect();
     let tenants: Vec<&str> = tenants.into_iter().collect();
     let mut erased = HashSet::new();
-    for tenants in tenants.chunks(ROWS) {
+    for tenants in tenants.chunks(ROWS_PER_INSERT) {
         let found: Vec<String> = erasures::Entity::find()
             .select_only()
             .column(erasures::Column::TenantId)
@@ -288,7 +281,7 @@ async fn erased(db: &DatabaseTransaction, entries: &[UsageEntry]) -> Result<Hash
 
 async fn known(db: &DatabaseTransaction, entries: &[UsageEntry]) -> Result<HashSet<String>> {
     let mut known = HashSet::new();
-    for entries in entries.chunks(ROWS) {
+    for entries in entries.chunks(ROWS_PER_INSERT) {
         let ids = entries.iter().map(|entry| entry.id.as_str());
         let found: Vec<String> = usage_records::Entity::find()
             .select_only()
@@ -343,7 +336,7 @@ async fn add_hours(db: &DatabaseTransaction, sums: Sums) -> Result<()> {
         ])
         .value(Column::Quantity, Expr::cust(added("usage_hours", kind)))
         .to_owned();
-        put_all(db, rows, &conflict).await?;
+        insert_all(db, rows, ROWS_PER_INSERT, Some(&conflict)).await?;
     }
     Ok(())
 }
@@ -387,22 +380,7 @@ async fn add_days(db: &DatabaseTransaction, sums: Sums) -> Result<()> {
         ])
         .value(Column::Quantity, Expr::cust(added("usage_days", kind)))
         .to_owned();
-        put_all(db, rows, &conflict).await?;
-    }
-    Ok(())
-}
-
-/// Inserts rows, so many at a time; `conflict` says what becomes of those that are there.
-async fn put_all<A: ActiveModelTrait + Send>(
-    db: &DatabaseTransaction,
-    rows: Vec<A>,
-    conflict: &OnConflict,
-) -> Result<()> {
-    for rows in rows.chunks(ROWS) {
-        A::Entity::insert_many(rows.to_vec())
-            .on_conflict(conflict.clone())
-            .exec_without_returning(db)
-            .await?;
+        insert_all(db, rows, ROWS_PER_INSERT, Some(&conflict)).await?;
     }
     Ok(())
 }

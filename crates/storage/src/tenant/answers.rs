@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::{ExpertId, FeedbackEvent, ItemId, RouteReason, Tier};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter};
 
-use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN};
+use super::{TenantTx, VALUES_PER_IN};
 use crate::Result;
 use crate::convert::{micros, to_json};
-use crate::rows::answers::{ActiveModel, Column, Entity, Model};
+use crate::insert::{ROWS_PER_INSERT, insert_all};
+use crate::rows::answers::{Column, Entity, Model};
 
 /// The tenant's answers.
 #[derive(Debug, Clone, Copy)]
@@ -77,21 +78,8 @@ impl Answers<'_> {
             .collect::<Result<_>>()?;
         // In one order for all writers, so that none waits for another in a circle.
         rows.sort_by(|a, b| a.request_id.cmp(&b.request_id));
-        for rows in rows.chunks(ROWS_PER_INSERT) {
-            let rows: Vec<ActiveModel> = rows
-                .iter()
-                .map(|row| row.clone().into_active_model())
-                .collect();
-            Entity::insert_many(rows)
-                .on_conflict(
-                    OnConflict::columns([Column::TenantId, Column::RequestId])
-                        .do_nothing()
-                        .to_owned(),
-                )
-                .exec_without_returning(db)
-                .await?;
-        }
-        Ok(())
+        let mut known = OnConflict::columns([Column::TenantId, Column::RequestId]);
+        insert_all(db, rows, ROWS_PER_INSERT, Some(known.do_nothing())).await
     }
 
     /// The answer to the request.

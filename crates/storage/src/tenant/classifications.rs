@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use domain::{TaskId, Tier};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
-use super::{ROWS_PER_INSERT, TenantTx};
+use super::TenantTx;
 use crate::Result;
-use crate::rows::classifications::{ActiveModel, Column, Entity, Model};
+use crate::insert::{ROWS_PER_INSERT, insert_all};
+use crate::rows::classifications::{Column, Entity, Model};
 
 /// The answers to the tenant's tasks.
 #[derive(Debug, Clone, Copy)]
@@ -62,21 +63,8 @@ impl Classifications<'_> {
             .collect::<Result<_>>()?;
         // In one order for all writers, so that none waits for another in a circle.
         rows.sort_by(|a, b| a.request_id.cmp(&b.request_id));
-        for rows in rows.chunks(ROWS_PER_INSERT) {
-            let rows: Vec<ActiveModel> = rows
-                .iter()
-                .map(|row| row.clone().into_active_model())
-                .collect();
-            Entity::insert_many(rows)
-                .on_conflict(
-                    OnConflict::columns([Column::TenantId, Column::RequestId])
-                        .do_nothing()
-                        .to_owned(),
-                )
-                .exec_without_returning(db)
-                .await?;
-        }
-        Ok(())
+        let mut known = OnConflict::columns([Column::TenantId, Column::RequestId]);
+        insert_all(db, rows, ROWS_PER_INSERT, Some(known.do_nothing())).await
     }
 
     /// The answer to the request.

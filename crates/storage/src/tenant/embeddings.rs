@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, QueryTrait};
 
-use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN};
+use super::{TenantTx, VALUES_PER_IN};
+use crate::insert::ROWS_PER_INSERT;
 use crate::rows::embeddings::{ActiveModel, Column, Entity, Model};
 use crate::{Result, StorageError};
 

@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use domain::{Change, Expert, ExpertId, ExpertPatch, NewExpert};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
-use super::{ROWS_PER_INSERT, TenantTx, VALUES_PER_IN, all, counters};
+use super::{TenantTx, VALUES_PER_IN, all, counters};
 use crate::Result;
 use crate::convert::{micros, parsed};
-use crate::rows::experts::{ActiveModel, Column, Entity, Model};
+use crate::insert::{ROWS_PER_INSERT, insert_all};
+use crate::rows::experts::{Column, Entity, Model};
 use crate::rows::{TenantRows, tenant_counters};
 
 /// The tenant's experts.
@@ -127,16 +127,7 @@ impl Experts<'_> {
             return Ok(());
         }
         let db = self.tx.session().write_data().await?;
-        for rows in rows.chunks(ROWS_PER_INSERT) {
-            let rows: Vec<ActiveModel> = rows
-                .iter()
-                .map(|row| row.clone().into_active_model())
-                .collect();
-            Entity::insert_many(rows)
-                .on_conflict(replace())
-                .exec_without_returning(db)
-                .await?;
-        }
+        insert_all(db, rows, ROWS_PER_INSERT, Some(&replace())).await?;
         self.tx.note(Change::Experts);
         Ok(())
     }

@@ -9,8 +9,9 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{ItemQuery, ROWS_PER_INSERT, TenantTx, VALUES_PER_IN, all, counters};
+use super::{ItemQuery, TenantTx, VALUES_PER_IN, all, counters};
 use crate::convert::{from_json, int, micros, parsed, to_json};
+use crate::insert::{ROWS_PER_INSERT, insert_all};
 use crate::rows::expert_merges::{Column, Entity, Model};
 use crate::rows::{experts, merge_traces, tenant_counters};
 use crate::{Result, StorageError};
@@ -302,15 +303,9 @@ impl Merges<'_> {
             merge_traces::Column::Kind,
             merge_traces::Column::Key,
         ];
-        for some in rows.chunks(ROWS_PER_INSERT) {
-            let some = some.iter().map(|row| row.clone().into_active_model());
-            merge_traces::Entity::insert_many(some)
-                // How it was at first counts.
-                .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
-                .exec_without_returning(db)
-                .await?;
-        }
-        Ok(())
+        // How it was at first counts.
+        let mut first = OnConflict::columns(key);
+        insert_all(db, rows, ROWS_PER_INSERT, Some(first.do_nothing())).await
     }
 
     async fn count(&self, merge: &ExpertMerge, (items, feedback): (u64, u64)) -> Result<()> {

@@ -66,8 +66,6 @@ pub use trials::{StoredTrial, Trials};
 pub use usage::{NoUsageKey, TenantUsage, UsageHour, UsageKey};
 pub use values::{StoredVerdict, Values};
 
-/// Rows of one INSERT. The widest table has 19 columns, and SQLite binds at most 32,766 values.
-const ROWS_PER_INSERT: usize = 1_000;
 /// Values of one `IN (…)`.
 const VALUES_PER_IN: usize = 5_000;
 

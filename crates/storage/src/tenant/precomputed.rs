@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use domain::{ItemId, Recommended};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{TenantTx, VALUES_PER_IN, all};
 use crate::convert::{parsed, small_count, small_int};
-use crate::rows::precomputed_answers::{ActiveModel, Column, Entity, Model};
+use crate::insert::insert_all;
+use crate::rows::precomputed_answers::{Column, Entity, Model};
 use crate::{Result, Shadow};
 
 /// Rows of one INSERT: an answer takes some kilobytes.
@@ -52,29 +53,17 @@ impl PrecomputedAnswers<'_> {
             .collect::<Result<_>>()?;
         // In one order for all writers, so that none waits for another in a circle.
         rows.sort_by(|a, b| a.item_id.cmp(&b.item_id));
-        for rows in rows.chunks(ANSWERS_PER_INSERT) {
-            let rows: Vec<ActiveModel> = rows
-                .iter()
-                .map(|row| row.clone().into_active_model())
-                .collect();
-            Entity::insert_many(rows)
-                .on_conflict(
-                    OnConflict::columns([Column::TenantId, Column::ItemId])
-                        .update_columns([
-                            Column::Revision,
-                            Column::Stamp,
-                            Column::Form,
-                            Column::Answer,
-                            Column::ShadowModel,
-                            Column::ShadowExperts,
-                            Column::ComputedAt,
-                        ])
-                        .to_owned(),
-                )
-                .exec_without_returning(db)
-                .await?;
-        }
-        Ok(())
+        let mut replaced = OnConflict::columns([Column::TenantId, Column::ItemId]);
+        replaced.update_columns([
+            Column::Revision,
+            Column::Stamp,
+            Column::Form,
+            Column::Answer,
+            Column::ShadowModel,
+            Column::ShadowExperts,
+            Column::ComputedAt,
+        ]);
+        insert_all(db, rows, ANSWERS_PER_INSERT, Some(&replaced)).await
     }
 
     /// The answer of an item, where it is of a form that this build reads.

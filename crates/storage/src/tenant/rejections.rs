@@ -3,14 +3,13 @@
 use chrono::{DateTime, Utc};
 use domain::{Rejection, RowIssue};
 use sea_orm::sea_query::LikeExpr;
-use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{ROWS_PER_INSERT, TenantTx, all, counters};
+use super::{TenantTx, all, counters};
 use crate::Result;
 use crate::convert::{int, micros, storable};
-use crate::rows::rejections::{ActiveModel, Column, Entity, Model};
+use crate::insert::{ROWS_PER_INSERT, insert_all};
+use crate::rows::rejections::{Column, Entity, Model};
 use crate::rows::tenant_counters;
 
 /// The tenant's rows that could not become items.
@@ -47,16 +46,11 @@ impl Rejections<'_> {
         let counter = tenant_counters::Column::Rejection;
         let first = counters::take(self.tx, counter, rejections.len()).await?;
         let db = self.tx.session().write_data().await?;
-        let rows: Vec<ActiveModel> = (first..)
+        let rows = (first..)
             .zip(rejections)
-            .map(|(sequence, new)| self.row(sequence, &new, now).into_active_model())
+            .map(|(sequence, new)| self.row(sequence, &new, now))
             .collect();
-        for rows in rows.chunks(ROWS_PER_INSERT) {
-            Entity::insert_many(rows.to_vec())
-                .exec_without_returning(db)
-                .await?;
-        }
-        Ok(())
+        insert_all(db, rows, ROWS_PER_INSERT, None).await
     }
 
     /// At most `limit` rejections after the sequence `after` (0: from the first), in order; of the

@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use domain::{Change, ItemContent, ItemId};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel,
-    QueryFilter, Statement, Value,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, QueryFilter, Statement, Value,
 };
 
-use super::super::{ROWS_PER_INSERT, VALUES_PER_IN, counters};
+use super::super::{VALUES_PER_IN, counters};
 use super::{DeleteOutcome, Items, UpsertOutcome};
 use crate::convert::{count, micros};
-use crate::rows::item_revisions::{ActiveModel, Column, Entity, Model, Place};
+use crate::insert::{ROWS_PER_INSERT, insert_all};
+use crate::rows::item_revisions::{Column, Model, Place};
 use crate::rows::tenant_counters::Column as Counter;
 use crate::{Result, StorageError};
 
@@ -101,14 +101,8 @@ impl Items<'_> {
         }
         let watermark = first + i64::try_from(rows.len()).unwrap_or(0) - 1;
         self.supersede(&superseded).await?;
-        let mut rows = rows
-            .into_iter()
-            .map(|(_, row)| row.into_active_model())
-            .peekable();
-        while rows.peek().is_some() {
-            let some: Vec<ActiveModel> = rows.by_ref().take(ROWS_PER_INSERT).collect();
-            Entity::insert_many(some).exec_without_returning(db).await?;
-        }
+        let rows = rows.into_iter().map(|(_, row)| row).collect();
+        insert_all(db, rows, ROWS_PER_INSERT, None).await?;
         self.tx.note(Change::Items);
         Ok(watermark)
     }
