@@ -1,7 +1,11 @@
 //! What is resident: one frame for the views of tenants' tasks, kept up to date in the background.
 //!
 //! A view is everything that requests of one task of one tenant look at, read from the store at one
-//! moment. It never changes; a newer one takes its place.
+//! moment. It never changes; a newer one takes its place. Many tenants are read again side by side, each in
+//! its own turn: a slow one delays nobody else.
+
+mod schedule;
+mod turns;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,8 +17,11 @@ use domain::{Change, ErrorKind, Fault as _, TaskId, TenantContext, TenantId, Ten
 use metering::usage::{self, Operation, UsageRecorder, UsageScope};
 use storage::Store;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::schedule::Schedule;
+use self::turns::Turns;
 use crate::{Result, ServingError};
 
 /// Between two samples of how much memory tenants hold.
@@ -67,8 +74,8 @@ pub(crate) enum Concern {
 pub(crate) struct Residency<S: Source> {
     source: S,
     views: ResidentCache<S::View>,
-    /// Held while a view is read again: of two reads at once the older one could stay.
-    refreshing: Arc<tokio::sync::Mutex<()>>,
+    /// Of a view while it is read again: of two reads at once the older one could stay.
+    refreshing: Turns,
     recorder: UsageRecorder,
 }
 
@@ -78,7 +85,7 @@ impl<S: Source> Clone for Residency<S> {
         Self {
             source: self.source.clone(),
             views: self.views.clone(),
-            refreshing: Arc::clone(&self.refreshing),
+            refreshing: self.refreshing.clone(),
             recorder: self.recorder.clone(),
         }
     }
@@ -90,7 +97,7 @@ impl<S: Source> Residency<S> {
         Self {
             source,
             views: ResidentCache::new(max_bytes),
-            refreshing: Arc::default(),
+            refreshing: Turns::default(),
             recorder,
         }
     }
@@ -158,8 +165,8 @@ impl<S: Source> Residency<S> {
     /// Whether a resident view is up to date with the store after this; one that cannot be read stays
     /// as it was.
     pub(crate) async fn refresh(&self, tenant: &TenantId, task: &TaskId) -> bool {
-        let _turn = self.refreshing.lock().await;
         let key = &key(tenant, task);
+        let _turn = self.refreshing.take(key).await;
         let Some(before) = self.views.get(key).await else {
             return false;
         };
@@ -188,15 +195,38 @@ impl<S: Source> Residency<S> {
     }
 
     /// Refreshes resident views after each change, and compares all with the store every `every` in
-    /// case a change was not heard, until `stop`.
+    /// case a change was not heard, until `stop`. As many tenants at a time as there are processors.
     pub(crate) async fn refresh_loop(self, every: Duration, stop: CancellationToken) {
+        // Two at the least: one slow tenant must not delay the others on a machine with one processor.
+        let at_once = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
         let mut changes = self.source.store().changes().subscribe();
         let mut timer = tokio::time::interval(every);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut schedule = Schedule::<(TenantId, TaskId)>::default();
+        let mut running = JoinSet::new();
         loop {
+            while schedule.running() < at_once
+                && let Some((tenant, task)) = schedule.next()
+            {
+                let this = self.clone();
+                running.spawn(async move {
+                    // A refresh that panics must not keep its key: it ends in a task of its own.
+                    let (to, of) = (tenant.clone(), task.clone());
+                    let refreshed = tokio::spawn(async move { this.refresh(&to, &of).await });
+                    if let Err(error) = refreshed.await {
+                        tracing::error!(%error, %tenant, %task, "a refresh ended badly");
+                    }
+                    (tenant, task)
+                });
+            }
             let mut outdated = Outdated::default();
             tokio::select! {
                 () = stop.cancelled() => return,
+                Some(Ok(done)) = running.join_next(), if !running.is_empty() => {
+                    schedule.done(&done);
+                    metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
+                    continue;
+                }
                 _ = timer.tick() => outdated.all = true,
                 heard = changes.recv() => match heard {
                     Ok(change) => outdated.add(S::concern(change)),
@@ -208,9 +238,9 @@ impl<S: Source> Residency<S> {
             while let Ok(change) = changes.try_recv() {
                 outdated.add(S::concern(change));
             }
-            for (tenant, task) in self.resident() {
-                if outdated.all || outdated.tenants.contains(&tenant) {
-                    self.refresh(&tenant, &task).await;
+            for key in self.resident() {
+                if outdated.all || outdated.tenants.contains(&key.0) {
+                    schedule.add(key);
                 }
             }
             metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
@@ -285,5 +315,4 @@ fn parse_key(key: &str) -> Option<(TenantId, TaskId)> {
 }
 
 #[cfg(test)]
-#[path = "residency_tests.rs"]
 mod tests;

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use domain::{TenantSettings, VerticalId};
+use storage::{NewTenant, Purpose};
+
 use super::*;
 use crate::test_world::{clock, day, temporary_store};
 
@@ -24,6 +27,8 @@ struct Numbers {
     value: Arc<AtomicU64>,
     loads: Arc<AtomicU64>,
     broken: Arc<AtomicBool>,
+    /// Loads of this tenant wait for a permit.
+    held: Arc<(std::sync::OnceLock<TenantId>, tokio::sync::Semaphore)>,
 }
 
 impl Source for Numbers {
@@ -36,8 +41,17 @@ impl Source for Numbers {
         &self.store
     }
 
-    async fn load(&self, _: &TenantContext, task: &TaskId, before: Option<&View>) -> Result<View> {
+    async fn load(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        before: Option<&View>,
+    ) -> Result<View> {
         self.loads.fetch_add(1, Ordering::SeqCst);
+        let (held, permits) = &*self.held;
+        if held.get() == Some(ctx.tenant()) {
+            permits.acquire().await.unwrap().forget();
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
         if task.as_str() == "missing" {
             let name = domain::ResourceName::Tenant(TenantId::parse("nobody").unwrap());
@@ -85,6 +99,7 @@ impl Setup {
             value: Arc::default(),
             loads: Arc::default(),
             broken: Arc::default(),
+            held: Arc::new((std::sync::OnceLock::new(), tokio::sync::Semaphore::new(0))),
         };
         let recorder = UsageRecorder::disabled(clock());
         Self {
@@ -248,6 +263,59 @@ async fn the_loop_refreshes_whom_a_change_concerns() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(at.value().await, 6);
+    stop.cancel();
+    looping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_whose_view_takes_long_delays_no_other() {
+    let at = Setup::new().await;
+    at.value().await;
+    let source = at.residency.source();
+    let beta = NewTenant {
+        id: TenantId::parse("beta").unwrap(),
+        display_name: String::new(),
+        vertical: VerticalId::parse("software").unwrap(),
+        settings: TenantSettings::default(),
+    };
+    let beta_ctx = TenantContext::for_background_work(&beta.id, "test");
+    let platform = source.store.maintenance(Purpose::StartUp);
+    platform.create_tenant(beta, "ops", day(0)).await.unwrap();
+    at.residency.view(&beta_ctx, &at.task).await.unwrap();
+    source.held.0.set(at.ctx.tenant().clone()).unwrap();
+
+    let stop = CancellationToken::new();
+    let looping = at.residency.clone();
+    let looping = looping.refresh_loop(Duration::from_secs(3_600), stop.clone());
+    let looping = tokio::spawn(looping);
+    at.set(8);
+    let beta_value = async {
+        loop {
+            for ctx in [&at.ctx, &beta_ctx] {
+                let tx = source.store.begin(ctx).await.unwrap();
+                let item = crate::test_world::item("q", "Why?", &[], 0);
+                tx.items().upsert(vec![item], day(0)).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            let view = at.residency.view(&beta_ctx, &at.task).await.unwrap();
+            if view.value == 8 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), beta_value).await;
+    waited.expect("the other tenant waits for the one that takes long");
+    assert_eq!(at.value().await, 0, "it is still read");
+    source.held.1.add_permits(100);
+    let own = async {
+        while at.value().await != 8 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), own)
+        .await
+        .unwrap();
     stop.cancel();
     looping.await.unwrap();
 }
