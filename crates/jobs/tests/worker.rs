@@ -1,5 +1,7 @@
 //! Workers on a real store: what becomes of a job by what its handler answers, and its lease beside it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
