@@ -24,6 +24,16 @@ impl JobFailure {
         Self::Fail(message.into())
     }
 
+    /// The same, but tried again where it would not be: of work that must be done in the end, because
+    /// nobody would ask for it a second time.
+    #[must_use]
+    pub fn keep_trying(self) -> Self {
+        match self {
+            Self::Fail(message) => Self::Retry(message),
+            other => other,
+        }
+    }
+
     /// A failure that may pass although its kind does not say so; `message` says of what, to the tenant.
     pub fn retry(message: impl Into<String>, error: &impl Fault) -> Self {
         let message = message.into();
@@ -38,7 +48,7 @@ impl<E: Fault> From<E> for JobFailure {
         if may_pass(kind) {
             tracing::warn!(error = cause, reason, "a job is tried again");
             return Self::Retry(format!(
-                "something that this job needs did not answer ({reason}); it is tried again by itself"
+                "a part that this job needs failed or did not answer ({reason})"
             ));
         }
         tracing::error!(error = cause, reason, "a job failed for good");
@@ -109,6 +119,9 @@ mod tests {
             let expected = JobFailure::fail("the shelf is on fire");
             assert_eq!(JobFailure::from(Broken(kind)), expected, "{kind:?}");
         }
+        let kept = JobFailure::from(Broken(ErrorKind::NotFound)).keep_trying();
+        assert_eq!(kept, JobFailure::Retry("the shelf is on fire".to_owned()));
+        assert_eq!(JobFailure::Cancelled.keep_trying(), JobFailure::Cancelled);
         let damaged = JobFailure::from(Broken(ErrorKind::DataLoss));
         assert!(matches!(damaged, JobFailure::Fail(message) if !message.contains("shelf")));
     }

@@ -28,14 +28,16 @@ pub struct Indexer {
 #[async_trait]
 impl JobHandler<IndexItems> for Indexer {
     async fn run(&self, work: &JobWork, _: IndexItems) -> Result<Indexed, JobFailure> {
-        self.index(work, false).await
+        let indexed = self.index(work, false).await;
+        indexed.map_err(JobFailure::keep_trying)
     }
 }
 
 #[async_trait]
 impl JobHandler<RebuildIndex> for Indexer {
     async fn run(&self, work: &JobWork, _: RebuildIndex) -> Result<Indexed, JobFailure> {
-        self.index(work, true).await
+        let indexed = self.index(work, true).await;
+        indexed.map_err(JobFailure::keep_trying)
     }
 }
 

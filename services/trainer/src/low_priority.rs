@@ -33,9 +33,7 @@ impl From<ThreadFailure> for JobFailure {
     fn from(failure: ThreadFailure) -> Self {
         tracing::error!(%failure, "training broke off");
         match failure {
-            ThreadFailure::NoThread(_) => {
-                Self::Retry("no thread could be started; it is tried again by itself".to_owned())
-            }
+            ThreadFailure::NoThread(_) => Self::Retry("no thread could be started".to_owned()),
             // It would panic at the same place again.
             ThreadFailure::Panicked => Self::fail("training failed; the log has the reason"),
         }

@@ -1,5 +1,6 @@
-//! Jobs that keep the vector index. It is derived from the items and can always be made later, so
-//! these are tried for as long as it takes.
+//! Jobs that keep the vector index. It is derived from the items and can always be made later, so these are
+//! tried many times. Indexing is tried again whatever the error was: acknowledged items wait for it. A switch
+//! to a space that this server cannot make fails at once, since the space before it serves on.
 
 use domain::JobKind;
 use domain::cost::{Meter, Service};

@@ -7,7 +7,7 @@
 mod schedule;
 mod turns;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -203,27 +203,29 @@ impl<S: Source> Residency<S> {
         let mut timer = tokio::time::interval(every);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut schedule = Schedule::<(TenantId, TaskId)>::default();
-        let mut running = JoinSet::new();
+        let (mut running, mut at_work) = (JoinSet::new(), HashMap::new());
         loop {
             while schedule.running() < at_once
                 && let Some((tenant, task)) = schedule.next()
             {
-                let this = self.clone();
-                running.spawn(async move {
-                    // A refresh that panics must not keep its key: it ends in a task of its own.
-                    let (to, of) = (tenant.clone(), task.clone());
-                    let refreshed = tokio::spawn(async move { this.refresh(&to, &of).await });
-                    if let Err(error) = refreshed.await {
-                        tracing::error!(%error, %tenant, %task, "a refresh ended badly");
-                    }
-                    (tenant, task)
-                });
+                let (this, key) = (self.clone(), (tenant.clone(), task.clone()));
+                let refresh = async move { this.refresh(&tenant, &task).await };
+                at_work.insert(running.spawn(refresh).id(), key);
             }
             let mut outdated = Outdated::default();
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(Ok(done)) = running.join_next(), if !running.is_empty() => {
-                    schedule.done(&done);
+                Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
+                    let id = match ended {
+                        Ok((id, _)) => id,
+                        Err(error) => {
+                            tracing::error!(%error, "a refresh ended badly");
+                            error.id()
+                        }
+                    };
+                    if let Some(key) = at_work.remove(&id) {
+                        schedule.done(&key);
+                    }
                     metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
                     continue;
                 }
