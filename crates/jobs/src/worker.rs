@@ -75,7 +75,7 @@ impl Worker {
             // Who has no hand free does not listen for more work: what was enqueued meanwhile is still
             // there when a job ends, and listening would answer at once, again and again.
             tokio::select! {
-                () = queue.wait(), if listen => {}
+                () = queue.wait(&kinds), if listen => {}
                 () = tokio::time::sleep(IDLE), if listen => {}
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
                 Some(ended) = running.join_next(), if !running.is_empty() => {

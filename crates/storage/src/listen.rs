@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::Change;
+use domain::{Change, JobKind};
 use sea_orm::sqlx::postgres::PgListener;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ impl Listener {
                 tracing::warn!(%error, "not listening for changes of other processes; trying again");
                 tokio::time::sleep(RETRY_AFTER).await;
                 // Jobs may have been enqueued meanwhile.
-                changes.wake_workers();
+                changes.wake_workers(&JobKind::ALL);
             }
         });
         Self { task }
@@ -91,7 +91,7 @@ async fn listen(
     loop {
         // `None`: the connection was lost and is made anew.
         let Some(notification) = listener.try_recv().await? else {
-            changes.wake_workers();
+            changes.wake_workers(&JobKind::ALL);
             continue;
         };
         match serde_json::from_str::<Notice>(notification.payload()) {

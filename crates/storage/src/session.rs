@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{AccessScope, Change, TenantId, TenantState};
+use domain::{AccessScope, Change, JobKind, TenantId, TenantState};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
     QuerySelect, Statement,
@@ -48,6 +48,8 @@ pub(crate) struct Session {
     writer: OnceCell<DatabaseTransaction>,
     writable: OnceCell<()>,
     notes: Mutex<Vec<Change>>,
+    /// Kinds of jobs that may be takeable after this.
+    takeable: Mutex<Vec<JobKind>>,
 }
 
 impl Session {
@@ -59,6 +61,7 @@ impl Session {
             writer: OnceCell::new(),
             writable: OnceCell::new(),
             notes: Mutex::default(),
+            takeable: Mutex::default(),
         }
     }
 
@@ -118,6 +121,12 @@ impl Session {
         }
     }
 
+    /// Remembers whose workers to wake once this is committed.
+    pub(crate) fn note_takeable(&self, kinds: &[JobKind]) {
+        let mut takeable = self.takeable.lock().unwrap_or_else(PoisonError::into_inner);
+        takeable.extend(kinds);
+    }
+
     /// Commits, then tells.
     ///
     /// Runs to its end even when the caller goes away meanwhile: what is committed is told.
@@ -127,6 +136,7 @@ impl Session {
             reader,
             writer,
             notes,
+            takeable,
             ..
         } = self;
         if let Some(reader) = reader.into_inner() {
@@ -136,14 +146,15 @@ impl Session {
             return Ok(());
         };
         let notes = notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let takeable = takeable
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         let work = async move {
             if store.pools.is_postgres() {
                 notify(&writer, store.origin, &notes).await?;
             }
             writer.commit().await?;
-            for change in notes {
-                store.changes.publish(change);
-            }
+            store.changes.publish_own(notes, &takeable);
             Ok(())
         };
         match tokio::spawn(work).await {

@@ -26,7 +26,7 @@ use crate::{Result, StorageError};
 #[derive(Debug)]
 pub struct Queue {
     store: Arc<Inner>,
-    /// The version of the queue that this worker has looked at.
+    /// The version of its kinds of jobs that this worker has looked at.
     seen: AtomicU64,
 }
 
@@ -34,6 +34,7 @@ pub struct Queue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseToken {
     pub(super) job: JobId,
+    pub(super) kind: JobKind,
     pub(super) tenant: Option<TenantId>,
     pub(super) secret: String,
 }
@@ -85,8 +86,10 @@ impl Clone for Queue {
 
 impl Queue {
     pub(crate) fn new(store: Arc<Inner>) -> Self {
-        let seen = AtomicU64::new(*store.changes.job_versions().borrow());
-        Self { store, seen }
+        Self {
+            store,
+            seen: AtomicU64::new(0),
+        }
     }
 
     /// Takes a job of one of these kinds for `lease`, if one can be taken.
@@ -106,13 +109,14 @@ impl Queue {
         now: DateTime<Utc>,
     ) -> Result<Option<LeasedJob>> {
         // Read before looking: what comes while we look wakes the next `wait`.
-        let version = *self.store.changes.job_versions().borrow();
+        let version = self.store.changes.takeable().borrow().version(kinds);
         self.seen.store(version, Ordering::Release);
         let session = self.session();
         let db = session.write().await?;
         take::turn(db).await?;
         for tenant in take::reap(db, now).await? {
             session.note(Change::Jobs(tenant));
+            session.note_takeable(&JobKind::ALL);
         }
         let taken = take::next(db, kinds, deadline(now, lease), now).await?;
         if let Some(leased) = &taken {
@@ -237,15 +241,17 @@ impl Queue {
         self.finish(session, token).await
     }
 
-    /// Resolves when something may have become takeable since this worker's last
-    /// [`Queue::acquire`] (or since it got its queue): a job was enqueued or ended, in this process
-    /// or, on PostgreSQL, in another. Nothing that comes between the two is missed, so keep one
-    /// `Queue` a worker. Combine it with [`Queue::next_due`] and a timer.
-    pub async fn wait(&self) {
+    /// Resolves when a job of one of these kinds may have become takeable since this worker's last
+    /// [`Queue::acquire`] of the same kinds: one was enqueued or ended, in this process, or, on
+    /// PostgreSQL, something about jobs changed in another. Nothing that comes between the two is
+    /// missed, so keep one `Queue` a worker. Combine it with [`Queue::next_due`] and a timer.
+    pub async fn wait(&self, kinds: &[JobKind]) {
         let seen = self.seen.load(Ordering::Acquire);
-        let mut versions = self.store.changes.job_versions();
+        let mut takeable = self.store.changes.takeable();
         // Fails only when the store is gone; then there is nothing to wait for.
-        let _ = versions.wait_for(|version| *version != seen).await;
+        let _ = takeable
+            .wait_for(|takeable| takeable.version(kinds) != seen)
+            .await;
     }
 
     /// The next time after `now` at which a job becomes due or a lease runs out.
@@ -276,6 +282,8 @@ impl Queue {
 
     async fn finish(&self, session: Session, token: &LeaseToken) -> Result<()> {
         session.note(Change::Jobs(token.tenant.clone()));
+        // A tenant has one job of a kind running: the next one may begin, or this one again.
+        session.note_takeable(&[token.kind]);
         session.commit().await
     }
 

@@ -120,6 +120,7 @@ pub(super) async fn next(
     let job = Job::try_from(row)?;
     let token = LeaseToken {
         job: job.id.clone(),
+        kind: job.kind,
         tenant: job.tenant.clone(),
         secret,
     };

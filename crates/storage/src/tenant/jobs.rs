@@ -72,6 +72,7 @@ impl Jobs<'_> {
             ..self.row(&id, &new, now)
         };
         self.session.note(Change::Jobs(self.owner.cloned()));
+        self.session.note_takeable(&[new.kind]);
         let Some(key) = &new.dedup_key else {
             Entity::insert(row.clone().into_active_model())
                 .exec_without_returning(db)

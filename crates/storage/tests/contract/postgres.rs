@@ -4,7 +4,7 @@ mod cluster;
 
 use std::time::{Duration, Instant};
 
-use domain::Change;
+use domain::{Change, JobKind};
 use sea_orm::{
     ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement, TransactionTrait,
 };
@@ -151,7 +151,7 @@ async fn other_processes_hear_what_was_committed() {
     drop(tx);
     let queue = elsewhere.maintenance(Purpose::StartUp).queue();
     world
-        .enqueue(&acme, super::world::job(domain::JobKind::Retrain))
+        .enqueue(&acme, super::world::job(JobKind::Retrain))
         .await;
     let next = loop {
         // Items that were told while we waited for the first.
@@ -164,7 +164,7 @@ async fn other_processes_hear_what_was_committed() {
         }
     };
     assert_eq!(next, Change::Jobs(Some(tenant_id("acme"))));
-    tokio::time::timeout(patience, queue.wait())
+    tokio::time::timeout(patience, queue.wait(&JobKind::ALL))
         .await
         .expect("its workers wake, too");
     for _ in 0..n {

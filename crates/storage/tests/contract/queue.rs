@@ -332,14 +332,14 @@ pub async fn workers_wake_when_something_is_enqueued(world: World) {
     // Between looking and waiting: not missed.
     world.enqueue(&acme, job(JobKind::Retrain)).await;
     let patience = Duration::from_secs(5);
-    tokio::time::timeout(patience, queue.wait())
+    tokio::time::timeout(patience, queue.wait(&JobKind::ALL))
         .await
         .expect("woken by what came before");
     let leased = take_one(&queue, 0).await;
     assert!(take(&queue, 0).await.is_none());
 
     let waiting = queue.clone();
-    let waiter = tokio::spawn(async move { waiting.wait().await });
+    let waiter = tokio::spawn(async move { waiting.wait(&JobKind::ALL).await });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!waiter.is_finished());
     queue.complete(&leased.token, vec![], now()).await.unwrap();
