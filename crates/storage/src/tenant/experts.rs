@@ -11,7 +11,7 @@ use sea_orm::{
 
 use super::{TenantTx, VALUES_PER_IN, all, counters};
 use crate::Result;
-use crate::convert::{micros, parsed};
+use crate::convert::{count, micros, optional_time, parsed};
 use crate::insert::{ROWS_PER_INSERT, insert_all};
 use crate::rows::experts::{Column, Entity, Model};
 use crate::rows::{TenantRows, tenant_counters};
@@ -187,6 +187,27 @@ impl Experts<'_> {
             .order_by_asc(Column::ExpertId)
             .all(db)
             .await?)
+    }
+
+    /// How many experts there are, and when one changed last: another one after each change, but for two in
+    /// the same microsecond.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "experts.stamp", skip_all)]
+    pub async fn stamp(&self) -> Result<(u64, Option<DateTime<Utc>>)> {
+        let db = self.tx.session().read().await?;
+        let row: Option<(i64, Option<i64>)> = self
+            .tx
+            .find::<Entity>()
+            .select_only()
+            .column_as(Column::ExpertId.count(), "experts")
+            .column_as(Column::UpdatedAt.max(), "newest")
+            .into_tuple()
+            .one(db)
+            .await?;
+        let (experts, newest) = row.unwrap_or_default();
+        Ok((count(experts), optional_time("experts.updated_at", newest)?))
     }
 
     /// Those of `ids` that the tenant has.

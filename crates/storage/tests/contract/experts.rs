@@ -102,3 +102,25 @@ pub async fn tenant_b_cannot_see_experts_of_a(world: World) {
         .unwrap();
     assert_eq!(theirs.display_name, "A's");
 }
+
+pub async fn the_stamp_changes_with_the_experts(world: World) {
+    let (acme, beta) = (world.tenant("acme").await, world.tenant("beta").await);
+    let stamp =
+        async |ctx: &domain::TenantContext| world.tx(ctx).await.experts().stamp().await.unwrap();
+    assert_eq!(stamp(&acme).await, (0, None));
+    let tx = world.tx(&acme).await;
+    tx.experts()
+        .upsert(&[expert("ada", "Ada")], now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(stamp(&acme).await, (1, Some(now())));
+    let tx = world.tx(&acme).await;
+    tx.experts()
+        .upsert(&[expert("ada", "Ada L.")], later(3))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(stamp(&acme).await, (1, Some(later(3))));
+    assert_eq!(stamp(&beta).await, (0, None), "tenant B does not see A");
+}

@@ -73,6 +73,7 @@ contract![
     access::the_audit_trail_is_read_newest_first,
     access::nothing_is_written_without_a_tenant,
     experts::upsert_counts_what_changed,
+    experts::the_stamp_changes_with_the_experts,
     experts::experts_are_listed_in_pages,
     experts::tenant_b_cannot_see_experts_of_a,
     people::a_patch_changes_what_it_names,
