@@ -90,11 +90,9 @@ fn replay_scorers(
     let corpus = retriever.corpus();
     let replay = RidgeReplay::new(retriever, windows);
     // The online classifier first: it is one long pass, and the others fill in beside it.
-    let made = each(1 + replay.passes(), threads(), |at| {
-        match at.checked_sub(1) {
-            None => Made::Online(replay_online(corpus, windows)),
-            Some(pass) => Made::RidgeScorer(replay.pass(pass, go_on)),
-        }
+    let made = each(1 + RIDGE_SCORERS, threads(), |at| match at.checked_sub(1) {
+        None => Made::Online(replay_online(corpus, windows)),
+        Some(pass) => Made::RidgeScorer(replay.pass(pass, go_on)),
     });
     let mut predictions: Vec<Predictions> =
         windows.iter().map(|_| Predictions::default()).collect();

@@ -68,7 +68,10 @@ impl<'a> From<&'a Item> for Document<'a> {
 pub struct Corpus {
     items: Vec<CorpusItem>,
     experts: Vec<ExpertId>,
+    expert_numbers: HashMap<ExpertId, u16>,
     profiles: Vec<Vec<(u32, f32)>>,
+    /// Experts that are known without their items: the first ones.
+    listed: usize,
     areas: usize,
     area_numbers: HashMap<String, u16>,
     by_point: HashMap<u64, u32>,
@@ -88,49 +91,69 @@ impl Corpus {
         experts: &[Expert],
     ) -> Result<Self, CorpusError> {
         let mut corpus = Self::default();
-        let mut numbers: HashMap<ExpertId, u16> = HashMap::new();
         for expert in experts {
-            let number = next(numbers.len())?;
-            numbers.insert(expert.id.clone(), number);
-            corpus.experts.push(expert.id.clone());
-            corpus.profiles.push(tokens::count(&expert.profile));
+            corpus.add_expert(&expert.id, tokens::count(&expert.profile))?;
         }
+        corpus.listed = corpus.experts.len();
         let documents: Vec<Document<'_>> = documents
             .into_iter()
             .filter(|document| !document.experts.is_empty())
             .collect();
         let texts = read(&documents);
-        for (document, (words, style)) in documents.into_iter().zip(texts) {
-            let mut item_experts = Vec::with_capacity(document.experts.len());
-            for expert in document.experts {
-                let number = match numbers.get(expert) {
-                    Some(&number) => number,
-                    None => {
-                        let number = next(numbers.len())?;
-                        numbers.insert(expert.clone(), number);
-                        corpus.experts.push(expert.clone());
-                        corpus.profiles.push(Vec::new());
-                        number
-                    }
-                };
-                item_experts.push(number);
-            }
-            let area = document.area.and_then(|area| corpus.area_number(area));
-            // The position fits: a tenant's items are counted in millions at the most.
-            let position = corpus.items.len() as u32;
-            corpus.by_point.insert(document.point, position);
-            let item = CorpusItem {
-                point: document.point,
-                experts: item_experts,
-                area,
-                words,
-                style,
-                occurred_at: document.occurred_at,
-            };
-            corpus.note(&item, position);
-            corpus.items.push(item);
+        for (document, text) in documents.iter().zip(texts) {
+            corpus.add(document, text)?;
         }
         Ok(corpus)
+    }
+
+    /// Adds an item that is not older than the newest; one without an expert is left out. The corpus is
+    /// then the same as one made of all documents at once.
+    ///
+    /// # Errors
+    /// [`CorpusError::TooManyExperts`]; the corpus may then know more experts than before.
+    pub fn push(&mut self, document: &Document<'_>) -> Result<(), CorpusError> {
+        if document.experts.is_empty() {
+            return Ok(());
+        }
+        let text = (tokens::count(document.text), style::read(document.text));
+        self.add(document, text)
+    }
+
+    fn add(
+        &mut self,
+        document: &Document<'_>,
+        (words, style): (Vec<(u32, f32)>, Style),
+    ) -> Result<(), CorpusError> {
+        let mut experts = Vec::with_capacity(document.experts.len());
+        for expert in document.experts {
+            experts.push(match self.expert_numbers.get(expert) {
+                Some(&number) => number,
+                None => self.add_expert(expert, Vec::new())?,
+            });
+        }
+        let area = document.area.and_then(|area| self.area_number(area));
+        // The position fits: a tenant's items are counted in millions at the most.
+        let position = self.items.len() as u32;
+        self.by_point.insert(document.point, position);
+        let item = CorpusItem {
+            point: document.point,
+            experts,
+            area,
+            words,
+            style,
+            occurred_at: document.occurred_at,
+        };
+        self.note(&item, position);
+        self.items.push(item);
+        Ok(())
+    }
+
+    fn add_expert(&mut self, id: &ExpertId, profile: Vec<(u32, f32)>) -> Result<u16, CorpusError> {
+        let number = u16::try_from(self.experts.len()).map_err(|_| CorpusError::TooManyExperts)?;
+        self.expert_numbers.insert(id.clone(), number);
+        self.experts.push(id.clone());
+        self.profiles.push(profile);
+        Ok(number)
     }
 
     /// The corpus as it was after its first `n` items.
@@ -182,6 +205,12 @@ impl Corpus {
     #[must_use]
     pub fn experts(&self) -> &[ExpertId] {
         &self.experts
+    }
+
+    /// How many experts are known without their items: the first ones.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.listed
     }
 
     /// The words of each expert's profile.
@@ -245,10 +274,6 @@ impl Corpus {
         self.areas += 1;
         Some(number)
     }
-}
-
-fn next(len: usize) -> Result<u16, CorpusError> {
-    u16::try_from(len).map_err(|_| CorpusError::TooManyExperts)
 }
 
 /// The words and the style of each text.

@@ -1,135 +1,205 @@
 //! How fast a tenant's experts change, learned from its own history.
 //!
 //! Who answered most lately says much where people come and go, and who answered most of all where they
-//! stay. Shares of activity with several half-lives each forecast who answered every item of the past;
-//! how far to believe each is fitted to that by expectation maximization, as weights of a mixture
-//! (Dempster, Laird and Rubin, 1977). The mixture's share of an expert is a forecast with a half-life
+//! stay. Shares of activity with several half-lives each forecast who answers every item; how far to believe
+//! each is fitted to what they forecast of the latest answers, by expectation maximization, as weights of a
+//! mixture (Dempster, Laird and Rubin, 1977). The mixture's share of an expert is a forecast with a half-life
 //! that is the tenant's own.
 
-use super::corpus::Corpus;
+use std::collections::VecDeque;
+
+use super::corpus::CorpusItem;
+use super::half_life::HalfLife;
 
 /// The half-lives, as shares of the history.
-const HALF_LIVES: [f32; 7] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32];
+const HALF_LIVES: [f64; 7] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32];
 /// One more forecast forgets nothing.
 const FORECASTS: usize = HALF_LIVES.len() + 1;
 /// An item is forecast from those that are older by this share of the history: a served index is never
 /// far behind, and never quite there.
-const LAG: f32 = 0.015;
-/// Items before this share of the history are only looked back at.
-const BURN_IN: f32 = 0.1;
+const LAG: f64 = 0.015;
 /// Half-life of what a forecast is judged on, as a share of the history.
-const JUDGED: f32 = 0.25;
-/// Before anything is known experts have even shares; that weighs as much as so many items. Experts who
-/// come later share in it too: how many they are is all that a replay so knows ahead.
-const PRIOR: f64 = 1.0;
+const JUDGED: HalfLife = HalfLife::Share(0.25);
+/// Of so many latest answers.
+const MOST_CASES: usize = 512;
 /// Iterations of the fit.
 const STEPS: usize = 12;
+/// Before anything is known experts have even shares; that weighs as much as so many items.
+const PRIOR: f64 = 1.0;
 /// The belief that all forecasts are equally good weighs as much as so many items.
 const PULL: f64 = 8.0;
 
-/// Each expert's share of the next answers, as the first `n` items forecast it.
-pub(crate) fn forecast(corpus: &Corpus, n: usize) -> Vec<f32> {
-    let experts = corpus.experts().len();
-    let mut running: Vec<Running> = Running::all(experts, n);
-    let lag = ((LAG * n as f32) as usize).max(1);
-    let first = ((BURN_IN * n as f32) as usize).max(lag);
-    let mut cases: Vec<([f64; FORECASTS], f64)> = Vec::new();
-    for at in 0..n {
-        if at >= first {
-            let age = (n - 1 - at) as f32;
-            let weight = (-age / (JUDGED * n as f32).max(1.0)).exp2();
-            for &expert in &corpus.items()[at].experts {
-                let likely = std::array::from_fn(|one| running[one].share(expert));
-                cases.push((likely, f64::from(weight)));
-            }
-        }
-        if let Some(known) = (at + 1).checked_sub(lag) {
-            running
-                .iter_mut()
-                .for_each(|one| one.add(&corpus.items()[known].experts));
-        }
-    }
-    for known in n.saturating_sub(lag - 1)..n {
-        running
-            .iter_mut()
-            .for_each(|one| one.add(&corpus.items()[known].experts));
-    }
-    let weights = fit(&cases);
-    (0..experts)
-        .map(|expert| {
-            let shares = running.iter().zip(weights);
-            // As many experts as fit: see `Corpus::new`.
-            shares
-                .map(|(one, weight)| weight * one.share(expert as u16))
-                .sum::<f64>() as f32
-        })
-        .collect()
+/// Who answers next, learned item by item.
+#[derive(Debug, Clone)]
+pub(crate) struct Forecaster {
+    /// Shares of activity, one a forecast.
+    running: [Running; FORECASTS],
+    /// The same as of a while ago.
+    lagged: [Running; FORECASTS],
+    /// Items learned.
+    items: usize,
+    /// Of the latest answers: the item's position, and how likely each forecast made the expert.
+    cases: VecDeque<(u32, [f32; FORECASTS])>,
 }
 
-/// How far to believe each forecast.
-fn fit(cases: &[([f64; FORECASTS], f64)]) -> [f64; FORECASTS] {
-    let mut weights = [1.0 / FORECASTS as f64; FORECASTS];
-    for _ in 0..STEPS {
-        let mut sums = [PULL / FORECASTS as f64; FORECASTS];
-        for (likely, weight) in cases {
-            let total: f64 = likely.iter().zip(weights).map(|(one, w)| one * w).sum();
-            if total > 0.0 {
-                for ((sum, one), w) in sums.iter_mut().zip(likely).zip(weights) {
-                    *sum += weight * one * w / total;
+impl Forecaster {
+    /// Without a history.
+    pub(crate) fn new() -> Self {
+        let running: [Running; FORECASTS] = std::array::from_fn(|at| {
+            let share = HALF_LIVES.get(at);
+            Running::new(share.map_or(HalfLife::Never, |&share| HalfLife::Share(share)))
+        });
+        Self {
+            lagged: running.clone(),
+            running,
+            items: 0,
+            cases: VecDeque::new(),
+        }
+    }
+
+    /// Learns the item at the end of `items`; those before it have been learned. `experts` is how many are
+    /// known by then.
+    pub(crate) fn add(&mut self, items: &[CorpusItem], experts: usize) {
+        let Some(newest) = items.last() else {
+            return;
+        };
+        let n = items.len();
+        let lag = ((LAG * n as f64) as usize).max(1);
+        let (from, to) = (self.lagged[0].items, n.saturating_sub(lag));
+        for running in self.running.iter_mut().chain(&mut self.lagged) {
+            running.make_room(experts);
+        }
+        for item in items.get(from..to).unwrap_or_default() {
+            self.lagged
+                .iter_mut()
+                .for_each(|one| one.add(&item.experts));
+        }
+        for &expert in &newest.experts {
+            let likely = self
+                .lagged
+                .each_ref()
+                .map(|one| one.share(expert, experts) as f32);
+            if self.cases.len() == MOST_CASES {
+                self.cases.pop_front();
+            }
+            // Positions fit: see `Corpus::new`.
+            self.cases.push_back((n as u32 - 1, likely));
+        }
+        self.items = n;
+        self.running
+            .iter_mut()
+            .for_each(|one| one.add(&newest.experts));
+    }
+
+    /// How far each forecast is believed; the sum is one.
+    fn weights(&self) -> [f64; FORECASTS] {
+        let age = |position: u32| self.items - 1 - position as usize;
+        let cases: Vec<([f64; FORECASTS], f64)> = self
+            .cases
+            .iter()
+            .map(|(position, likely)| {
+                let weight = JUDGED.weight(age(*position), self.items);
+                (likely.map(f64::from), f64::from(weight))
+            })
+            .collect();
+        let mut weights = [1.0 / FORECASTS as f64; FORECASTS];
+        for _ in 0..STEPS {
+            let mut sums = [PULL / FORECASTS as f64; FORECASTS];
+            for (likely, weight) in &cases {
+                let total: f64 = likely.iter().zip(weights).map(|(one, w)| one * w).sum();
+                if total > 0.0 {
+                    for ((sum, one), w) in sums.iter_mut().zip(likely).zip(weights) {
+                        *sum += weight * one * w / total;
+                    }
                 }
             }
+            let total: f64 = sums.iter().sum();
+            weights = sums.map(|sum| sum / total);
         }
-        let total: f64 = sums.iter().sum();
-        weights = sums.map(|sum| sum / total);
+        weights
     }
-    weights
+
+    /// Each expert's share of the next answers.
+    pub(crate) fn forecast(&self, experts: usize) -> Vec<f32> {
+        let weights = self.weights();
+        let share = |expert: usize| {
+            let shares = self.running.iter().zip(weights);
+            // As many experts as fit: see `Corpus::new`.
+            let share = shares.map(|(one, weight)| weight * one.share(expert as u16, experts));
+            share.sum::<f64>() as f32
+        };
+        (0..experts).map(share).collect()
+    }
 }
 
 /// Shares of activity with one half-life, item by item.
+#[derive(Debug, Clone)]
 struct Running {
-    /// How much each new item counts more than the one before.
-    growth: f64,
-    /// What the next item counts: at most 2^200 at the end of the history, as the shortest half-life is a
-    /// two-hundredth of it.
-    next: f64,
+    half_life: HalfLife,
+    /// Items added.
+    items: usize,
+    /// What the newest item counts. It grows with each, and all is scaled down before it is too large.
+    newest: f64,
     counts: Vec<f64>,
     total: f64,
 }
 
 impl Running {
-    fn all(experts: usize, n: usize) -> Vec<Self> {
-        let growth = |half: &f32| (1.0 / f64::from((half * n as f32).max(1.0))).exp2();
-        let growths = HALF_LIVES.iter().map(growth).chain([1.0]);
-        growths
-            .map(|growth| Self {
-                growth,
-                next: 1.0,
-                counts: vec![0.0; experts],
-                total: 0.0,
-            })
-            .collect()
-    }
+    /// Beyond this all is scaled down.
+    const MOST: f64 = 1e100;
 
-    fn add(&mut self, experts: &[u16]) {
-        self.next *= self.growth;
-        for &expert in experts {
-            self.counts[usize::from(expert)] += self.next;
-            self.total += self.next;
+    fn new(half_life: HalfLife) -> Self {
+        Self {
+            half_life,
+            items: 0,
+            newest: 1.0,
+            counts: Vec::new(),
+            total: 0.0,
         }
     }
 
-    fn share(&self, expert: u16) -> f64 {
-        let prior = PRIOR * self.next;
-        let even = prior / self.counts.len().max(1) as f64;
-        (self.counts[usize::from(expert)] + even) / (self.total + prior)
+    fn make_room(&mut self, experts: usize) {
+        self.counts.resize(experts, 0.0);
+    }
+
+    fn add(&mut self, experts: &[u16]) {
+        self.items += 1;
+        self.newest *= self.half_life.growth(self.items);
+        if self.newest > Self::MOST {
+            let scale = self.newest;
+            self.counts.iter_mut().for_each(|count| *count /= scale);
+            self.total /= scale;
+            self.newest = 1.0;
+        }
+        for &expert in experts {
+            self.counts[usize::from(expert)] += self.newest;
+            self.total += self.newest;
+        }
+    }
+
+    /// An expert's share, of so many experts who are known.
+    fn share(&self, expert: u16, experts: usize) -> f64 {
+        let prior = PRIOR * self.newest;
+        let even = prior / experts.max(1) as f64;
+        let count = self.counts.get(usize::from(expert));
+        (count.copied().unwrap_or_default() + even) / (self.total + prior)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Document;
+    use crate::history::{Corpus, Document};
     use domain::ExpertId;
+
+    fn forecast(corpus: &Corpus, n: usize) -> Vec<f32> {
+        let experts = corpus.experts().len();
+        let mut forecaster = Forecaster::new();
+        for at in 0..n {
+            forecaster.add(&corpus.items()[..=at], experts);
+        }
+        forecaster.forecast(experts)
+    }
 
     /// A history in which `who` answers, item by item.
     fn history(who: impl Fn(usize) -> usize, n: usize) -> Corpus {

@@ -29,9 +29,8 @@ pub struct SearchWords {
     others: usize,
     /// Of them, those that have a word.
     frequencies: HashMap<u32, u32, BuildHasherDefault<Numbers>>,
-    /// Long words of all items, one after the other, and where each ends.
-    long: String,
-    ends: Vec<u32>,
+    /// Long words of all items.
+    long: BTreeSet<String>,
 }
 
 impl SearchWords {
@@ -39,24 +38,23 @@ impl SearchWords {
     #[must_use]
     pub fn new<'a>(texts: impl IntoIterator<Item = (&'a str, bool)>) -> Self {
         let mut made = Self::default();
-        let mut long = BTreeSet::new();
         for (text, in_corpus) in texts {
-            if !in_corpus {
-                made.others += 1;
-                for (word, _) in tokens::count(text) {
-                    *made.frequencies.entry(word).or_default() += 1;
-                }
-            }
-            if long.len() < MOST_WORDS {
-                long_words(text, &mut long);
-            }
-        }
-        for word in long {
-            made.long.push_str(&word);
-            // Fits: bounded by `MOST_WORDS` and the length of a word.
-            made.ends.push(made.long.len() as u32);
+            made.push(text, in_corpus);
         }
         made
+    }
+
+    /// Adds the text of an item, with whether it is in the corpus.
+    pub fn push(&mut self, text: &str, in_corpus: bool) {
+        if !in_corpus {
+            self.others += 1;
+            for (word, _) in tokens::count(text) {
+                *self.frequencies.entry(word).or_default() += 1;
+            }
+        }
+        if self.long.len() < MOST_WORDS {
+            long_words(text, &mut self.long);
+        }
     }
 
     /// The query that finds the items sharing words with a text: each word with its inverse document
@@ -106,7 +104,8 @@ impl SearchWords {
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.frequencies.len() * 16 + self.long.len() + self.ends.len() * 4
+        let long: usize = self.long.iter().map(|word| word.len() + 40).sum();
+        self.frequencies.len() * 16 + long
     }
 
     /// The shortest long words that begin or end with the word.
@@ -115,19 +114,14 @@ impl SearchWords {
         if letters < PART || !word.chars().all(char::is_alphabetic) {
             return Vec::new();
         }
-        let mut start = 0;
-        let mut found: Vec<&str> = Vec::new();
-        for end in &self.ends {
-            let long = &self.long[start..*end as usize];
-            start = *end as usize;
+        let in_it = |long: &&String| {
             let rest = long.strip_prefix(word).or_else(|| long.strip_suffix(word));
-            if rest.is_some_and(|rest| rest.chars().count() >= PART) {
-                found.push(long);
-            }
-        }
+            rest.is_some_and(|rest| rest.chars().count() >= PART)
+        };
+        let mut found: Vec<&String> = self.long.iter().filter(in_it).collect();
         found.sort_by_key(|long| long.len());
         found.truncate(MOST_COMPOUNDS);
-        found.into_iter().map(str::to_owned).collect()
+        found.into_iter().cloned().collect()
     }
 }
 

@@ -2,48 +2,22 @@
 //!
 //! Age is counted in items, not in days, against the tenant's newest item: a tenant that is quiet
 //! for a month has not forgotten who answers, and a replay gives the same answers as the day it
-//! happened.
+//! happened. How it counts is in [`super::half_life`].
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::OnceLock;
 
 use super::corpus::{Corpus, CorpusItem};
-use super::forecast::forecast;
+use super::forecast::Forecaster;
+use super::half_life::HalfLife;
 use crate::text::keywords::Rules;
 use crate::text::{Numbers, Postings, keywords, tokens};
 
 /// Weight of a word of an expert's profile: what a person has written there is meant.
 const PROFILE_WORD: f32 = 3.0;
 /// Smoothing of an area's experts towards the tenant's, in items.
-const AREA_PRIOR: f32 = 2.0;
-
-/// How much an item of some age counts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum HalfLife {
-    /// All count the same.
-    Never,
-    /// Half after this share of the history.
-    Share(f32),
-}
-
-impl HalfLife {
-    /// The weight of an item that `age` items are newer than, in a history of `n`.
-    pub(crate) fn weight(self, age: usize, n: usize) -> f32 {
-        let half = match self {
-            Self::Never => return 1.0,
-            Self::Share(share) => share * n as f32,
-        };
-        (-(age as f32) / half.max(1.0)).exp2()
-    }
-
-    /// The weights of all positions of a history of `n`.
-    pub(crate) fn weights(self, n: usize) -> Vec<f32> {
-        (0..n)
-            .map(|position| self.weight(n - 1 - position, n))
-            .collect()
-    }
-}
+const AREA_PRIOR: f64 = 2.0;
 
 /// Half-lives of the activity shares.
 const ACTIVITY: [HalfLife; 3] = [
@@ -97,26 +71,71 @@ type ByExpert = Box<[(u16, f32)]>;
 pub(crate) struct WordScoreCache([HashMap<u32, Option<ByExpert>, BuildHasherDefault<Numbers>>; 2]);
 
 /// How much of a vocabulary was used, by whom.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Usage {
     /// Words of all items, each counted once an item.
-    total: f32,
-    /// The same by expert, newer items counting less.
-    experts: Vec<f32>,
+    total: f64,
+    /// The same by expert, newer items counting more; to be scaled.
+    experts: Vec<f64>,
 }
 
-/// What the first `n` items of a corpus say.
+impl Usage {
+    fn add(&mut self, words: usize, experts: &[u16], weight: f64) {
+        let words = words as f64;
+        self.total += words;
+        for &expert in experts {
+            self.experts[usize::from(expert)] += weight * words;
+        }
+    }
+}
+
+/// Shares of activity with one half-life.
+#[derive(Debug, Clone, Default)]
+struct Activity {
+    /// By expert; their scale is that of the total.
+    sums: Vec<f64>,
+    total: f64,
+    shares: Vec<f32>,
+}
+
+impl Activity {
+    fn add(&mut self, experts: &[u16], weight: f64) {
+        for &expert in experts {
+            self.sums[usize::from(expert)] += weight;
+            self.total += weight;
+        }
+    }
+
+    fn share_out(&mut self) {
+        let total = self.total;
+        let share = |sum: &f64| {
+            if total > 0.0 {
+                (sum / total) as f32
+            } else {
+                0.0
+            }
+        };
+        self.shares = self.sums.iter().map(share).collect();
+    }
+}
+
+/// The experts of one area, by how much their items count; to be scaled.
+type AreaExperts = Vec<(u16, f64)>;
+
+/// What the first `n` items of a corpus say. Items are added one by one, each at the same cost.
 #[derive(Debug, Clone)]
 pub struct Statistics {
     n: usize,
-    /// How much each item counts for vocabularies, and for openings.
+    /// How much each item counts for vocabularies, and for openings; to be scaled.
     decays: [Vec<f32>; 2],
-    activity: Vec<Vec<f32>>,
+    activity: [Activity; 3],
     words: Usage,
     style: Usage,
-    /// Per area and expert, smoothed share of the area's recent items.
-    area_shares: Vec<Vec<f32>>,
+    areas: Vec<AreaExperts>,
     last_position: Vec<Option<u32>>,
+    /// Experts known by the items counted.
+    known: usize,
+    forecaster: Forecaster,
     /// Each expert's share of the next answers, at the pace that is the tenant's own.
     forecast: Vec<f32>,
     /// Made when they are first asked for.
@@ -127,30 +146,79 @@ impl Statistics {
     /// Counts the first `n` items of `corpus` (all, when there are fewer).
     #[must_use]
     pub fn as_of(corpus: &Corpus, n: usize) -> Self {
-        let n = n.min(corpus.items().len());
-        let items = &corpus.items()[..n];
-        let decays = [VOCABULARY.weights(n), OPENING.weights(n)];
-        let mut last_position = vec![None; corpus.experts().len()];
-        for (position, item) in items.iter().enumerate() {
-            for &expert in &item.experts {
-                // Positions fit: see `Corpus::new`.
-                last_position[usize::from(expert)] = Some(position as u32);
-            }
-        }
-        let activity: Vec<Vec<f32>> = ACTIVITY
-            .iter()
-            .map(|half| activity(corpus, n, *half))
-            .collect();
-        Self {
-            n,
-            words: usage(corpus, n, &decays[0], |item| item.words.len()),
-            style: usage(corpus, n, &decays[0], |item| item.style.tokens.len()),
-            area_shares: areas(corpus, n, &activity[AREA_RECENT]),
-            decays,
-            activity,
-            last_position,
-            forecast: forecast(corpus, n),
+        let mut made = Self {
+            n: 0,
+            decays: Default::default(),
+            activity: Default::default(),
+            words: Usage::default(),
+            style: Usage::default(),
+            areas: Vec::new(),
+            last_position: Vec::new(),
+            known: corpus.listed(),
+            forecaster: Forecaster::new(),
+            forecast: Vec::new(),
             rules: OnceLock::new(),
+        };
+        made.grow(corpus, n);
+        made
+    }
+
+    /// Counts the items up to the first `n` of the corpus that it counts already; the same, bit for bit, as
+    /// [`Statistics::as_of`].
+    pub fn grow(&mut self, corpus: &Corpus, n: usize) {
+        let n = n.min(corpus.items().len());
+        self.make_room(corpus.experts().len());
+        for position in self.n..n {
+            let item = &corpus.items()[position];
+            self.add(item, position);
+            // Others are numbered in the order in which items name them.
+            let named = item.experts.iter().map(|expert| usize::from(*expert) + 1);
+            self.known = named.fold(self.known, usize::max);
+            self.forecaster
+                .add(&corpus.items()[..=position], self.known);
+        }
+        self.n = self.n.max(n);
+        self.activity.iter_mut().for_each(Activity::share_out);
+        self.forecast = self.forecaster.forecast(corpus.experts().len());
+        self.rules = OnceLock::new();
+    }
+
+    fn make_room(&mut self, experts: usize) {
+        self.last_position.resize(experts, None);
+        self.words.experts.resize(experts, 0.0);
+        self.style.experts.resize(experts, 0.0);
+        for activity in &mut self.activity {
+            activity.sums.resize(experts, 0.0);
+        }
+    }
+
+    fn add(&mut self, item: &CorpusItem, position: usize) {
+        let experts = &item.experts[..];
+        for &expert in experts {
+            // Positions fit: see `Corpus::new`.
+            self.last_position[usize::from(expert)] = Some(position as u32);
+        }
+        for (activity, half) in self.activity.iter_mut().zip(ACTIVITY) {
+            activity.add(experts, half.unscaled(position));
+        }
+        for (decays, half) in self.decays.iter_mut().zip([VOCABULARY, OPENING]) {
+            decays.push(half.unscaled(position) as f32);
+        }
+        let weight = VOCABULARY.unscaled(position);
+        self.words.add(item.words.len(), experts, weight);
+        self.style.add(item.style.tokens.len(), experts, weight);
+        if let Some(area) = item.area.map(usize::from) {
+            if self.areas.len() <= area {
+                self.areas.resize(area + 1, AreaExperts::new());
+            }
+            let known = &mut self.areas[area];
+            let weight = AREA_HALF_LIFE.unscaled(position);
+            for &expert in experts {
+                match known.iter_mut().find(|(one, _)| *one == expert) {
+                    Some((_, sum)) => *sum += weight,
+                    None => known.push((expert, weight)),
+                }
+            }
         }
     }
 
@@ -177,7 +245,7 @@ impl Statistics {
 
     /// Share of the items, by expert, with the half-life `ACTIVITY[which]`.
     pub(crate) fn activity(&self, which: usize) -> &[f32] {
-        &self.activity[which]
+        &self.activity[which].shares
     }
 
     /// Each expert's share of the next answers, at the pace that is the tenant's own.
@@ -247,8 +315,10 @@ impl Statistics {
             }
         }
         let root = used.max(1.0).sqrt();
+        let scale = VOCABULARY.scale(self.n);
         for (sum, total) in sums.iter_mut().zip(&usage.experts) {
             // The part of the log ratio that is the same for each word of the question.
+            let total = (total / scale) as f32;
             *sum = (*sum - used * (total / which.prior()).ln_1p()) / root;
         }
         sums
@@ -273,7 +343,8 @@ impl Statistics {
                 *sum += decay;
             }
         }
-        let expected = which.prior() * positions.len() as f32 / usage.total;
+        let scale = VOCABULARY.scale(self.n) as f32;
+        let expected = scale * which.prior() * positions.len() as f32 / usage.total as f32;
         let ratio = |expert: u16| (mass[usize::from(expert)] / expected).ln_1p();
         let all = touched.into_iter().map(|expert| (expert, ratio(expert)));
         Some(all.collect())
@@ -293,8 +364,9 @@ impl Statistics {
         let Some(tag) = tag else {
             return base.to_vec();
         };
-        let mut shares: Vec<f32> = base.iter().map(|share| OPENING_PRIOR * share).collect();
-        let mut total = OPENING_PRIOR;
+        let prior = OPENING_PRIOR * OPENING.scale(self.n) as f32;
+        let mut shares: Vec<f32> = base.iter().map(|share| prior * share).collect();
+        let mut total = prior;
         for &position in corpus.openings()[which].before(tag, self.n) {
             let decay = self.decays[1][position as usize];
             for &expert in &corpus.items()[position as usize].experts {
@@ -307,8 +379,19 @@ impl Statistics {
     }
 
     /// Smoothed share of each expert in an area.
-    pub(crate) fn area_share(&self, area: usize) -> Option<&[f32]> {
-        self.area_shares.get(area).map(Vec::as_slice)
+    pub(crate) fn area_share(&self, area: usize) -> Vec<f32> {
+        let base = &self.activity[AREA_RECENT].shares;
+        let Some(known) = self.areas.get(area) else {
+            return base.clone();
+        };
+        let prior = AREA_PRIOR * AREA_HALF_LIFE.scale(self.n);
+        let total = prior + known.iter().map(|(_, sum)| sum).sum::<f64>();
+        let share = |base: &f32| (f64::from(*base) * prior / total) as f32;
+        let mut shares: Vec<f32> = base.iter().map(share).collect();
+        for &(expert, sum) in known {
+            shares[usize::from(expert)] += (sum / total) as f32;
+        }
+        shares
     }
 
     /// Bytes it takes, about.
@@ -317,7 +400,8 @@ impl Statistics {
         let experts = self.last_position.len();
         // As large as they can become: a view is weighed before anybody asks for them.
         let rules = experts * keywords::WORDS * 64;
-        self.n * 8 + experts * 64 + self.area_shares.len() * experts * 4 + rules
+        let areas: usize = self.areas.iter().map(|area| 24 + area.len() * 16).sum();
+        self.n * 8 + experts * 250 + areas + rules
     }
 }
 
@@ -340,56 +424,4 @@ fn expert_rules(corpus: &Corpus, n: usize) -> Rules {
         }
     }
     rules
-}
-
-fn usage(corpus: &Corpus, n: usize, decays: &[f32], words: impl Fn(&CorpusItem) -> usize) -> Usage {
-    let mut made = Usage {
-        total: 0.0,
-        experts: vec![0.0; corpus.experts().len()],
-    };
-    for (item, decay) in corpus.items()[..n].iter().zip(decays) {
-        let words = words(item) as f32;
-        made.total += words;
-        for &expert in &item.experts {
-            made.experts[usize::from(expert)] += decay * words;
-        }
-    }
-    made
-}
-
-fn areas(corpus: &Corpus, n: usize, base: &[f32]) -> Vec<Vec<f32>> {
-    let weights = AREA_HALF_LIFE.weights(n);
-    let mut shares: Vec<Vec<f32>> = (0..corpus.areas())
-        .map(|_| base.iter().map(|share| AREA_PRIOR * share).collect())
-        .collect();
-    let mut totals = vec![AREA_PRIOR; corpus.areas()];
-    for (item, weight) in corpus.items()[..n].iter().zip(&weights) {
-        let Some(area) = item.area.map(usize::from) else {
-            continue;
-        };
-        for &expert in &item.experts {
-            shares[area][usize::from(expert)] += weight;
-            totals[area] += weight;
-        }
-    }
-    for (share, total) in shares.iter_mut().zip(totals) {
-        share.iter_mut().for_each(|share| *share /= total);
-    }
-    shares
-}
-
-/// Each expert's share of the items, newer ones counting more.
-fn activity(corpus: &Corpus, n: usize, half: HalfLife) -> Vec<f32> {
-    let mut shares = vec![0.0_f32; corpus.experts().len()];
-    for (position, item) in corpus.items()[..n].iter().enumerate() {
-        let weight = half.weight(n - 1 - position, n);
-        for &expert in &item.experts {
-            shares[usize::from(expert)] += weight;
-        }
-    }
-    let total: f32 = shares.iter().sum();
-    if total > 0.0 {
-        shares.iter_mut().for_each(|share| *share /= total);
-    }
-    shares
 }

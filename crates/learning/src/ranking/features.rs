@@ -15,8 +15,8 @@ pub const FEATURES: [&str; 16] = [
     "same words, recent ones first",
     "similar questions with the same words",
     "the latest similar questions",
-    "what this expert answers, learned over the long run",
-    "what this expert answers, learned lately",
+    "what this expert answers, fitted over the long run",
+    "what this expert answers, fitted to the latest questions",
     "the words this expert answers",
     "the style this expert answers",
     "words and style this expert answers, learned item by item",
@@ -29,11 +29,13 @@ pub const FEATURES: [&str; 16] = [
     "the expert's profile",
 ];
 
-/// Names the features and their order: what was learned of others is not used.
-pub(crate) const FEATURE_SET: u32 = fingerprint(&FEATURES);
+/// How they are computed; 2: weights by age are powers of places.
+const FORM: u32 = 2;
+/// Names the features, their order and their form: what was learned of others is not used.
+pub(crate) const FEATURE_SET: u32 = fingerprint(&FEATURES) ^ FORM;
 
-/// FNV-1a over the names, so that a change of features or of their order cannot be forgotten here. One that is
-/// computed in another way needs another name.
+/// FNV-1a over the names, so that a change of features or of their order cannot be forgotten here. Where all
+/// are computed in another way, their form has another number.
 const fn fingerprint(names: &[&str]) -> u32 {
     let mut hash: u32 = 0x811c_9dc5;
     let mut at = 0;
@@ -71,7 +73,8 @@ pub struct FeatureInputs<'a> {
     pub style: &'a Style,
     /// Its nearest items.
     pub hits: &'a Hits,
-    /// What each ridge scorer predicts for each expert; empty when the question could not be embedded.
+    /// What each ridge scorer predicts for each expert ([`RidgeScorer::predict`](crate::RidgeScorer::predict));
+    /// empty when the question could not be embedded.
     pub ridge: &'a [Vec<f32>],
     /// What the online classifier predicts for each expert
     /// ([`OnlineClassifier::predict`](crate::OnlineClassifier::predict)).
@@ -178,11 +181,13 @@ impl<'a> Features<'a> {
 
     fn ridge(&self, scores: &[Vec<f32>], which: usize) -> Vec<f32> {
         debug_assert!(scores.is_empty() || scores.len() == RIDGE_SCORERS);
-        let unknown = || vec![VOTE_FLOOR.ln(); self.corpus.experts().len()];
-        scores.get(which).map_or_else(unknown, |scores| {
-            let log = |value: &f32| (VOTE_FLOOR + value.max(0.0)).ln();
-            scores.iter().map(log).collect()
-        })
+        let scores = scores.get(which).into_iter().flatten();
+        let mut column: Vec<f32> = scores
+            .map(|score| (VOTE_FLOOR + score.max(0.0)).ln())
+            .collect();
+        // Nothing is expected of experts who came since the scores were made.
+        column.resize(self.corpus.experts().len(), VOTE_FLOOR.ln());
+        column
     }
 
     /// How much of the question's words a profile has, from 0 to 1: what speaks for an expert who has
@@ -231,9 +236,7 @@ impl<'a> Features<'a> {
         let mut affinity = vec![0.0_f32; self.corpus.experts().len()];
         let mut known = 0.0;
         for &(area, share) in shares {
-            let Some(experts) = self.statistics.area_share(area) else {
-                continue;
-            };
+            let experts = self.statistics.area_share(area);
             known += share;
             for (sum, expert) in affinity.iter_mut().zip(experts) {
                 *sum += share * expert;

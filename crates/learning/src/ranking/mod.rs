@@ -9,7 +9,10 @@ mod fit;
 mod neighbor_votes;
 mod online;
 mod recipe;
+mod replays;
 mod ridge;
+mod ridge_replay;
+mod softmax;
 
 pub use baselines::Baseline;
 pub use built_in::{GLOBAL_RANKER, global_ranker};
@@ -21,5 +24,6 @@ pub(crate) use fit::fit_each;
 pub use online::OnlineClassifier;
 pub(crate) use online::replay as replay_online;
 pub use recipe::RankerRecipe;
+pub(crate) use ridge::RIDGE_SCORERS;
 pub use ridge::RidgeScorer;
-pub(crate) use ridge::{RIDGE_SCORERS, RidgePrediction, RidgeReplay};
+pub(crate) use ridge_replay::{RidgePrediction, RidgeReplay};

@@ -1,7 +1,6 @@
 //! The online classifier: learns item by item which tokens and which style belong to which expert.
 //!
-//! Softmax regression by AdaGrad (Duchi, Hazan and Singer, "Adaptive subgradient methods for online
-//! learning and stochastic optimization", 2011), in one pass in order of time. With each item a few
+//! One pass in order of time over [`super::softmax`]. With each item a few
 //! older ones are learned again, late ones more often than early ones. One pass so gives what the
 //! scorer knew at each moment of the past, which is what a replay of windows needs, and a tenant whose
 //! experts change is followed quickly.
@@ -9,6 +8,8 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use super::replays::replayed_age;
+use super::softmax::Softmax;
 use crate::history::{Corpus, CorpusItem, Window};
 use crate::text::Numbers;
 use crate::text::style::Style;
@@ -17,39 +18,37 @@ use crate::text::style::Style;
 const REPLAYS: u64 = 2;
 /// Half-life of the age of an item that is learned again, as a share of the history.
 const REPLAY_HALF_LIFE: f64 = 0.04;
-/// AdaGrad's step size, and what its sums of squares begin with.
+/// AdaGrad's step size.
 const STEP: f32 = 1.4;
-const FIRST_SQUARE: f32 = 1.0;
-/// Penalty on the squared weights of a text's own tokens, once for each time it is learned.
-const PENALTY: f32 = 1e-3;
 /// The constant input beside the tokens.
 const BIAS: f32 = 0.5;
 /// Added to a probability before its logarithm is taken.
 const FLOOR: f32 = 0.01;
 /// Fewer items than this with a token teach nothing about it.
 const LEAST_ITEMS: u32 = 2;
-/// Tokens and experts that one scorer can hold: with these it takes 64 MB, and far less at most
-/// tenants. Tokens that come later are not learned; the expert that was idle longest makes room.
+/// Tokens that one scorer can hold: with these it takes 64 MB, and far less at most tenants. Tokens that
+/// come later are not learned.
 const MOST_TOKENS: usize = 1 << 16;
-const MOST_EXPERTS: usize = 256;
 /// What is older than this many items is forgotten anyway.
 const MOST_ITEMS: usize = 20_000;
+/// Beyond it, learning begins again from a later item after so many.
+const FORGOTTEN_AT_A_TIME: usize = 4_000;
 
-/// What the scorer has learned.
-#[derive(Debug, Clone, Default)]
+/// The scorer, which learns on: after each item it is, bit for bit, what it would be if it had learned
+/// all of them at once.
+#[derive(Debug, Clone)]
 pub struct OnlineClassifier {
+    softmax: Softmax,
     /// By kind of token and its number.
     tokens: [HashMap<u32, Token, BuildHasherDefault<Numbers>>; 2],
     /// Items learned.
     items: u32,
-    /// Experts by column.
-    columns: Vec<u16>,
-    /// Length of a row: columns there may be.
-    width: usize,
-    /// One row a token, the constant's first.
-    weights: Vec<f32>,
     /// Experts of the corpus.
     experts: usize,
+    /// The first item that is learned.
+    first: usize,
+    /// The next item to learn.
+    next: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,9 +66,31 @@ impl OnlineClassifier {
     /// The scorer after the first `n` items of `corpus`.
     #[must_use]
     pub fn fit(corpus: &Corpus, n: usize) -> Self {
-        let mut learner = Learner::new(corpus, n.saturating_sub(MOST_ITEMS));
-        learner.learn_to(n);
-        learner.scorer
+        let mut scorer = Self::from(first_item(n));
+        scorer.learn_to(corpus, n);
+        scorer
+    }
+
+    fn from(first: usize) -> Self {
+        Self {
+            // The constant has the first row.
+            softmax: Softmax::new(STEP, 1),
+            tokens: Default::default(),
+            items: 0,
+            experts: 0,
+            first,
+            next: first,
+        }
+    }
+
+    /// Learns the items up to `n`: one after the other, so each costs the same however many came before
+    /// it. A long history is learned again from a later item now and then, and any after
+    /// [`OnlineClassifier::stop_learning`].
+    pub fn learn(&mut self, corpus: &Corpus, n: usize) {
+        if first_item(n) != self.first || !self.softmax.learns() {
+            *self = Self::from(first_item(n));
+        }
+        self.learn_to(corpus, n);
     }
 
     /// How much each expert is expected, as the logarithm of a probability; the same for all experts
@@ -79,22 +100,71 @@ impl OnlineClassifier {
         let mut inputs = Inputs::new();
         self.read(words, &style.tokens, &mut inputs);
         let mut expected = vec![FLOOR.ln(); self.experts];
-        let shares = self.shares(&inputs);
-        for (&expert, share) in self.columns.iter().zip(shares) {
+        for (expert, share) in self.softmax.expected(inputs.iter().copied()) {
             expected[usize::from(expert)] = (FLOOR + share).ln();
         }
         expected
+    }
+
+    /// Gives up what only learning needs, which is half of its bytes. What it predicts stays the same.
+    pub fn stop_learning(&mut self) {
+        self.softmax.stop_learning();
     }
 
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let tokens: usize = self.tokens.iter().map(HashMap::len).sum();
-        self.weights.len() * 4 + tokens * 24
+        self.softmax.bytes() + tokens * 24
     }
 
-    /// Appends the inputs of a text: its known tokens, words and style each of length one, and the
-    /// constant.
+    fn learn_to(&mut self, corpus: &Corpus, n: usize) {
+        self.experts = corpus.experts().len();
+        let mut inputs = Inputs::new();
+        while self.next < n.min(corpus.items().len()) {
+            let at = self.next;
+            self.note(&corpus.items()[at], at);
+            self.learn_one(&corpus.items()[at], &mut inputs);
+            let known = (at - self.first) as u64;
+            for again in 0..REPLAYS {
+                let age = replayed_age(known, REPLAYS, again, REPLAY_HALF_LIFE);
+                self.learn_one(&corpus.items()[at - age as usize], &mut inputs);
+            }
+            self.next += 1;
+        }
+    }
+
+    fn learn_one(&mut self, item: &CorpusItem, inputs: &mut Inputs) {
+        self.read(&item.words, &item.style.tokens, inputs);
+        self.softmax.learn(inputs.iter().copied(), &item.experts);
+    }
+
+    /// Notes the tokens and experts of a new item.
+    fn note(&mut self, item: &CorpusItem, at: usize) {
+        for &expert in &item.experts {
+            self.softmax.note(expert, at);
+        }
+        self.items += 1;
+        for &(word, _) in &item.words {
+            self.note_token(0, word);
+        }
+        for &token in &item.style.tokens {
+            self.note_token(1, token);
+        }
+    }
+
+    fn note_token(&mut self, kind: usize, number: u32) {
+        let rows = self.softmax.rows();
+        let token = self.tokens[kind].entry(number).or_default();
+        token.items += 1;
+        if token.items >= LEAST_ITEMS && token.row.is_none() && rows < MOST_TOKENS {
+            token.row = Some(rows as u32);
+            self.softmax.add_row();
+        }
+    }
+
+    /// Puts the inputs of a text in the place of `inputs`: its known tokens, words and style each of
+    /// length one, and the constant.
     fn read(&self, words: &[(u32, f32)], style: &[u32], inputs: &mut Inputs) {
         inputs.clear();
         self.read_kind(0, words.iter().copied(), inputs);
@@ -129,47 +199,26 @@ impl OnlineClassifier {
             *value /= length;
         }
     }
+}
 
-    /// The softmax over the columns in use.
-    fn shares(&self, inputs: &[(u32, f32)]) -> Vec<f32> {
-        let mut shares = vec![0.0_f32; self.width];
-        for &(row, value) in inputs {
-            let weights = &self.weights[self.range(row)];
-            for (sum, weight) in shares.iter_mut().zip(weights) {
-                *sum += weight * value;
-            }
-        }
-        shares.truncate(self.columns.len());
-        let most = shares.iter().copied().fold(f32::MIN, f32::max);
-        let mut total = 0.0;
-        for share in &mut shares {
-            *share = (*share - most).exp();
-            total += *share;
-        }
-        for share in &mut shares {
-            *share /= total;
-        }
-        shares
-    }
-
-    fn range(&self, row: u32) -> std::ops::Range<usize> {
-        let start = row as usize * self.width;
-        start..start + self.width
-    }
+/// The first item that is learned of a history of `n`.
+fn first_item(n: usize) -> usize {
+    n.saturating_sub(MOST_ITEMS)
+        .next_multiple_of(FORGOTTEN_AT_A_TIME)
 }
 
 /// What the scorer predicted for each question of each window, as of the moment before the window.
 /// `windows` are newest first, and so is the answer.
 pub(crate) fn replay(corpus: &Corpus, windows: &[Window]) -> Vec<Vec<Vec<f32>>> {
     let oldest = windows.last().map_or(0, |window| window.from);
-    let mut learner = Learner::new(corpus, oldest.saturating_sub(MOST_ITEMS));
+    let mut scorer = OnlineClassifier::from(first_item(oldest));
     let mut expected: Vec<Vec<Vec<f32>>> = windows
         .iter()
         .rev()
         .map(|window| {
-            learner.learn_to(window.from);
+            scorer.learn_to(corpus, window.from);
             let questions = &corpus.items()[window.from..window.to];
-            let ask = |item: &CorpusItem| learner.scorer.predict(&item.words, &item.style);
+            let ask = |item: &CorpusItem| scorer.predict(&item.words, &item.style);
             questions.iter().map(ask).collect()
         })
         .collect();
@@ -177,158 +226,9 @@ pub(crate) fn replay(corpus: &Corpus, windows: &[Window]) -> Vec<Vec<Vec<f32>>> 
     expected
 }
 
-/// A scorer that is learning.
-struct Learner<'a> {
-    corpus: &'a Corpus,
-    scorer: OnlineClassifier,
-    /// AdaGrad's sums of squared gradients, beside each weight.
-    squares: Vec<f32>,
-    /// Per expert of the corpus, its column and when it answered last.
-    places: HashMap<u16, (usize, usize)>,
-    /// The first item that is learned.
-    first: usize,
-    /// The next item to learn.
-    next: usize,
-    inputs: Inputs,
-}
-
-impl<'a> Learner<'a> {
-    fn new(corpus: &'a Corpus, first: usize) -> Self {
-        let width = corpus.experts().len().min(MOST_EXPERTS);
-        let mut scorer = OnlineClassifier {
-            width,
-            experts: corpus.experts().len(),
-            ..OnlineClassifier::default()
-        };
-        scorer.weights = vec![0.0; width];
-        Self {
-            corpus,
-            scorer,
-            squares: vec![FIRST_SQUARE; width],
-            places: HashMap::new(),
-            first,
-            next: first,
-            inputs: Inputs::new(),
-        }
-    }
-
-    fn learn_to(&mut self, n: usize) {
-        while self.next < n.min(self.corpus.items().len()) {
-            let at = self.next;
-            self.note(at);
-            self.step(at);
-            let known = (at - self.first) as u64;
-            for again in 0..REPLAYS {
-                let age = replayed_age(known, again);
-                self.step(at - age as usize);
-            }
-            self.next += 1;
-        }
-    }
-
-    /// Notes the tokens and experts of a new item.
-    fn note(&mut self, at: usize) {
-        let item = &self.corpus.items()[at];
-        self.scorer.items += 1;
-        for &(word, _) in &item.words {
-            self.note_token(0, word);
-        }
-        for &token in &item.style.tokens {
-            self.note_token(1, token);
-        }
-        for &expert in &item.experts {
-            let column = match self.places.get(&expert) {
-                Some(&(column, _)) => column,
-                None => self.new_column(expert),
-            };
-            self.places.insert(expert, (column, at));
-        }
-    }
-
-    fn note_token(&mut self, kind: usize, number: u32) {
-        let rows = self.scorer.weights.len() / self.scorer.width;
-        let token = self.scorer.tokens[kind].entry(number).or_default();
-        token.items += 1;
-        if token.items >= LEAST_ITEMS && token.row.is_none() && rows < MOST_TOKENS {
-            token.row = Some(rows as u32);
-            let longer = self.scorer.weights.len() + self.scorer.width;
-            self.scorer.weights.resize(longer, 0.0);
-            self.squares.resize(longer, FIRST_SQUARE);
-        }
-    }
-
-    /// A column for an expert without one: a free one, or that of who has been idle longest.
-    fn new_column(&mut self, expert: u16) -> usize {
-        if self.scorer.columns.len() < self.scorer.width {
-            self.scorer.columns.push(expert);
-            return self.scorer.columns.len() - 1;
-        }
-        let idle = self
-            .places
-            .iter()
-            .min_by_key(|(_, (column, last))| (*last, *column));
-        let (evicted, column) = idle.map_or((expert, 0), |(&idle, &(column, _))| (idle, column));
-        self.places.remove(&evicted);
-        self.scorer.columns[column] = expert;
-        for row in 0..self.scorer.weights.len() / self.scorer.width {
-            self.scorer.weights[row * self.scorer.width + column] = 0.0;
-            self.squares[row * self.scorer.width + column] = FIRST_SQUARE;
-        }
-        column
-    }
-
-    /// One step of AdaGrad on one item.
-    fn step(&mut self, at: usize) {
-        let item = &self.corpus.items()[at];
-        let mut inputs = std::mem::take(&mut self.inputs);
-        self.scorer
-            .read(&item.words, &item.style.tokens, &mut inputs);
-        let mut errors = self.scorer.shares(&inputs);
-        let share = 1.0 / item.experts.len().max(1) as f32;
-        for expert in &item.experts {
-            // One that had to make room since is not learned again.
-            if let Some(&(column, _)) = self.places.get(expert) {
-                errors[column] -= share;
-            }
-        }
-        for &(row, value) in &inputs {
-            let range = self.scorer.range(row);
-            let weights = &mut self.scorer.weights[range.clone()];
-            let squares = &mut self.squares[range];
-            for ((weight, square), error) in weights.iter_mut().zip(squares).zip(&errors) {
-                let slope = error * value + PENALTY * *weight;
-                *square += slope * slope;
-                *weight -= STEP * slope / square.sqrt();
-            }
-        }
-        self.inputs = inputs;
-    }
-}
-
-/// How many items older than the newest of `known + 1` the next one to learn again is: exponential,
-/// by a hash of where it is, so that the same history always gives the same scorer.
-fn replayed_age(known: u64, again: u64) -> u64 {
-    let seed = known * REPLAYS + again;
-    let half_life = REPLAY_HALF_LIFE * (known + 1) as f64;
-    let age = -(1.0 - uniform(seed)).log2() * half_life;
-    match age as u64 {
-        age if age <= known => age,
-        // Older than the history is long: any.
-        _ => ((uniform(!seed) * (known + 1) as f64) as u64).min(known),
-    }
-}
-
-/// A number from 0 to 1, without 1 (SplitMix64: Steele, Lea and Flood, 2014).
-fn uniform(seed: u64) -> f64 {
-    let mut mixed = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    (mixed >> 11) as f64 / (1_u64 << 53) as f64
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::softmax::MOST_EXPERTS;
     use super::*;
     use crate::history::Document;
     use crate::text::{style, tokens};
@@ -407,14 +307,5 @@ mod tests {
         assert_eq!(expected[0], FLOOR.ln(), "it made room");
         assert!(expected[ids.len() - 1] > FLOOR.ln());
         assert!(expected.iter().all(|value| value.is_finite()));
-    }
-
-    #[test]
-    fn late_items_are_learned_again_more_often() {
-        let ages: Vec<u64> = (0..1_000).map(|again| replayed_age(999, again)).collect();
-        let young = ages.iter().filter(|age| **age < 40).count();
-        assert!((450..550).contains(&young), "{young}");
-        assert!(ages.iter().all(|age| *age <= 999));
-        assert_eq!(replayed_age(0, 0), 0);
     }
 }

@@ -1,337 +1,356 @@
 //! Ridge scorers: linear regressions from a text's embedding to each expert.
 //!
 //! Nearest items are local evidence; a regression learns directions of the embedding from all items at once.
-//! Ridge regression (Hoerl and Kennard, "Ridge regression: biased estimation for nonorthogonal problems", 1970)
-//! in closed form: no iterations, the same bytes each time, and cheap enough to be fitted again whenever the
-//! history grows. `linfa-elasticnet` fits it by coordinate descent, without weights by age.
+//! Ridge regression (Hoerl and Kennard, "Ridge regression: biased estimation for nonorthogonal problems", 1970),
+//! solved for at the lengths of [`solved_at`] and updated at each item in between by recursive least squares
+//! (Plackett, "Some theorems in least squares", 1950) over a Cholesky factor: an item costs the same however
+//! many came before it. Since the last solution the penalty fades with the items before it; the next solution
+//! renews it. `linfa-elasticnet` fits by coordinate descent, without weights by age, and from the whole history.
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use crate::history::{Corpus, Retriever, Window};
-use crate::solvers::solve;
+use crate::history::{Corpus, GROWTH, HalfLife, solved_at};
+use crate::solvers::{GrowingFactor, factor};
 
 /// The half-lives of the scorers, as shares of the history: one for the long run, one for lately.
-const HALF_LIVES: [f32; RIDGE_SCORERS] = [0.25, 0.08];
+pub(super) const HALF_LIVES: [HalfLife; RIDGE_SCORERS] =
+    [HalfLife::Share(0.25), HalfLife::Share(0.08)];
 /// How many scorers there are.
 pub(crate) const RIDGE_SCORERS: usize = 2;
-/// Half-lives are rounded to powers of this many items: histories of nearly the same length then have the
-/// same, and what was summed up for one goes on to the next.
-const PACE: f32 = 1.2;
-/// Penalty on the squared weights, in items.
+/// Penalty on the squared weights, in items: half way between two solutions.
 const RIDGE: f64 = 3.0;
 /// The constant input beside the embedding; it is penalized like the others.
-const BIAS: f32 = 0.5;
-/// Items whose inputs are made and squared at once.
-const BLOCK: usize = 256;
+pub(super) const BIAS: f32 = 0.5;
 
-/// Scorers fitted on a part of a tenant's history.
+/// The scorers, which learn on: after each item they are, bit for bit, what they would be if they had learned
+/// all of them at once.
 #[derive(Debug, Clone)]
 pub struct RidgeScorer {
-    /// Mean of the embeddings.
+    scorers: Vec<Regression>,
+    /// Items learned.
+    learned: usize,
+    /// Sum of their embeddings.
+    sum: Array1<f64>,
+    /// Mean of the embeddings when was solved last.
     mean: Array1<f32>,
-    /// One a half-life: inputs (dimensions and the constant) by experts.
-    weights: Vec<Array2<f32>>,
 }
 
 impl RidgeScorer {
-    /// Fits scorers on the first `n` items of `corpus`, whose embeddings are the rows of `vectors`. An
-    /// item that has no embedding yet (a row of zeros) is passed over.
+    /// Scorers of embeddings of so many dimensions that have learned nothing.
     #[must_use]
-    pub fn fit<'a>(corpus: &'a Corpus, vectors: ArrayView2<'a, f32>, n: usize) -> Self {
-        let mean = means(vectors, &[n]).swap_remove(0);
-        let weights = HALF_LIVES.iter().map(|&share| {
-            let mut sums = Sums::new(corpus, vectors, half_life(share, n));
-            sums.take_to(n);
-            sums.weights(&mean)
-        });
+    pub fn new(dimensions: usize) -> Self {
+        let scorer = |half_life| Regression::new(half_life, dimensions + 1);
         Self {
-            weights: weights.collect(),
-            mean,
+            scorers: HALF_LIVES.map(scorer).into(),
+            learned: 0,
+            sum: Array1::zeros(dimensions),
+            mean: Array1::zeros(dimensions),
         }
     }
 
-    /// For each scorer and each of `questions` (rows), how much each expert is expected: about from 0
-    /// to 1. Shape of each: questions by experts.
+    /// The scorers after the first `n` items of `corpus`, whose embeddings are the rows of `vectors` (items by
+    /// dimensions); a row of zeros is one that has not come yet.
     #[must_use]
-    pub fn predict(&self, questions: ArrayView2<'_, f32>) -> Vec<Array2<f32>> {
-        let scorers = self.weights.iter();
-        scorers
-            .map(|weights| predict(questions, &self.mean, weights))
-            .collect()
+    pub fn fit(corpus: &Corpus, vectors: ArrayView2<'_, f32>, n: usize) -> Self {
+        let mut made = Self::new(vectors.ncols());
+        made.learn(corpus, n, |at| {
+            let row = vectors.index_axis_move(Axis(0), at);
+            row.iter().any(|value| *value != 0.0).then_some(row)
+        });
+        made
     }
 
-    /// [`RidgeScorer::predict`] for one question.
-    #[must_use]
-    pub fn predict_one(&self, question: ArrayView1<'_, f32>) -> Vec<Vec<f32>> {
-        let all = self.predict(question.insert_axis(Axis(0)));
-        all.into_iter()
-            .map(|one| one.into_raw_vec_and_offset().0)
-            .collect()
+    /// Learns the items up to `n`, one after the other. `embedding` gives the embedding of the item at a
+    /// position; where the next item has none yet learning waits, so that the order stays that of time.
+    pub fn learn<'v>(
+        &mut self,
+        corpus: &Corpus,
+        n: usize,
+        embedding: impl Fn(usize) -> Option<ArrayView1<'v, f32>>,
+    ) {
+        if !self.learns() {
+            return;
+        }
+        let n = n.min(corpus.items().len());
+        let items = (self.learned..n).map_while(|at| Some((&corpus.items()[at], embedding(at)?)));
+        let items: Vec<_> = items.collect();
+        let solved = solved_at(self.learned + items.len());
+        for (item, vector) in items {
+            self.learned += 1;
+            self.sum
+                .zip_mut_with(&vector, |sum, value| *sum += f64::from(*value));
+            let inputs = inputs(vector, None);
+            for scorer in &mut self.scorers {
+                scorer.add(&inputs, &item.experts, self.learned);
+            }
+            if self.learned == solved {
+                self.solve();
+            } else if self.learned > solved {
+                let inputs = self::inputs(vector, Some(&self.mean));
+                for scorer in &mut self.scorers {
+                    scorer.update(&inputs, &item.experts);
+                }
+            }
+        }
     }
 
-    /// Bytes it takes, about.
+    fn solve(&mut self) {
+        let mean = &self.sum / self.learned.max(1) as f64;
+        for scorer in &mut self.scorers {
+            scorer.solve(&mean, self.learned);
+        }
+        self.mean = mean.mapv(|value| value as f32);
+    }
+
+    /// Gives up what only learning needs: 1.2 MB at 384 dimensions. The scorers stay what they are.
+    pub fn stop_learning(&mut self) {
+        for scorer in &mut self.scorers {
+            scorer.sums = None;
+        }
+    }
+
+    /// Whether items can be learned.
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        self.scorers.iter().all(|scorer| scorer.sums.is_some())
+    }
+
+    /// Items learned.
+    #[must_use]
+    pub fn learned(&self) -> usize {
+        self.learned
+    }
+
+    /// For each scorer how much each of the corpus's experts, who are so many, is expected: about from 0 to 1.
+    #[must_use]
+    pub fn predict(&self, question: ArrayView1<'_, f32>, experts: usize) -> Vec<Vec<f32>> {
+        let inputs = inputs(question, Some(&self.mean));
+        let of_one = |scorer: &Regression| {
+            let rows = scorer.weights.outer_iter();
+            let mut expected: Vec<f32> = rows.map(|row| row.dot(&inputs)).collect();
+            // Nothing is expected of those who came since.
+            expected.resize(experts, 0.0);
+            expected
+        };
+        self.scorers.iter().map(of_one).collect()
+    }
+
+    /// Bytes they take, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let weights: usize = self.weights.iter().map(Array2::len).sum();
-        (weights + self.mean.len()) * 4
+        self.scorers.iter().map(Regression::bytes).sum()
     }
 }
 
-/// The half-life, in items, of a share of a history of `n`.
-fn half_life(share: f32, n: usize) -> f32 {
-    let exact = (share * n as f32).max(1.0);
-    PACE.powi((exact.ln() / PACE.ln()).round() as i32)
+/// The penalty after `n` items, in items. It fades with the items before the last solution, and is what it is
+/// meant to be half way to the next one.
+pub(super) fn penalty(half_life: HalfLife, n: usize) -> f64 {
+    let middle = 1.0 + GROWTH / 2.0;
+    let faded = half_life.weight(n - solved_at(n), n);
+    RIDGE * middle.powf(half_life.power()) * f64::from(faded)
 }
 
-/// The mean of the first so many rows, for each of `ends`, which are ascending.
-fn means(vectors: ArrayView2<'_, f32>, ends: &[usize]) -> Vec<Array1<f32>> {
-    let mut sum = Array1::<f64>::zeros(vectors.ncols());
-    let mut from = 0;
-    let mean = |&end: &usize| {
-        for row in vectors.slice(s![from..end, ..]).outer_iter() {
-            sum.zip_mut_with(&row, |sum, value| *sum += f64::from(*value));
-        }
-        from = end;
-        sum.mapv(|sum| (sum / end.max(1) as f64) as f32)
-    };
-    ends.iter().map(mean).collect()
+/// An item's inputs: its embedding, less the mean, and the constant.
+fn inputs(vector: ArrayView1<'_, f32>, mean: Option<&Array1<f32>>) -> Array1<f32> {
+    let mut inputs = Array1::from_elem(vector.len() + 1, BIAS);
+    let mut own = inputs.slice_mut(ndarray::s![..vector.len()]);
+    own.assign(&vector);
+    if let Some(mean) = mean {
+        own -= mean;
+    }
+    inputs
 }
 
-/// How much each expert is expected by one scorer. Shape: questions by experts.
-fn predict(
-    questions: ArrayView2<'_, f32>,
-    mean: &Array1<f32>,
-    weights: &Array2<f32>,
-) -> Array2<f32> {
-    let dimensions = mean.len();
-    let centred = &questions - mean;
-    let constant = weights.row(dimensions).mapv(|weight| weight * BIAS);
-    centred.dot(&weights.slice(s![..dimensions, ..])) + constant
+/// A regression with one half-life.
+#[derive(Debug, Clone)]
+struct Regression {
+    half_life: HalfLife,
+    /// Experts by inputs.
+    weights: Array2<f32>,
+    /// None where it does not learn any more.
+    sums: Option<Sums>,
 }
 
-/// What scorers predicted at moments of the past. Windows whose half-lives are the same share one pass over
-/// the items.
-pub(crate) struct RidgeReplay<'a> {
-    corpus: &'a Corpus,
-    vectors: ArrayView2<'a, f32>,
-    windows: Vec<Window>,
-    /// By window.
-    means: Vec<Array1<f32>>,
-    passes: Vec<Pass>,
+/// What a regression learns on with. An item's weight in the sums never changes: newer items weigh more.
+#[derive(Debug, Clone)]
+struct Sums {
+    half_life: HalfLife,
+    /// What the newest item weighs.
+    newest: f64,
+    /// Sum of inputs times inputs: the lower half, row by row.
+    square: Vec<f32>,
+    /// By expert, the sum of the inputs of what it answered.
+    targets: Array2<f32>,
+    /// Of the square of the inputs less their mean, and the penalty.
+    factor: GrowingFactor,
 }
 
-/// One pass over the items in order of time.
-struct Pass {
-    scorer: usize,
-    half_life: f32,
-    /// The windows whose questions are answered on the way, the oldest first.
-    windows: Vec<usize>,
-}
-
-/// What a scorer predicts for a window's questions. Shape: questions by experts.
-pub(crate) struct RidgePrediction {
-    pub window: usize,
-    pub scorer: usize,
-    pub questions: Vec<Vec<f32>>,
-}
-
-impl<'a> RidgeReplay<'a> {
-    /// A replay of `windows`, which are newest first.
-    pub(crate) fn new(retriever: &Retriever<'a>, windows: &[Window]) -> Self {
-        let (corpus, vectors) = (retriever.corpus(), retriever.vectors());
-        let ends: Vec<usize> = windows.iter().rev().map(|window| window.from).collect();
-        let mut means = means(vectors, &ends);
-        means.reverse();
-        let mut passes: Vec<Pass> = Vec::new();
-        for (scorer, &share) in HALF_LIVES.iter().enumerate() {
-            for (at, window) in windows.iter().enumerate().rev() {
-                let half_life = half_life(share, window.from);
-                match passes.last_mut() {
-                    Some(pass) if pass.scorer == scorer && pass.half_life == half_life => {
-                        pass.windows.push(at);
-                    }
-                    _ => passes.push(Pass {
-                        scorer,
-                        half_life,
-                        windows: vec![at],
-                    }),
-                }
-            }
-        }
+impl Regression {
+    fn new(half_life: HalfLife, width: usize) -> Self {
         Self {
-            corpus,
-            vectors,
-            windows: windows.to_vec(),
-            means,
-            passes,
-        }
-    }
-
-    /// How many passes there are.
-    pub(crate) fn passes(&self) -> usize {
-        self.passes.len()
-    }
-
-    /// Makes one pass; `go_on` is asked before each window; none when it said no.
-    pub(crate) fn pass(
-        &self,
-        which: usize,
-        go_on: &dyn Fn() -> bool,
-    ) -> Option<Vec<RidgePrediction>> {
-        let pass = &self.passes[which];
-        let mut sums = Sums::new(self.corpus, self.vectors, pass.half_life);
-        let windows = pass.windows.iter();
-        windows
-            .map(|&at| {
-                if !go_on() {
-                    return None;
-                }
-                let window = self.windows[at];
-                sums.take_to(window.from);
-                let mean = &self.means[at];
-                let asked = self.vectors.slice(s![window.from..window.to, ..]);
-                let expected = predict(asked, mean, &sums.weights(mean));
-                Some(RidgePrediction {
-                    window: at,
-                    scorer: pass.scorer,
-                    questions: expected.outer_iter().map(|row| row.to_vec()).collect(),
-                })
-            })
-            .collect()
-    }
-}
-
-/// Sums over the items taken so far, each counting half as much after a half-life. Inputs are an item's
-/// embedding and the constant.
-struct Sums<'a> {
-    corpus: &'a Corpus,
-    vectors: ArrayView2<'a, f32>,
-    half_life: f32,
-    taken: usize,
-    /// Inputs times inputs; the lower half, and a part of the rest.
-    square: Array2<f32>,
-    /// By expert, the inputs of what it answered.
-    targets: Array2<f64>,
-}
-
-impl<'a> Sums<'a> {
-    fn new(corpus: &'a Corpus, vectors: ArrayView2<'a, f32>, half_life: f32) -> Self {
-        let width = vectors.ncols() + 1;
-        Self {
-            corpus,
-            vectors,
             half_life,
-            taken: 0,
-            square: Array2::zeros((width, width)),
-            targets: Array2::zeros((corpus.experts().len(), width)),
+            weights: Array2::zeros((0, width)),
+            sums: Some(Sums::new(half_life, width)),
         }
     }
 
-    fn weight(&self, age: usize) -> f32 {
-        (-(age as f32) / self.half_life).exp2()
+    /// Adds an item to the sums, the `n`-th.
+    fn add(&mut self, inputs: &Array1<f32>, experts: &[u16], n: usize) {
+        make_room(&mut self.weights, experts);
+        if let Some(sums) = &mut self.sums {
+            sums.add(inputs, experts, n);
+        }
     }
 
-    /// Takes the items up to `n`.
-    fn take_to(&mut self, n: usize) {
-        let decay = self.weight(n - self.taken);
-        self.square *= decay;
-        self.targets *= f64::from(decay);
-        let width = self.square.nrows();
-        // Inputs times the root of the weight: both sides of the square are the same few rows, which stay
-        // near the processor.
-        let mut block = Array2::<f32>::zeros((BLOCK.min(n - self.taken), width));
-        for from in (self.taken..n).step_by(BLOCK) {
-            let rows = BLOCK.min(n - from);
-            let mut block = block.slice_mut(s![..rows, ..]);
-            for (row, inputs) in block.outer_iter_mut().enumerate() {
-                let at = from + row;
-                self.take(at, self.weight(n - 1 - at), inputs);
+    /// Updates factor and weights by an item that was added to the sums.
+    fn update(&mut self, inputs: &Array1<f32>, experts: &[u16]) {
+        let Some(sums) = &mut self.sums else {
+            return;
+        };
+        let gain = sums.gain(inputs);
+        let share = 1.0 / experts.len().max(1) as f32;
+        for (expert, mut weights) in self.weights.outer_iter_mut().enumerate() {
+            let answered = experts.iter().any(|one| usize::from(*one) == expert);
+            let right = share * f32::from(u8::from(answered));
+            weights.scaled_add(right - weights.dot(inputs), &gain);
+        }
+    }
+
+    /// Factor and weights from the sums of `n` items, with the penalty renewed.
+    fn solve(&mut self, mean: &Array1<f64>, n: usize) {
+        let penalty = penalty(self.half_life, n);
+        if let Some(sums) = &mut self.sums {
+            // Of sums that are no numbers any more nothing is expected.
+            match sums.solve(mean, penalty) {
+                Some(weights) => self.weights = weights,
+                None => self.weights.fill(0.0),
             }
-            add_lower_half(block.view(), &mut self.square);
         }
-        self.taken = n;
     }
 
-    /// Writes one item's inputs, times the root of its weight, and adds them to its experts, who share
-    /// its one.
-    fn take(&mut self, at: usize, weight: f32, mut inputs: ArrayViewMut1<'_, f32>) {
-        let vector = self.vectors.row(at);
-        let is_known = vector.iter().any(|value| *value != 0.0);
-        let root = weight.sqrt() * f32::from(u8::from(is_known));
-        let width = inputs.len();
-        let (mut own, mut constant) = inputs.view_mut().split_at(Axis(0), width - 1);
-        Zip::from(&mut own)
-            .and(vector)
-            .for_each(|own, value| *own = root * value);
-        constant[0] = root * BIAS;
-        let item = &self.corpus.items()[at];
-        let share = f64::from(root) / item.experts.len().max(1) as f64;
-        for &expert in &item.experts {
+    fn bytes(&self) -> usize {
+        self.weights.len() * 4 + self.sums.as_ref().map_or(0, Sums::bytes)
+    }
+}
+
+/// Makes room for experts in rows of one an expert.
+fn make_room(rows: &mut Array2<f32>, experts: &[u16]) {
+    let most = experts.iter().map(|expert| usize::from(*expert) + 1).max();
+    let more = most.unwrap_or(0).saturating_sub(rows.nrows());
+    let none = Array2::zeros((more, rows.ncols()));
+    // Rows are of one length, so this cannot fail.
+    let _ = rows.append(Axis(0), none.view());
+}
+
+impl Sums {
+    /// Beyond this all sums are scaled down.
+    const MOST: f64 = 1e12;
+
+    fn new(half_life: HalfLife, width: usize) -> Self {
+        Self {
+            half_life,
+            newest: 1.0,
+            square: vec![0.0; width * (width + 1) / 2],
+            targets: Array2::zeros((0, width)),
+            factor: GrowingFactor::new(width, 1.0),
+        }
+    }
+
+    /// Adds an item to the sums, the `n`-th.
+    fn add(&mut self, inputs: &Array1<f32>, experts: &[u16], n: usize) {
+        self.newest *= self.half_life.growth(n);
+        if self.newest > Self::MOST {
+            self.scale_down();
+        }
+        let weight = self.newest as f32;
+        let inputs = inputs.as_slice().unwrap_or_default();
+        let mut rest = &mut self.square[..];
+        for (at, value) in inputs.iter().enumerate() {
+            let (row, below) = rest.split_at_mut(at + 1);
+            let value = weight * value;
+            for (sum, other) in row.iter_mut().zip(inputs) {
+                *sum += value * other;
+            }
+            rest = below;
+        }
+        make_room(&mut self.targets, experts);
+        let share = weight / experts.len().max(1) as f32;
+        for &expert in experts {
             let mut target = self.targets.row_mut(usize::from(expert));
-            target.zip_mut_with(&inputs, |sum, value| *sum += share * f64::from(*value));
+            target.scaled_add(share, &ArrayView1::from(inputs));
         }
     }
 
-    /// The weights that predict the experts of the items taken from their inputs, of which `mean` is taken
-    /// off: inputs by experts.
-    fn weights(&self, mean: &Array1<f32>) -> Array2<f32> {
+    fn scale_down(&mut self) {
+        let scale = (1.0 / self.newest) as f32;
+        self.square.iter_mut().for_each(|sum| *sum *= scale);
+        self.targets *= scale;
+        self.factor.scale(scale);
+        self.newest = 1.0;
+    }
+
+    /// Updates the factor by an item that was added; how much the weights change for each share that was
+    /// expected wrongly.
+    fn gain(&mut self, inputs: &Array1<f32>) -> Array1<f32> {
+        let weight = self.newest as f32;
+        self.factor.add(inputs * weight.sqrt());
+        self.factor.solve(inputs * weight)
+    }
+
+    /// The factor anew, and the weights; none when the sums have no solution.
+    fn solve(&mut self, mean: &Array1<f64>, penalty: f64) -> Option<Array2<f32>> {
         let last = mean.len();
         let bias = f64::from(BIAS);
-        let mean = mean.mapv(f64::from);
+        let square =
+            |row: usize, column: usize| f64::from(self.square[row * (row + 1) / 2 + column]);
         // What the items weigh together, and the sum of their embeddings.
-        let weight = f64::from(self.square[[last, last]]) / (bias * bias);
-        let sum = self.square.slice(s![last, ..last]);
-        let sum = sum.mapv(|value| f64::from(value) / bias);
-        let mut square = Array2::<f64>::zeros(self.square.dim());
+        let weight = square(last, last) / (bias * bias);
+        let sum: Vec<f64> = (0..last).map(|at| square(last, at) / bias).collect();
+        let mut centred = Array2::<f64>::zeros((last + 1, last + 1));
         for row in 0..last {
             for column in 0..=row {
-                square[[row, column]] = f64::from(self.square[[row, column]])
-                    - mean[row] * sum[column]
-                    - sum[row] * mean[column]
-                    + weight * mean[row] * mean[column];
+                centred[[row, column]] =
+                    square(row, column) - mean[row] * sum[column] - sum[row] * mean[column]
+                        + weight * mean[row] * mean[column];
             }
-            square[[last, row]] = bias * (sum[row] - weight * mean[row]);
+            centred[[last, row]] = bias * (sum[row] - weight * mean[row]);
         }
-        square[[last, last]] = bias * bias * weight;
+        centred[[last, last]] = square(last, last);
         for at in 0..=last {
-            square[[at, at]] += RIDGE;
+            centred[[at, at]] += penalty * self.newest;
         }
-        let mut targets = self.targets.t().as_standard_layout().to_owned();
+        let mut targets = self
+            .targets
+            .t()
+            .mapv(f64::from)
+            .as_standard_layout()
+            .to_owned();
         let (mut inputs, constant) = targets.view_mut().split_at(Axis(0), last);
         let counts = constant.row(0).mapv(|count| count / bias);
-        for (mut row, mean) in inputs.outer_iter_mut().zip(&mean) {
+        for (mut row, mean) in inputs.outer_iter_mut().zip(mean) {
             row.scaled_add(-mean, &counts);
         }
-        let solved = solve(square, &targets);
-        solved.map_or_else(
-            || Array2::zeros(targets.dim()),
-            |weights| weights.mapv(|weight| weight as f32),
-        )
+        let factor = factor(centred)?;
+        self.factor = GrowingFactor::from(&factor);
+        let weights = factor.solve(&targets);
+        let weights = weights.t().mapv(|weight| weight as f32);
+        Some(weights.as_standard_layout().to_owned())
     }
-}
 
-/// Adds the square of `rows`: its lower half, and a part of the rest.
-fn add_lower_half(rows: ArrayView2<'_, f32>, square: &mut Array2<f32>) {
-    const PARTS: usize = 4;
-    let width = rows.ncols();
-    let step = width.div_ceil(PARTS).max(1);
-    for from in (0..width).step_by(step) {
-        let to = (from + step).min(width);
-        let (own, upto) = (rows.slice(s![.., from..to]), rows.slice(s![.., ..to]));
-        let mut place = square.slice_mut(s![from..to, ..to]);
-        general_mat_mul(1.0, &own.t(), &upto, 1.0, &mut place);
+    fn bytes(&self) -> usize {
+        let sums = self.square.len() + self.factor.len();
+        (sums + self.targets.len()) * 4
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::history::Document;
     use domain::ExpertId;
 
-    fn world() -> (Corpus, Array2<f32>) {
-        let experts: Vec<Vec<ExpertId>> = (0..60)
+    pub(in crate::ranking) fn world(n: usize) -> (Corpus, Array2<f32>) {
+        let experts: Vec<Vec<ExpertId>> = (0..n)
             .map(|at| vec![ExpertId::parse(["ada", "bob"][at % 2]).unwrap()])
             .collect();
         let documents = experts.iter().enumerate().map(|(at, experts)| Document {
@@ -343,7 +362,7 @@ mod tests {
         });
         let corpus = Corpus::new(documents, &[]).unwrap();
         // Ada's items lie along the first axis, Bob's along the second.
-        let vectors = Array2::from_shape_fn((60, 4), |(row, column)| {
+        let vectors = Array2::from_shape_fn((n, 4), |(row, column)| {
             f32::from(u8::from(row % 2 == column)) + 0.01 * ((row * 7 + column) % 5) as f32
         });
         (corpus, vectors)
@@ -351,54 +370,52 @@ mod tests {
 
     #[test]
     fn directions_of_the_embedding_are_learned() {
-        let (corpus, vectors) = world();
+        let (corpus, vectors) = world(60);
         let scorers = RidgeScorer::fit(&corpus, vectors.view(), 60);
-        for scores in scorers.predict_one(ArrayView1::from(&[1.0, 0.0, 0.0, 0.0])) {
-            assert!(scores[0] > 0.4 && scores[0] > scores[1] + 0.3, "{scores:?}");
+        for scores in scorers.predict(ArrayView1::from(&[1.0, 0.0, 0.0, 0.0]), 2) {
+            assert!(scores[0] > 0.3 && scores[0] > scores[1] + 0.3, "{scores:?}");
         }
+        let none = RidgeScorer::fit(&corpus, vectors.view(), 0);
+        assert_eq!(none.predict(ArrayView1::from(&[1.0; 4]), 2), [[0.0; 2]; 2]);
     }
 
     #[test]
-    fn a_replay_predicts_what_scorers_fitted_on_that_day_do() {
-        let (corpus, vectors) = world();
-        let ends = [(58, 60), (56, 58), (54, 56), (52, 54)];
-        let windows = ends.map(|(from, to)| Window { from, to });
-        let retriever = Retriever::new(&corpus, vectors.view());
-        let replay = RidgeReplay::new(&retriever, &windows);
-        assert!(
-            replay.passes() < RIDGE_SCORERS * windows.len(),
-            "passes are shared"
-        );
-        let all = (0..replay.passes()).flat_map(|pass| replay.pass(pass, &|| true).unwrap());
-        let mut seen = 0;
-        for one in all {
-            let window = windows[one.window];
-            let scorers = RidgeScorer::fit(&corpus, vectors.view(), window.from);
-            let expected = scorers.predict(vectors.slice(s![window.from..window.to, ..]));
-            for (replayed, row) in one.questions.iter().zip(expected[one.scorer].outer_iter()) {
-                assert!(row.iter().zip(replayed).all(|(a, b)| (a - b).abs() < 1e-4));
-                seen += 1;
+    fn item_by_item_is_the_same_as_at_once() {
+        // Long enough that sums are scaled down.
+        let (corpus, vectors) = world(400);
+        let mut grown = RidgeScorer::new(4);
+        let mut scaled = false;
+        let newest = |grown: &RidgeScorer| grown.scorers[1].sums.as_ref().unwrap().newest;
+        for n in 1..=400 {
+            let before = newest(&grown);
+            grown.learn(&corpus, n, |at| Some(vectors.row(at)));
+            scaled |= newest(&grown) < before;
+            if n % 7 == 0 || n == 400 {
+                let at_once = RidgeScorer::fit(&corpus, vectors.view(), n);
+                let question = vectors.row(3);
+                assert_eq!(
+                    grown.predict(question, 2),
+                    at_once.predict(question, 2),
+                    "{n}"
+                );
             }
         }
-        assert_eq!(seen, RIDGE_SCORERS * 8);
-        assert!(replay.pass(0, &|| false).is_none());
+        assert!(scaled);
+        let (before, bytes) = (grown.predict(vectors.row(3), 2), grown.bytes());
+        grown.stop_learning();
+        assert!(!grown.learns() && grown.bytes() < bytes);
+        assert_eq!(grown.predict(vectors.row(3), 2), before);
     }
 
     #[test]
-    fn an_item_without_an_embedding_is_left_out() {
-        let (corpus, mut vectors) = world();
-        for row in 30..60 {
-            vectors.row_mut(row).fill(0.0);
-        }
-        let scorers = RidgeScorer::fit(&corpus, vectors.view(), 60);
-        assert!(
-            scorers
-                .weights
-                .iter()
-                .flatten()
-                .all(|weight| weight.is_finite())
-        );
-        let none = RidgeScorer::fit(&corpus, vectors.view(), 0);
-        assert_eq!(none.predict_one(ArrayView1::from(&[1.0; 4])), [[0.0; 2]; 2]);
+    fn learning_waits_for_an_embedding_and_goes_on_where_it_waited() {
+        let (corpus, vectors) = world(60);
+        let mut waits = RidgeScorer::new(4);
+        waits.learn(&corpus, 60, |at| (at != 30).then(|| vectors.row(at)));
+        assert_eq!(waits.learned(), 30);
+        waits.learn(&corpus, 33, |at| Some(vectors.row(at)));
+        let at_once = RidgeScorer::fit(&corpus, vectors.view(), 33);
+        let question = vectors.row(0);
+        assert_eq!(waits.predict(question, 2), at_once.predict(question, 2));
     }
 }

@@ -8,52 +8,74 @@ const BLOCK: usize = 48;
 
 /// Solves `a x = b` for a symmetric positive definite `a` (n by n) and `b` (n by m); none when `a` is
 /// not positive definite. Only the lower half of `a` is read.
-pub(crate) fn solve(mut a: Array2<f64>, b: &Array2<f64>) -> Option<Array2<f64>> {
+pub(crate) fn solve(a: Array2<f64>, b: &Array2<f64>) -> Option<Array2<f64>> {
+    Some(factor(a)?.solve(b))
+}
+
+/// The factor of a symmetric positive definite matrix, of which only the lower half is read; none when it is
+/// not positive definite.
+pub(crate) fn factor(mut a: Array2<f64>) -> Option<Factor> {
     let n = a.nrows();
     for from in (0..n).step_by(BLOCK) {
-        factor(&mut a, from, (from + BLOCK).min(n))?;
+        columns(&mut a, from, (from + BLOCK).min(n))?;
     }
-    // Both triangular systems, all right sides at once: rows of `x` stay contiguous.
-    let mut x = b.clone();
-    for from in (0..n).step_by(BLOCK) {
-        let to = (from + BLOCK).min(n);
-        let (done, mut rest) = x.view_mut().split_at(Axis(0), from);
-        let mut here = rest.slice_mut(s![..to - from, ..]);
-        general_mat_mul(-1.0, &a.slice(s![from..to, ..from]), &done, 1.0, &mut here);
-        for i in from..to {
-            let (done, mut rest) = here.view_mut().split_at(Axis(0), i - from);
-            let mut here = rest.row_mut(0);
-            for (j, other) in done.outer_iter().enumerate() {
-                here.scaled_add(-a[[i, from + j]], &other);
+    Some(Factor(a))
+}
+
+/// The lower factor `l` of a matrix `l l'`.
+pub(crate) struct Factor(Array2<f64>);
+
+impl Factor {
+    /// The factor; what is above its diagonal means nothing.
+    pub(crate) fn lower(&self) -> &Array2<f64> {
+        &self.0
+    }
+
+    /// Solves `l l' x = b`.
+    pub(crate) fn solve(&self, b: &Array2<f64>) -> Array2<f64> {
+        let (a, n) = (&self.0, self.0.nrows());
+        // Both triangular systems, all right sides at once: rows of `x` stay contiguous.
+        let mut x = b.clone();
+        for from in (0..n).step_by(BLOCK) {
+            let to = (from + BLOCK).min(n);
+            let (done, mut rest) = x.view_mut().split_at(Axis(0), from);
+            let mut here = rest.slice_mut(s![..to - from, ..]);
+            general_mat_mul(-1.0, &a.slice(s![from..to, ..from]), &done, 1.0, &mut here);
+            for i in from..to {
+                let (done, mut rest) = here.view_mut().split_at(Axis(0), i - from);
+                let mut here = rest.row_mut(0);
+                for (j, other) in done.outer_iter().enumerate() {
+                    here.scaled_add(-a[[i, from + j]], &other);
+                }
+                here /= a[[i, i]];
             }
-            here /= a[[i, i]];
         }
-    }
-    for from in (0..n).step_by(BLOCK).rev() {
-        let to = (from + BLOCK).min(n);
-        let (mut before, done) = x.view_mut().split_at(Axis(0), to);
-        let mut here = before.slice_mut(s![from.., ..]);
-        general_mat_mul(
-            -1.0,
-            &a.slice(s![to.., from..to]).t(),
-            &done,
-            1.0,
-            &mut here,
-        );
-        for i in (from..to).rev() {
-            let (mut before, done) = here.view_mut().split_at(Axis(0), i + 1 - from);
-            let mut here = before.row_mut(i - from);
-            for (offset, other) in done.outer_iter().enumerate() {
-                here.scaled_add(-a[[i + 1 + offset, i]], &other);
+        for from in (0..n).step_by(BLOCK).rev() {
+            let to = (from + BLOCK).min(n);
+            let (mut before, done) = x.view_mut().split_at(Axis(0), to);
+            let mut here = before.slice_mut(s![from.., ..]);
+            general_mat_mul(
+                -1.0,
+                &a.slice(s![to.., from..to]).t(),
+                &done,
+                1.0,
+                &mut here,
+            );
+            for i in (from..to).rev() {
+                let (mut before, done) = here.view_mut().split_at(Axis(0), i + 1 - from);
+                let mut here = before.row_mut(i - from);
+                for (offset, other) in done.outer_iter().enumerate() {
+                    here.scaled_add(-a[[i + 1 + offset, i]], &other);
+                }
+                here /= a[[i, i]];
             }
-            here /= a[[i, i]];
         }
+        x
     }
-    Some(x)
 }
 
 /// Puts the columns `from..to` of the factor in the place of the lower half's, where those before are done.
-fn factor(a: &mut Array2<f64>, from: usize, to: usize) -> Option<()> {
+fn columns(a: &mut Array2<f64>, from: usize, to: usize) -> Option<()> {
     let (before, mut own) = a.multi_slice_mut((s![from.., ..from], s![from.., from..to]));
     let top = before.slice(s![..to - from, ..]);
     general_mat_mul(-1.0, &before, &top.t(), 1.0, &mut own);

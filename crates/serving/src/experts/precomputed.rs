@@ -150,7 +150,8 @@ fn still_good(
     let mut recommended = stored.answer;
     if stale {
         let experts = &mut recommended.experts;
-        experts.retain(|one| view.is_candidate(&one.id));
+        let history = view.history();
+        experts.retain(|one| history.is_candidate(&one.id));
     }
     Some(ExpertAnswer {
         recommended,

@@ -12,17 +12,28 @@ use metering::usage;
 use registry::resolve::ranker_of_chain;
 use storage::Shadow;
 
+use super::corpus::ExpertCorpus;
 use super::explain::{contributions, evidence};
 use super::retrieve::Wanted;
+use super::view::read;
 use super::{ExpertAnswer, ExpertQuery, Experts, ExpertsView, QueryVector, RankerChoice};
+use crate::route::RoutedModels;
 use crate::{Result, StageTimes};
 
 /// What all ways of ranking look at.
 struct Question<'a> {
-    view: &'a ExpertsView,
+    models: &'a RoutedModels<Ranker>,
+    known: &'a ExpertCorpus,
     features: FeatureMatrix,
     words: &'a [(u32, f32)],
     hits: &'a Hits,
+}
+
+/// What orders the experts, with all that had to be waited for.
+enum Chosen {
+    Routed(RouteRequest),
+    Model(Box<Ranker>, ServedBy),
+    Baseline(Baseline),
 }
 
 /// The order of the experts, and what made it.
@@ -57,26 +68,32 @@ impl Experts {
         };
         let found = self.retrieve(ctx, view, wanted, &mut times).await?;
         let ranking = Instant::now();
-        let area = query.area.as_deref();
-        let style = style::read(&query.text);
-        let asked = FeatureInputs {
-            words: &counts,
-            style: &style,
-            hits: &found.hits,
-            ridge: &found.heads,
-            online: &view.online.predict(&counts, &style),
-            area: area.and_then(|area| view.corpus.area(area)),
-        };
-        let question = usage::timed(Meter::ModelCpu, || Question {
-            features: Features::new(&view.corpus, &view.statistics).compute(asked),
-            words: &counts,
-            hits: &found.hits,
-            view,
+        let chosen = self.choose(ctx, view, query, found.late).await?;
+        let (ranked, experts) = usage::timed(Meter::ModelCpu, || {
+            let known = view.history();
+            let area = query.area.as_deref();
+            let style = style::read(&query.text);
+            let asked = FeatureInputs {
+                words: &counts,
+                style: &style,
+                hits: &found.hits,
+                ridge: &found.ridge,
+                online: &known.online.predict(&counts, &style),
+                area: area.and_then(|area| known.corpus.area(area)),
+            };
+            let question = Question {
+                features: Features::new(&known.corpus, &known.statistics).compute(asked),
+                words: &counts,
+                hits: &found.hits,
+                models: &view.models,
+                known: &known,
+            };
+            let ranked = question.rank(chosen);
+            let best = ranked.scored.iter().take(query.top_k);
+            let experts = best.map(|one| question.explained(one, ranked.explainer.as_ref()));
+            let experts = experts.collect();
+            (ranked, experts)
         });
-        let ranked = self.rank(ctx, query, &question, found.late).await?;
-        let best = ranked.scored.iter().take(query.top_k);
-        let experts = best.map(|one| question.explained(one, ranked.explainer.as_ref()));
-        let experts = experts.collect();
         times.ranking = ranking.elapsed();
         times.total = started.elapsed();
         Ok(ExpertAnswer {
@@ -91,13 +108,13 @@ impl Experts {
         })
     }
 
-    async fn rank(
+    async fn choose(
         &self,
         ctx: &TenantContext,
+        view: &ExpertsView,
         query: &ExpertQuery,
-        question: &Question<'_>,
         embedding_late: bool,
-    ) -> Result<Ranked> {
+    ) -> Result<Chosen> {
         match &query.choice {
             RankerChoice::Routed => {
                 let key = query.routing_key.as_deref().unwrap_or(&query.text);
@@ -106,32 +123,38 @@ impl Experts {
                     embedding_late,
                     ..RouteRequest::default()
                 };
-                Ok(usage::timed(Meter::ModelCpu, || question.routed(request)))
+                Ok(Chosen::Routed(request))
             }
             RankerChoice::Model(name) => {
                 let source = self.residency.source();
                 let ranker = ranker_of_chain(&source.store, &source.artifacts, ctx, name).await?;
-                Ok(question.with(ranker, ServedBy::Model(name.clone())))
+                Ok(Chosen::Model(ranker.into(), ServedBy::Model(name.clone())))
             }
             RankerChoice::Baseline(baseline) => {
                 if *baseline == Baseline::KeywordRules {
                     // All words of all items are read: not on a thread that others wait for.
-                    let history = question.view.history();
-                    let make = move || history.make_keyword_rules();
+                    let history = view.shared_history();
+                    let make = move || read(&history).make_keyword_rules();
                     usage::blocking(Meter::ModelCpu, make).await?;
                 }
-                Ok(usage::timed(Meter::ModelCpu, || {
-                    question.baseline(*baseline)
-                }))
+                Ok(Chosen::Baseline(*baseline))
             }
         }
     }
 }
 
 impl Question<'_> {
+    fn rank(&self, chosen: Chosen) -> Ranked {
+        match chosen {
+            Chosen::Routed(request) => self.routed(request),
+            Chosen::Model(ranker, served_by) => self.with(*ranker, served_by),
+            Chosen::Baseline(baseline) => self.baseline(baseline),
+        }
+    }
+
     /// With the model that the tenant's requests are routed to.
     fn routed(&self, request: RouteRequest) -> Ranked {
-        let models = &self.view.models;
+        let models = self.models;
         let route = models.route(request);
         let ranker = match models.get(&route.model) {
             Some(ranker) => ranker,
@@ -150,25 +173,25 @@ impl Question<'_> {
     }
 
     fn order(&self, ranker: &Ranker) -> Vec<domain::ExpertId> {
-        let scored = ranker.rank(&self.features, &self.view.candidates);
+        let scored = ranker.rank(&self.features, &self.known.candidates);
         let experts = scored.iter();
-        let experts = experts.map(|one| self.view.experts[one.expert].id.clone());
+        let experts = experts.map(|one| self.known.experts[one.expert].id.clone());
         experts.collect()
     }
 
     fn with(&self, ranker: Ranker, served_by: ServedBy) -> Ranked {
         Ranked {
             served_by,
-            scored: ranker.rank(&self.features, &self.view.candidates),
+            scored: ranker.rank(&self.features, &self.known.candidates),
             explainer: Some(ranker),
             shadow: None,
         }
     }
 
     fn baseline(&self, baseline: Baseline) -> Ranked {
-        let view = self.view;
-        let known = (&view.corpus, &view.statistics);
-        let order = baseline.rank(known, self.words, self.hits, &view.candidates);
+        let known = self.known;
+        let counted = (&known.corpus, &known.statistics);
+        let order = baseline.rank(counted, self.words, self.hits, &known.candidates);
         let scored = order.into_iter().map(|(expert, score)| Scored {
             expert,
             score,
@@ -183,10 +206,10 @@ impl Question<'_> {
     }
 
     fn explained(&self, one: &Scored, explainer: Option<&Ranker>) -> RankedExpert {
-        let view = self.view;
-        let expert = &view.experts[one.expert];
+        let known = self.known;
+        let expert = &known.experts[one.expert];
         let contributions = explainer.map(|ranker| {
-            let all = ranker.explain(&self.features, &view.candidates, one.expert);
+            let all = ranker.explain(&self.features, &known.candidates, one.expert);
             contributions(all)
         });
         RankedExpert {
@@ -195,7 +218,7 @@ impl Question<'_> {
             score: one.score,
             probability: one.probability,
             contributions: contributions.unwrap_or_default(),
-            evidence: evidence(view, self.hits, one.expert),
+            evidence: evidence(known, self.hits, one.expert),
         }
     }
 }

@@ -6,7 +6,6 @@ use domain::TenantContext;
 use domain::cost::Meter;
 use learning::{Hits, NEIGHBOURS};
 use metering::usage;
-use ndarray::ArrayView1;
 use vectors::SparseVector;
 
 use super::{Experts, ExpertsView, QueryVector};
@@ -26,8 +25,8 @@ pub(super) struct Wanted<'a> {
 /// The nearest items of a question.
 pub(super) struct Retrieved {
     pub hits: Hits,
-    /// What the heads expect of each expert; empty without an embedding.
-    pub heads: Vec<Vec<f32>>,
+    /// What the ridge scorers expect of each expert; empty without an embedding.
+    pub ridge: Vec<Vec<f32>>,
     /// The embedding did not come in time.
     pub late: bool,
 }
@@ -43,7 +42,12 @@ impl Experts {
         times: &mut StageTimes,
     ) -> Result<Retrieved> {
         let (space, tenant) = (view.encoder.space(), ctx.tenant());
-        let (indices, values) = view.statistics.query_weights(&view.corpus, wanted.words);
+        let (indices, values) = {
+            let history = view.history();
+            history
+                .statistics
+                .query_weights(&history.corpus, wanted.words)
+        };
         let query = SparseVector { indices, values };
         let encoding = async {
             match wanted.vector {
@@ -59,20 +63,20 @@ impl Experts {
         let (encoded, lexical) = tokio::join!(encoding, lexical);
         let lexical = lexical?;
         usage::add(Meter::SearchCpu, usage::micros(lexical.cpu));
-        let lexical = view.positions(&lexical.hits);
+        let lexical = view.history().positions(&lexical.hits);
         let Some(encoded) = encoded.transpose()? else {
             return Ok(Retrieved {
                 hits: Hits {
                     dense: Vec::new(),
                     lexical,
                 },
-                heads: Vec::new(),
+                ridge: Vec::new(),
                 late: true,
             });
         };
         (times.embedding_queued, times.embedding) = (encoded.queued, encoded.computed);
         let searching = Instant::now();
-        let heads = view.heads.predict_one(ArrayView1::from(&encoded.vector));
+        let ridge = view.history().predict_by_embedding(&encoded.vector);
         let dense = self
             .vectors
             .search_dense(space, tenant, encoded.vector, NEIGHBOURS)
@@ -81,10 +85,10 @@ impl Experts {
         usage::add(Meter::SearchCpu, usage::micros(dense.cpu));
         Ok(Retrieved {
             hits: Hits {
-                dense: view.positions(&dense.hits),
+                dense: view.history().positions(&dense.hits),
                 lexical,
             },
-            heads,
+            ridge,
             late: false,
         })
     }

@@ -59,7 +59,10 @@ impl Experts {
         let tenant = ctx.tenant();
         let mut view = self.view(ctx).await?;
         let (dense, lexical) = loop {
-            let (indices, values) = view.search.query(&view.corpus, &view.statistics, &text);
+            let (indices, values) = {
+                let known = view.history();
+                known.search.query(&known.corpus, &known.statistics, &text)
+            };
             let query = SparseVector { indices, values };
             let space = view.encoder.space();
             let vector = view.encoder.query(tenant, &text).await?.vector;

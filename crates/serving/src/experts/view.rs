@@ -1,12 +1,14 @@
 //! A tenant's view: everything that a question for experts looks at, read at one moment.
 
-use std::ops::Deref;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::{Meter, ValueVerdict};
-use domain::{Alias, Change, ModelRole, ModelVersion, Recommended, TaskId, TenantContext, Tier};
+use domain::{
+    Alias, Change, Item, ModelRole, ModelVersion, Recommended, TaskId, TenantContext, Tier,
+};
 use encoding::{Encoder, Encoders};
 use learning::Ranker;
 use metering::usage;
@@ -19,32 +21,41 @@ use crate::Result;
 use crate::residency::{Concern, Source};
 use crate::route::{RoutedModels, Stale};
 
+/// Changes that are added to a history where it lies; more have it read again.
+const MOST_CHANGES: u32 = 1_000;
+
+/// A history that views share: it grows under the requests that look at it, by items at its end alone, so that
+/// what a request has found in it stays where it is.
+pub(super) type SharedHistory = Arc<RwLock<ExpertCorpus>>;
+
 /// One tenant's experts, resident.
 pub struct ExpertsView {
-    history: Arc<ExpertCorpus>,
-    /// What questions are embedded with and searched in; the corpus's heads are of it, too.
+    history: SharedHistory,
+    /// What questions are embedded with and searched in; the history has learned from its embeddings, too.
     pub(super) encoder: Encoder,
-    pub(super) models: RoutedModels<Ranker>,
+    pub(super) models: Arc<RoutedModels<Ranker>>,
     stamp: Stamp,
-}
-
-impl Deref for ExpertsView {
-    type Target = ExpertCorpus;
-
-    fn deref(&self) -> &ExpertCorpus {
-        &self.history
-    }
 }
 
 impl Resident for ExpertsView {
     fn resident_bytes(&self) -> usize {
-        self.history.bytes()
+        self.history().bytes()
     }
 }
 
 impl ExpertsView {
+    /// Its history now. Not to be held across an await: whoever adds to it waits.
+    pub(super) fn history(&self) -> RwLockReadGuard<'_, ExpertCorpus> {
+        read(&self.history)
+    }
+
+    /// Whether the rankers of what the store has now are those of this view.
+    fn has_rankers_of(&self, now: &Stamp) -> bool {
+        self.stamp.models == now.models && self.stamp.corpus.space == now.corpus.space
+    }
+
     /// Its history, which a newer view may share.
-    pub(super) fn history(&self) -> Arc<ExpertCorpus> {
+    pub(super) fn shared_history(&self) -> SharedHistory {
         Arc::clone(&self.history)
     }
 
@@ -56,6 +67,18 @@ impl ExpertsView {
         let parts = format!("{version:?} {:?}", self.stamp);
         blake3::hash(parts.as_bytes()).to_hex().to_string()
     }
+}
+
+/// Lists only grow under the lock, so whoever panicked in the middle has left nothing that is read wrongly;
+/// the writer looks for such a one and makes the history again.
+pub(super) fn read(history: &RwLock<ExpertCorpus>) -> RwLockReadGuard<'_, ExpertCorpus> {
+    history.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the rankers of a view come from.
+enum Rankers {
+    Same(Arc<RoutedModels<Ranker>>),
+    Other(OwnModels),
 }
 
 /// What of the store a view was made from: one that is up to date has the store's.
@@ -70,9 +93,9 @@ struct CorpusStamp {
     /// Embeddings of another space make another corpus.
     space: String,
     watermark: u64,
-    /// The heads learn from embeddings, which come with the index.
+    /// Embeddings, which are learned from, come with the index.
     indexed: u64,
-    experts: (usize, Option<DateTime<Utc>>),
+    experts: (u64, Option<DateTime<Utc>>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,17 +140,36 @@ impl Source for ExpertsSource {
         let tx = self.store.begin(ctx).await?;
         let encoder = self.encoders.active(&tx).await?;
         let mut stamp = stamp(&tx, encoder.name(), task, &champions).await?;
-        let own = OwnModels::read(&tx, task).await?;
-        let history = match before.filter(|before| before.stamp.corpus == stamp.corpus) {
-            Some(before) => {
-                drop(tx);
-                before.history()
-            }
-            None => Arc::new(history(tx, &encoder, stamp.corpus.watermark).await?),
+        // Rankers are files: they are read again only when others serve.
+        let rankers = match before.filter(|before| before.has_rankers_of(&stamp)) {
+            Some(before) => Rankers::Same(Arc::clone(&before.models)),
+            None => Rankers::Other(OwnModels::read(&tx, task).await?),
         };
-        let worth = stamp.models.own_model;
-        let above = champions.models(&shared.tiers(), &own.policy).await?;
-        let models = self.models(own, above, worth, encoder.name()).await;
+        let kept = match before {
+            Some(before) => kept(&tx, &encoder, before, &stamp.corpus).await?,
+            None => None,
+        };
+        let history = match kept {
+            Some(history) => {
+                drop(tx);
+                history
+            }
+            None => {
+                let mut built = build(tx, &encoder, stamp.corpus.watermark).await?;
+                if before.is_none() {
+                    built.stop_growing();
+                }
+                Arc::new(RwLock::new(built))
+            }
+        };
+        let models = match rankers {
+            Rankers::Same(models) => models,
+            Rankers::Other(own) => {
+                let above = champions.models(&shared.tiers(), &own.policy).await?;
+                let worth = stamp.models.own_model;
+                Arc::new(self.models(own, above, worth, encoder.name()).await)
+            }
+        };
         stamp.models.is_complete = models.is_complete;
         Ok(ExpertsView {
             history,
@@ -202,7 +244,6 @@ async fn stamp(
     task: &TaskId,
     champions: &TierChampions,
 ) -> Result<Stamp> {
-    let experts = tx.experts().all().await?;
     let models = tx.models();
     let newest = models.list(Some(task), None, 1).await?;
     let value = tx.values().newest().await?;
@@ -211,10 +252,7 @@ async fn stamp(
             space: space.to_owned(),
             watermark: tx.items().watermark().await?,
             indexed: tx.index().watermark(space).await?,
-            experts: (
-                experts.len(),
-                experts.iter().map(|expert| expert.updated_at).max(),
-            ),
+            experts: tx.experts().stamp().await?,
         },
         models: ModelsStamp {
             policy: tx.routing().get(task).await?.map(|set| set.updated_at),
@@ -228,8 +266,92 @@ async fn stamp(
     })
 }
 
+/// The history of the view before, with the items that have come since; none where it has to be read again.
+async fn kept(
+    tx: &TenantTx,
+    encoder: &Encoder,
+    before: &ExpertsView,
+    now: &CorpusStamp,
+) -> Result<Option<SharedHistory>> {
+    let stamp = &before.stamp.corpus;
+    let history = before.shared_history();
+    let other_experts = (&stamp.space, &stamp.experts) != (&now.space, &now.experts);
+    if other_experts || history.is_poisoned() {
+        return Ok(None);
+    }
+    let covered = read(&history).covered();
+    let changes = tx.items().changed_since(covered, MOST_CHANGES).await?;
+    let is_all = changes.len() < MOST_CHANGES as usize;
+    let newest = changes.last().map_or(covered, |change| change.change);
+    // One that was changed again since this read began hides what it was.
+    if !is_all || newest > now.watermark {
+        return Ok(None);
+    }
+    let items: Option<Vec<Item>> = changes.into_iter().map(|change| change.item).collect();
+    let Some(mut items) = items else {
+        return Ok(None);
+    };
+    items.sort_unstable_by(|a, b| {
+        (a.content.occurred_at, &a.content.id).cmp(&(b.content.occurred_at, &b.content.id))
+    });
+    let covered = now.watermark;
+    let growing = Arc::clone(&history);
+    let take = move || take(&growing, &items, covered);
+    if !usage::blocking(Meter::ModelCpu, take).await?? {
+        return Ok(None);
+    }
+    if !read(&history).learns_embeddings() {
+        return Ok(None);
+    }
+    while learn_embeddings(tx, encoder, &history).await? {}
+    Ok(Some(history))
+}
+
+/// Learns from embeddings that have come since; whether there may be more.
+async fn learn_embeddings(
+    tx: &TenantTx,
+    encoder: &Encoder,
+    history: &SharedHistory,
+) -> Result<bool> {
+    let wanted = read(history).embeddings_wanted();
+    if wanted.is_empty() {
+        return Ok(false);
+    }
+    let items = tx.items().by_points(&wanted).await?;
+    let texts: Vec<&str> = items
+        .iter()
+        .map(|item| item.content.text.as_str())
+        .collect();
+    let rows = encoder.cached(tx, &texts).await?;
+    let known = items.iter().zip(rows.outer_iter());
+    let known: HashMap<u64, Vec<f32>> = known
+        .filter(|(_, row)| row.iter().any(|value| *value != 0.0))
+        .map(|(item, row)| (item.point, row.to_vec()))
+        .collect();
+    let history = Arc::clone(history);
+    let learn = move || {
+        let Ok(mut history) = history.write() else {
+            return false;
+        };
+        history.learn_embeddings(&known)
+    };
+    Ok(usage::blocking(Meter::ModelCpu, learn).await?)
+}
+
+/// Adds items to a history, if they can be added where it lies.
+fn take(history: &RwLock<ExpertCorpus>, items: &[Item], covered: u64) -> Result<bool> {
+    let Ok(mut history) = history.write() else {
+        return Ok(false);
+    };
+    if !history.can_take(items) {
+        return Ok(false);
+    }
+    history.take(items, covered)?;
+    Ok(true)
+}
+
 /// The tenant's history, with the embeddings of one space.
-async fn history(tx: TenantTx, encoder: &Encoder, watermark: u64) -> Result<ExpertCorpus> {
+async fn build(tx: TenantTx, encoder: &Encoder, watermark: u64) -> Result<ExpertCorpus> {
     let items = tx.items().at_watermark(watermark).await?;
     let listed = tx.experts().all().await?;
     let texts: Vec<&str> = items
@@ -240,7 +362,7 @@ async fn history(tx: TenantTx, encoder: &Encoder, watermark: u64) -> Result<Expe
     let vectors = encoder.cached(&tx, &texts).await?;
     drop(tx);
     usage::blocking(Meter::ModelCpu, move || {
-        ExpertCorpus::build(&items, &listed, &vectors)
+        ExpertCorpus::build((&items, watermark), &listed, &vectors)
     })
     .await?
 }

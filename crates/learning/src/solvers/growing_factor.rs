@@ -1,0 +1,136 @@
+//! A Cholesky factor to which rows are added one by one.
+
+use ndarray::{Array1, Array2};
+
+use super::cholesky::Factor;
+
+/// The upper factor `r` of a symmetric positive definite matrix `r' r`.
+#[derive(Debug, Clone)]
+pub(crate) struct GrowingFactor {
+    size: usize,
+    /// Its rows, each from the diagonal on.
+    rows: Vec<f32>,
+}
+
+impl GrowingFactor {
+    /// The factor of a matrix with `diagonal` on the diagonal and zeros elsewhere.
+    pub(crate) fn new(size: usize, diagonal: f32) -> Self {
+        let mut diagonals = Array2::zeros((size, size));
+        diagonals.diag_mut().fill(f64::from(diagonal.sqrt()));
+        Self::of(&diagonals)
+    }
+
+    /// Of the lower factor.
+    fn of(lower: &Array2<f64>) -> Self {
+        let size = lower.nrows();
+        let row = |at: usize| (at..size).map(move |column| lower[[column, at]] as f32);
+        Self {
+            size,
+            rows: (0..size).flat_map(row).collect(),
+        }
+    }
+
+    /// Multiplies the matrix by a number above zero.
+    pub(crate) fn scale(&mut self, by: f32) {
+        let root = by.sqrt();
+        self.rows.iter_mut().for_each(|value| *value *= root);
+    }
+
+    /// Numbers held.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Adds `row' row` to the matrix, by rotations (Golub and Van Loan, "Matrix computations", section 6.5.4).
+    pub(crate) fn add(&mut self, mut row: Array1<f32>) {
+        let mut rest = &mut self.rows[..];
+        let row = row.as_slice_mut().unwrap_or_default();
+        for at in 0..self.size {
+            let (own, below) = rest.split_at_mut(self.size - at);
+            let (new, old) = (row[at], own[0]);
+            let length = old.hypot(new);
+            let (cosine, sine) = (old / length, new / length);
+            own[0] = length;
+            for (own, new) in own[1..].iter_mut().zip(&mut row[at + 1..]) {
+                let rotated = cosine * *own + sine * *new;
+                *new = cosine * *new - sine * *own;
+                *own = rotated;
+            }
+            rest = below;
+        }
+    }
+
+    /// Solves `r' r x = b`.
+    pub(crate) fn solve(&self, mut b: Array1<f32>) -> Array1<f32> {
+        let values = b.as_slice_mut().unwrap_or_default();
+        let mut rest = &self.rows[..];
+        for at in 0..self.size {
+            let (own, below) = rest.split_at(self.size - at);
+            let value = values[at] / own[0];
+            values[at] = value;
+            for (other, own) in values[at + 1..].iter_mut().zip(&own[1..]) {
+                *other -= value * own;
+            }
+            rest = below;
+        }
+        let mut rest = &self.rows[..];
+        for at in (0..self.size).rev() {
+            let (above, own) = rest.split_at(rest.len() - (self.size - at));
+            let known = dot(&own[1..], &values[at + 1..]);
+            values[at] = (values[at] - known) / own[0];
+            rest = above;
+        }
+        b
+    }
+}
+
+impl From<&Factor> for GrowingFactor {
+    fn from(factor: &Factor) -> Self {
+        Self::of(factor.lower())
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    // Eight sums, so that they can be computed side by side; always added in the same order.
+    let mut sums = [0.0; 8];
+    let (a8, a1) = a.as_chunks::<8>();
+    let (b8, b1) = b.as_chunks::<8>();
+    for (a, b) in a8.iter().zip(b8) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + a1.iter().zip(b1).map(|(a, b)| a * b).sum::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cholesky::factor;
+    use super::*;
+
+    #[test]
+    fn rows_that_were_added_are_in_the_matrix() {
+        let n = 21;
+        let rows = Array2::from_shape_fn((40, n), |(i, j)| {
+            ((i * i * 31 + j * 17) % 101) as f32 / 101.0 - 0.4
+        });
+        let mut grown = GrowingFactor::new(n, 0.5);
+        for row in rows.outer_iter() {
+            grown.add(row.to_owned());
+        }
+        grown.scale(3.0);
+        let rows = rows.mapv(f64::from);
+        let matrix = (rows.t().dot(&rows) + Array2::<f64>::eye(n) * 0.5) * 3.0;
+        let whole = GrowingFactor::from(&factor(matrix.clone()).unwrap());
+        let pairs = || grown.rows.iter().zip(&whole.rows);
+        assert!(pairs().all(|(a, b)| (a - b).abs() < 1e-3));
+        let b = Array1::from_shape_fn(n, |at| at as f32);
+        let x = grown.solve(b.clone()).mapv(f64::from);
+        let back = matrix.dot(&x);
+        assert!(
+            back.iter()
+                .zip(&b)
+                .all(|(a, b)| (*a as f32 - b).abs() < 1e-2)
+        );
+    }
+}

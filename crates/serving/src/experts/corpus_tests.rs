@@ -1,0 +1,237 @@
+//! A history that grows item by item is the one that is read at once.
+
+use chrono::TimeDelta;
+use domain::{Expert, ItemContent};
+use learning::{FeatureInputs, FeatureMatrix, Features, Hits, style, tokens};
+use ndarray::Array2;
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+
+use super::*;
+use crate::test_world::{day, expert, item};
+
+const WORDS: [&str; 12] = [
+    "glass",
+    "furnace",
+    "freight",
+    "rates",
+    "oven",
+    "annealing",
+    "Datenschutz",
+    "keys",
+    "net/mlx5:",
+    "Which",
+    "price",
+    "lists",
+];
+const EXPERTS: [&str; 9] = [
+    "ada", "bob", "cleo", "dan", "eve", "fay", "gil", "hal", "ida",
+];
+
+/// What happened: the words of a text, who answered (nobody at times), and the area.
+#[derive(Debug, Clone)]
+struct Event {
+    words: Vec<usize>,
+    experts: Vec<usize>,
+    area: Option<u8>,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = (
+        prop::collection::vec(0..WORDS.len(), 1..6),
+        prop::collection::btree_set(0..EXPERTS.len(), 0..3),
+        prop::option::of(0..3_u8),
+    );
+    let event = event.prop_map(|(words, experts, area)| Event {
+        words,
+        experts: experts.into_iter().collect(),
+        area,
+    });
+    prop::collection::vec(event, 1..160)
+}
+
+fn items(events: &[Event]) -> Vec<Item> {
+    let content = |(at, event): (usize, &Event)| {
+        let text: Vec<&str> = event.words.iter().map(|&word| WORDS[word]).collect();
+        let experts: Vec<&str> = event.experts.iter().map(|&one| EXPERTS[one]).collect();
+        ItemContent {
+            area: event.area.map(|area| format!("area {area}")),
+            ..item(&format!("q-{at:03}"), &text.join(" "), &experts, at as i64)
+        }
+    };
+    let contents = events.iter().enumerate().map(content);
+    let numbered = (1..).zip(contents);
+    numbered
+        .map(|(change, content)| Item {
+            content,
+            revision: 1,
+            change,
+            point: change,
+            ingested_at: day(0),
+        })
+        .collect()
+}
+
+fn listed() -> Vec<Expert> {
+    let one = |id: &str, available: bool| Expert {
+        id: expert(id),
+        display_name: id.to_uppercase(),
+        profile: format!("{id} knows glass"),
+        active: true,
+        available,
+        updated_at: day(0),
+    };
+    vec![one("ada", true), one("zoe", true), one("bob", false)]
+}
+
+/// An embedding for each answered item, made of its words.
+fn vectors(items: &[Item]) -> Array2<f32> {
+    let answered: Vec<&Item> = items
+        .iter()
+        .filter(|item| !item.content.experts.is_empty())
+        .collect();
+    Array2::from_shape_fn((answered.len(), 5), |(row, column)| {
+        let text = &answered[row].content.text;
+        let hash = tokens::count(text)
+            .iter()
+            .map(|(word, _)| *word % 97)
+            .sum::<u32>();
+        ((hash + column as u32 * 31) % 13) as f32 / 13.0
+    })
+}
+
+fn built(items: &[Item]) -> ExpertCorpus {
+    let covered = items.last().map_or(0, |item| item.change);
+    ExpertCorpus::build((items, covered), &listed(), &vectors(items)).unwrap()
+}
+
+fn learn_embeddings(known: &mut ExpertCorpus, items: &[Item]) {
+    let answered = items.iter().filter(|item| !item.content.experts.is_empty());
+    let rows = vectors(items);
+    let by_point: HashMap<u64, Vec<f32>> = answered
+        .zip(rows.outer_iter())
+        .map(|(item, row)| (item.point, row.to_vec()))
+        .collect();
+    let wanted = known.embeddings_wanted();
+    let wanted = by_point
+        .into_iter()
+        .filter(|(point, _)| wanted.contains(point));
+    let had_none = known.embeddings_wanted().is_empty();
+    assert_eq!(known.learn_embeddings(&wanted.collect()), !had_none);
+}
+
+/// All that answers to a question are made of.
+fn asked(known: &ExpertCorpus, text: &str) -> (FeatureMatrix, Vec<f32>, Vec<Vec<f32>>) {
+    let (counts, style) = (tokens::count(text), style::read(text));
+    let ridge = known.predict_by_embedding(&[0.3, 0.1, 0.9, 0.2, 0.5]);
+    let online = known.online.predict(&counts, &style);
+    let n = known.corpus.items().len() as u32;
+    let hits = Hits {
+        dense: (0..n.min(30))
+            .map(|at| (at, 1.0 - at as f32 / 40.0))
+            .collect(),
+        lexical: (n / 2..n).map(|at| (at, 3.0 / (1.0 + at as f32))).collect(),
+    };
+    let inputs = FeatureInputs {
+        words: &counts,
+        style: &style,
+        hits: &hits,
+        ridge: &ridge,
+        online: &online,
+        area: known.corpus.area("area 1"),
+    };
+    let features = Features::new(&known.corpus, &known.statistics).compute(inputs);
+    (features, online, ridge)
+}
+
+fn assert_same(grown: &ExpertCorpus, at_once: &ExpertCorpus) {
+    assert_eq!(grown.corpus.items(), at_once.corpus.items());
+    assert_eq!(grown.corpus.experts(), at_once.corpus.experts());
+    assert_eq!(grown.candidates, at_once.candidates);
+    assert_eq!(grown.covered(), at_once.covered());
+    let names = |known: &ExpertCorpus| -> Vec<String> {
+        known
+            .experts
+            .iter()
+            .map(|one| one.display_name.clone())
+            .collect()
+    };
+    assert_eq!(names(grown), names(at_once));
+    for text in [
+        "Which glass furnace?",
+        "net/mlx5: keys",
+        "Datenschutz price lists",
+        "unheard",
+    ] {
+        assert_eq!(asked(grown, text), asked(at_once, text), "{text}");
+        let query =
+            |known: &ExpertCorpus| known.search.query(&known.corpus, &known.statistics, text);
+        assert_eq!(query(grown), query(at_once), "{text}");
+    }
+}
+
+#[test]
+fn taking_items_as_they_come_makes_what_reading_them_at_once_makes() {
+    let config = ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let taken = std::cell::Cell::new(0);
+    let strategy = (events(), 0.0..1.0_f64, 1..4_usize);
+    let result = runner.run(&strategy, |(events, share, at_a_time)| {
+        let items = items(&events);
+        let begun = (share * items.len() as f64) as usize;
+        let mut grown = built(&items[..begun]);
+        for end in (begun..=items.len()).step_by(at_a_time).skip(1) {
+            let new = &items[end - at_a_time..end];
+            if grown.can_take(new) {
+                grown.take(new, end as u64).unwrap();
+                // Embeddings come later, some after the next items.
+                if end % 3 > 0 {
+                    learn_embeddings(&mut grown, &items[..end]);
+                }
+                taken.set(taken.get() + 1);
+            } else {
+                grown = built(&items[..end]);
+            }
+            if end % 3 > 0 {
+                assert_same(&grown, &built(&items[..end]));
+            }
+        }
+        Ok(())
+    });
+    result.unwrap();
+    assert!(taken.get() > 100, "hardly anything was added");
+}
+
+#[test]
+fn what_changes_the_past_is_not_added() {
+    let event = Event {
+        words: vec![0, 1],
+        experts: vec![0],
+        area: None,
+    };
+    let items = items(&vec![event; 16]);
+    let known = built(&items[..12]);
+    let next = &items[12..13];
+    assert!(known.can_take(next));
+    let changed = |change: fn(&mut Item)| {
+        let mut item = items[12].clone();
+        change(&mut item);
+        [item]
+    };
+    assert!(!known.can_take(&changed(|item| item.revision = 2)));
+    let late = changed(|item| item.content.occurred_at -= TimeDelta::days(30));
+    assert!(!known.can_take(&late));
+    let late_but_open = changed(|item| {
+        item.content.occurred_at -= TimeDelta::days(30);
+        item.content.experts.clear();
+    });
+    assert!(
+        known.can_take(&late_but_open),
+        "nobody learns from its time"
+    );
+}
