@@ -35,8 +35,10 @@ pub struct ExpertCorpus {
     covered: u64,
 }
 
-/// Items whose embeddings are learned in one go.
+/// Items whose embeddings are read in one go.
 const EMBEDDINGS: usize = 1_000;
+/// Items that are added, or learned, in one go: some milliseconds, for which requests wait.
+pub(super) const AT_ONCE: usize = 16;
 
 pub(super) struct ResidentExpert {
     pub id: ExpertId,
@@ -77,10 +79,10 @@ impl ExpertCorpus {
         self.ridge.learns() || self.ridge.learned() == self.corpus.items().len()
     }
 
-    /// Learns items from their embeddings, which are given by point; whether there were any.
+    /// Learns a few items from their embeddings, which are given by point; whether there were any.
     pub(super) fn learn_embeddings(&mut self, embeddings: &HashMap<u64, Vec<f32>>) -> bool {
         let (items, learned) = (self.corpus.items(), self.ridge.learned());
-        let end = items.len().min(learned + EMBEDDINGS);
+        let end = items.len().min(learned + AT_ONCE);
         self.ridge.learn(&self.corpus, end, |at| {
             let embedding = embeddings.get(&items[at].point)?;
             Some(ArrayView1::from(embedding))
@@ -141,8 +143,8 @@ impl ExpertCorpus {
     }
 
     /// Adds items that [`ExpertCorpus::can_take`]; with their embeddings it is then the same as one built of
-    /// all items, bit for bit. `covered` is the number of their newest change.
-    pub(super) fn take(&mut self, items: &[Item], covered: u64) -> Result<()> {
+    /// all items, bit for bit.
+    pub(super) fn take(&mut self, items: &[Item]) -> Result<()> {
         for item in items {
             let content = &item.content;
             self.corpus.push(&Document::from(item))?;
@@ -154,8 +156,12 @@ impl ExpertCorpus {
         self.online.learn(&self.corpus, n);
         self.name_experts(&[]);
         self.list_candidates();
-        self.covered = covered;
         Ok(())
+    }
+
+    /// Notes that all changes up to this one are in it.
+    pub(super) fn cover(&mut self, change: u64) {
+        self.covered = change;
     }
 
     fn note(&mut self, item: &Item) {

@@ -188,7 +188,8 @@ fn taking_items_as_they_come_makes_what_reading_them_at_once_makes() {
         for end in (begun..=items.len()).step_by(at_a_time).skip(1) {
             let new = &items[end - at_a_time..end];
             if grown.can_take(new) {
-                grown.take(new, end as u64).unwrap();
+                grown.take(new).unwrap();
+                grown.cover(end as u64);
                 // Embeddings come later, some after the next items.
                 if end % 3 > 0 {
                     learn_embeddings(&mut grown, &items[..end]);

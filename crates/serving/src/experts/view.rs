@@ -16,7 +16,7 @@ use registry::load::load_ranker;
 use registry::resolve::{OwnModels, TierChampions};
 use storage::{SharedWithTenant, Store, TenantTx};
 
-use super::corpus::ExpertCorpus;
+use super::corpus::{AT_ONCE, ExpertCorpus};
 use crate::Result;
 use crate::residency::{Concern, Source};
 use crate::route::{RoutedModels, Stale};
@@ -330,23 +330,33 @@ async fn learn_embeddings(
         .collect();
     let history = Arc::clone(history);
     let learn = move || {
-        let Ok(mut history) = history.write() else {
-            return false;
-        };
-        history.learn_embeddings(&known)
+        let mut any = false;
+        while let Ok(mut history) = history.write()
+            && history.learn_embeddings(&known)
+        {
+            any = true;
+        }
+        any
     };
     Ok(usage::blocking(Meter::ModelCpu, learn).await?)
 }
 
 /// Adds items to a history, if they can be added where it lies.
 fn take(history: &RwLock<ExpertCorpus>, items: &[Item], covered: u64) -> Result<bool> {
+    // Requests come between: nobody waits for more than a few items.
+    for few in items.chunks(AT_ONCE) {
+        let Ok(mut history) = history.write() else {
+            return Ok(false);
+        };
+        if !history.can_take(few) {
+            return Ok(false);
+        }
+        history.take(few)?;
+    }
     let Ok(mut history) = history.write() else {
         return Ok(false);
     };
-    if !history.can_take(items) {
-        return Ok(false);
-    }
-    history.take(items, covered)?;
+    history.cover(covered);
     Ok(true)
 }
 
