@@ -190,9 +190,13 @@ async fn what_breaks_is_routed_around_and_said() {
     for file in artifacts(folder.path()) {
         std::fs::write(file, b"{}").unwrap();
     }
-    // A change makes the router read the tenant again.
+    // New items do not make the router read models again: what it has in memory goes on serving.
     let fresh = vec![row(1, "fresh", "How are keys escrowed?", "sofia", 200)];
     operator.ingest_rows("acme", "more", fresh).await;
+    let route = explain(&operator, "").await.route.unwrap();
+    assert_eq!(route.model, version(2));
+    // Another policy does.
+    set(&operator, policy(Mode::Auto)).await.unwrap();
     let route = until(&operator, |route| route.model == BUILT_IN).await;
     assert_eq!(route.reason, "FALLBACK_UNAVAILABLE");
     assert!(route.fallbacks[0].contains(&version(2)), "{route:?}");
