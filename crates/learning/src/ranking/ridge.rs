@@ -150,6 +150,39 @@ pub(super) fn penalty(half_life: HalfLife, n: usize) -> f64 {
     RIDGE * middle.powf(half_life.power()) * f64::from(faded)
 }
 
+/// What is solved for the weights, from sums over inputs of which `mean` was not taken off: the square of the
+/// inputs without it and with the penalty (its lower half, from `square`, which gives that of the sums), and the
+/// targets without it (inputs by experts).
+pub(super) fn normal_equations(
+    square: impl Fn(usize, usize) -> f64,
+    mut targets: Array2<f64>,
+    mean: &Array1<f64>,
+    penalty: f64,
+) -> (Array2<f64>, Array2<f64>) {
+    let last = mean.len();
+    let bias = f64::from(BIAS);
+    // What the items weigh together, and the sum of their embeddings.
+    let weight = square(last, last) / (bias * bias);
+    let sum: Vec<f64> = (0..last).map(|at| square(last, at) / bias).collect();
+    let mut centred = Array2::<f64>::zeros((last + 1, last + 1));
+    for row in 0..last {
+        for column in 0..=row {
+            centred[[row, column]] =
+                square(row, column) - mean[row] * sum[column] - sum[row] * mean[column]
+                    + weight * mean[row] * mean[column];
+        }
+        centred[[last, row]] = bias * (sum[row] - weight * mean[row]);
+    }
+    centred[[last, last]] = square(last, last);
+    centred.diag_mut().mapv_inplace(|value| value + penalty);
+    let (mut inputs, constant) = targets.view_mut().split_at(Axis(0), last);
+    let counts = constant.row(0).mapv(|count| count / bias);
+    for (mut row, mean) in inputs.outer_iter_mut().zip(mean) {
+        row.scaled_add(-mean, &counts);
+    }
+    (centred, targets)
+}
+
 /// An item's inputs: its embedding, less the mean, and the constant.
 fn inputs(vector: ArrayView1<'_, f32>, mean: Option<&Array1<f32>>) -> Array1<f32> {
     let mut inputs = Array1::from_elem(vector.len() + 1, BIAS);
@@ -299,38 +332,12 @@ impl Sums {
 
     /// The factor anew, and the weights; none when the sums have no solution.
     fn solve(&mut self, mean: &Array1<f64>, penalty: f64) -> Option<Array2<f32>> {
-        let last = mean.len();
-        let bias = f64::from(BIAS);
         let square =
             |row: usize, column: usize| f64::from(self.square[row * (row + 1) / 2 + column]);
-        // What the items weigh together, and the sum of their embeddings.
-        let weight = square(last, last) / (bias * bias);
-        let sum: Vec<f64> = (0..last).map(|at| square(last, at) / bias).collect();
-        let mut centred = Array2::<f64>::zeros((last + 1, last + 1));
-        for row in 0..last {
-            for column in 0..=row {
-                centred[[row, column]] =
-                    square(row, column) - mean[row] * sum[column] - sum[row] * mean[column]
-                        + weight * mean[row] * mean[column];
-            }
-            centred[[last, row]] = bias * (sum[row] - weight * mean[row]);
-        }
-        centred[[last, last]] = square(last, last);
-        for at in 0..=last {
-            centred[[at, at]] += penalty * self.newest;
-        }
-        let mut targets = self
-            .targets
-            .t()
-            .mapv(f64::from)
-            .as_standard_layout()
-            .to_owned();
-        let (mut inputs, constant) = targets.view_mut().split_at(Axis(0), last);
-        let counts = constant.row(0).mapv(|count| count / bias);
-        for (mut row, mean) in inputs.outer_iter_mut().zip(mean) {
-            row.scaled_add(-mean, &counts);
-        }
-        let factor = factor(centred)?;
+        let targets = self.targets.t().mapv(f64::from);
+        let targets = targets.as_standard_layout().to_owned();
+        let (square, targets) = normal_equations(square, targets, mean, penalty * self.newest);
+        let factor = factor(square)?;
         self.factor = GrowingFactor::from(&factor);
         let weights = factor.solve(&targets);
         let weights = weights.t().mapv(|weight| weight as f32);

@@ -4,7 +4,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis, Zip, s};
 
-use super::ridge::{BIAS, HALF_LIVES, penalty};
+use super::ridge::{BIAS, HALF_LIVES, normal_equations, penalty};
 use crate::history::{Corpus, HalfLife, Retriever, Window, solved_at};
 use crate::solvers::solve;
 
@@ -142,33 +142,9 @@ impl<'a> Sums<'a> {
     /// The weights that predict the experts of the items taken from their inputs, of which `mean` is taken
     /// off: inputs by experts.
     fn weights(&self, mean: &Array1<f32>, penalty: f64) -> Array2<f32> {
-        let last = mean.len();
-        let bias = f64::from(BIAS);
-        let mean = mean.mapv(f64::from);
-        // What the items weigh together, and the sum of their embeddings.
-        let weight = f64::from(self.square[[last, last]]) / (bias * bias);
-        let sum = self.square.slice(s![last, ..last]);
-        let sum = sum.mapv(|value| f64::from(value) / bias);
-        let mut square = Array2::<f64>::zeros(self.square.dim());
-        for row in 0..last {
-            for column in 0..=row {
-                square[[row, column]] = f64::from(self.square[[row, column]])
-                    - mean[row] * sum[column]
-                    - sum[row] * mean[column]
-                    + weight * mean[row] * mean[column];
-            }
-            square[[last, row]] = bias * (sum[row] - weight * mean[row]);
-        }
-        square[[last, last]] = bias * bias * weight;
-        for at in 0..=last {
-            square[[at, at]] += penalty;
-        }
-        let mut targets = self.targets.t().as_standard_layout().to_owned();
-        let (mut inputs, constant) = targets.view_mut().split_at(Axis(0), last);
-        let counts = constant.row(0).mapv(|count| count / bias);
-        for (mut row, mean) in inputs.outer_iter_mut().zip(&mean) {
-            row.scaled_add(-mean, &counts);
-        }
+        let square = |row: usize, column: usize| f64::from(self.square[[row, column]]);
+        let targets = self.targets.t().as_standard_layout().to_owned();
+        let (square, targets) = normal_equations(square, targets, &mean.mapv(f64::from), penalty);
         let solved = solve(square, &targets);
         solved.map_or_else(
             || Array2::zeros(targets.dim()),

@@ -1,6 +1,6 @@
 //! A Cholesky factor to which rows are added one by one.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use super::cholesky::Factor;
 
@@ -76,7 +76,7 @@ impl GrowingFactor {
         let mut rest = &self.rows[..];
         for at in (0..self.size).rev() {
             let (above, own) = rest.split_at(rest.len() - (self.size - at));
-            let known = dot(&own[1..], &values[at + 1..]);
+            let known = ArrayView1::from(&own[1..]).dot(&ArrayView1::from(&values[at + 1..]));
             values[at] = (values[at] - known) / own[0];
             rest = above;
         }
@@ -88,19 +88,6 @@ impl From<&Factor> for GrowingFactor {
     fn from(factor: &Factor) -> Self {
         Self::of(factor.lower())
     }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    // Eight sums, so that they can be computed side by side; always added in the same order.
-    let mut sums = [0.0; 8];
-    let (a8, a1) = a.as_chunks::<8>();
-    let (b8, b1) = b.as_chunks::<8>();
-    for (a, b) in a8.iter().zip(b8) {
-        for lane in 0..8 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + a1.iter().zip(b1).map(|(a, b)| a * b).sum::<f32>()
 }
 
 #[cfg(test)]
