@@ -1,4 +1,5 @@
-//! A tenant's view: everything that a question for experts looks at, read at one moment.
+//! A tenant's view: everything that a question for experts looks at. What is read at one moment stays so, but for
+//! the history, which takes new items at its end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};

@@ -1,8 +1,8 @@
 //! What is resident: one frame for the views of tenants' tasks, kept up to date in the background.
 //!
 //! A view is everything that requests of one task of one tenant look at, read from the store at one
-//! moment. It never changes; a newer one takes its place. Many tenants are read again side by side, each in
-//! its own turn: a slow one delays nobody else.
+//! moment. A newer one takes its place, which may share with it what only grows. Many tenants are read
+//! again side by side, each in its own turn: a slow one delays nobody else.
 
 mod schedule;
 mod turns;
