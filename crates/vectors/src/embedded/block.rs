@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
 use super::direction::{append_bytes, cosine};
+use super::words::{Posting, Words};
 use crate::port::{Hit, SparseVector};
 
 /// Slots that may be empty before a block is packed, as a part of all: one in so many.
@@ -16,27 +17,21 @@ const EMPTY_SHARE: usize = 4;
 /// Fewer empty slots than this are left alone.
 const EMPTY_AT_LEAST: usize = 64;
 
-/// What a point without content has in place of its id.
-const EMPTY: Option<u64> = None;
-
-/// A word of a point: where it stands and how much it weighs.
-#[derive(Debug, Clone, Copy)]
-struct Posting {
-    slot: u32,
-    weight: f32,
-}
-
 /// All points of a tenant in a space.
 #[derive(Debug)]
 pub(super) struct Block {
     dimensions: usize,
-    /// The id in each slot.
-    ids: Vec<Option<u64>>,
+    /// The id of each slot.
+    ids: Vec<u64>,
+    /// Slots whose points are gone.
+    is_empty: Vec<bool>,
+    empty: usize,
     /// The directions of the slots, one after the other.
     directions: Vec<i16>,
-    /// Where each word stands. Postings of empty slots are passed over.
-    words: HashMap<u32, Vec<Posting>>,
-    postings: usize,
+    words: Words,
+    /// The first slots, as they were read: their ids ascend.
+    read: usize,
+    /// The slots of the points written since.
     slots: HashMap<u64, u32>,
 }
 
@@ -46,9 +41,11 @@ impl Block {
         Self {
             dimensions,
             ids: Vec::new(),
+            is_empty: Vec::new(),
+            empty: 0,
             directions: Vec::new(),
-            words: HashMap::new(),
-            postings: 0,
+            words: Words::default(),
+            read: 0,
             slots: HashMap::new(),
         }
     }
@@ -57,27 +54,12 @@ impl Block {
     pub(super) fn put(&mut self, id: u64, direction: &[i16], words: &SparseVector) {
         self.clear(id);
         self.directions.extend_from_slice(direction);
-        let words = words
-            .indices
-            .iter()
-            .copied()
-            .zip(words.values.iter().copied());
-        self.take_slot(id, words);
-        self.pack_if_sparse();
-    }
-
-    /// Writes a point as a file has it; `false` when its bytes are not such a point.
-    pub(super) fn put_bytes(&mut self, id: u64, direction: &[u8], words: &[u8]) -> bool {
-        let (words, rest) = words.as_chunks::<8>();
-        if !rest.is_empty() || !append_bytes(direction, self.dimensions, &mut self.directions) {
-            return false;
+        let slot = self.take_slot(id);
+        self.slots.insert(id, slot);
+        for (word, weight) in words.indices.iter().zip(&words.values) {
+            self.words.add(*word, slot, *weight);
         }
-        let words = words.iter().map(|&[a, b, c, d, e, f, g, h]| {
-            let weight = f32::from_le_bytes([e, f, g, h]);
-            (u32::from_le_bytes([a, b, c, d]), weight)
-        });
-        self.take_slot(id, words);
-        true
+        self.pack_if_sparse();
     }
 
     /// Removes the points of these ids.
@@ -90,28 +72,38 @@ impl Block {
 
     /// Bytes that the block holds, nearly.
     pub(super) fn bytes(&self) -> usize {
-        const WORD: usize = size_of::<(u32, Vec<Posting>)>() + 1;
         self.directions.capacity() * size_of::<i16>()
-            + self.ids.capacity() * size_of::<Option<u64>>()
+            + self.ids.capacity() * size_of::<u64>()
+            + self.is_empty.capacity()
             + self.slots.capacity() * (size_of::<(u64, u32)>() + 1)
-            + self.words.capacity() * WORD
-            + self.postings * size_of::<Posting>()
+            + self.words.bytes()
+    }
+
+    /// How many points there are.
+    pub(super) fn count(&self) -> u64 {
+        (self.ids.len() - self.empty) as u64
     }
 
     /// All ids, ascending.
     pub(super) fn ids(&self) -> Vec<u64> {
-        let mut ids: Vec<u64> = self.slots.keys().copied().collect();
+        let mut ids: Vec<u64> = self.points().map(|(_, id)| id).collect();
         ids.sort_unstable();
         ids
     }
 
+    /// The slots that have points, with their ids.
+    fn points(&self) -> impl Iterator<Item = (usize, u64)> {
+        let ids = self.ids.iter().copied().enumerate();
+        ids.filter(|(slot, _)| !self.is_empty[*slot])
+    }
+
     /// The points nearest to a direction.
     pub(super) fn search_dense(&self, query: &[i16], limit: usize) -> Vec<Hit> {
-        let directions = self.directions.chunks_exact(self.dimensions);
-        let scored = self.ids.iter().zip(directions).filter_map(|(id, own)| {
-            let id = (*id)?;
+        let scored = self.points().map(|(slot, id)| {
+            let start = slot * self.dimensions;
+            let own = &self.directions[start..start + self.dimensions];
             let score = cosine(query, own);
-            Some(Hit { id, score })
+            Hit { id, score }
         });
         best(scored, limit)
     }
@@ -120,64 +112,118 @@ impl Block {
     pub(super) fn search_sparse(&self, query: &SparseVector, limit: usize) -> Vec<Hit> {
         let mut scores: HashMap<u32, f32> = HashMap::new();
         for (word, weight) in query.indices.iter().zip(&query.values) {
-            for posting in self.words.get(word).into_iter().flatten() {
+            for posting in self.words.of(*word) {
                 *scores.entry(posting.slot).or_default() += posting.weight * weight;
             }
         }
         let scored = scores.into_iter().filter_map(|(slot, score)| {
-            let id = self.ids[slot as usize]?;
-            Some(Hit { id, score })
+            let slot = slot as usize;
+            let id = self.ids[slot];
+            (!self.is_empty[slot]).then_some(Hit { id, score })
         });
         best(scored, limit)
     }
 
-    fn take_slot(&mut self, id: u64, words: impl Iterator<Item = (u32, f32)>) {
+    fn take_slot(&mut self, id: u64) -> u32 {
+        // Slots fit: a tenant's points are counted in millions at the most.
         let slot = self.ids.len() as u32;
-        self.ids.push(Some(id));
-        self.slots.insert(id, slot);
-        for (word, weight) in words {
-            let posting = Posting { slot, weight };
-            self.words.entry(word).or_default().push(posting);
-            self.postings += 1;
-        }
+        self.ids.push(id);
+        self.is_empty.push(false);
+        slot
     }
 
     fn clear(&mut self, id: u64) {
-        if let Some(slot) = self.slots.remove(&id) {
-            self.ids[slot as usize] = EMPTY;
+        let read = || {
+            let read = &self.ids[..self.read];
+            read.binary_search_by_key(&order(id), |id| order(*id)).ok()
+        };
+        let slot = self.slots.remove(&id).map(|slot| slot as usize);
+        if let Some(slot) = slot.or_else(read)
+            && !self.is_empty[slot]
+        {
+            self.is_empty[slot] = true;
+            self.empty += 1;
         }
     }
 
     /// Gives back the slots of points that are gone, once there are enough of them.
     fn pack_if_sparse(&mut self) {
-        let empty = self.ids.len() - self.slots.len();
-        if empty < EMPTY_AT_LEAST.max(self.ids.len() / EMPTY_SHARE) {
+        if self.empty < EMPTY_AT_LEAST.max(self.ids.len() / EMPTY_SHARE) {
             return;
         }
-        let mut moved: Vec<Option<u32>> = Vec::with_capacity(self.ids.len());
-        let mut packed = Self::new(self.dimensions);
-        for (id, direction) in self
-            .ids
-            .iter()
-            .zip(self.directions.chunks_exact(self.dimensions))
-        {
-            moved.push(id.map(|_| packed.ids.len() as u32));
-            let Some(id) = *id else { continue };
-            packed.directions.extend_from_slice(direction);
-            packed.take_slot(id, std::iter::empty());
+        let mut by_id: Vec<(usize, u64)> = self.points().collect();
+        by_id.sort_unstable_by_key(|(_, id)| order(*id));
+        let mut moved: Vec<Option<u32>> = vec![None; self.ids.len()];
+        let mut packed = Filling::new(self.dimensions);
+        for (slot, id) in by_id {
+            let start = slot * self.dimensions;
+            let direction = &self.directions[start..start + self.dimensions];
+            packed.block.directions.extend_from_slice(direction);
+            moved[slot] = Some(packed.block.take_slot(id));
         }
-        for (word, postings) in self.words.drain() {
-            let kept = postings.into_iter().filter_map(|posting| {
-                let slot = moved[posting.slot as usize]?;
-                Some(Posting { slot, ..posting })
-            });
-            let kept: Vec<Posting> = kept.collect();
-            packed.postings += kept.len();
-            if !kept.is_empty() {
-                packed.words.insert(word, kept);
+        for (word, posting) in self.words.all() {
+            if let Some(slot) = moved[posting.slot as usize] {
+                packed.postings.push((word, Posting { slot, ..posting }));
             }
         }
-        *self = packed;
+        *self = packed.filled();
+    }
+}
+
+/// The order of ids in a file, whose numbers have a sign.
+fn order(id: u64) -> i64 {
+    id.cast_signed()
+}
+
+/// A block that is made of all its points at once, in the order of their ids: it takes no more bytes than it
+/// needs.
+#[derive(Debug)]
+pub(super) struct Filling {
+    block: Block,
+    postings: Vec<(u32, Posting)>,
+}
+
+impl Filling {
+    pub(super) fn new(dimensions: usize) -> Self {
+        Self {
+            block: Block::new(dimensions),
+            postings: Vec::new(),
+        }
+    }
+
+    /// Adds a point as a file has it; `false` when its bytes are not such a point, or its id is not above the
+    /// one before.
+    pub(super) fn add(&mut self, id: u64, direction: &[u8], words: &[u8]) -> bool {
+        let (words, rest) = words.as_chunks::<8>();
+        let block = &mut self.block;
+        if !rest.is_empty()
+            || block
+                .ids
+                .last()
+                .is_some_and(|last| order(*last) >= order(id))
+            || !append_bytes(direction, block.dimensions, &mut block.directions)
+        {
+            return false;
+        }
+        let slot = block.take_slot(id);
+        self.postings
+            .extend(words.iter().map(|&[a, b, c, d, e, f, g, h]| {
+                let weight = f32::from_le_bytes([e, f, g, h]);
+                let word = u32::from_le_bytes([a, b, c, d]);
+                (word, Posting { slot, weight })
+            }));
+        true
+    }
+
+    /// The block.
+    pub(super) fn filled(mut self) -> Block {
+        let block = &mut self.block;
+        block.read = block.ids.len();
+        block.directions.shrink_to_fit();
+        block.ids.shrink_to_fit();
+        block.is_empty.shrink_to_fit();
+        block.words = Words::from(self.postings);
+        self.block
     }
 }
 
@@ -223,7 +269,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::direction::direction;
+    use super::super::direction::{direction, to_bytes};
+    use super::super::file::words_to_bytes;
     use super::*;
     use crate::checks;
 
@@ -234,6 +281,16 @@ mod tests {
     enum Step {
         Put(u64, Vec<f32>, BTreeMap<u32, f32>),
         Remove(Vec<u64>),
+        /// It leaves memory and is read again.
+        Read,
+    }
+
+    fn read(points: &Points) -> Block {
+        let mut filling = Filling::new(DIMENSIONS);
+        for (id, (direction, words)) in points {
+            assert!(filling.add(*id, &to_bytes(direction), &words_to_bytes(words)));
+        }
+        filling.filled()
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -242,6 +299,7 @@ mod tests {
         prop_oneof![
             4 => (0_u64..200, vector, words).prop_map(|(id, v, w)| Step::Put(id, v, w)),
             1 => prop::collection::vec(0_u64..200, 1..40).prop_map(Step::Remove),
+            1 => Just(Step::Read),
         ]
     }
 
@@ -297,6 +355,7 @@ mod tests {
                         block.put(id, &dense, &words);
                         points.insert(id, (dense, words));
                     }
+                    Step::Read => block = read(&points),
                     Step::Remove(ids) => {
                         block.remove(&ids);
                         points.retain(|id, _| !ids.contains(id));
@@ -304,6 +363,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(block.ids(), points.keys().copied().collect::<Vec<_>>());
+            prop_assert_eq!(block.count(), points.len() as u64);
             let query = direction(&query);
             let dense = expected(&points, limit, |own, _| Some(cosine(&query, own)));
             prop_assert_eq!(block.search_dense(&query, limit), dense);
@@ -325,15 +385,19 @@ mod tests {
         }
         assert_eq!(block.ids().len(), 100);
         assert!(block.ids.len() <= 200, "{} slots", block.ids.len());
-        assert!(block.postings <= 400, "{} postings", block.postings);
+        let postings = block.words.all().count();
+        assert!(postings <= 400, "{postings} postings");
     }
 
     #[test]
     fn bytes_that_are_no_point_are_told() {
-        let mut block = Block::new(2);
-        assert!(block.put_bytes(1, &[0; 4], &[0; 16]));
-        assert!(!Block::new(2).put_bytes(1, &[0; 3], &[]));
-        assert!(!Block::new(2).put_bytes(1, &[0; 6], &[]));
-        assert!(!Block::new(2).put_bytes(1, &[0; 4], &[0; 7]));
+        let filling = || Filling::new(2);
+        assert!(filling().add(1, &[0; 4], &[0; 16]));
+        assert!(!filling().add(1, &[0; 3], &[]));
+        assert!(!filling().add(1, &[0; 6], &[]));
+        assert!(!filling().add(1, &[0; 4], &[0; 7]));
+        let mut twice = filling();
+        assert!(twice.add(u64::MAX, &[0; 4], &[]) && twice.add(1, &[0; 4], &[]));
+        assert!(!twice.add(1, &[0; 4], &[]), "ids ascend");
     }
 }

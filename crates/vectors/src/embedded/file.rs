@@ -14,7 +14,7 @@ use std::time::Duration;
 use domain::TenantId;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, params};
 
-use super::block::Block;
+use super::block::{Block, Filling};
 use super::direction::{direction, to_bytes};
 use crate::VectorError;
 use crate::port::{Point, Result, Space, SparseVector};
@@ -204,25 +204,25 @@ impl SpaceFile {
 
     /// All points of a tenant, for memory.
     pub(super) fn read(&self, tenant: &TenantId) -> Result<Block> {
-        let mut block = Block::new(self.space.dimensions);
+        let mut block = Filling::new(self.space.dimensions);
         self.with_reader("reading points", |reader| {
             let mut select = reader.prepare_cached(
                 "SELECT id, direction, words FROM points
-                 WHERE tenant = (SELECT number FROM tenants WHERE name = ?1)",
+                 WHERE tenant = (SELECT number FROM tenants WHERE name = ?1) ORDER BY id",
             )?;
             let mut rows = select.query([tenant.as_str()])?;
             while let Some(row) = rows.next()? {
                 let id: i64 = row.get(0)?;
                 let direction = row.get_ref(1)?.as_blob()?;
                 let words = row.get_ref(2)?.as_blob()?;
-                if !block.put_bytes(id.cast_unsigned(), direction, words) {
+                if !block.add(id.cast_unsigned(), direction, words) {
                     let detail = format!("the point {id} is not as long as it should be");
                     return Ok(Err(corrupt(&self.space, detail)));
                 }
             }
             Ok(Ok(()))
         })?;
-        Ok(block)
+        Ok(block.filled())
     }
 
     /// How many points a tenant has.
@@ -324,7 +324,7 @@ fn number_or_new(tx: &Transaction<'_>, tenant: &TenantId) -> rusqlite::Result<i6
     Ok(tx.last_insert_rowid())
 }
 
-fn words_to_bytes(words: &SparseVector) -> Vec<u8> {
+pub(super) fn words_to_bytes(words: &SparseVector) -> Vec<u8> {
     let words = words.indices.iter().zip(&words.values);
     words
         .flat_map(|(word, weight)| {

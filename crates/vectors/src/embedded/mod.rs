@@ -6,6 +6,7 @@ mod file;
 mod folder;
 mod memory;
 mod space;
+mod words;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -229,10 +230,8 @@ impl VectorStore for EmbeddedStore {
 
     async fn count(&self, space: &Space, tenant: &TenantId) -> Result<u64> {
         let tenant = tenant.clone();
-        self.on("counting points", space, move |open| {
-            open.file().count(&tenant)
-        })
-        .await
+        self.on("counting points", space, move |open| open.count(&tenant))
+            .await
     }
 
     async fn list_ids(&self, space: &Space, tenant: &TenantId) -> Result<Vec<u64>> {

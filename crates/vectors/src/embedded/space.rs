@@ -119,6 +119,15 @@ impl OpenSpace {
         self.search(tenant, Block::ids)
     }
 
+    /// See [`VectorStore::count`](crate::VectorStore::count).
+    pub(super) fn count(&self, tenant: &TenantId) -> Result<u64> {
+        // In memory it is known; the file has to be walked.
+        if let Some(block) = self.resident(tenant).block().as_ref() {
+            return Ok(block.count());
+        }
+        self.file.count(tenant)
+    }
+
     /// Writes to the file, then to memory where the tenant is there.
     fn change(
         &self,
