@@ -54,8 +54,8 @@ pub use tenant::{
     Datasets, DeleteOutcome, Embeddings, Experts, Feedback, FeedbackLog, IndexState, ItemChange,
     ItemQuery, Items, Jobs, JudgedAnswer, Merges, Models, Moved, NewAnswer, NewDataset,
     NewFeedback, NewJob, NewModel, NewRejection, NoUsageKey, OpenPosition, PrecomputedAnswer,
-    PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten, RoutingPolicies, Shadow,
-    SharedSignal, Signal, Signals, SpaceSwitch, Spaces, StoredPolicy, StoredTrial, StoredVerdict,
-    TakenBack, Tasks, TenantTx, TenantUsage, TrainingInputs, Trials, UpsertOutcome, UsageHour,
-    UsageKey, Values, VersionSummary,
+    PrecomputedAnswers, PruneNote, Rejections, Requests, Rewritten, RoutingPolicies, ServingState,
+    Shadow, SharedSignal, Signal, Signals, SpaceSwitch, Spaces, StoredPolicy, StoredTrial,
+    StoredVerdict, TakenBack, Tasks, TenantTx, TenantUsage, TrainingInputs, Trials, UpsertOutcome,
+    UsageHour, UsageKey, Values, VersionSummary,
 };

@@ -110,6 +110,7 @@ contract![
     spaces::a_job_that_is_due_later_waits,
     spaces::tenant_b_cannot_see_spaces_of_a,
     serving::embeddings_are_cached_by_space,
+    serving::one_look_says_what_each_repository_says,
     scores::a_score_is_kept_and_replaced,
     scores::judged_answers_come_with_all_that_was_said,
     serving::the_index_knows_how_far_it_is,

@@ -1,9 +1,15 @@
 //! Embeddings, the index's watermark, answers, feedback, and requests.
 
-use domain::{Change, ErrorKind, FeedbackEvent, FeedbackVerdict, RequestId, Tier};
-use tenantry_storage::{Answer, Feedback, NewFeedback, Purpose, Shadow, StorageError};
+use domain::{
+    Alias, AliasMoveCause, Change, DEFAULT_EMBEDDING_MODEL, ErrorKind, FeedbackEvent,
+    FeedbackVerdict, RequestId, RoutingPolicy, TaskId, Tier,
+};
+use tenantry_storage::{
+    Answer, Feedback, NewFeedback, Purpose, ServingState, Shadow, StorageError,
+};
 
-use super::world::{World, expert_id, item, item_id, later, now, switch_job, tenant_id};
+use super::models::{by, model};
+use super::world::{World, expert, expert_id, item, item_id, later, now, switch_job, tenant_id};
 
 pub async fn embeddings_are_cached_by_space(world: World) {
     let acme = world.tenant("acme").await;
@@ -322,4 +328,61 @@ pub async fn tenant_b_cannot_see_what_a_was_served(world: World) {
             .sequence,
         1
     );
+}
+
+pub async fn one_look_says_what_each_repository_says(world: World) {
+    let acme = world.tenant("acme").await;
+    let other = world.tenant("other").await;
+    let task = TaskId::experts();
+    let tx = world.tx(&acme).await;
+    let empty = tx.serving_state(&task).await.unwrap();
+    let expected = ServingState {
+        space: DEFAULT_EMBEDDING_MODEL.to_owned(),
+        items: 0,
+        indexed: 0,
+        experts: (0, None),
+        policy: None,
+        champion: None,
+        challenger: None,
+        newest: None,
+        own_model: None,
+    };
+    assert_eq!(empty, expected);
+
+    let listed = [expert("ada", "Ada"), expert("bob", "Bob")];
+    tx.experts().upsert(&listed, now()).await.unwrap();
+    let rows = vec![item("q-1", "one"), item("q-2", "two")];
+    tx.items().upsert(rows, now()).await.unwrap();
+    let space = DEFAULT_EMBEDDING_MODEL;
+    tx.index().set_watermark(space, 1).await.unwrap();
+    let policy = RoutingPolicy::default();
+    tx.routing().set(&task, &policy, later(5)).await.unwrap();
+    for version in [1, 2] {
+        tx.models().insert(model(version), now()).await.unwrap();
+    }
+    let champion = Some(1);
+    let by = by(AliasMoveCause::PromotedByAdmin, "try", 6);
+    tx.models()
+        .set_alias(&task, Alias::Champion, champion, by)
+        .await
+        .unwrap();
+    let now_there = tx.serving_state(&task).await.unwrap();
+    let expected = ServingState {
+        items: tx.items().watermark().await.unwrap(),
+        indexed: 1,
+        experts: tx.experts().stamp().await.unwrap(),
+        policy: tx
+            .routing()
+            .get(&task)
+            .await
+            .unwrap()
+            .map(|set| set.updated_at),
+        champion,
+        newest: Some(2),
+        ..expected
+    };
+    assert_eq!(now_there, expected);
+    assert_eq!(expected.items, 2);
+    let of_other = world.tx(&other).await.serving_state(&task).await.unwrap();
+    assert_eq!(of_other, empty, "nothing of another tenant");
 }
