@@ -35,6 +35,9 @@ pub enum ArtifactError {
     /// The store did not answer, or refused.
     #[error("the artifact store failed")]
     Store(#[from] object_store::Error),
+    /// A file could not be written or read.
+    #[error("the artifact store failed: {0}")]
+    File(#[from] std::io::Error),
 }
 
 impl Fault for ArtifactError {
@@ -44,7 +47,7 @@ impl Fault for ArtifactError {
             Self::Missing { .. } => ErrorKind::NotFound,
             Self::Corrupt { .. } => ErrorKind::DataLoss,
             Self::Exists { .. } => ErrorKind::AlreadyExists,
-            Self::Store(_) => ErrorKind::Unavailable,
+            Self::Store(_) | Self::File(_) => ErrorKind::Unavailable,
         }
     }
 
@@ -54,7 +57,7 @@ impl Fault for ArtifactError {
             Self::Missing { .. } => "ARTIFACT_MISSING",
             Self::Corrupt { .. } => "ARTIFACT_CORRUPT",
             Self::Exists { .. } => "ARTIFACT_EXISTS",
-            Self::Store(_) => "ARTIFACT_STORE",
+            Self::Store(_) | Self::File(_) => "ARTIFACT_STORE",
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Stored {
 #[derive(Debug, Clone)]
 pub struct ArtifactStore {
     inner: Arc<dyn ObjectStore>,
+    /// The same, where files can be mapped.
+    pub(crate) local: Arc<LocalFileSystem>,
 }
 
 impl ArtifactStore {
@@ -52,8 +54,10 @@ impl ArtifactStore {
         let inner = LocalFileSystem::new_with_prefix(&config.path)
             .map_err(|error| unusable(&error))?
             .with_fsync(true);
+        let local = Arc::new(inner);
         Ok(Self {
-            inner: Arc::new(inner),
+            inner: Arc::clone(&local) as Arc<dyn ObjectStore>,
+            local,
         })
     }
 

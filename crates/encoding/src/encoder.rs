@@ -58,7 +58,15 @@ impl Encoders {
     /// # Errors
     /// The model cannot be used on this server, with the remedy; the database fails.
     pub async fn active(&self, tx: &TenantTx) -> Result<Encoder> {
-        let embedder = self.embedders.get(&tx.spaces().active().await?).await?;
+        self.of(&tx.spaces().active().await?).await
+    }
+
+    /// The encoder of a space.
+    ///
+    /// # Errors
+    /// The model cannot be used on this server, with the remedy.
+    pub async fn of(&self, space: &str) -> Result<Encoder> {
+        let embedder = self.embedders.get(space).await?;
         Ok(Encoder::with_queries(
             self.store.clone(),
             embedder,

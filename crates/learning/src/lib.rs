@@ -8,12 +8,13 @@
 //! tenant, and a [`Ranker`] (a conditional logit) scores them. Texts of tenant-defined tasks are answered by
 //! [`classification`].
 //!
-//! The folders import downwards only, in this order from the bottom: `text` and `solvers`, `history`, `ranking`,
+//! The folders import downwards only, in this order from the bottom: `layout`, `text` and `solvers`, `history`, `ranking`,
 //! `evaluation`, `training`, `classification`.
 
 pub mod classification;
 mod evaluation;
 mod history;
+pub mod layout;
 mod parallel;
 mod ranking;
 pub mod solvers;
@@ -31,8 +32,8 @@ pub use history::{
 pub use parallel::helper_cpu_time;
 pub use ranking::{
     Baseline, Calibration, Contribution, FEATURES, FeatureInputs, FeatureMatrix, Features,
-    FitSettings, GLOBAL_RANKER, OnlineClassifier, Query, Ranker, RankerRecipe, RidgeScorer, Scored,
-    global_ranker,
+    FitSettings, GLOBAL_RANKER, HISTORY_FORM, OnlineClassifier, Query, Ranker, RankerRecipe,
+    RidgeScorer, Scored, global_ranker,
 };
 pub use text::{style, tokens};
 pub use training::{

@@ -8,12 +8,16 @@ use std::path::Path;
 
 /// Each folder (and the one file beside them), with those below it that it imports. A folder may name only
 /// folders of earlier lines, so there is no circle.
-const FOLDERS: [(&str, &[&str]); 8] = [
+const FOLDERS: [(&str, &[&str]); 9] = [
     ("parallel", &[]),
-    ("text", &[]),
-    ("solvers", &[]),
-    ("history", &["parallel", "text"]),
-    ("ranking", &["parallel", "text", "solvers", "history"]),
+    ("layout", &[]),
+    ("text", &["layout"]),
+    ("solvers", &["layout"]),
+    ("history", &["parallel", "layout", "text"]),
+    (
+        "ranking",
+        &["parallel", "layout", "text", "solvers", "history"],
+    ),
     ("evaluation", &["parallel", "history", "ranking"]),
     ("training", &["history", "ranking", "evaluation"]),
     (

@@ -192,7 +192,7 @@ pub struct RouterSection {
     /// Bytes of resident tenants at the most.
     pub resident_bytes: u64,
     /// Seconds after which a resident tenant is compared with the database even if no
-    /// notification came.
+    /// notification came; where more than a thousand are resident, so many at a time, in turns.
     pub refresh_seconds: u64,
     /// Items without experts, the newest first, whose answers are computed before they are asked
     /// for, in each tenant; 0 for none.

@@ -49,6 +49,9 @@ pub enum ServingError {
         "the request cannot be accepted: model_override: {0} does not answer a task of this kind"
     )]
     WrongBaseline(&'static str),
+    /// What the keyword rules are made of cannot be read from the tenant's snapshot.
+    #[error("the tenant's snapshot is damaged and is made again: try again in a moment")]
+    Damaged,
     /// A computation on another thread panicked, or the process ends.
     #[error("a computation was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
@@ -79,6 +82,7 @@ impl Fault for ServingError {
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::StaleSpace { .. } => ErrorKind::FailedPrecondition,
             Self::WrongBaseline(_) => ErrorKind::InvalidArgument,
+            Self::Damaged => ErrorKind::Unavailable,
             Self::NotLoaded { source, .. } => source.kind(),
         }
     }
@@ -93,6 +97,7 @@ impl Fault for ServingError {
             Self::NotFound(_) => "NOT_FOUND",
             Self::StaleSpace { .. } => "SPACE_CHANGED",
             Self::WrongBaseline(_) => "INVALID_FIELD",
+            Self::Damaged => "SNAPSHOT_DAMAGED",
             Self::NotLoaded { reason, source } => match source.kind() {
                 // What a caller or an operator can act on keeps its own reason.
                 ErrorKind::NotFound | ErrorKind::FailedPrecondition => source.reason(),

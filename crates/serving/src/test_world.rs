@@ -70,7 +70,7 @@ pub struct World {
     pub encoders: Encoders,
     pub vectors: Arc<dyn VectorStore>,
     pub ctx: TenantContext,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -87,9 +87,14 @@ impl World {
             encoders: Encoders::new(store.clone(), embedders),
             vectors: Arc::new(vectors),
             ctx,
-            _folder: folder,
+            folder,
             store,
         }
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub fn experts(&self) -> Experts {

@@ -82,14 +82,15 @@ async fn write(
 /// Writes words and style, and returns how many columns they have.
 fn write_words(corpus: &Corpus, out: &Path) -> anyhow::Result<usize> {
     // A word and a token of the style may have the same number.
-    let kinds = |item: &learning::CorpusItem| {
-        let words = item.words.iter().map(|&(word, count)| ((0, word), count));
-        let style = item.style.tokens.iter().map(|&token| ((1, token), 1.0));
+    let kinds = |item: &learning::CorpusItem<'_>| {
+        let words = item.counted().into_iter();
+        let words = words.map(|(word, count)| ((0, word), count));
+        let style = item.style_tokens.iter().map(|&token| ((1, token), 1.0));
         [Vec::from_iter(words), Vec::from_iter(style)]
     };
     let mut items: HashMap<(u8, u32), u32> = HashMap::new();
-    for item in corpus.items() {
-        for (token, _) in kinds(item).into_iter().flatten() {
+    for item in corpus.items(0..corpus.len()) {
+        for (token, _) in kinds(&item).into_iter().flatten() {
             *items.entry(token).or_default() += 1;
         }
     }
@@ -100,8 +101,8 @@ fn write_words(corpus: &Corpus, out: &Path) -> anyhow::Result<usize> {
         .collect();
     known.sort_unstable();
     let (mut starts, mut columns, mut values) = (vec![0_u64], Vec::new(), Vec::new());
-    for item in corpus.items() {
-        for mut kind in kinds(item) {
+    for item in corpus.items(0..corpus.len()) {
+        for mut kind in kinds(&item) {
             kind.retain(|(token, _)| known.binary_search(token).is_ok());
             let length = kind
                 .iter()

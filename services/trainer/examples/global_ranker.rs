@@ -189,7 +189,7 @@ fn report_test(tenants: &[Tenant], signals: &[SharedTrainingSample], global: &Ra
             true => fit_global(&others.map(|(_, signal)| signal).collect::<Vec<_>>()),
             false => global.clone(),
         };
-        table.add(tenant, &global, tenant.fitted..tenant.corpus.items().len());
+        table.add(tenant, &global, tenant.fitted..tenant.corpus.len());
     }
     table.finish("test");
 }

@@ -65,8 +65,8 @@ impl Trainer {
         let (corpus, vectors) = self.load(ctx, work, &items, &experts).await?;
         let from = labelled(&items)
             .position(|item| item.ingested_at > since)
-            .unwrap_or(corpus.items().len())
-            .max(corpus.items().len().saturating_sub(MOST_QUESTIONS));
+            .unwrap_or(corpus.len())
+            .max(corpus.len().saturating_sub(MOST_QUESTIONS));
         let rankers: Vec<Ranker> = checked.iter().map(|one| one.ranker.clone()).collect();
         let other = above.stored.ranker.clone();
         let ranks = run_for_job(

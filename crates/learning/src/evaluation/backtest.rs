@@ -35,9 +35,8 @@ impl BacktestWindow {
         let features = Features::new(corpus, &statistics);
         let candidates = features.candidates();
         let mut cache = WordScoreCache::default();
-        let items = &corpus.items()[window.from..window.to];
+        let items = corpus.items(window.from..window.to);
         let queries = items
-            .iter()
             .zip(&hits)
             .enumerate()
             .map(|(at, (item, hits))| {
@@ -46,8 +45,8 @@ impl BacktestWindow {
                     .each_ref()
                     .map(|scorer| scorer[at].clone());
                 let asked = FeatureInputs {
-                    words: &item.words,
-                    style: &item.style,
+                    words: &item.counted(),
+                    style: &item.style(),
                     hits,
                     ridge: &ridge,
                     online: &predictions.online[at],
@@ -56,7 +55,7 @@ impl BacktestWindow {
                 Query {
                     features: features.compute_next(asked, &mut cache),
                     candidates: candidates.clone(),
-                    right: item.experts.clone(),
+                    right: item.experts.to_vec(),
                     weight: 1.0,
                 }
             })

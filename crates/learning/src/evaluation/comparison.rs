@@ -73,12 +73,12 @@ pub(crate) fn methods(
 
 /// The experts that a baseline answers each question of a window with, best first.
 fn ask(baseline: Baseline, corpus: &Corpus, window: &BacktestWindow) -> Vec<Vec<usize>> {
-    let items = corpus.items()[window.statistics.items()..].iter();
+    let items = corpus.items(window.statistics.items()..corpus.len());
     let asked = window.queries.iter().zip(&window.hits).zip(items);
     asked
         .map(|((query, hits), item)| {
             let known = (corpus, &window.statistics);
-            let ranked = baseline.rank(known, &item.words, hits, &query.candidates);
+            let ranked = baseline.rank(known, &item.counted(), hits, &query.candidates);
             ranked.into_iter().map(|(expert, _)| expert).collect()
         })
         .collect()
@@ -142,7 +142,7 @@ pub(crate) fn slices(
             let age = if back < newest_half { "newer" } else { "older" };
             made.add("window", age, pair);
             made.add("expert", frequency(&window.statistics, query), pair);
-            if let Some(area) = corpus.items()[first + at].area {
+            if let Some(area) = corpus.item(first + at).area {
                 made.add("area", corpus.area_name(area), pair);
             }
         }

@@ -15,7 +15,7 @@ pub fn score_since(
     rankers: &[&Ranker],
     go_on: &(dyn Fn(usize) -> bool + Sync),
 ) -> Option<Vec<Vec<f64>>> {
-    let n = retriever.corpus().items().len();
+    let n = retriever.corpus().len();
     let length = length(n);
     let starts = (from..n).step_by(length).rev();
     let window = |from: usize| Window {

@@ -1,10 +1,14 @@
 //! A tenant's history as numbers: what happened, in order, and who answered.
 
 use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use domain::{Expert, ExpertId, Item};
 
+use super::items::{Items, NewItem, Places};
+use crate::layout::{Column, LayoutError, Rows, Sections, SnapshotWriter, Texts};
 use crate::parallel::{each, threads};
 use crate::text::style::Style;
 use crate::text::{Postings, style, tokens};
@@ -18,20 +22,42 @@ pub enum CorpusError {
 }
 
 /// One item as numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CorpusItem {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CorpusItem<'a> {
     /// The point that stands for it in the vector store.
     pub point: u64,
     /// Its experts, as positions in [`Corpus::experts`].
-    pub experts: Vec<u16>,
+    pub experts: &'a [u16],
     /// Its area, as a number; none when it has none.
     pub area: Option<u16>,
-    /// Its words and how often each occurs, ascending.
-    pub words: Vec<(u32, f32)>,
-    /// How it is written.
-    pub style: Style,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
+    /// Its distinct words, as numbers, ascending.
+    pub words: &'a [u32],
+    /// How often each of them occurs.
+    pub counts: &'a [f32],
+    /// The distinct tokens of its [`Style`], as numbers, ascending.
+    pub style_tokens: &'a [u32],
+    /// What it begins with: see [`Style`].
+    pub opening: [Option<u32>; 2],
+}
+
+impl CorpusItem<'_> {
+    /// Its words and how often each occurs, as [`tokens::count`] has them.
+    #[must_use]
+    pub fn counted(&self) -> Vec<(u32, f32)> {
+        let counts = self.counts.iter().copied();
+        self.words.iter().copied().zip(counts).collect()
+    }
+
+    /// How it is written.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        Style {
+            tokens: self.style_tokens.to_vec(),
+            opening: self.opening,
+        }
+    }
 }
 
 /// What makes one [`CorpusItem`].
@@ -66,15 +92,14 @@ impl<'a> From<&'a Item> for Document<'a> {
 /// Items without an expert are left out: they tell nothing about who answers.
 #[derive(Debug, Clone, Default)]
 pub struct Corpus {
-    items: Vec<CorpusItem>,
+    items: Items,
     experts: Vec<ExpertId>,
     expert_numbers: HashMap<ExpertId, u16>,
     profiles: Vec<Vec<(u32, f32)>>,
     /// Experts that are known without their items: the first ones.
     listed: usize,
-    areas: usize,
     area_numbers: HashMap<String, u16>,
-    by_point: HashMap<u64, u32>,
+    places: Places,
     words: Postings,
     style: Postings,
     openings: [Postings; 2],
@@ -134,17 +159,16 @@ impl Corpus {
         let area = document.area.and_then(|area| self.area_number(area));
         // The position fits: a tenant's items are counted in millions at the most.
         let position = self.items.len() as u32;
-        self.by_point.insert(document.point, position);
-        let item = CorpusItem {
+        self.places.push(document.point, position);
+        self.note(&words, &style, position);
+        self.items.push(&NewItem {
             point: document.point,
-            experts,
+            experts: &experts,
             area,
-            words,
-            style,
+            words: &words,
+            style: &style,
             occurred_at: document.occurred_at,
-        };
-        self.note(&item, position);
-        self.items.push(item);
+        });
         Ok(())
     }
 
@@ -162,7 +186,6 @@ impl Corpus {
         // Postings may name later items: readers give the number of items to read.
         let mut made = self.clone();
         made.items.truncate(n);
-        made.by_point.retain(|_, position| (*position as usize) < n);
         made
     }
 
@@ -181,24 +204,56 @@ impl Corpus {
         &self.openings
     }
 
-    fn note(&mut self, item: &CorpusItem, position: u32) {
-        for &(word, _) in &item.words {
+    fn note(&mut self, words: &[(u32, f32)], style: &Style, position: u32) {
+        for &(word, _) in words {
             self.words.add(word, position);
         }
-        for &token in &item.style.tokens {
+        for &token in &style.tokens {
             self.style.add(token, position);
         }
-        for (postings, opening) in self.openings.iter_mut().zip(item.style.opening) {
+        for (postings, opening) in self.openings.iter_mut().zip(style.opening) {
             if let Some(opening) = opening {
                 postings.add(opening, position);
             }
         }
     }
 
-    /// The items, oldest first.
+    /// How many items there are.
     #[must_use]
-    pub fn items(&self) -> &[CorpusItem] {
-        &self.items
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The item at a position; the oldest has the first one.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn item(&self, at: usize) -> CorpusItem<'_> {
+        self.items.at(at)
+    }
+
+    /// The items at positions, oldest first.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn items(&self, at: Range<usize>) -> impl DoubleEndedIterator<Item = CorpusItem<'_>> {
+        at.map(|at| self.item(at))
+    }
+
+    /// The experts of the item at a position, as positions in [`Corpus::experts`].
+    ///
+    /// # Panics
+    /// When there is no such item.
+    #[must_use]
+    pub fn experts_of(&self, at: usize) -> &[u16] {
+        self.items.experts(at)
     }
 
     /// The experts; features and scores are in this order.
@@ -222,7 +277,7 @@ impl Corpus {
     /// How many areas there are.
     #[must_use]
     pub fn areas(&self) -> usize {
-        self.areas
+        self.area_numbers.len()
     }
 
     /// The number of an area, if the tenant has it.
@@ -242,24 +297,95 @@ impl Corpus {
     /// The item that a point stands for, by its position.
     #[must_use]
     pub fn position(&self, point: u64) -> Option<usize> {
-        self.by_point.get(&point).map(|&position| position as usize)
+        let position = self.places.get(point)? as usize;
+        (position < self.len()).then_some(position)
     }
 
-    /// Bytes it takes, about.
+    /// Bytes of memory it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let texts: usize = self
-            .items
-            .iter()
-            .map(|item| item.words.len() * 8 + item.style.tokens.len() * 4)
-            .sum();
         let openings: usize = self.openings.iter().map(Postings::bytes).sum();
-        texts
+        let profiles: usize = self.profiles.iter().map(|profile| profile.len() * 8).sum();
+        self.items.bytes()
+            + self.places.bytes()
             + self.words.bytes()
             + self.style.bytes()
             + openings
-            + self.items.len() * 160
+            + profiles
             + self.experts.len() * 200
+            + self.area_numbers.len() * 80
+    }
+
+    /// Writes what questions look at.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_answers<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        let ids = self.experts.iter().map(ExpertId::as_str);
+        ids.collect::<Texts>().save(to)?;
+        to.values(&[self.listed as u64])?;
+        let mut profiles = (Rows::<u32>::default(), Rows::<f32>::default());
+        for profile in &self.profiles {
+            profiles.0.push(profile.iter().map(|(word, _)| *word));
+            profiles.1.push(profile.iter().map(|(_, count)| *count));
+        }
+        profiles.0.save(to)?;
+        profiles.1.save(to)?;
+        let mut areas: Vec<(&String, &u16)> = self.area_numbers.iter().collect();
+        areas.sort_unstable_by_key(|(_, number)| **number);
+        let areas = areas.into_iter().map(|(name, _)| name.as_str());
+        areas.collect::<Texts>().save(to)?;
+        self.items.save_answers(to)?;
+        self.places.save(to)?;
+        self.words.save(to)?;
+        self.style.save_shared(to)?;
+        self.openings
+            .iter()
+            .try_for_each(|postings| postings.save(to))
+    }
+
+    /// Writes what only learning looks at.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_learning<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        self.items.save_learning(to)?;
+        self.style.save_rare(to)
+    }
+
+    /// Reads what was written, where it lies.
+    ///
+    /// # Errors
+    /// Sections are not those that are written.
+    pub fn load(answers: &mut Sections, learning: &mut Sections) -> Result<Self, LayoutError> {
+        let id = |id: &str| ExpertId::parse(id).map_err(|_| LayoutError::Malformed);
+        let ids = Texts::load(answers)?;
+        let experts: Vec<ExpertId> = ids.iter().map(id).collect::<Result<_, _>>()?;
+        let [listed] = Column::<u64>::load_array(answers)?;
+        let words = Rows::<u32>::load(answers)?;
+        let counts = Rows::<f32>::load(answers)?;
+        let profile = |at: usize| {
+            let counts = counts.row(at).iter().copied();
+            words.row(at).iter().copied().zip(counts).collect()
+        };
+        if words.len() != experts.len() || counts.len() != experts.len() {
+            return Err(LayoutError::Malformed);
+        }
+        let areas = Texts::load(answers)?;
+        let areas = areas.iter().map(str::to_owned).enumerate();
+        let numbered = experts.iter().cloned().enumerate();
+        Ok(Self {
+            expert_numbers: numbered.map(|(at, id)| (id, at as u16)).collect(),
+            profiles: (0..experts.len()).map(profile).collect(),
+            experts,
+            listed: listed as usize,
+            area_numbers: areas.map(|(at, name)| (name, at as u16)).collect(),
+            items: Items::load(answers, learning)?,
+            places: Places::load(answers)?,
+            words: Postings::load(answers)?,
+            style: Postings::load_apart(answers, learning)?,
+            openings: [Postings::load(answers)?, Postings::load(answers)?],
+        })
     }
 
     fn area_number(&mut self, area: &str) -> Option<u16> {
@@ -267,11 +393,10 @@ impl Corpus {
             return Some(number);
         }
         // Beyond this the areas are not areas; the rest counts as none.
-        let number = u16::try_from(self.areas)
+        let number = u16::try_from(self.area_numbers.len())
             .ok()
             .filter(|&number| number < 1_000)?;
         self.area_numbers.insert(area.to_owned(), number);
-        self.areas += 1;
         Some(number)
     }
 }

@@ -6,10 +6,13 @@
 //! mixture (Dempster, Laird and Rubin, 1977). The mixture's share of an expert is a forecast with a half-life
 //! that is the tenant's own.
 
-use std::collections::VecDeque;
+use std::io;
 
-use super::corpus::CorpusItem;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::corpus::Corpus;
 use super::half_life::HalfLife;
+use crate::layout::{Column, LayoutError, Sections, SnapshotWriter};
 
 /// The half-lives, as shares of the history.
 const HALF_LIVES: [f64; 7] = [0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32];
@@ -38,8 +41,18 @@ pub(crate) struct Forecaster {
     lagged: [Running; FORECASTS],
     /// Items learned.
     items: usize,
-    /// Of the latest answers: the item's position, and how likely each forecast made the expert.
-    cases: VecDeque<(u32, [f32; FORECASTS])>,
+    /// Answers, the latest last; of those before the latest [`MOST_CASES`] some are left.
+    cases: Column<Case>,
+}
+
+/// An answer that was forecast.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct Case {
+    /// The item's position.
+    position: u32,
+    /// How likely each forecast made the expert.
+    likely: [f32; FORECASTS],
 }
 
 impl Forecaster {
@@ -53,53 +66,52 @@ impl Forecaster {
             lagged: running.clone(),
             running,
             items: 0,
-            cases: VecDeque::new(),
+            cases: Column::default(),
         }
     }
 
-    /// Learns the item at the end of `items`; those before it have been learned. `experts` is how many are
-    /// known by then.
-    pub(crate) fn add(&mut self, items: &[CorpusItem], experts: usize) {
-        let Some(newest) = items.last() else {
-            return;
-        };
-        let n = items.len();
+    /// Learns the item at a position; those before it have been learned. `experts` is how many are known by
+    /// then.
+    pub(crate) fn add(&mut self, corpus: &Corpus, position: usize, experts: usize) {
+        let newest = corpus.experts_of(position);
+        let n = position + 1;
         let lag = ((LAG * n as f64) as usize).max(1);
         let (from, to) = (self.lagged[0].items, n.saturating_sub(lag));
         for running in self.running.iter_mut().chain(&mut self.lagged) {
             running.make_room(experts);
         }
-        for item in items.get(from..to).unwrap_or_default() {
-            self.lagged
-                .iter_mut()
-                .for_each(|one| one.add(&item.experts));
+        for at in from..to {
+            let experts = corpus.experts_of(at);
+            self.lagged.iter_mut().for_each(|one| one.add(experts));
         }
-        for &expert in &newest.experts {
+        for &expert in newest {
             let likely = self
                 .lagged
                 .each_ref()
                 .map(|one| one.share(expert, experts) as f32);
-            if self.cases.len() == MOST_CASES {
-                self.cases.pop_front();
+            if self.cases.len() >= 2 * MOST_CASES {
+                let cases = self.cases.to_mut();
+                cases.drain(..cases.len() + 1 - MOST_CASES);
             }
             // Positions fit: see `Corpus::new`.
-            self.cases.push_back((n as u32 - 1, likely));
+            let position = position as u32;
+            self.cases.push(Case { position, likely });
         }
         self.items = n;
-        self.running
-            .iter_mut()
-            .for_each(|one| one.add(&newest.experts));
+        self.running.iter_mut().for_each(|one| one.add(newest));
     }
 
     /// How far each forecast is believed; the sum is one.
     fn weights(&self) -> [f64; FORECASTS] {
         let age = |position: u32| self.items - 1 - position as usize;
+        let old = self.cases.len().saturating_sub(MOST_CASES);
         let cases: Vec<([f64; FORECASTS], f64)> = self
             .cases
             .iter()
-            .map(|(position, likely)| {
-                let weight = JUDGED.weight(age(*position), self.items);
-                (likely.map(f64::from), f64::from(weight))
+            .skip(old)
+            .map(|case| {
+                let weight = JUDGED.weight(age(case.position), self.items);
+                (case.likely.map(f64::from), f64::from(weight))
             })
             .collect();
         let mut weights = [1.0 / FORECASTS as f64; FORECASTS];
@@ -130,6 +142,44 @@ impl Forecaster {
         };
         (0..experts).map(share).collect()
     }
+
+    /// Bytes of memory it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let running = self.running.iter().chain(&self.lagged);
+        let counts: usize = running.map(|one| one.counts.bytes()).sum();
+        counts + self.cases.bytes() + size_of::<Self>()
+    }
+
+    /// Writes its few numbers as the next section.
+    pub(crate) fn save_numbers<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        let numbers = |one: &Running| [one.items as f64, one.newest, one.total];
+        let all = self.running.iter().chain(&self.lagged);
+        let all: Vec<f64> = all.flat_map(numbers).collect();
+        to.values(&all)
+    }
+
+    /// Writes the rest.
+    pub(crate) fn save<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        self.cases.save(to)?;
+        let mut all = self.running.iter().chain(&self.lagged);
+        all.try_for_each(|one| one.counts.save(to))
+    }
+
+    /// Reads the next sections, those of its numbers and the rest, which is not looked at yet.
+    pub(crate) fn load(numbers: &mut Sections, rest: &mut Sections) -> Result<Self, LayoutError> {
+        const NUMBERS: usize = 2 * FORECASTS * 3;
+        let mut made = Self::new();
+        made.cases = Column::load(rest)?;
+        let numbers = Column::<f64>::load_array::<NUMBERS>(numbers)?;
+        let (numbers, _) = numbers.as_chunks::<3>();
+        let all = made.running.iter_mut().chain(&mut made.lagged);
+        for (one, [items, newest, total]) in all.zip(numbers) {
+            (one.items, one.newest, one.total) = (*items as usize, *newest, *total);
+            one.counts = Column::load(rest)?;
+        }
+        made.items = made.running[0].items;
+        Ok(made)
+    }
 }
 
 /// Shares of activity with one half-life, item by item.
@@ -140,7 +190,7 @@ struct Running {
     items: usize,
     /// What the newest item counts. It grows with each, and all is scaled down before it is too large.
     newest: f64,
-    counts: Vec<f64>,
+    counts: Column<f64>,
     total: f64,
 }
 
@@ -153,13 +203,15 @@ impl Running {
             half_life,
             items: 0,
             newest: 1.0,
-            counts: Vec::new(),
+            counts: Column::default(),
             total: 0.0,
         }
     }
 
     fn make_room(&mut self, experts: usize) {
-        self.counts.resize(experts, 0.0);
+        if self.counts.len() < experts {
+            self.counts.to_mut().resize(experts, 0.0);
+        }
     }
 
     fn add(&mut self, experts: &[u16]) {
@@ -167,12 +219,13 @@ impl Running {
         self.newest *= self.half_life.growth(self.items);
         if self.newest > Self::MOST {
             let scale = self.newest;
-            self.counts.iter_mut().for_each(|count| *count /= scale);
+            let counts = self.counts.to_mut().iter_mut();
+            counts.for_each(|count| *count /= scale);
             self.total /= scale;
             self.newest = 1.0;
         }
         for &expert in experts {
-            self.counts[usize::from(expert)] += self.newest;
+            self.counts.to_mut()[usize::from(expert)] += self.newest;
             self.total += self.newest;
         }
     }
@@ -181,7 +234,7 @@ impl Running {
     fn share(&self, expert: u16, experts: usize) -> f64 {
         let prior = PRIOR * self.newest;
         let even = prior / experts.max(1) as f64;
-        let count = self.counts.get(usize::from(expert));
+        let count = self.counts.as_slice().get(usize::from(expert));
         (count.copied().unwrap_or_default() + even) / (self.total + prior)
     }
 }
@@ -196,7 +249,7 @@ mod tests {
         let experts = corpus.experts().len();
         let mut forecaster = Forecaster::new();
         for at in 0..n {
-            forecaster.add(&corpus.items()[..=at], experts);
+            forecaster.add(corpus, at, experts);
         }
         forecaster.forecast(experts)
     }

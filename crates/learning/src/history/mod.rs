@@ -5,8 +5,10 @@ mod dataset;
 mod forecast;
 mod growth;
 mod half_life;
+mod items;
 mod retrieval;
 mod search_words;
+mod shares;
 mod statistics;
 mod windows;
 

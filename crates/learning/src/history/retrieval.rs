@@ -39,14 +39,10 @@ impl<'a> Retriever<'a> {
     /// When there is not one row an item: the caller made both from the same list.
     #[must_use]
     pub fn new(corpus: &'a Corpus, vectors: ArrayView2<'a, f32>) -> Self {
-        assert_eq!(
-            vectors.nrows(),
-            corpus.items().len(),
-            "one vector for each item"
-        );
+        assert_eq!(vectors.nrows(), corpus.len(), "one vector for each item");
         let mut postings: HashMap<u32, Vec<(u32, f32)>> = HashMap::new();
-        for (position, item) in corpus.items().iter().enumerate() {
-            for (word, weight) in tokens::document_weights(&item.words) {
+        for (position, item) in corpus.items(0..corpus.len()).enumerate() {
+            for (word, weight) in tokens::document_weights(&item.counted()) {
                 postings
                     .entry(word)
                     .or_default()
@@ -98,7 +94,7 @@ impl<'a> Retriever<'a> {
     ) -> Vec<(u32, f32)> {
         scores.fill(0.0);
         let n = scores.len() as u32;
-        for &(word, _) in &self.corpus.items()[question].words {
+        for &word in self.corpus.item(question).words {
             let Some(weight) = statistics.word_weight(self.corpus, word) else {
                 continue;
             };

@@ -5,11 +5,14 @@
 //! of them, and a question's compounds are found in their parts, and its parts in compounds, as far as the
 //! tenant writes them.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
+use std::io;
 
 use super::corpus::Corpus;
 use super::statistics::Statistics;
+use crate::layout::{Column, LayoutError, Sections, SnapshotWriter, Texts};
 use crate::text::{Numbers, tokens};
 
 /// What a word that the text does not have, but a compound or part of it, weighs beside its own weight.
@@ -27,9 +30,14 @@ const MOST_WORDS: usize = 50_000;
 pub struct SearchWords {
     /// Items without experts.
     others: usize,
-    /// Of them, those that have a word.
+    /// Of them, those that have a word, in a snapshot: words, ascending, and how many.
+    words: Column<u32>,
+    counts: Column<u32>,
+    /// Those since.
     frequencies: HashMap<u32, u32, BuildHasherDefault<Numbers>>,
-    /// Long words of all items.
+    /// Long words of all items, in a snapshot, ascending.
+    known_long: Texts,
+    /// Those since.
     long: BTreeSet<String>,
 }
 
@@ -52,8 +60,12 @@ impl SearchWords {
                 *self.frequencies.entry(word).or_default() += 1;
             }
         }
-        if self.long.len() < MOST_WORDS {
-            long_words(text, &mut self.long);
+        if self.known_long.len() + self.long.len() < MOST_WORDS {
+            for word in long_words(text) {
+                if !self.is_long(&word) {
+                    self.long.insert(word);
+                }
+            }
         }
     }
 
@@ -108,20 +120,81 @@ impl SearchWords {
         self.frequencies.len() * 16 + long
     }
 
+    /// Writes it.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_answers<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        to.values(&[self.others as u64])?;
+        let since = self.frequencies.keys().copied();
+        let mut words: Vec<u32> = self.words.iter().chain(since).collect();
+        words.sort_unstable();
+        words.dedup();
+        let counts: Vec<u32> = words.iter().map(|word| self.frequency(*word)).collect();
+        to.values(&words)?;
+        to.values(&counts)?;
+        let mut long: Vec<&str> = self.all_long().collect();
+        long.sort_unstable();
+        long.into_iter().collect::<Texts>().save(to)
+    }
+
+    /// Reads what was written, where it lies.
+    ///
+    /// # Errors
+    /// Sections are not those that are written.
+    pub fn load(from: &mut Sections) -> Result<Self, LayoutError> {
+        let [others] = Column::<u64>::load_array(from)?;
+        Ok(Self {
+            others: others as usize,
+            words: Column::load(from)?,
+            counts: Column::load(from)?,
+            frequencies: HashMap::default(),
+            known_long: Texts::load(from)?,
+            long: BTreeSet::new(),
+        })
+    }
+
+    /// How many items without experts have a word.
+    fn frequency(&self, word: u32) -> u32 {
+        let known = self.words.as_slice().binary_search(&word);
+        let known = known.map_or(0, |at| self.counts.at(at));
+        known + self.frequencies.get(&word).copied().unwrap_or_default()
+    }
+
+    /// The long words, each once.
+    fn all_long(&self) -> impl Iterator<Item = &str> {
+        let since = self.long.iter().map(String::as_str);
+        self.known_long.iter().chain(since)
+    }
+
+    /// Whether a long word lies in the snapshot.
+    fn is_long(&self, word: &str) -> bool {
+        let (mut from, mut to) = (0, self.known_long.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.known_long.at(middle).cmp(word) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Greater => to = middle,
+                Ordering::Equal => return true,
+            }
+        }
+        false
+    }
+
     /// The shortest long words that begin or end with the word.
     fn compounds_with(&self, word: &str) -> Vec<String> {
         let letters = word.chars().count();
         if letters < PART || !word.chars().all(char::is_alphabetic) {
             return Vec::new();
         }
-        let in_it = |long: &&String| {
+        let in_it = |long: &&str| {
             let rest = long.strip_prefix(word).or_else(|| long.strip_suffix(word));
             rest.is_some_and(|rest| rest.chars().count() >= PART)
         };
-        let mut found: Vec<&String> = self.long.iter().filter(in_it).collect();
-        found.sort_by_key(|long| long.len());
+        let mut found: Vec<&str> = self.all_long().filter(in_it).collect();
+        found.sort_unstable_by_key(|long| (long.len(), *long));
         found.truncate(MOST_COMPOUNDS);
-        found.into_iter().cloned().collect()
+        found.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -137,9 +210,9 @@ impl Known<'_> {
     fn weight(&self, word: &str) -> Option<f32> {
         let number = tokens::number(word);
         let items = self.statistics.items();
-        let others = self.words.frequencies.get(&number).copied();
+        let others = self.words.frequency(number) as usize;
         let answered = self.corpus.words().before(number, items).len();
-        match answered + others.unwrap_or(0) as usize {
+        match answered + others {
             0 => None,
             df => Some(tokens::inverse_document_frequency(
                 items + self.words.others,
@@ -176,8 +249,9 @@ impl Known<'_> {
     }
 }
 
-/// Adds the long words of a text, as [`tokens::cut`] has them: runs of letters without a change of case.
-fn long_words(text: &str, found: &mut BTreeSet<String>) {
+/// The long words of a text, as [`tokens::cut`] has them: runs of letters without a change of case.
+fn long_words(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
     for run in tokens::folded(text).split(|c: char| !c.is_alphabetic()) {
         // Bytes are no fewer than letters: a cheap look first.
         if run.len() < 2 * PART || run.chars().skip(1).any(char::is_uppercase) {
@@ -185,9 +259,10 @@ fn long_words(text: &str, found: &mut BTreeSet<String>) {
         }
         let lower = run.to_lowercase();
         if lower.chars().count() >= 2 * PART {
-            found.insert(lower);
+            found.push(lower);
         }
     }
+    found
 }
 
 #[cfg(test)]

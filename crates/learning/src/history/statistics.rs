@@ -6,11 +6,14 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::io;
 use std::sync::OnceLock;
 
 use super::corpus::{Corpus, CorpusItem};
 use super::forecast::Forecaster;
 use super::half_life::HalfLife;
+use super::shares::{Activity, Usage};
+use crate::layout::{Column, LayoutError, Rows, Sections, SnapshotWriter};
 use crate::text::keywords::Rules;
 use crate::text::{Numbers, Postings, keywords, tokens};
 
@@ -37,6 +40,9 @@ const VOCABULARY: HalfLife = HalfLife::Share(0.25);
 const OPENING: HalfLife = HalfLife::Share(0.10);
 /// Smoothing of who answers texts that begin alike towards recent activity, in items.
 const OPENING_PRIOR: f32 = 1.0;
+
+/// In place of the position of an expert's last item, where there is none.
+const NEVER: u32 = u32::MAX;
 
 /// Which vocabulary is meant: what texts are about, or how they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,55 +76,6 @@ type ByExpert = Box<[(u16, f32)]>;
 #[derive(Debug, Default)]
 pub(crate) struct WordScoreCache([HashMap<u32, Option<ByExpert>, BuildHasherDefault<Numbers>>; 2]);
 
-/// How much of a vocabulary was used, by whom.
-#[derive(Debug, Clone, Default)]
-struct Usage {
-    /// Words of all items, each counted once an item.
-    total: f64,
-    /// The same by expert, newer items counting more; to be scaled.
-    experts: Vec<f64>,
-}
-
-impl Usage {
-    fn add(&mut self, words: usize, experts: &[u16], weight: f64) {
-        let words = words as f64;
-        self.total += words;
-        for &expert in experts {
-            self.experts[usize::from(expert)] += weight * words;
-        }
-    }
-}
-
-/// Shares of activity with one half-life.
-#[derive(Debug, Clone, Default)]
-struct Activity {
-    /// By expert; their scale is that of the total.
-    sums: Vec<f64>,
-    total: f64,
-    shares: Vec<f32>,
-}
-
-impl Activity {
-    fn add(&mut self, experts: &[u16], weight: f64) {
-        for &expert in experts {
-            self.sums[usize::from(expert)] += weight;
-            self.total += weight;
-        }
-    }
-
-    fn share_out(&mut self) {
-        let total = self.total;
-        let share = |sum: &f64| {
-            if total > 0.0 {
-                (sum / total) as f32
-            } else {
-                0.0
-            }
-        };
-        self.shares = self.sums.iter().map(share).collect();
-    }
-}
-
 /// The experts of one area, by how much their items count; to be scaled.
 type AreaExperts = Vec<(u16, f64)>;
 
@@ -127,7 +84,7 @@ type AreaExperts = Vec<(u16, f64)>;
 pub struct Statistics {
     n: usize,
     /// How much each item counts for vocabularies, and for openings; to be scaled.
-    decays: [Vec<f32>; 2],
+    decays: [Column<f32>; 2],
     activity: [Activity; 3],
     words: Usage,
     style: Usage,
@@ -166,16 +123,15 @@ impl Statistics {
     /// Counts the items up to the first `n` of the corpus that it counts already; the same, bit for bit, as
     /// [`Statistics::as_of`].
     pub fn grow(&mut self, corpus: &Corpus, n: usize) {
-        let n = n.min(corpus.items().len());
+        let n = n.min(corpus.len());
         self.make_room(corpus.experts().len());
         for position in self.n..n {
-            let item = &corpus.items()[position];
+            let item = corpus.item(position);
             self.add(item, position);
             // Others are numbered in the order in which items name them.
             let named = item.experts.iter().map(|expert| usize::from(*expert) + 1);
             self.known = named.fold(self.known, usize::max);
-            self.forecaster
-                .add(&corpus.items()[..=position], self.known);
+            self.forecaster.add(corpus, position, self.known);
         }
         self.n = self.n.max(n);
         self.activity.iter_mut().for_each(Activity::share_out);
@@ -192,8 +148,8 @@ impl Statistics {
         }
     }
 
-    fn add(&mut self, item: &CorpusItem, position: usize) {
-        let experts = &item.experts[..];
+    fn add(&mut self, item: CorpusItem<'_>, position: usize) {
+        let experts = item.experts;
         for &expert in experts {
             // Positions fit: see `Corpus::new`.
             self.last_position[usize::from(expert)] = Some(position as u32);
@@ -206,7 +162,7 @@ impl Statistics {
         }
         let weight = VOCABULARY.unscaled(position);
         self.words.add(item.words.len(), experts, weight);
-        self.style.add(item.style.tokens.len(), experts, weight);
+        self.style.add(item.style_tokens.len(), experts, weight);
         if let Some(area) = item.area.map(usize::from) {
             if self.areas.len() <= area {
                 self.areas.resize(area + 1, AreaExperts::new());
@@ -326,16 +282,13 @@ impl Statistics {
 
     /// What one word says for each expert who used it; none where too few items have it.
     fn word_by_expert(&self, corpus: &Corpus, which: Vocabulary, word: u32) -> Option<ByExpert> {
-        let positions = which.postings(corpus).before(word, self.n);
-        if positions.len() < 2 {
-            return None;
-        }
+        let positions = which.postings(corpus).shared(word, self.n)?;
         let usage = self.usage(which);
         let mut mass = vec![0.0_f32; usage.experts.len()];
         let mut touched: Vec<u16> = Vec::new();
-        for &position in positions {
-            let decay = self.decays[0][position as usize];
-            for &expert in &corpus.items()[position as usize].experts {
+        for position in positions.iter() {
+            let decay = self.decays[0].at(position as usize);
+            for &expert in corpus.experts_of(position as usize) {
                 let sum = &mut mass[usize::from(expert)];
                 if *sum == 0.0 {
                     touched.push(expert);
@@ -367,9 +320,9 @@ impl Statistics {
         let prior = OPENING_PRIOR * OPENING.scale(self.n) as f32;
         let mut shares: Vec<f32> = base.iter().map(|share| prior * share).collect();
         let mut total = prior;
-        for &position in corpus.openings()[which].before(tag, self.n) {
-            let decay = self.decays[1][position as usize];
-            for &expert in &corpus.items()[position as usize].experts {
+        for position in corpus.openings()[which].before(tag, self.n).iter() {
+            let decay = self.decays[1].at(position as usize);
+            for &expert in corpus.experts_of(position as usize) {
                 shares[usize::from(expert)] += decay;
                 total += decay;
             }
@@ -401,18 +354,85 @@ impl Statistics {
         // As large as they can become: a view is weighed before anybody asks for them.
         let rules = experts * keywords::WORDS * 64;
         let areas: usize = self.areas.iter().map(|area| 24 + area.len() * 16).sum();
-        self.n * 8 + experts * 250 + areas + rules
+        let decays: usize = self.decays.iter().map(Column::bytes).sum();
+        decays + experts * 120 + self.forecaster.bytes() + areas + rules
+    }
+
+    /// Writes what questions look at.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_answers<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        to.values(&[self.n as u64, self.known as u64])?;
+        self.decays.iter().try_for_each(|decays| decays.save(to))?;
+        self.activity.iter().try_for_each(|one| one.save(to))?;
+        self.words.save(to)?;
+        self.style.save(to)?;
+        let (mut experts, mut sums) = (Rows::<u16>::default(), Rows::<f64>::default());
+        for area in &self.areas {
+            experts.push(area.iter().map(|(expert, _)| *expert));
+            sums.push(area.iter().map(|(_, sum)| *sum));
+        }
+        experts.save(to)?;
+        sums.save(to)?;
+        let last = self.last_position.iter();
+        let last: Vec<u32> = last.map(|last| last.unwrap_or(NEVER)).collect();
+        to.values(&last)?;
+        to.values(&self.forecast)?;
+        self.forecaster.save_numbers(to)
+    }
+
+    /// Writes what only learning looks at.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_learning<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        self.forecaster.save(to)
+    }
+
+    /// Reads what was written, where it lies.
+    ///
+    /// # Errors
+    /// Sections are not those that are written.
+    pub fn load(answers: &mut Sections, learning: &mut Sections) -> Result<Self, LayoutError> {
+        let [n, known] = Column::<u64>::load_array(answers)?;
+        let decays = [Column::load(answers)?, Column::load(answers)?];
+        let mut activity: [Activity; 3] = Default::default();
+        for one in &mut activity {
+            *one = Activity::load(answers)?;
+        }
+        let (words, style) = (Usage::load(answers)?, Usage::load(answers)?);
+        let experts = Rows::<u16>::load(answers)?;
+        let sums = Rows::<f64>::load(answers)?;
+        if experts.len() != sums.len() {
+            return Err(LayoutError::Malformed);
+        }
+        let area = |at: usize| {
+            let sums = sums.row(at).iter().copied();
+            experts.row(at).iter().copied().zip(sums).collect()
+        };
+        let last = Column::<u32>::load_vec(answers)?.into_iter();
+        Ok(Self {
+            n: n as usize,
+            decays,
+            activity,
+            words,
+            style,
+            areas: (0..experts.len()).map(area).collect(),
+            last_position: last.map(|last| (last != NEVER).then_some(last)).collect(),
+            known: known as usize,
+            forecast: Column::load_vec(answers)?,
+            forecaster: Forecaster::load(answers, learning)?,
+            rules: OnceLock::new(),
+        })
     }
 }
 
 /// The rules of a tenant's experts: words that stand out in what each answered among the first `n`
 /// items, and the words of the profiles.
 fn expert_rules(corpus: &Corpus, n: usize) -> Rules {
-    let items = corpus.items()[..n].iter();
-    let examples = items.map(|item| {
-        let words = item.words.iter().map(|&(word, _)| word);
-        (words, &item.experts[..])
-    });
+    let items = corpus.items(0..n);
+    let examples = items.map(|item| (item.words.iter().copied(), item.experts));
     let mut rules = keywords::standing_out(corpus.experts().len(), examples);
     for (expert, profile) in corpus.profiles().iter().enumerate() {
         for &(word, _) in profile {

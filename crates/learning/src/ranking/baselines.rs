@@ -78,7 +78,7 @@ impl Baseline {
 fn votes(corpus: &Corpus, hits: &[(u32, f32)]) -> Vec<f32> {
     let mut votes = vec![0.0; corpus.experts().len()];
     for &(position, score) in hits.iter().take(Baseline::VOTERS) {
-        for &expert in &corpus.items()[position as usize].experts {
+        for &expert in corpus.experts_of(position as usize) {
             votes[usize::from(expert)] += score.max(0.0);
         }
     }

@@ -135,7 +135,7 @@ impl<'a> Votes<'a> {
     pub(crate) fn log_shares(&self, weighted: &[(u32, f32)]) -> Vec<f32> {
         let mut votes = vec![0.0_f32; self.corpus.experts().len()];
         for &(position, weight) in weighted {
-            for &expert in &self.corpus.items()[position as usize].experts {
+            for &expert in self.corpus.experts_of(position as usize) {
                 votes[usize::from(expert)] += weight;
             }
         }
@@ -152,7 +152,7 @@ impl<'a> Votes<'a> {
         let mut total = 0.0;
         for &(position, weight) in weighted {
             total += weight;
-            if let Some(area) = self.corpus.items()[position as usize].area {
+            if let Some(area) = self.corpus.item(position as usize).area {
                 shares[usize::from(area)] += weight;
             }
         }

@@ -7,10 +7,14 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
+use std::io;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::replays::replayed_age;
 use super::softmax::Softmax;
 use crate::history::{Corpus, CorpusItem, Window};
+use crate::layout::{Column, LayoutError, Sections, SnapshotWriter};
 use crate::text::Numbers;
 use crate::text::style::Style;
 
@@ -39,8 +43,8 @@ const FORGOTTEN_AT_A_TIME: usize = 4_000;
 #[derive(Debug, Clone)]
 pub struct OnlineClassifier {
     softmax: Softmax,
-    /// By kind of token and its number.
-    tokens: [HashMap<u32, Token, BuildHasherDefault<Numbers>>; 2],
+    /// By kind of token.
+    tokens: [Tokens; 2],
     /// Items learned.
     items: u32,
     /// Experts of the corpus.
@@ -51,12 +55,102 @@ pub struct OnlineClassifier {
     next: usize,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+/// Tokens by their number.
+#[derive(Debug, Clone, Default)]
+struct Tokens {
+    /// Those in a snapshot that have a row, and those that have none. One that was noted since is in the map.
+    known: Numbered,
+    rare: Numbered,
+    map: HashMap<u32, Token, BuildHasherDefault<Numbers>>,
+}
+
+/// Tokens by their number, ascending.
+#[derive(Debug, Clone, Default)]
+struct Numbered {
+    numbers: Column<u32>,
+    tokens: Column<Token>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 struct Token {
     /// Items that have it.
     items: u32,
-    /// Its row; none before it is worth one.
-    row: Option<u32>,
+    /// Its row; [`NO_ROW`] before it is worth one.
+    row: u32,
+}
+
+/// The row of a token that has none. A constant's row, which no token has.
+const NO_ROW: u32 = 0;
+
+impl Default for Token {
+    fn default() -> Self {
+        Self {
+            items: 0,
+            row: NO_ROW,
+        }
+    }
+}
+
+impl Numbered {
+    fn get(&self, number: u32) -> Option<Token> {
+        let at = self.numbers.as_slice().binary_search(&number).ok()?;
+        Some(self.tokens.at(at))
+    }
+
+    fn save<W: io::Write>(
+        tokens: impl Iterator<Item = (u32, Token)>,
+        to: &mut SnapshotWriter<W>,
+    ) -> io::Result<()> {
+        let mut all: Vec<(u32, Token)> = tokens.collect();
+        all.sort_unstable_by_key(|(number, _)| *number);
+        let (numbers, tokens): (Vec<u32>, Vec<Token>) = all.into_iter().unzip();
+        to.values(&numbers)?;
+        to.values(&tokens)
+    }
+
+    fn load(from: &mut Sections) -> Result<Self, LayoutError> {
+        Ok(Self {
+            numbers: Column::load(from)?,
+            tokens: Column::load(from)?,
+        })
+    }
+}
+
+impl Tokens {
+    /// A token that has a row.
+    fn with_row(&self, number: u32) -> Option<Token> {
+        let token = match self.map.get(&number) {
+            Some(token) => *token,
+            None => self.known.get(number)?,
+        };
+        (token.row != NO_ROW).then_some(token)
+    }
+
+    /// Any token. What has none is only looked at to learn.
+    fn get(&self, number: u32) -> Option<Token> {
+        let since = self.map.get(&number).copied();
+        let known = || self.known.get(number);
+        since.or_else(known).or_else(|| self.rare.get(number))
+    }
+
+    fn set(&mut self, number: u32, token: Token) {
+        self.map.insert(number, token);
+    }
+
+    fn bytes(&self) -> usize {
+        self.map.len() * 24
+    }
+
+    /// Those with a row, or without one.
+    fn all(&self, with_row: bool) -> impl Iterator<Item = (u32, Token)> {
+        let based = if with_row { &self.known } else { &self.rare };
+        let based = based.numbers.iter().zip(based.tokens.iter());
+        let based = based.filter(|(number, _)| !self.map.contains_key(number));
+        let since = self.map.iter().map(|(number, token)| (*number, *token));
+        let since = since.filter(move |(_, token)| (token.row != NO_ROW) == with_row);
+        based.chain(since)
+    }
 }
 
 /// Inputs of one text: rows and values.
@@ -98,7 +192,7 @@ impl OnlineClassifier {
     #[must_use]
     pub fn predict(&self, words: &[(u32, f32)], style: &Style) -> Vec<f32> {
         let mut inputs = Inputs::new();
-        self.read(words, &style.tokens, &mut inputs);
+        self.read(words.iter().copied(), &style.tokens, &mut inputs);
         let mut expected = vec![FLOOR.ln(); self.experts];
         for (expert, share) in self.softmax.expected(inputs.iter().copied()) {
             expected[usize::from(expert)] = (FLOOR + share).ln();
@@ -114,60 +208,111 @@ impl OnlineClassifier {
     /// Bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let tokens: usize = self.tokens.iter().map(HashMap::len).sum();
-        self.softmax.bytes() + tokens * 24
+        let tokens: usize = self.tokens.iter().map(Tokens::bytes).sum();
+        self.softmax.bytes() + tokens
+    }
+
+    /// Writes what it predicts with.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_answers<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        let numbers = [self.experts, self.first, self.next].map(|number| number as u64);
+        to.values(&numbers)?;
+        to.values(&[self.items])?;
+        for tokens in &self.tokens {
+            Numbered::save(tokens.all(true), to)?;
+        }
+        self.softmax.save_answers(to)
+    }
+
+    /// Writes what only learning looks at.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_learning<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        for tokens in &self.tokens {
+            Numbered::save(tokens.all(false), to)?;
+        }
+        self.softmax.save_learning(to)
+    }
+
+    /// Reads what was written, where it lies.
+    ///
+    /// # Errors
+    /// Sections are not those that are written.
+    pub fn load(answers: &mut Sections, learning: &mut Sections) -> Result<Self, LayoutError> {
+        let numbers = Column::<u64>::load_array(answers)?;
+        let [experts, first, next] = numbers.map(|number| number as usize);
+        let [items] = Column::load_array(answers)?;
+        let mut tokens: [Tokens; 2] = Default::default();
+        for tokens in &mut tokens {
+            tokens.known = Numbered::load(answers)?;
+            tokens.rare = Numbered::load(learning)?;
+        }
+        Ok(Self {
+            tokens,
+            softmax: Softmax::load(STEP, answers, learning)?,
+            items,
+            experts,
+            first,
+            next,
+        })
     }
 
     fn learn_to(&mut self, corpus: &Corpus, n: usize) {
         self.experts = corpus.experts().len();
         let mut inputs = Inputs::new();
-        while self.next < n.min(corpus.items().len()) {
+        while self.next < n.min(corpus.len()) {
             let at = self.next;
-            self.note(&corpus.items()[at], at);
-            self.learn_one(&corpus.items()[at], &mut inputs);
+            self.note(corpus.item(at), at);
+            self.learn_one(corpus.item(at), &mut inputs);
             let known = (at - self.first) as u64;
             for again in 0..REPLAYS {
                 let age = replayed_age(known, REPLAYS, again, REPLAY_HALF_LIFE);
-                self.learn_one(&corpus.items()[at - age as usize], &mut inputs);
+                self.learn_one(corpus.item(at - age as usize), &mut inputs);
             }
             self.next += 1;
         }
     }
 
-    fn learn_one(&mut self, item: &CorpusItem, inputs: &mut Inputs) {
-        self.read(&item.words, &item.style.tokens, inputs);
-        self.softmax.learn(inputs.iter().copied(), &item.experts);
+    fn learn_one(&mut self, item: CorpusItem<'_>, inputs: &mut Inputs) {
+        let counted = item.words.iter().zip(item.counts);
+        let counted = counted.map(|(word, count)| (*word, *count));
+        self.read(counted, item.style_tokens, inputs);
+        self.softmax.learn(inputs.iter().copied(), item.experts);
     }
 
     /// Notes the tokens and experts of a new item.
-    fn note(&mut self, item: &CorpusItem, at: usize) {
-        for &expert in &item.experts {
+    fn note(&mut self, item: CorpusItem<'_>, at: usize) {
+        for &expert in item.experts {
             self.softmax.note(expert, at);
         }
         self.items += 1;
-        for &(word, _) in &item.words {
+        for &word in item.words {
             self.note_token(0, word);
         }
-        for &token in &item.style.tokens {
+        for &token in item.style_tokens {
             self.note_token(1, token);
         }
     }
 
     fn note_token(&mut self, kind: usize, number: u32) {
         let rows = self.softmax.rows();
-        let token = self.tokens[kind].entry(number).or_default();
+        let mut token = self.tokens[kind].get(number).unwrap_or_default();
         token.items += 1;
-        if token.items >= LEAST_ITEMS && token.row.is_none() && rows < MOST_TOKENS {
-            token.row = Some(rows as u32);
+        if token.items >= LEAST_ITEMS && token.row == NO_ROW && rows < MOST_TOKENS {
+            token.row = rows as u32;
             self.softmax.add_row();
         }
+        self.tokens[kind].set(number, token);
     }
 
     /// Puts the inputs of a text in the place of `inputs`: its known tokens, words and style each of
     /// length one, and the constant.
-    fn read(&self, words: &[(u32, f32)], style: &[u32], inputs: &mut Inputs) {
+    fn read(&self, words: impl Iterator<Item = (u32, f32)>, style: &[u32], inputs: &mut Inputs) {
         inputs.clear();
-        self.read_kind(0, words.iter().copied(), inputs);
+        self.read_kind(0, words, inputs);
         self.read_kind(1, style.iter().map(|&token| (token, 1.0)), inputs);
         inputs.push((0, BIAS));
     }
@@ -182,13 +327,10 @@ impl OnlineClassifier {
         let items = self.items as f32;
         let mut square = 0.0;
         for (number, count) in counted {
-            let Some(&Token {
-                items: with,
-                row: Some(row),
-            }) = self.tokens[kind].get(&number)
-            else {
+            let Some(token) = self.tokens[kind].with_row(number) else {
                 continue;
             };
+            let Token { items: with, row } = token;
             let rarity = ((1.0 + items) / (1.0 + with as f32)).ln() + 1.0;
             let value = (1.0 + count.ln()) * rarity;
             square += value * value;
@@ -217,9 +359,9 @@ pub(crate) fn replay(corpus: &Corpus, windows: &[Window]) -> Vec<Vec<Vec<f32>>> 
         .rev()
         .map(|window| {
             scorer.learn_to(corpus, window.from);
-            let questions = &corpus.items()[window.from..window.to];
-            let ask = |item: &CorpusItem| scorer.predict(&item.words, &item.style);
-            questions.iter().map(ask).collect()
+            let questions = corpus.items(window.from..window.to);
+            let ask = |item: CorpusItem<'_>| scorer.predict(&item.counted(), &item.style());
+            questions.map(ask).collect()
         })
         .collect();
     expected.reverse();
@@ -273,9 +415,9 @@ mod tests {
         let expected = replay(&corpus, &windows);
         for (window, expected) in windows.iter().zip(&expected) {
             let scorer = OnlineClassifier::fit(&corpus, window.from);
-            let item = &corpus.items()[window.from + 3];
+            let item = corpus.item(window.from + 3);
             assert_eq!(expected.len(), window.to - window.from);
-            assert_eq!(expected[3], scorer.predict(&item.words, &item.style));
+            assert_eq!(expected[3], scorer.predict(&item.counted(), &item.style()));
         }
     }
 

@@ -7,10 +7,14 @@
 //! many came before it. Since the last solution the penalty fades with the items before it; the next solution
 //! renews it. `linfa-elasticnet` fits by coordinate descent, without weights by age, and from the whole history.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use std::io;
 
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
+
+use super::ridge_sums::Sums;
+use super::weights::Weights;
 use crate::history::{Corpus, GROWTH, HalfLife, solved_at};
-use crate::solvers::{GrowingFactor, factor};
+use crate::layout::{Column, LayoutError, Sections, SnapshotWriter};
 
 /// The half-lives of the scorers, as shares of the history: one for the long run, one for lately.
 pub(super) const HALF_LIVES: [HalfLife; RIDGE_SCORERS] =
@@ -30,7 +34,7 @@ pub struct RidgeScorer {
     /// Items learned.
     learned: usize,
     /// Sum of their embeddings.
-    sum: Array1<f64>,
+    sum: Column<f64>,
     /// Mean of the embeddings when was solved last.
     mean: Array1<f32>,
 }
@@ -43,7 +47,7 @@ impl RidgeScorer {
         Self {
             scorers: HALF_LIVES.map(scorer).into(),
             learned: 0,
-            sum: Array1::zeros(dimensions),
+            sum: vec![0.0; dimensions].into(),
             mean: Array1::zeros(dimensions),
         }
     }
@@ -71,31 +75,33 @@ impl RidgeScorer {
         if !self.learns() {
             return;
         }
-        let n = n.min(corpus.items().len());
-        let items = (self.learned..n).map_while(|at| Some((&corpus.items()[at], embedding(at)?)));
+        let n = n.min(corpus.len());
+        let items = (self.learned..n).map_while(|at| Some((corpus.experts_of(at), embedding(at)?)));
         let items: Vec<_> = items.collect();
         let solved = solved_at(self.learned + items.len());
-        for (item, vector) in items {
+        for (experts, vector) in items {
             self.learned += 1;
-            self.sum
-                .zip_mut_with(&vector, |sum, value| *sum += f64::from(*value));
+            let sums = self.sum.to_mut().iter_mut();
+            sums.zip(vector)
+                .for_each(|(sum, value)| *sum += f64::from(*value));
             let inputs = inputs(vector, None);
             for scorer in &mut self.scorers {
-                scorer.add(&inputs, &item.experts, self.learned);
+                scorer.add(&inputs, experts, self.learned);
             }
             if self.learned == solved {
                 self.solve();
             } else if self.learned > solved {
                 let inputs = self::inputs(vector, Some(&self.mean));
                 for scorer in &mut self.scorers {
-                    scorer.update(&inputs, &item.experts);
+                    scorer.update(&inputs, experts);
                 }
             }
         }
     }
 
     fn solve(&mut self) {
-        let mean = &self.sum / self.learned.max(1) as f64;
+        let items = self.learned.max(1) as f64;
+        let mean: Array1<f64> = self.sum.iter().map(|sum| sum / items).collect();
         for scorer in &mut self.scorers {
             scorer.solve(&mean, self.learned);
         }
@@ -106,6 +112,7 @@ impl RidgeScorer {
     pub fn stop_learning(&mut self) {
         for scorer in &mut self.scorers {
             scorer.sums = None;
+            scorer.weights.keep_rounded();
         }
     }
 
@@ -126,8 +133,13 @@ impl RidgeScorer {
     pub fn predict(&self, question: ArrayView1<'_, f32>, experts: usize) -> Vec<Vec<f32>> {
         let inputs = inputs(question, Some(&self.mean));
         let of_one = |scorer: &Regression| {
-            let rows = scorer.weights.outer_iter();
-            let mut expected: Vec<f32> = rows.map(|row| row.dot(&inputs)).collect();
+            let inputs = inputs.as_slice().unwrap_or_default();
+            let width = inputs.len();
+            let known = scorer.weights.len() / width;
+            let row = |expert: usize| expert * width..(expert + 1) * width;
+            let mut expected: Vec<f32> = (0..known)
+                .map(|expert| scorer.weights.dot(row(expert), inputs))
+                .collect();
             // Nothing is expected of those who came since.
             expected.resize(experts, 0.0);
             expected
@@ -138,7 +150,66 @@ impl RidgeScorer {
     /// Bytes they take, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.scorers.iter().map(Regression::bytes).sum()
+        let scorers: usize = self.scorers.iter().map(Regression::bytes).sum();
+        scorers + self.sum.bytes() + self.mean.len() * 4
+    }
+
+    /// Writes what they predict with.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_answers<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        to.values(&[self.learned as u64, u64::from(self.learns())])?;
+        let newest = |scorer: &Regression| scorer.sums.as_ref().map_or(1.0, |sums| sums.newest);
+        let newest: Vec<f64> = self.scorers.iter().map(newest).collect();
+        to.values(&newest)?;
+        to.values(&self.mean.to_vec())?;
+        self.scorers
+            .iter()
+            .try_for_each(|scorer| scorer.weights.save_answers(to))
+    }
+
+    /// Writes what only learning looks at; nothing where they do not learn any more.
+    ///
+    /// # Errors
+    /// What writing failed with.
+    pub fn save_learning<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        self.sum.save(to)?;
+        self.scorers.iter().try_for_each(|scorer| {
+            scorer.weights.save_learning(to)?;
+            scorer.sums.as_ref().map_or(Ok(()), |sums| sums.save(to))
+        })
+    }
+
+    /// Reads what was written, where it lies.
+    ///
+    /// # Errors
+    /// Sections are not those that are written.
+    pub fn load(answers: &mut Sections, learning: &mut Sections) -> Result<Self, LayoutError> {
+        let [learned, learns] = Column::<u64>::load_array(answers)?;
+        let newest: [f64; RIDGE_SCORERS] = Column::load_array(answers)?;
+        let mean = Array1::from(Column::<f32>::load_vec(answers)?);
+        let width = mean.len() + 1;
+        let mut scorers = Vec::with_capacity(RIDGE_SCORERS);
+        let sum = Column::load(learning)?;
+        for scorer in HALF_LIVES.into_iter().zip(newest) {
+            let weights = Weights::load(answers, learning)?;
+            let sums = match learns {
+                0 => None,
+                _ => Some(Sums::load(scorer, width, learning)?),
+            };
+            scorers.push(Regression {
+                half_life: scorer.0,
+                weights,
+                sums,
+            });
+        }
+        Ok(Self {
+            scorers,
+            learned: learned as usize,
+            sum,
+            mean,
+        })
     }
 }
 
@@ -198,38 +269,27 @@ fn inputs(vector: ArrayView1<'_, f32>, mean: Option<&Array1<f32>>) -> Array1<f32
 #[derive(Debug, Clone)]
 struct Regression {
     half_life: HalfLife,
-    /// Experts by inputs.
-    weights: Array2<f32>,
+    weights: Weights,
     /// None where it does not learn any more.
     sums: Option<Sums>,
-}
-
-/// What a regression learns on with. An item's weight in the sums never changes: newer items weigh more.
-#[derive(Debug, Clone)]
-struct Sums {
-    half_life: HalfLife,
-    /// What the newest item weighs.
-    newest: f64,
-    /// Sum of inputs times inputs: the lower half, row by row.
-    square: Vec<f32>,
-    /// By expert, the sum of the inputs of what it answered.
-    targets: Array2<f32>,
-    /// Of the square of the inputs less their mean, and the penalty.
-    factor: GrowingFactor,
 }
 
 impl Regression {
     fn new(half_life: HalfLife, width: usize) -> Self {
         Self {
             half_life,
-            weights: Array2::zeros((0, width)),
+            weights: Weights::default(),
             sums: Some(Sums::new(half_life, width)),
         }
     }
 
     /// Adds an item to the sums, the `n`-th.
     fn add(&mut self, inputs: &Array1<f32>, experts: &[u16], n: usize) {
-        make_room(&mut self.weights, experts);
+        let most = experts.iter().map(|expert| usize::from(*expert) + 1).max();
+        let length = most.unwrap_or(0) * inputs.len();
+        if length > self.weights.len() {
+            self.weights.to_mut().resize(length, 0.0);
+        }
         if let Some(sums) = &mut self.sums {
             sums.add(inputs, experts, n);
         }
@@ -242,7 +302,9 @@ impl Regression {
         };
         let gain = sums.gain(inputs);
         let share = 1.0 / experts.len().max(1) as f32;
-        for (expert, mut weights) in self.weights.outer_iter_mut().enumerate() {
+        let rows = self.weights.to_mut().chunks_exact_mut(inputs.len());
+        for (expert, row) in rows.enumerate() {
+            let mut weights = ArrayViewMut1::from(row);
             let answered = experts.iter().any(|one| usize::from(*one) == expert);
             let right = share * f32::from(u8::from(answered));
             weights.scaled_add(right - weights.dot(inputs), &gain);
@@ -255,98 +317,14 @@ impl Regression {
         if let Some(sums) = &mut self.sums {
             // Of sums that are no numbers any more nothing is expected.
             match sums.solve(mean, penalty) {
-                Some(weights) => self.weights = weights,
-                None => self.weights.fill(0.0),
+                Some(weights) => self.weights = weights.into(),
+                None => self.weights.to_mut().fill(0.0),
             }
         }
     }
 
     fn bytes(&self) -> usize {
-        self.weights.len() * 4 + self.sums.as_ref().map_or(0, Sums::bytes)
-    }
-}
-
-/// Makes room for experts in rows of one an expert.
-fn make_room(rows: &mut Array2<f32>, experts: &[u16]) {
-    let most = experts.iter().map(|expert| usize::from(*expert) + 1).max();
-    let more = most.unwrap_or(0).saturating_sub(rows.nrows());
-    let none = Array2::zeros((more, rows.ncols()));
-    // Rows are of one length, so this cannot fail.
-    let _ = rows.append(Axis(0), none.view());
-}
-
-impl Sums {
-    /// Beyond this all sums are scaled down.
-    const MOST: f64 = 1e12;
-
-    fn new(half_life: HalfLife, width: usize) -> Self {
-        Self {
-            half_life,
-            newest: 1.0,
-            square: vec![0.0; width * (width + 1) / 2],
-            targets: Array2::zeros((0, width)),
-            factor: GrowingFactor::new(width, 1.0),
-        }
-    }
-
-    /// Adds an item to the sums, the `n`-th.
-    fn add(&mut self, inputs: &Array1<f32>, experts: &[u16], n: usize) {
-        self.newest *= self.half_life.growth(n);
-        if self.newest > Self::MOST {
-            self.scale_down();
-        }
-        let weight = self.newest as f32;
-        let inputs = inputs.as_slice().unwrap_or_default();
-        let mut rest = &mut self.square[..];
-        for (at, value) in inputs.iter().enumerate() {
-            let (row, below) = rest.split_at_mut(at + 1);
-            let value = weight * value;
-            for (sum, other) in row.iter_mut().zip(inputs) {
-                *sum += value * other;
-            }
-            rest = below;
-        }
-        make_room(&mut self.targets, experts);
-        let share = weight / experts.len().max(1) as f32;
-        for &expert in experts {
-            let mut target = self.targets.row_mut(usize::from(expert));
-            target.scaled_add(share, &ArrayView1::from(inputs));
-        }
-    }
-
-    fn scale_down(&mut self) {
-        let scale = (1.0 / self.newest) as f32;
-        self.square.iter_mut().for_each(|sum| *sum *= scale);
-        self.targets *= scale;
-        self.factor.scale(scale);
-        self.newest = 1.0;
-    }
-
-    /// Updates the factor by an item that was added; how much the weights change for each share that was
-    /// expected wrongly.
-    fn gain(&mut self, inputs: &Array1<f32>) -> Array1<f32> {
-        let weight = self.newest as f32;
-        self.factor.add(inputs * weight.sqrt());
-        self.factor.solve(inputs * weight)
-    }
-
-    /// The factor anew, and the weights; none when the sums have no solution.
-    fn solve(&mut self, mean: &Array1<f64>, penalty: f64) -> Option<Array2<f32>> {
-        let square =
-            |row: usize, column: usize| f64::from(self.square[row * (row + 1) / 2 + column]);
-        let targets = self.targets.t().mapv(f64::from);
-        let targets = targets.as_standard_layout().to_owned();
-        let (square, targets) = normal_equations(square, targets, mean, penalty * self.newest);
-        let factor = factor(square)?;
-        self.factor = GrowingFactor::from(&factor);
-        let weights = factor.solve(&targets);
-        let weights = weights.t().mapv(|weight| weight as f32);
-        Some(weights.as_standard_layout().to_owned())
-    }
-
-    fn bytes(&self) -> usize {
-        let sums = self.square.len() + self.factor.len();
-        (sums + self.targets.len()) * 4
+        self.weights.bytes() + self.sums.as_ref().map_or(0, Sums::bytes)
     }
 }
 

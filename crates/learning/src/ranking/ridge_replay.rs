@@ -5,6 +5,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis, Zip, s};
 
 use super::ridge::{BIAS, HALF_LIVES, normal_equations, penalty};
+use super::weights::as_read;
 use crate::history::{Corpus, HalfLife, Retriever, Window, solved_at};
 use crate::solvers::solve;
 
@@ -131,9 +132,9 @@ impl<'a> Sums<'a> {
             .and(vector)
             .for_each(|own, value| *own = root * value);
         constant[0] = root * BIAS;
-        let item = &self.corpus.items()[at];
-        let share = f64::from(root) / item.experts.len().max(1) as f64;
-        for &expert in &item.experts {
+        let experts = self.corpus.experts_of(at);
+        let share = f64::from(root) / experts.len().max(1) as f64;
+        for &expert in experts {
             let mut target = self.targets.row_mut(usize::from(expert));
             target.zip_mut_with(&inputs, |sum, value| *sum += share * f64::from(*value));
         }
@@ -148,7 +149,7 @@ impl<'a> Sums<'a> {
         let solved = solve(square, &targets);
         solved.map_or_else(
             || Array2::zeros(targets.dim()),
-            |weights| weights.mapv(|weight| weight as f32),
+            |weights| weights.mapv(|weight| as_read(weight as f32)),
         )
     }
 }

@@ -4,6 +4,11 @@
 //! optimization", 2011): a step costs inputs times experts, however many items came before it.
 
 use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+
+use super::weights::Weights;
+use crate::layout::{Column, LayoutError, Sections, SnapshotWriter};
 
 /// What AdaGrad's sums of squares begin with.
 const FIRST_SQUARE: f32 = 1.0;
@@ -24,9 +29,9 @@ pub(super) struct Softmax {
     /// Length of a row: columns there is room for.
     width: usize,
     count: usize,
-    weights: Vec<f32>,
+    weights: Weights,
     /// AdaGrad's sums of squared gradients, beside each weight.
-    squares: Vec<f32>,
+    squares: Column<f32>,
 }
 
 impl Softmax {
@@ -38,8 +43,8 @@ impl Softmax {
             places: HashMap::new(),
             width: 0,
             count: rows,
-            weights: Vec::new(),
-            squares: Vec::new(),
+            weights: Weights::default(),
+            squares: Column::default(),
         }
     }
 
@@ -51,8 +56,9 @@ impl Softmax {
     /// Adds an input.
     pub(super) fn add_row(&mut self) {
         self.count += 1;
-        self.weights.resize(self.count * self.width, 0.0);
-        self.squares.resize(self.count * self.width, FIRST_SQUARE);
+        let length = self.count * self.width;
+        self.weights.to_mut().resize(length, 0.0);
+        self.squares.to_mut().resize(length, FIRST_SQUARE);
     }
 
     /// Notes that an expert answered the item at a position.
@@ -80,9 +86,10 @@ impl Softmax {
         let (evicted, column) = idle.map_or((expert, 0), |(&idle, &(column, _))| (idle, column));
         self.places.remove(&evicted);
         self.columns[column] = expert;
+        let (weights, squares) = (self.weights.to_mut(), self.squares.to_mut());
         for row in 0..self.count {
-            self.weights[row * self.width + column] = 0.0;
-            self.squares[row * self.width + column] = FIRST_SQUARE;
+            weights[row * self.width + column] = 0.0;
+            squares[row * self.width + column] = FIRST_SQUARE;
         }
         column
     }
@@ -91,8 +98,9 @@ impl Softmax {
     fn widen(&mut self) {
         let old = self.width;
         let width = (old + (old / 2).max(4)).min(MOST_EXPERTS);
-        self.weights = widened(&self.weights, old, width, self.count, 0.0);
-        self.squares = widened(&self.squares, old, width, self.count, FIRST_SQUARE);
+        let widen = |values: &[f32], fill| widened(values, old, width, self.count, fill);
+        self.weights = widen(self.weights.exact(), 0.0).into();
+        self.squares = widen(self.squares.as_slice(), FIRST_SQUARE).into();
         self.width = width;
     }
 
@@ -103,7 +111,12 @@ impl Softmax {
         inputs: impl Iterator<Item = (u32, f32)> + Clone,
         experts: &[u16],
     ) {
-        let mut errors = self.shares(inputs.clone());
+        let exact = self.weights.exact();
+        let mut errors = self.shares(inputs.clone(), |range, times, sums| {
+            for (sum, weight) in sums.iter_mut().zip(&exact[range]) {
+                *sum += weight * times;
+            }
+        });
         let share = 1.0 / experts.len().max(1) as f32;
         for expert in experts {
             // One that had to make room since is not learned again.
@@ -111,10 +124,12 @@ impl Softmax {
                 errors[column] -= share;
             }
         }
+        let width = self.width;
+        let (all_weights, all_squares) = (self.weights.to_mut(), self.squares.to_mut());
         for (row, value) in inputs {
-            let range = self.range(row);
-            let weights = &mut self.weights[range.clone()];
-            let squares = &mut self.squares[range];
+            let range = range(row, width);
+            let weights = &mut all_weights[range.clone()];
+            let squares = &mut all_squares[range];
             for ((weight, square), error) in weights.iter_mut().zip(squares).zip(&errors) {
                 let slope = error * value + PENALTY * *weight;
                 *square += slope * slope;
@@ -128,18 +143,20 @@ impl Softmax {
         &self,
         inputs: impl Iterator<Item = (u32, f32)>,
     ) -> impl Iterator<Item = (u16, f32)> {
-        let shares = self.shares(inputs);
+        let add = |range, times, sums: &mut [f32]| self.weights.add_to(range, times, sums);
+        let shares = self.shares(inputs, add);
         self.columns.iter().copied().zip(shares)
     }
 
-    /// The softmax over the columns in use.
-    fn shares(&self, inputs: impl Iterator<Item = (u32, f32)>) -> Vec<f32> {
+    /// The softmax over the columns in use. `add` adds weights at a range, times a value, to sums.
+    fn shares(
+        &self,
+        inputs: impl Iterator<Item = (u32, f32)>,
+        add: impl Fn(Range<usize>, f32, &mut [f32]),
+    ) -> Vec<f32> {
         let mut shares = vec![0.0_f32; self.width];
         for (row, value) in inputs {
-            let weights = &self.weights[self.range(row)];
-            for (sum, weight) in shares.iter_mut().zip(weights) {
-                *sum += weight * value;
-            }
+            add(range(row, self.width), value, &mut shares);
         }
         shares.truncate(self.columns.len());
         let most = shares.iter().copied().fold(f32::MIN, f32::max);
@@ -154,25 +171,65 @@ impl Softmax {
         shares
     }
 
-    fn range(&self, row: u32) -> std::ops::Range<usize> {
-        let start = row as usize * self.width;
-        start..start + self.width
-    }
-
-    /// Gives up the sums of squares, without which nothing more can be learned.
+    /// Gives up what only learning needs. What it predicts stays the same.
     pub(super) fn stop_learning(&mut self) {
-        self.squares = Vec::new();
+        self.squares = Column::default();
+        self.weights.keep_rounded();
     }
 
     /// Whether it learns.
     pub(super) fn learns(&self) -> bool {
-        self.squares.len() == self.weights.len()
+        self.weights.is_exact() && self.squares.len() == self.weights.len()
     }
 
-    /// Bytes it takes, about.
+    /// Bytes of memory it takes, about.
     pub(super) fn bytes(&self) -> usize {
-        (self.weights.len() + self.squares.len()) * 4 + self.places.len() * 32
+        self.weights.bytes() + self.squares.bytes() + self.places.len() * 32
     }
+
+    /// Writes what it predicts with.
+    pub(super) fn save_answers<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        to.values(&[self.width as u64, self.count as u64])?;
+        to.values(&self.columns)?;
+        let last = |expert| self.places.get(expert).map_or(0, |(_, last)| *last as u64);
+        let last: Vec<u64> = self.columns.iter().map(last).collect();
+        to.values(&last)?;
+        self.weights.save_answers(to)
+    }
+
+    /// Writes what only learning looks at.
+    pub(super) fn save_learning<W: io::Write>(&self, to: &mut SnapshotWriter<W>) -> io::Result<()> {
+        self.weights.save_learning(to)?;
+        self.squares.save(to)
+    }
+
+    /// Reads what was written of a learner with this step, where it lies.
+    pub(super) fn load(
+        step: f32,
+        answers: &mut Sections,
+        learning: &mut Sections,
+    ) -> Result<Self, LayoutError> {
+        let [width, count] = Column::<u64>::load_array(answers)?.map(|number| number as usize);
+        let columns = Column::<u16>::load_vec(answers)?;
+        let last = Column::<u64>::load_vec(answers)?.into_iter();
+        let places = columns.iter().copied().zip(last).enumerate();
+        let places = places.map(|(at, (expert, last))| (expert, (at, last as usize)));
+        Ok(Self {
+            step,
+            places: places.collect(),
+            columns,
+            width,
+            count,
+            weights: Weights::load(answers, learning)?,
+            squares: Column::load(learning)?,
+        })
+    }
+}
+
+/// Where a row's values are.
+fn range(row: u32, width: usize) -> Range<usize> {
+    let start = row as usize * width;
+    start..start + width
 }
 
 /// `rows` rows of another width; new places hold `fill`.

@@ -126,7 +126,7 @@ fn replay(
     retriever: &Retriever<'_>,
     progress: &Progress<'_>,
 ) -> Result<Vec<BacktestWindow>, TrainError> {
-    let found = retriever.corpus().items().len();
+    let found = retriever.corpus().len();
     let windows = windows(found);
     if windows.is_empty() {
         return Err(TrainError::TooFewItems {

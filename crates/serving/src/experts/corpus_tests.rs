@@ -1,12 +1,18 @@
 //! A history that grows item by item is the one that is read at once.
 
+use std::fs::File;
+use std::io::BufWriter;
+
+use artifacts::{ArtifactStore, ArtifactsConfig};
 use chrono::TimeDelta;
 use domain::{Expert, ItemContent};
+use learning::layout::SnapshotFile as _;
 use learning::{FeatureInputs, FeatureMatrix, Features, Hits, style, tokens};
 use ndarray::Array2;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
+use super::super::snapshots::InStore;
 use super::*;
 use crate::test_world::{day, expert, item};
 
@@ -125,7 +131,7 @@ fn asked(known: &ExpertCorpus, text: &str) -> (FeatureMatrix, Vec<f32>, Vec<Vec<
     let (counts, style) = (tokens::count(text), style::read(text));
     let ridge = known.predict_by_embedding(&[0.3, 0.1, 0.9, 0.2, 0.5]);
     let online = known.online.predict(&counts, &style);
-    let n = known.corpus.items().len() as u32;
+    let n = known.corpus.len() as u32;
     let hits = Hits {
         dense: (0..n.min(30))
             .map(|at| (at, 1.0 - at as f32 / 40.0))
@@ -145,7 +151,13 @@ fn asked(known: &ExpertCorpus, text: &str) -> (FeatureMatrix, Vec<f32>, Vec<Vec<
 }
 
 fn assert_same(grown: &ExpertCorpus, at_once: &ExpertCorpus) {
-    assert_eq!(grown.corpus.items(), at_once.corpus.items());
+    assert_eq!(grown.corpus.len(), at_once.corpus.len());
+    for at in 0..grown.corpus.len() {
+        assert_eq!(grown.corpus.item(at), at_once.corpus.item(at));
+        let point = at_once.corpus.item(at).point;
+        assert_eq!(grown.corpus.position(point), Some(at));
+    }
+    assert_eq!(grown.ids, at_once.ids);
     assert_eq!(grown.corpus.experts(), at_once.corpus.experts());
     assert_eq!(grown.candidates, at_once.candidates);
     assert_eq!(grown.covered(), at_once.covered());
@@ -170,6 +182,57 @@ fn assert_same(grown: &ExpertCorpus, at_once: &ExpertCorpus) {
     }
 }
 
+/// Snapshots in a folder.
+struct Folder {
+    _folder: tempfile::TempDir,
+    artifacts: ArtifactStore,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let artifacts = ArtifactStore::open(&ArtifactsConfig { path }).unwrap();
+        Self {
+            _folder: folder,
+            artifacts,
+        }
+    }
+
+    fn save(&self, known: &ExpertCorpus) {
+        let write = |out: &mut BufWriter<&File>| known.save(b"header", out);
+        self.artifacts.replace("one", write).unwrap();
+    }
+
+    fn file(&self) -> InStore {
+        InStore(self.artifacts.open_file("one").unwrap().unwrap())
+    }
+
+    fn open(&self) -> Result<Snapshot, LayoutError> {
+        Snapshot::open(&self.file(), HISTORY_FORM)
+    }
+
+    /// Saved and read again.
+    fn settled(&self, known: &ExpertCorpus) -> ExpertCorpus {
+        self.save(known);
+        let snapshot = self.open().unwrap();
+        assert_eq!(ExpertCorpus::header(&snapshot).unwrap(), b"header");
+        let settled = ExpertCorpus::load(snapshot).unwrap();
+        assert_eq!(settled.unsaved(), Some(0));
+        settled
+    }
+
+    /// Changes one byte, so far from the beginning.
+    fn damage(&self, at: usize) {
+        let file = self.file();
+        let mut bytes = file.read(0..file.size().unwrap()).unwrap();
+        bytes[at] ^= 1;
+        self.artifacts
+            .replace("one", |out| out.write_all(&bytes))
+            .unwrap();
+    }
+}
+
 #[test]
 fn taking_items_as_they_come_makes_what_reading_them_at_once_makes() {
     let config = ProptestConfig {
@@ -182,6 +245,7 @@ fn taking_items_as_they_come_makes_what_reading_them_at_once_makes() {
     let taken = std::cell::Cell::new(0);
     let strategy = (events(), 0.0..1.0_f64, 1..4_usize);
     let result = runner.run(&strategy, |(events, share, at_a_time)| {
+        let folder = Folder::new();
         let items = items(&events);
         let begun = (share * items.len() as f64) as usize;
         let mut grown = built(&items[..begun]);
@@ -190,6 +254,9 @@ fn taking_items_as_they_come_makes_what_reading_them_at_once_makes() {
             if grown.can_take(new) {
                 grown.take(new).unwrap();
                 grown.cover(end as u64);
+                if end % 7 < at_a_time {
+                    grown = folder.settled(&grown);
+                }
                 // Embeddings come later, some after the next items.
                 if end % 3 > 0 {
                     learn_embeddings(&mut grown, &items[..end]);
@@ -199,7 +266,9 @@ fn taking_items_as_they_come_makes_what_reading_them_at_once_makes() {
                 grown = built(&items[..end]);
             }
             if end % 3 > 0 {
-                assert_same(&grown, &built(&items[..end]));
+                let at_once = built(&items[..end]);
+                assert_same(&grown, &at_once);
+                assert_same(&folder.settled(&at_once), &at_once);
             }
         }
         Ok(())
@@ -235,4 +304,45 @@ fn what_changes_the_past_is_not_added() {
         known.can_take(&late_but_open),
         "nobody learns from its time"
     );
+}
+
+#[test]
+fn a_damaged_snapshot_is_seen_before_it_is_used() {
+    let event = Event {
+        words: vec![0, 1],
+        experts: vec![0],
+        area: None,
+    };
+    let items = items(&vec![event; 16]);
+    let known = built(&items[..12]);
+    let folder = Folder::new();
+    folder.save(&known);
+    let size = folder.file().size().unwrap() as usize;
+    let answers = folder.open().unwrap().bytes(Part::Answers);
+
+    // What questions look at.
+    folder.damage(answers / 2);
+    let damaged = ExpertCorpus::header(&folder.open().unwrap());
+    assert_eq!(damaged.unwrap_err(), LayoutError::Damaged);
+
+    // What only learning looks at: questions are answered, nobody learns from it or saves it.
+    folder.save(&known);
+    folder.damage(answers.next_multiple_of(4_096) + 70);
+    let half = ExpertCorpus::load(folder.open().unwrap()).unwrap();
+    assert_eq!(asked(&half, "glass oven"), asked(&known, "glass oven"));
+    assert!(!half.can_take(&items[12..13]) && !half.make_keyword_rules());
+    assert!(half.save(b"", &mut Vec::new()).is_err());
+
+    // Its end, or none; and another form.
+    folder.save(&known);
+    folder.damage(size - 60);
+    assert_eq!(folder.open().unwrap_err(), LayoutError::Damaged);
+    folder
+        .artifacts
+        .replace("one", |out| out.write_all(b"?"))
+        .unwrap();
+    assert_eq!(folder.open().unwrap_err(), LayoutError::Damaged);
+    folder.save(&known);
+    let other = Snapshot::open(&folder.file(), HISTORY_FORM + 1);
+    assert_eq!(other.unwrap_err(), LayoutError::OtherForm);
 }

@@ -1,6 +1,6 @@
 //! Explanation: what moved an expert's score, and the items that speak for the expert.
 
-use domain::{Evidence, FeatureContribution};
+use domain::{Evidence, FeatureContribution, ItemId};
 use learning::{Contribution, FEATURES, Hits};
 
 use super::corpus::ExpertCorpus;
@@ -25,8 +25,8 @@ pub(super) fn contributions(all: Vec<Contribution>) -> Vec<FeatureContribution> 
 /// The nearest of the items that an expert answered: by meaning first, then by words, each once.
 pub(super) fn evidence(corpus: &ExpertCorpus, hits: &Hits, expert: usize) -> Vec<Evidence> {
     let answered = |position: u32| {
-        let item = &corpus.corpus.items()[position as usize];
-        item.experts.iter().any(|one| usize::from(*one) == expert)
+        let experts = corpus.corpus.experts_of(position as usize);
+        experts.iter().any(|one| usize::from(*one) == expert)
     };
     let dense = hits.dense.iter().map(|&(at, s)| (at, f64::from(s)));
     let lexical = hits.lexical.iter().map(|&(at, _)| (at, 0.0));
@@ -40,13 +40,14 @@ pub(super) fn evidence(corpus: &ExpertCorpus, hits: &Hits, expert: usize) -> Vec
             is_new
         })
         .take(EVIDENCE)
-        .map(|(at, similarity)| {
-            let item = &corpus.items[at as usize];
-            Evidence {
-                item: item.id.clone(),
+        .filter_map(|(at, similarity)| {
+            let at = at as usize;
+            Some(Evidence {
+                // It was one when the item was added.
+                item: ItemId::parse(corpus.ids.at(at)).ok()?,
                 similarity,
-                occurred_at: item.occurred_at,
-            }
+                occurred_at: corpus.corpus.item(at).occurred_at,
+            })
         })
         .collect()
 }

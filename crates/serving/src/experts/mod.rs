@@ -7,12 +7,13 @@ mod precomputed;
 mod rank;
 mod retrieve;
 mod similar;
+mod snapshots;
 mod view;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use artifacts::ArtifactStore;
+use artifacts::{ArtifactStore, Resident as _};
 use chrono::{DateTime, Utc};
 use domain::{Clock, ModelName, Recommended, Route, RouteRequest, TaskId, TenantContext, bucket};
 use encoding::{EncodedQuery, Encoders};
@@ -20,7 +21,7 @@ use learning::Baseline;
 use metering::usage::UsageRecorder;
 use storage::{Shadow, Store};
 use tokio_util::sync::CancellationToken;
-use vectors::VectorStore;
+use vectors::{SparseVector, VectorStore};
 
 use crate::deadline::within;
 use crate::residency::Residency;
@@ -31,6 +32,7 @@ pub use precomputed::{ItemQuery, OpenItem, PRECOMPUTED_EXPERTS};
 pub use similar::{SimilarItem, SimilarItems};
 pub use view::ExpertsView;
 
+use snapshots::Snapshots;
 use view::ExpertsSource;
 
 /// A question for experts.
@@ -126,7 +128,12 @@ impl Experts {
     /// With no tenant resident yet.
     #[must_use]
     pub fn new(parts: ExpertsParts) -> Self {
+        let snapshots = Snapshots {
+            artifacts: parts.artifacts.clone(),
+            store: parts.store.clone(),
+        };
         let source = ExpertsSource {
+            snapshots,
             store: parts.store,
             artifacts: parts.artifacts,
             encoders: parts.encoders,
@@ -178,6 +185,24 @@ impl Experts {
     /// It cannot be loaded.
     pub async fn view(&self, ctx: &TenantContext) -> Result<Arc<ExpertsView>> {
         self.residency.view(ctx, &TaskId::experts()).await
+    }
+
+    /// Makes a tenant resident, in the vector store too, and says how many bytes it takes here.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub async fn warm(&self, ctx: &TenantContext) -> Result<usize> {
+        let view = self.view(ctx).await?;
+        // The first search reads a tenant's points into memory.
+        let any = SparseVector {
+            indices: vec![0],
+            values: vec![1.0],
+        };
+        let space = view.encoder.space();
+        self.vectors
+            .search_sparse(space, ctx.tenant(), any, 1)
+            .await?;
+        Ok(view.resident_bytes())
     }
 
     /// The view that took the place of `view`, if the tenant has switched to another space since, or

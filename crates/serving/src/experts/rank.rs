@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use domain::cost::Meter;
-use domain::{RankedExpert, Recommended, RouteRequest, ServedBy, TenantContext, bucket};
+use domain::{RankedExpert, Recommended, RouteRequest, ServedBy, TaskId, TenantContext, bucket};
 use learning::{
     Baseline, FeatureInputs, FeatureMatrix, Features, Hits, Ranker, Scored, global_ranker, style,
     tokens,
@@ -18,7 +18,7 @@ use super::retrieve::Wanted;
 use super::view::read;
 use super::{ExpertAnswer, ExpertQuery, Experts, ExpertsView, QueryVector, RankerChoice};
 use crate::route::RoutedModels;
-use crate::{Result, StageTimes};
+use crate::{Result, ServingError, StageTimes};
 
 /// What all ways of ranking look at.
 struct Question<'a> {
@@ -135,7 +135,12 @@ impl Experts {
                     // All words of all items are read: not on a thread that others wait for.
                     let history = view.shared_history();
                     let make = move || read(&history).make_keyword_rules();
-                    usage::blocking(Meter::ModelCpu, make).await?;
+                    if !usage::blocking(Meter::ModelCpu, make).await? {
+                        let source = self.residency.source();
+                        source.snapshots.remove(ctx.tenant()).await;
+                        self.residency.forget(ctx, &TaskId::experts()).await;
+                        return Err(ServingError::Damaged);
+                    }
                 }
                 Ok(Chosen::Baseline(*baseline))
             }

@@ -12,9 +12,9 @@ use super::*;
 use crate::residency::{Concern, Source as _};
 use crate::test_world::{World, day, expert, item};
 
-const ABOUT_SECURITY: &str = "Is our customer data encrypted?";
+pub(super) const ABOUT_SECURITY: &str = "Is our customer data encrypted?";
 
-fn query(text: &str) -> ExpertQuery {
+pub(super) fn query(text: &str) -> ExpertQuery {
     ExpertQuery {
         text: text.to_owned(),
         area: None,

@@ -3,27 +3,33 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
 use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::{Meter, ValueVerdict};
 use domain::{
-    Alias, Change, Item, ModelRole, ModelVersion, Recommended, TaskId, TenantContext, Tier,
+    Change, Item, ModelRole, ModelVersion, Recommended, TaskId, TenantContext, TenantState, Tier,
 };
 use encoding::{Encoder, Encoders};
 use learning::Ranker;
 use metering::usage;
 use registry::load::load_ranker;
 use registry::resolve::{OwnModels, TierChampions};
-use storage::{SharedWithTenant, Store, TenantTx};
+use storage::{ServingState, SharedWithTenant, Store, TenantTx};
 
 use super::corpus::{AT_ONCE, ExpertCorpus};
+use super::snapshots::{Snapshots, is_due};
 use crate::Result;
-use crate::residency::{Concern, Source};
+use crate::residency::{Concern, Newer, Source};
 use crate::route::{RoutedModels, Stale};
 
 /// Changes that are added to a history where it lies; more have it read again.
 const MOST_CHANGES: u32 = 1_000;
+
+/// What learning needs of a shorter history takes more bytes than its items: it is not kept of one that was
+/// read to answer, and its first new item has it read again.
+const LEARNS_FROM: usize = 1_000;
 
 /// A history that views share: it grows under the requests that look at it, by items at its end alone, so that
 /// what a request has found in it stays where it is.
@@ -36,6 +42,8 @@ pub struct ExpertsView {
     pub(super) encoder: Encoder,
     pub(super) models: Arc<RoutedModels<Ranker>>,
     stamp: Stamp,
+    /// When its history changed last.
+    grown_at: Instant,
 }
 
 impl Resident for ExpertsView {
@@ -53,6 +61,30 @@ impl ExpertsView {
     /// Whether the rankers of what the store has now are those of this view.
     fn has_rankers_of(&self, now: &Stamp) -> bool {
         self.stamp.models == now.models && self.stamp.corpus.space == now.corpus.space
+    }
+
+    /// Its history, if one of what the store has now can be made of it by adding items.
+    fn history_for(&self, now: &CorpusStamp) -> Option<SharedHistory> {
+        let before = &self.stamp.corpus;
+        let same = (&before.space, &before.experts) == (&now.space, &now.experts);
+        same.then(|| self.shared_history())
+    }
+
+    /// The same with its history in another place.
+    fn with(&self, history: ExpertCorpus) -> Self {
+        Self {
+            history: Arc::new(RwLock::new(history)),
+            encoder: self.encoder.clone(),
+            models: Arc::clone(&self.models),
+            stamp: self.stamp.clone(),
+            grown_at: self.grown_at,
+        }
+    }
+
+    /// What of the store its history is of.
+    #[cfg(test)]
+    pub(super) fn corpus_stamp(&self) -> &CorpusStamp {
+        &self.stamp.corpus
     }
 
     /// Its history, which a newer view may share.
@@ -90,13 +122,13 @@ struct Stamp {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct CorpusStamp {
+pub(super) struct CorpusStamp {
     /// Embeddings of another space make another corpus.
-    space: String,
+    pub space: String,
     watermark: u64,
     /// Embeddings, which are learned from, come with the index.
     indexed: u64,
-    experts: (u64, Option<DateTime<Utc>>),
+    pub experts: (u64, Option<DateTime<Utc>>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,12 +143,35 @@ struct ModelsStamp {
     is_complete: bool,
 }
 
+impl Stamp {
+    fn new(now: ServingState, tiers: TierChampions) -> Self {
+        Self {
+            corpus: CorpusStamp {
+                space: now.space,
+                watermark: now.items,
+                indexed: now.indexed,
+                experts: now.experts,
+            },
+            models: ModelsStamp {
+                policy: now.policy,
+                champion: now.champion,
+                challenger: now.challenger,
+                newest: now.newest,
+                own_model: now.own_model,
+                tiers,
+                is_complete: true,
+            },
+        }
+    }
+}
+
 /// Where views come from.
 #[derive(Clone)]
 pub(super) struct ExpertsSource {
     pub store: Store,
     pub artifacts: ArtifactStore,
     pub encoders: Encoders,
+    pub snapshots: Snapshots,
 }
 
 impl Source for ExpertsSource {
@@ -129,64 +184,35 @@ impl Source for ExpertsSource {
         &self.store
     }
 
-    async fn load(
+    async fn load(&self, ctx: &TenantContext, task: &TaskId) -> Result<ExpertsView> {
+        let looked = self.look(ctx, task).await?;
+        self.made((ctx, task), looked, None).await
+    }
+
+    async fn newer(
         &self,
         ctx: &TenantContext,
         task: &TaskId,
-        before: Option<&ExpertsView>,
-    ) -> Result<ExpertsView> {
-        // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
-        let shared = self.store.shared_with(ctx).await?;
-        let champions = champions(&shared, task).await?;
-        let tx = self.store.begin(ctx).await?;
-        let encoder = self.encoders.active(&tx).await?;
-        let mut stamp = stamp(&tx, encoder.name(), task, &champions).await?;
-        // Rankers are files: they are read again only when others serve.
-        let rankers = match before.filter(|before| before.has_rankers_of(&stamp)) {
-            Some(before) => Rankers::Same(Arc::clone(&before.models)),
-            None => Rankers::Other(OwnModels::read(&tx, task).await?),
-        };
-        let kept = match before {
-            Some(before) => kept(&tx, &encoder, before, &stamp.corpus).await?,
-            None => None,
-        };
-        let history = match kept {
-            Some(history) => {
-                drop(tx);
-                history
-            }
-            None => {
-                let mut built = build(tx, &encoder, stamp.corpus.watermark).await?;
-                if before.is_none() {
-                    built.stop_growing();
-                }
-                Arc::new(RwLock::new(built))
-            }
-        };
-        let models = match rankers {
-            Rankers::Same(models) => models,
-            Rankers::Other(own) => {
-                let above = champions.models(&shared.tiers(), &own.policy).await?;
-                let worth = stamp.models.own_model;
-                Arc::new(self.models(own, above, worth, encoder.name()).await)
-            }
-        };
-        stamp.models.is_complete = models.is_complete;
-        Ok(ExpertsView {
-            history,
-            encoder,
-            models,
-            stamp,
-        })
+        before: &ExpertsView,
+    ) -> Result<Newer<ExpertsView>> {
+        let looked = self.look(ctx, task).await?;
+        if looked.shared.tenant().state != TenantState::Active {
+            return Ok(Newer::Gone);
+        }
+        if looked.stamp == before.stamp {
+            return Ok(Newer::Same);
+        }
+        let made = self.made((ctx, task), looked, Some(before)).await?;
+        Ok(Newer::Other(made))
     }
 
-    async fn is_current(&self, ctx: &TenantContext, view: &ExpertsView) -> Result<bool> {
-        let task = &view.models.task;
-        let shared = self.store.shared_with(ctx).await?;
-        let champions = champions(&shared, task).await?;
-        let tx = self.store.begin(ctx).await?;
-        let space = tx.spaces().active().await?;
-        Ok(stamp(&tx, &space, task, &champions).await? == view.stamp)
+    async fn settled(&self, ctx: &TenantContext, view: &ExpertsView) -> Option<ExpertsView> {
+        if !is_due(&view.history(), view.grown_at) {
+            return None;
+        }
+        let (stamp, history) = (&view.stamp.corpus, view.shared_history());
+        let saved = self.snapshots.save(ctx, stamp, history).await;
+        Some(view.with(saved.ok()??))
     }
 
     fn concern(change: Change) -> Concern {
@@ -209,7 +235,95 @@ impl Source for ExpertsSource {
     }
 }
 
+/// What of the store a view is made from.
+struct Looked {
+    shared: SharedWithTenant,
+    tx: TenantTx,
+    stamp: Stamp,
+}
+
 impl ExpertsSource {
+    async fn look(&self, ctx: &TenantContext, task: &TaskId) -> Result<Looked> {
+        // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
+        let shared = self.store.shared_with(ctx).await?;
+        let tiers = champions(&shared, task).await?;
+        let tx = self.store.begin(ctx).await?;
+        let stamp = Stamp::new(tx.serving_state(task).await?, tiers);
+        Ok(Looked { shared, tx, stamp })
+    }
+
+    /// The view of what the store has, with what has not changed since `before` taken from there.
+    async fn made(
+        &self,
+        (ctx, task): (&TenantContext, &TaskId),
+        looked: Looked,
+        before: Option<&ExpertsView>,
+    ) -> Result<ExpertsView> {
+        let Looked {
+            shared,
+            tx,
+            mut stamp,
+        } = looked;
+        let encoder = self.encoders.of(&stamp.corpus.space).await?;
+        // Rankers are files: they are read again only when others serve.
+        let rankers = match before.filter(|before| before.has_rankers_of(&stamp)) {
+            Some(before) => Rankers::Same(Arc::clone(&before.models)),
+            None => Rankers::Other(OwnModels::read(&tx, task).await?),
+        };
+        let (history, grown_at) = self
+            .history(ctx, tx, &encoder, before, &stamp.corpus)
+            .await?;
+        let models = match rankers {
+            Rankers::Same(models) => models,
+            Rankers::Other(own) => {
+                let tiers = &stamp.models.tiers;
+                let above = tiers.models(&shared.tiers(), &own.policy).await?;
+                let worth = stamp.models.own_model;
+                Arc::new(self.models(own, above, worth, encoder.name()).await)
+            }
+        };
+        stamp.models.is_complete = models.is_complete;
+        Ok(ExpertsView {
+            history,
+            encoder,
+            models,
+            stamp,
+            grown_at,
+        })
+    }
+
+    /// A history of what the store has now, and when it changed: that of the view before or of the snapshot
+    /// with the items that have come since, or one that is read from the store.
+    async fn history(
+        &self,
+        ctx: &TenantContext,
+        tx: TenantTx,
+        encoder: &Encoder,
+        before: Option<&ExpertsView>,
+        now: &CorpusStamp,
+    ) -> Result<(SharedHistory, Instant)> {
+        let history = match before {
+            Some(before) => before.history_for(now),
+            None => {
+                let opened = self.snapshots.open(ctx.tenant(), now).await?;
+                opened.map(|history| Arc::new(RwLock::new(history)))
+            }
+        };
+        if let Some(history) = history {
+            let items = read(&history).corpus.len();
+            if grown(&tx, encoder, &history, now).await? {
+                let same = read(&history).corpus.len() == items;
+                let before = before.filter(|_| same).map(|before| before.grown_at);
+                return Ok((history, before.unwrap_or_else(Instant::now)));
+            }
+        }
+        let mut built = build(tx, encoder, now.watermark).await?;
+        if before.is_none() && built.corpus.len() < LEARNS_FROM {
+            built.stop_growing();
+        }
+        Ok((Arc::new(RwLock::new(built)), Instant::now()))
+    }
+
     /// The tenant's own models and those of the tiers above. `space` is the tenant's active one: what
     /// the tenant's own were trained in, or they do not serve.
     async fn models(
@@ -238,74 +352,46 @@ async fn champions(shared: &SharedWithTenant, task: &TaskId) -> Result<TierChamp
     Ok(TierChampions::read(&shared.tiers(), vertical, task).await?)
 }
 
-/// What the store has now.
-async fn stamp(
-    tx: &TenantTx,
-    space: &str,
-    task: &TaskId,
-    champions: &TierChampions,
-) -> Result<Stamp> {
-    let models = tx.models();
-    let newest = models.list(Some(task), None, 1).await?;
-    let value = tx.values().newest().await?;
-    Ok(Stamp {
-        corpus: CorpusStamp {
-            space: space.to_owned(),
-            watermark: tx.items().watermark().await?,
-            indexed: tx.index().watermark(space).await?,
-            experts: tx.experts().stamp().await?,
-        },
-        models: ModelsStamp {
-            policy: tx.routing().get(task).await?.map(|set| set.updated_at),
-            champion: models.alias(task, Alias::Champion).await?,
-            challenger: models.alias(task, Alias::Challenger).await?,
-            newest: newest.first().map(|model| model.name.version),
-            own_model: value.map(|value| value.verdict),
-            tiers: champions.clone(),
-            is_complete: true,
-        },
-    })
-}
-
-/// The history of the view before, with the items that have come since; none where it has to be read again.
-async fn kept(
+/// Adds to a history the items that have come since; whether it is then of what the store has now.
+async fn grown(
     tx: &TenantTx,
     encoder: &Encoder,
-    before: &ExpertsView,
+    history: &SharedHistory,
     now: &CorpusStamp,
-) -> Result<Option<SharedHistory>> {
-    let stamp = &before.stamp.corpus;
-    let history = before.shared_history();
-    let other_experts = (&stamp.space, &stamp.experts) != (&now.space, &now.experts);
-    if other_experts || history.is_poisoned() {
-        return Ok(None);
+) -> Result<bool> {
+    if history.is_poisoned() {
+        return Ok(false);
     }
-    let covered = read(&history).covered();
+    let covered = read(history).covered();
+    // It may be of a database that an older one has taken the place of.
+    if covered > now.watermark {
+        return Ok(false);
+    }
     let changes = tx.items().changed_since(covered, MOST_CHANGES).await?;
     let is_all = changes.len() < MOST_CHANGES as usize;
     let newest = changes.last().map_or(covered, |change| change.change);
     // One that was changed again since this read began hides what it was.
     if !is_all || newest > now.watermark {
-        return Ok(None);
+        return Ok(false);
     }
     let items: Option<Vec<Item>> = changes.into_iter().map(|change| change.item).collect();
     let Some(mut items) = items else {
-        return Ok(None);
+        return Ok(false);
     };
     items.sort_unstable_by(|a, b| {
         (a.content.occurred_at, &a.content.id).cmp(&(b.content.occurred_at, &b.content.id))
     });
     let covered = now.watermark;
-    let growing = Arc::clone(&history);
+    let growing = Arc::clone(history);
     let take = move || take(&growing, &items, covered);
     if !usage::blocking(Meter::ModelCpu, take).await?? {
-        return Ok(None);
+        return Ok(false);
     }
-    if !read(&history).learns_embeddings() {
-        return Ok(None);
+    if !read(history).learns_embeddings() {
+        return Ok(false);
     }
-    while learn_embeddings(tx, encoder, &history).await? {}
-    Ok(Some(history))
+    while learn_embeddings(tx, encoder, history).await? {}
+    Ok(true)
 }
 
 /// Learns from embeddings that have come since; whether there may be more.

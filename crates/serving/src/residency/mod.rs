@@ -4,6 +4,7 @@
 //! moment. A newer one takes its place, which may share with it what only grows. Many tenants are read
 //! again side by side, each in its own turn: a slow one delays nobody else.
 
+mod loaded;
 mod schedule;
 mod turns;
 
@@ -13,17 +14,21 @@ use std::time::{Duration, Instant};
 
 use artifacts::{Resident, ResidentCache};
 use domain::cost::{Meter, Service};
-use domain::{Change, ErrorKind, Fault as _, TaskId, TenantContext, TenantId, TenantState};
+use domain::{Change, ErrorKind, Fault as _, TaskId, TenantContext, TenantId};
 use metering::usage::{self, Operation, UsageRecorder, UsageScope};
 use storage::Store;
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::loaded::Loaded;
 use self::schedule::Schedule;
 use self::turns::Turns;
 use crate::{Result, ServingError};
 
+/// Views that are compared with the store at once: some hundred milliseconds of a processor.
+const COMPARED_AT_A_TIME: usize = 1_000;
 /// Between two samples of how much memory tenants hold.
 const SAMPLE_EVERY: Duration = Duration::from_secs(60);
 
@@ -40,26 +45,51 @@ pub(crate) trait Source: Clone + Send + Sync + 'static {
     /// The store that views are read from.
     fn store(&self) -> &Store;
 
-    /// Reads a view; what has not changed since `before` is taken from there.
+    /// Reads a view.
     fn load(
         &self,
         ctx: &TenantContext,
         task: &TaskId,
-        before: Option<&Self::View>,
     ) -> impl Future<Output = Result<Self::View>> + Send;
 
-    /// Whether a view is what the store has now.
-    fn is_current(
+    /// What the store has now in the place of a view. What has not changed is taken from there.
+    fn newer(
         &self,
         ctx: &TenantContext,
-        view: &Self::View,
-    ) -> impl Future<Output = Result<bool>> + Send;
+        task: &TaskId,
+        before: &Self::View,
+    ) -> impl Future<Output = Result<Newer<Self::View>>> + Send;
+
+    /// The same view in less memory, where it can be had: asked in the background.
+    fn settled(
+        &self,
+        _ctx: &TenantContext,
+        _view: &Self::View,
+    ) -> impl Future<Output = Option<Self::View>> + Send {
+        std::future::ready(None)
+    }
 
     /// Whose views a change concerns.
     fn concern(change: Change) -> Concern;
 
     /// Whether a request that began with `view` has to be answered again with `now`.
     fn has_moved_on(view: &Self::View, now: &Self::View) -> bool;
+}
+
+/// What the store has in the place of a view.
+pub(crate) enum Newer<V> {
+    /// The same.
+    Same,
+    Other(V),
+    /// The tenant is inactive, erased or not there: nothing of it stays resident.
+    Gone,
+}
+
+/// What a refresh has left.
+enum Refreshed<V> {
+    NotResident,
+    Gone,
+    View(Arc<V>),
 }
 
 /// Whose views a change concerns.
@@ -74,8 +104,11 @@ pub(crate) enum Concern {
 pub(crate) struct Residency<S: Source> {
     source: S,
     views: ResidentCache<S::View>,
+    loaded: Loaded,
     /// Of a view while it is read again: of two reads at once the older one could stay.
     refreshing: Turns,
+    /// One place: for who settles what was loaded.
+    settling: Arc<Semaphore>,
     recorder: UsageRecorder,
 }
 
@@ -85,7 +118,9 @@ impl<S: Source> Clone for Residency<S> {
         Self {
             source: self.source.clone(),
             views: self.views.clone(),
+            loaded: self.loaded.clone(),
             refreshing: self.refreshing.clone(),
+            settling: Arc::clone(&self.settling),
             recorder: self.recorder.clone(),
         }
     }
@@ -97,7 +132,9 @@ impl<S: Source> Residency<S> {
         Self {
             source,
             views: ResidentCache::new(max_bytes),
+            loaded: Loaded::default(),
             refreshing: Turns::default(),
+            settling: Arc::new(Semaphore::new(1)),
             recorder,
         }
     }
@@ -115,8 +152,13 @@ impl<S: Source> Residency<S> {
         // In a task of its own: a caller whose deadline passes must not make the next one begin again.
         let (this, ctx, task) = (self.clone(), ctx.clone(), task.clone());
         let load = async move {
-            let read = this.source.load(&ctx, &task, None);
-            this.views.get_or_load(&key, read).await
+            let read = this.source.load(&ctx, &task);
+            let loaded = this.views.get_or_load(&key, read).await;
+            if loaded.is_ok() {
+                this.loaded.add(ctx.tenant(), &task);
+                tokio::spawn(this.clone().settle_loaded(ctx, key));
+            }
+            loaded
         };
         let loaded = tokio::spawn(usage::in_current_scope(load)).await?;
         loaded.map_err(|source| ServingError::NotLoaded {
@@ -133,14 +175,10 @@ impl<S: Source> Residency<S> {
         ctx: &TenantContext,
         task: &TaskId,
     ) -> Result<Arc<S::View>> {
-        let Some(view) = self.views.get(&key(ctx.tenant(), task)).await else {
-            return Ok(Arc::new(self.source.load(ctx, task, None).await?));
-        };
-        if self.source.is_current(ctx, &view).await? {
-            return Ok(view);
+        match self.refreshed(ctx.tenant(), task).await? {
+            Refreshed::View(view) => Ok(view),
+            _ => Ok(Arc::new(self.source.load(ctx, task).await?)),
         }
-        self.refresh(ctx.tenant(), task).await;
-        self.view(ctx, task).await
     }
 
     /// The view that took the place of `view`, where what was found with `view` may be wrong by now.
@@ -165,37 +203,81 @@ impl<S: Source> Residency<S> {
     /// Whether a resident view is up to date with the store after this; one that cannot be read stays
     /// as it was.
     pub(crate) async fn refresh(&self, tenant: &TenantId, task: &TaskId) -> bool {
+        match self.refreshed(tenant, task).await {
+            Ok(refreshed) => !matches!(refreshed, Refreshed::NotResident),
+            Err(error) => {
+                tracing::warn!(%tenant, %task, %error, "a resident view could not be refreshed");
+                false
+            }
+        }
+    }
+
+    async fn refreshed(&self, tenant: &TenantId, task: &TaskId) -> Result<Refreshed<S::View>> {
         let key = &key(tenant, task);
         let _turn = self.refreshing.take(key).await;
         let Some(before) = self.views.get(key).await else {
-            return false;
+            self.loaded.remove(tenant, task);
+            // It may have been loaded meanwhile.
+            if self.views.get(key).await.is_some() {
+                self.loaded.add(tenant, task);
+            }
+            return Ok(Refreshed::NotResident);
         };
         let ctx = TenantContext::for_background_work(tenant, "router");
-        let shared = self.source.store().shared_with(&ctx).await;
-        if !matches!(shared, Ok(shared) if shared.tenant().state == TenantState::Active) {
-            // Inactive or erased: nothing of it stays resident.
-            self.views.invalidate(key).await;
-            return true;
-        }
-        if matches!(self.source.is_current(&ctx, &before).await, Ok(true)) {
-            return true;
-        }
         let scope = self.begin("Refresh", tenant);
-        let read = scope.run(self.source.load(&ctx, task, Some(&before))).await;
+        let newer = scope.run(self.source.newer(&ctx, task, &before)).await;
         scope.flush();
-        match read {
-            Ok(view) => self.views.insert(key, Arc::new(view)).await,
-            Err(error) if error.kind() == ErrorKind::NotFound => self.views.invalidate(key).await,
-            Err(error) => {
-                tracing::warn!(key, %error, "a resident view could not be refreshed");
-                return false;
+        let view = match newer {
+            Ok(Newer::Same) => before,
+            Ok(Newer::Other(view)) => {
+                let view = Arc::new(view);
+                self.views.insert(key, Arc::clone(&view)).await;
+                view
             }
-        }
-        true
+            Ok(Newer::Gone) => {
+                self.views.invalidate(key).await;
+                return Ok(Refreshed::Gone);
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.views.invalidate(key).await;
+                return Ok(Refreshed::Gone);
+            }
+            Err(error) => return Err(error),
+        };
+        self.settle(&ctx, key, &view).await;
+        Ok(Refreshed::View(view))
     }
 
-    /// Refreshes resident views after each change, and compares all with the store every `every` in
-    /// case a change was not heard, until `stop`. As many tenants at a time as there are processors.
+    /// [`Residency::settle`] of a view that was loaded to answer: one after the other, so that answers of
+    /// other tenants are not held up.
+    async fn settle_loaded(self, ctx: TenantContext, key: String) {
+        let Ok(_one) = self.settling.acquire().await else {
+            return;
+        };
+        let _turn = self.refreshing.take(&key).await;
+        if let Some(view) = self.views.get(&key).await {
+            self.settle(&ctx, &key, &view).await;
+        }
+    }
+
+    /// Drops a view: the next request loads it again.
+    pub(crate) async fn forget(&self, ctx: &TenantContext, task: &TaskId) {
+        self.views.invalidate(&key(ctx.tenant(), task)).await;
+    }
+
+    /// Puts a view into less memory, where it can be had. The caller has the view's turn.
+    async fn settle(&self, ctx: &TenantContext, key: &str, view: &S::View) {
+        let scope = self.begin("Settle", ctx.tenant());
+        let settled = scope.run(self.source.settled(ctx, view)).await;
+        scope.flush();
+        if let Some(settled) = settled {
+            self.views.insert(key, Arc::new(settled)).await;
+        }
+    }
+
+    /// Refreshes resident views after each change, until `stop`; and compares them with the store every
+    /// `every`, in case a change was not heard: [`COMPARED_AT_A_TIME`] each time, in turns where there are more.
+    /// As many tenants at a time as there are processors.
     pub(crate) async fn refresh_loop(self, every: Duration, stop: CancellationToken) {
         // Two at the least: one slow tenant must not delay the others on a machine with one processor.
         let at_once = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
@@ -203,6 +285,7 @@ impl<S: Source> Residency<S> {
         let mut timer = tokio::time::interval(every);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut schedule = Schedule::<(TenantId, TaskId)>::default();
+        let mut compared = Vec::new();
         let (mut running, mut at_work) = (JoinSet::new(), HashMap::new());
         loop {
             while schedule.running() < at_once
@@ -216,20 +299,20 @@ impl<S: Source> Residency<S> {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
-                    let id = match ended {
-                        Ok((id, _)) => id,
-                        Err(error) => {
-                            tracing::error!(%error, "a refresh ended badly");
-                            error.id()
-                        }
-                    };
+                    let id = ended.map_or_else(|error| ended_badly(&error), |(id, _)| id);
                     if let Some(key) = at_work.remove(&id) {
                         schedule.done(&key);
                     }
                     metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
                     continue;
                 }
-                _ = timer.tick() => outdated.all = true,
+                _ = timer.tick() => {
+                    if compared.is_empty() {
+                        compared = self.resident();
+                    }
+                    let rest = compared.len().saturating_sub(COMPARED_AT_A_TIME);
+                    compared.drain(rest..).for_each(|key| schedule.add(key));
+                }
                 heard = changes.recv() => match heard {
                     Ok(change) => outdated.add(S::concern(change)),
                     Err(RecvError::Lagged(_)) => outdated.all = true,
@@ -240,9 +323,14 @@ impl<S: Source> Residency<S> {
             while let Ok(change) = changes.try_recv() {
                 outdated.add(S::concern(change));
             }
-            for key in self.resident() {
-                if outdated.all || outdated.tenants.contains(&key.0) {
-                    schedule.add(key);
+            if outdated.all {
+                self.resident()
+                    .into_iter()
+                    .for_each(|key| schedule.add(key));
+            } else {
+                for tenant in outdated.tenants {
+                    let tasks = self.loaded.of(&tenant).into_iter();
+                    tasks.for_each(|task| schedule.add((tenant.clone(), task)));
                 }
             }
             metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
@@ -286,6 +374,11 @@ impl<S: Source> Residency<S> {
         let keys = self.views.keys();
         keys.iter().filter_map(|key| parse_key(key)).collect()
     }
+}
+
+fn ended_badly(error: &JoinError) -> tokio::task::Id {
+    tracing::error!(%error, "a refresh ended badly");
+    error.id()
 }
 
 /// Whose views are to be compared with the store.

@@ -28,7 +28,7 @@ struct Numbers {
     loads: Arc<AtomicU64>,
     broken: Arc<AtomicBool>,
     /// Loads of this tenant wait for a permit.
-    held: Arc<(std::sync::OnceLock<TenantId>, tokio::sync::Semaphore)>,
+    held: Arc<(std::sync::OnceLock<TenantId>, Semaphore)>,
 }
 
 impl Source for Numbers {
@@ -41,12 +41,7 @@ impl Source for Numbers {
         &self.store
     }
 
-    async fn load(
-        &self,
-        ctx: &TenantContext,
-        task: &TaskId,
-        before: Option<&View>,
-    ) -> Result<View> {
+    async fn load(&self, ctx: &TenantContext, task: &TaskId) -> Result<View> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let (held, permits) = &*self.held;
         if held.get() == Some(ctx.tenant()) {
@@ -62,12 +57,24 @@ impl Source for Numbers {
         }
         Ok(View {
             value: self.value.load(Ordering::SeqCst),
-            kept: before.is_some(),
+            kept: false,
         })
     }
 
-    async fn is_current(&self, _: &TenantContext, view: &View) -> Result<bool> {
-        Ok(view.value == self.value.load(Ordering::SeqCst))
+    async fn newer(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        before: &View,
+    ) -> Result<Newer<View>> {
+        if self.store.shared_with(ctx).await.is_err() {
+            return Ok(Newer::Gone);
+        }
+        if before.value == self.value.load(Ordering::SeqCst) {
+            return Ok(Newer::Same);
+        }
+        let view = self.load(ctx, task).await?;
+        Ok(Newer::Other(View { kept: true, ..view }))
     }
 
     fn concern(change: Change) -> Concern {
@@ -99,7 +106,7 @@ impl Setup {
             value: Arc::default(),
             loads: Arc::default(),
             broken: Arc::default(),
-            held: Arc::new((std::sync::OnceLock::new(), tokio::sync::Semaphore::new(0))),
+            held: Arc::new((std::sync::OnceLock::new(), Semaphore::new(0))),
         };
         let recorder = UsageRecorder::disabled(clock());
         Self {

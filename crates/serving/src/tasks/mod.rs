@@ -10,7 +10,7 @@ mod view;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use artifacts::ArtifactStore;
+use artifacts::{ArtifactStore, Resident as _};
 use domain::cost::Meter;
 use domain::{
     AbstainReason, Evidence, ModelName, Route, RouteRequest, ServedBy, TaskId, TaskKind,
@@ -233,6 +233,15 @@ impl Tasks {
         };
         let models = &view.base.models;
         Ok((models.route(request), models.considered()))
+    }
+
+    /// Makes a task resident, and says how many bytes it takes.
+    ///
+    /// # Errors
+    /// There is no such task, or it cannot be made resident.
+    pub async fn warm(&self, ctx: &TenantContext, task: &TaskId) -> Result<usize> {
+        let view = self.residency.view(ctx, task).await?;
+        Ok(view.resident_bytes())
     }
 
     /// Makes sure that requests which begin from now on see what the store has.

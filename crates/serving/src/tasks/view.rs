@@ -6,8 +6,8 @@ use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::Meter;
 use domain::{
-    Alias, Change, Correction, ModelRole, ModelVersion, ResourceName, RoutingMode, Target, Task,
-    TaskId, TaskKind, TenantContext, Verdict, normalized,
+    Change, Correction, ModelRole, ModelVersion, ResourceName, RoutingMode, Target, Task, TaskId,
+    TaskKind, TenantContext, TenantState, Verdict, normalized,
 };
 use encoding::{Encoder, Encoders, Lane};
 use learning::classification::{LinearClassifier, TaskReport, ZeroShot, is_of_task};
@@ -18,7 +18,7 @@ use storage::{CorrectionsStamp, Store, TenantTx};
 
 use super::labels::{Examples, value_of};
 use super::models::{fitting, has_lost_labels, stale};
-use crate::residency::{Concern, Source};
+use crate::residency::{Concern, Newer, Source};
 use crate::route::{RoutedModels, Stale};
 use crate::{Result, ServingError};
 
@@ -75,15 +75,15 @@ impl TaskStamp {
         let Some(task) = tx.tasks().get(id).await? else {
             return Ok(None);
         };
-        let newest = tx.models().list(Some(id), None, 1).await?;
+        let now = tx.serving_state(id).await?;
         Ok(Some(Self {
             task: task.updated_at,
-            space: tx.spaces().active().await?,
-            watermark: tx.items().watermark().await?,
-            policy: tx.routing().get(id).await?.map(|set| set.updated_at),
-            champion: tx.models().alias(id, Alias::Champion).await?,
-            challenger: tx.models().alias(id, Alias::Challenger).await?,
-            newest_model: newest.first().map(|model| model.name.version),
+            space: now.space,
+            watermark: now.items,
+            policy: now.policy,
+            champion: now.champion,
+            challenger: now.challenger,
+            newest_model: now.newest,
             corrections: tx.corrections().stamp(id).await?,
             is_complete: true,
         }))
@@ -128,47 +128,28 @@ impl Source for TasksSource {
         &self.store
     }
 
-    async fn load(
+    async fn load(&self, ctx: &TenantContext, id: &TaskId) -> Result<TaskView> {
+        let looked = self.look(ctx, id).await?;
+        self.made((ctx, id), looked, None).await
+    }
+
+    async fn newer(
         &self,
         ctx: &TenantContext,
         id: &TaskId,
-        before: Option<&TaskView>,
-    ) -> Result<TaskView> {
-        let tx = self.store.begin(ctx).await?;
-        let missing =
-            || ServingError::NotFound(ResourceName::Task(ctx.tenant().clone(), id.clone()));
-        let encoder = self.encoders.active(&tx).await?;
-        let mut stamp = TaskStamp::read(&tx, id).await?.ok_or_else(missing)?;
-        // Of one space even when the tenant switched between the two looks: the next one sees it.
-        encoder.name().clone_into(&mut stamp.space);
-        let corrections = tx.corrections().newest(id, CORRECTIONS).await?;
-        let base = match before.filter(|view| view.can_keep_base(&stamp, &corrections)) {
-            Some(view) => {
-                drop(tx);
-                Arc::clone(&view.base)
-            }
-            None => {
-                let task = tx.tasks().get(id).await?.ok_or_else(missing)?;
-                let targets = corrections.iter().map(|c| c.target.clone()).collect();
-                let read = (task, targets, stamp.watermark);
-                Arc::new(self.base(ctx, tx, &encoder, read).await?)
-            }
-        };
-        let texts: Vec<&str> = corrections.iter().map(|one| one.text.as_str()).collect();
-        let vectors = encoder.encode(ctx, &texts, Lane::QueryIfFew).await?;
-        stamp.is_complete = base.models.is_complete;
-        Ok(TaskView {
-            corrections: resident(&base, &corrections, vectors),
-            base,
-            encoder,
-            stamp,
-        })
-    }
-
-    async fn is_current(&self, ctx: &TenantContext, view: &TaskView) -> Result<bool> {
-        let tx = self.store.begin(ctx).await?;
-        let now = TaskStamp::read(&tx, &view.base.task.definition.id).await?;
-        Ok(now.is_some_and(|now| now == view.stamp))
+        before: &TaskView,
+    ) -> Result<Newer<TaskView>> {
+        // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
+        let shared = self.store.shared_with(ctx).await?;
+        if shared.tenant().state != TenantState::Active {
+            return Ok(Newer::Gone);
+        }
+        let looked = self.look(ctx, id).await?;
+        if looked.stamp == before.stamp {
+            return Ok(Newer::Same);
+        }
+        let made = self.made((ctx, id), looked, Some(before)).await?;
+        Ok(Newer::Other(made))
     }
 
     fn concern(change: Change) -> Concern {
@@ -192,7 +173,65 @@ impl Source for TasksSource {
     }
 }
 
+fn missing(ctx: &TenantContext, id: &TaskId) -> ServingError {
+    ServingError::NotFound(ResourceName::Task(ctx.tenant().clone(), id.clone()))
+}
+
+/// What of the store a view is made from.
+struct Looked {
+    tx: TenantTx,
+    encoder: Encoder,
+    stamp: TaskStamp,
+}
+
 impl TasksSource {
+    async fn look(&self, ctx: &TenantContext, id: &TaskId) -> Result<Looked> {
+        let tx = self.store.begin(ctx).await?;
+        let encoder = self.encoders.active(&tx).await?;
+        let stamp = TaskStamp::read(&tx, id).await?;
+        let mut stamp = stamp.ok_or_else(|| missing(ctx, id))?;
+        // Of one space even when the tenant switched between the two looks: the next one sees it.
+        encoder.name().clone_into(&mut stamp.space);
+        Ok(Looked { tx, encoder, stamp })
+    }
+
+    /// The view of what the store has, with what has not changed since `before` taken from there.
+    async fn made(
+        &self,
+        (ctx, id): (&TenantContext, &TaskId),
+        looked: Looked,
+        before: Option<&TaskView>,
+    ) -> Result<TaskView> {
+        let Looked {
+            tx,
+            encoder,
+            mut stamp,
+        } = looked;
+        let corrections = tx.corrections().newest(id, CORRECTIONS).await?;
+        let base = match before.filter(|view| view.can_keep_base(&stamp, &corrections)) {
+            Some(view) => {
+                drop(tx);
+                Arc::clone(&view.base)
+            }
+            None => {
+                let task = tx.tasks().get(id).await?;
+                let task = task.ok_or_else(|| missing(ctx, id))?;
+                let targets = corrections.iter().map(|c| c.target.clone()).collect();
+                let read = (task, targets, stamp.watermark);
+                Arc::new(self.base(ctx, tx, &encoder, read).await?)
+            }
+        };
+        let texts: Vec<&str> = corrections.iter().map(|one| one.text.as_str()).collect();
+        let vectors = encoder.encode(ctx, &texts, Lane::QueryIfFew).await?;
+        stamp.is_complete = base.models.is_complete;
+        Ok(TaskView {
+            corrections: resident(&base, &corrections, vectors),
+            base,
+            encoder,
+            stamp,
+        })
+    }
+
     /// What does not change with a correction: `read` is the task, the targets of its corrections, and
     /// the watermark of its items.
     async fn base(
