@@ -159,6 +159,23 @@ impl RouterService for Router {
         }))
     }
 
+    async fn warm_tenant(
+        &self,
+        request: Request<v1::WarmTenantRequest>,
+    ) -> Reply<v1::WarmTenantResponse> {
+        let Authorized { ctx, request, .. } = self.parts.gate.authorize(request).await?;
+        let task = routed_task("task", &request.task)?;
+        let bytes = if task == TaskId::experts() {
+            self.parts.experts.warm(&ctx).await
+        } else {
+            self.parts.tasks.warm(&ctx, &task).await
+        };
+        let bytes = bytes.map_err(ServiceError::from)?;
+        Ok(Response::new(v1::WarmTenantResponse {
+            resident_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
+        }))
+    }
+
     async fn get_routing_policy(
         &self,
         request: Request<v1::GetRoutingPolicyRequest>,

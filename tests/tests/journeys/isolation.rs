@@ -84,6 +84,7 @@ const ROWS: &[Row] = rows! {
     RouterService/FindSimilarItems, FindSimilarItemsRequest { parent: "" };
     RouterService/SendFeedback, SendFeedbackRequest { parent: "" };
     RouterService/ExplainRoute, ExplainRouteRequest { parent: "" };
+    RouterService/WarmTenant, WarmTenantRequest { parent: "" };
     RouterService/GetRoutingPolicy, GetRoutingPolicyRequest { parent: "" };
     RouterService/UpdateRoutingPolicy, UpdateRoutingPolicyRequest { parent: "" };
     CostService/GetCostReport, GetCostReportRequest { parent: "" };

@@ -27,5 +27,6 @@ mod questionnaire;
 mod registry;
 mod routing;
 mod similar;
+mod snapshots;
 mod spaces;
 mod tiers;
