@@ -17,6 +17,8 @@ pub mod experts;
 mod residency;
 mod route;
 pub mod tasks;
+mod warm;
+
 #[cfg(test)]
 mod test_world;
 

@@ -21,10 +21,11 @@ use learning::Baseline;
 use metering::usage::UsageRecorder;
 use storage::{Shadow, Store};
 use tokio_util::sync::CancellationToken;
-use vectors::{SparseVector, VectorStore};
+use vectors::VectorStore;
 
 use crate::deadline::within;
 use crate::residency::Residency;
+use crate::warm::read_points;
 use crate::{Result, StageTimes};
 
 pub use precompute::PrecomputeCounts;
@@ -193,15 +194,7 @@ impl Experts {
     /// It cannot be loaded.
     pub async fn warm(&self, ctx: &TenantContext) -> Result<usize> {
         let view = self.view(ctx).await?;
-        // The first search reads a tenant's points into memory.
-        let any = SparseVector {
-            indices: vec![0],
-            values: vec![1.0],
-        };
-        let space = view.encoder.space();
-        self.vectors
-            .search_sparse(space, ctx.tenant(), any, 1)
-            .await?;
+        read_points(&*self.vectors, view.encoder.space(), ctx.tenant()).await?;
         Ok(view.resident_bytes())
     }
 

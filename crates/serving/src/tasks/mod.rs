@@ -26,6 +26,7 @@ use vectors::{Hit, VectorStore};
 
 use crate::deadline::within;
 use crate::residency::Residency;
+use crate::warm::read_points;
 use crate::{Result, ServingError, StageTimes};
 
 use decide::Question;
@@ -235,12 +236,13 @@ impl Tasks {
         Ok((models.route(request), models.considered()))
     }
 
-    /// Makes a task resident, and says how many bytes it takes.
+    /// Makes a task resident, in the vector store too, and says how many bytes it takes here.
     ///
     /// # Errors
     /// There is no such task, or it cannot be made resident.
     pub async fn warm(&self, ctx: &TenantContext, task: &TaskId) -> Result<usize> {
         let view = self.residency.view(ctx, task).await?;
+        read_points(&*self.vectors, view.encoder.space(), ctx.tenant()).await?;
         Ok(view.resident_bytes())
     }
 
