@@ -277,14 +277,18 @@ fn taking_items_as_they_come_makes_what_reading_them_at_once_makes() {
     assert!(taken.get() > 100, "hardly anything was added");
 }
 
-#[test]
-fn what_changes_the_past_is_not_added() {
+fn sixteen_items() -> Vec<Item> {
     let event = Event {
         words: vec![0, 1],
         experts: vec![0],
         area: None,
     };
-    let items = items(&vec![event; 16]);
+    items(&vec![event; 16])
+}
+
+#[test]
+fn what_changes_the_past_is_not_added() {
+    let items = sixteen_items();
     let known = built(&items[..12]);
     let next = &items[12..13];
     assert!(known.can_take(next));
@@ -308,12 +312,7 @@ fn what_changes_the_past_is_not_added() {
 
 #[test]
 fn a_damaged_snapshot_is_seen_before_it_is_used() {
-    let event = Event {
-        words: vec![0, 1],
-        experts: vec![0],
-        area: None,
-    };
-    let items = items(&vec![event; 16]);
+    let items = sixteen_items();
     let known = built(&items[..12]);
     let folder = Folder::new();
     folder.save(&known);

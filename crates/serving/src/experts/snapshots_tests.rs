@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use domain::{JobKind, TenantState};
+use domain::{ErrorKind, Fault as _, JobKind, TenantState};
+use learning::Baseline;
+use learning::layout::Part;
 use storage::{NewJob, Purpose};
 
 use super::super::tests::{ABOUT_SECURITY, query};
-use super::super::{ExpertAnswer, Experts, ExpertsView};
+use super::super::{ExpertAnswer, ExpertQuery, Experts, ExpertsView, RankerChoice};
 use super::*;
 use crate::test_world::{World, day, item};
 
@@ -118,6 +120,33 @@ async fn experts_who_change_and_a_damaged_file_have_it_made_again() {
     let third = world.experts();
     let answer = ask(&world, &third).await;
     assert_eq!(answer.recommended.experts.len(), 1, "sofia takes no work");
+}
+
+#[tokio::test]
+async fn keyword_rules_of_a_damaged_snapshot_are_refused_and_then_made_again() {
+    let world = World::new().await;
+    world.history().await;
+    let first = world.experts();
+    settled(&world, &first).await;
+    drop(first);
+    let file = file(&world).await;
+    let in_store = world.artifacts.open_file("tenants/acme/snapshots/experts");
+    let snapshot = Snapshot::open(&InStore(in_store.unwrap().unwrap()), HISTORY_FORM).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[snapshot.bytes(Part::Answers).next_multiple_of(4_096)] ^= 1;
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, &bytes).unwrap();
+
+    let experts = world.experts();
+    let asked = ExpertQuery {
+        choice: RankerChoice::Baseline(Baseline::KeywordRules),
+        ..query(ABOUT_SECURITY)
+    };
+    let refused = experts.recommend(&world.ctx, &asked).await.unwrap_err();
+    assert_eq!(refused.reason(), "SNAPSHOT_DAMAGED");
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    let answer = experts.recommend(&world.ctx, &asked).await.unwrap();
+    assert!(!answer.recommended.experts.is_empty());
 }
 
 #[tokio::test]

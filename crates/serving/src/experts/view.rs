@@ -21,7 +21,7 @@ use storage::{ServingState, SharedWithTenant, Store, TenantTx};
 use super::corpus::{AT_ONCE, ExpertCorpus};
 use super::snapshots::{Snapshots, is_due};
 use crate::Result;
-use crate::residency::{Concern, Newer, Source};
+use crate::residency::{Compared, Concern, Source};
 use crate::route::{RoutedModels, Stale};
 
 /// Changes that are added to a history where it lies; more have it read again.
@@ -176,6 +176,7 @@ pub(super) struct ExpertsSource {
 
 impl Source for ExpertsSource {
     type View = ExpertsView;
+    type Looked = Looked;
 
     const NOT_LOADED: &'static str = "TENANT_NOT_LOADED";
     const GAUGE: &'static str = "tenantry_resident_bytes";
@@ -184,65 +185,6 @@ impl Source for ExpertsSource {
         &self.store
     }
 
-    async fn load(&self, ctx: &TenantContext, task: &TaskId) -> Result<ExpertsView> {
-        let looked = self.look(ctx, task).await?;
-        self.made((ctx, task), looked, None).await
-    }
-
-    async fn newer(
-        &self,
-        ctx: &TenantContext,
-        task: &TaskId,
-        before: &ExpertsView,
-    ) -> Result<Newer<ExpertsView>> {
-        let looked = self.look(ctx, task).await?;
-        if looked.shared.tenant().state != TenantState::Active {
-            return Ok(Newer::Gone);
-        }
-        if looked.stamp == before.stamp {
-            return Ok(Newer::Same);
-        }
-        let made = self.made((ctx, task), looked, Some(before)).await?;
-        Ok(Newer::Other(made))
-    }
-
-    async fn settled(&self, ctx: &TenantContext, view: &ExpertsView) -> Option<ExpertsView> {
-        if !is_due(&view.history(), view.grown_at) {
-            return None;
-        }
-        let (stamp, history) = (&view.stamp.corpus, view.shared_history());
-        let saved = self.snapshots.save(ctx, stamp, history).await;
-        Some(view.with(saved.ok()??))
-    }
-
-    fn concern(change: Change) -> Concern {
-        match change {
-            Change::Tenant(tenant)
-            | Change::Experts(tenant)
-            | Change::Items(tenant)
-            | Change::Index(tenant)
-            | Change::Models(tenant) => Concern::Tenant(tenant),
-            Change::Tiers => Concern::Everybody,
-            Change::Tasks(_) | Change::Jobs(_) | Change::Key(_) => Concern::Nobody,
-        }
-    }
-
-    /// The tenant has switched to another space since: the former one may be dropped, and what was found
-    /// in it may lack items. Or its kill switch was thrown.
-    fn has_moved_on(view: &ExpertsView, now: &ExpertsView) -> bool {
-        let is_killed = |view: &ExpertsView| view.models.policy.kill_switch;
-        now.encoder.name() != view.encoder.name() || is_killed(now) != is_killed(view)
-    }
-}
-
-/// What of the store a view is made from.
-struct Looked {
-    shared: SharedWithTenant,
-    tx: TenantTx,
-    stamp: Stamp,
-}
-
-impl ExpertsSource {
     async fn look(&self, ctx: &TenantContext, task: &TaskId) -> Result<Looked> {
         // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
         let shared = self.store.shared_with(ctx).await?;
@@ -252,10 +194,10 @@ impl ExpertsSource {
         Ok(Looked { shared, tx, stamp })
     }
 
-    /// The view of what the store has, with what has not changed since `before` taken from there.
-    async fn made(
+    async fn make(
         &self,
-        (ctx, task): (&TenantContext, &TaskId),
+        ctx: &TenantContext,
+        task: &TaskId,
         looked: Looked,
         before: Option<&ExpertsView>,
     ) -> Result<ExpertsView> {
@@ -292,6 +234,52 @@ impl ExpertsSource {
         })
     }
 
+    fn compare(view: &ExpertsView, looked: &Looked) -> Compared {
+        match looked.shared.tenant().state {
+            TenantState::Active if looked.stamp == view.stamp => Compared::Same,
+            TenantState::Active => Compared::Other,
+            _ => Compared::Gone,
+        }
+    }
+
+    fn is_settling_due(view: &ExpertsView) -> bool {
+        is_due(&view.history(), view.grown_at)
+    }
+
+    async fn settled(&self, ctx: &TenantContext, view: &ExpertsView) -> Option<ExpertsView> {
+        let (stamp, history) = (&view.stamp.corpus, view.shared_history());
+        let saved = self.snapshots.save(ctx, stamp, history).await;
+        Some(view.with(saved.ok()??))
+    }
+
+    fn concern(change: Change) -> Concern {
+        match change {
+            Change::Tenant(tenant)
+            | Change::Experts(tenant)
+            | Change::Items(tenant)
+            | Change::Index(tenant)
+            | Change::Models(tenant) => Concern::Tenant(tenant),
+            Change::Tiers => Concern::Everybody,
+            Change::Tasks(_) | Change::Jobs(_) | Change::Key(_) => Concern::Nobody,
+        }
+    }
+
+    /// The tenant has switched to another space since: the former one may be dropped, and what was found
+    /// in it may lack items. Or its kill switch was thrown.
+    fn has_moved_on(view: &ExpertsView, now: &ExpertsView) -> bool {
+        let is_killed = |view: &ExpertsView| view.models.policy.kill_switch;
+        now.encoder.name() != view.encoder.name() || is_killed(now) != is_killed(view)
+    }
+}
+
+/// What of the store a view is made from.
+pub(super) struct Looked {
+    shared: SharedWithTenant,
+    tx: TenantTx,
+    stamp: Stamp,
+}
+
+impl ExpertsSource {
     /// A history of what the store has now, and when it changed: that of the view before or of the snapshot
     /// with the items that have come since, or one that is read from the store.
     async fn history(

@@ -36,6 +36,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(60);
 pub(crate) trait Source: Clone + Send + Sync + 'static {
     /// What is resident.
     type View: Resident;
+    /// What of the store a view is made from.
+    type Looked: Send;
 
     /// The reason code of a view that cannot be loaded.
     const NOT_LOADED: &'static str;
@@ -45,22 +47,31 @@ pub(crate) trait Source: Clone + Send + Sync + 'static {
     /// The store that views are read from.
     fn store(&self) -> &Store;
 
-    /// Reads a view.
-    fn load(
+    /// Looks at what the store has of a view.
+    fn look(
         &self,
         ctx: &TenantContext,
         task: &TaskId,
+    ) -> impl Future<Output = Result<Self::Looked>> + Send;
+
+    /// How a view stands to what the store has.
+    fn compare(view: &Self::View, looked: &Self::Looked) -> Compared;
+
+    /// Makes the view of what the store has, with what has not changed since `before` taken from there.
+    fn make(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        looked: Self::Looked,
+        before: Option<&Self::View>,
     ) -> impl Future<Output = Result<Self::View>> + Send;
 
-    /// What the store has now in the place of a view. What has not changed is taken from there.
-    fn newer(
-        &self,
-        ctx: &TenantContext,
-        task: &TaskId,
-        before: &Self::View,
-    ) -> impl Future<Output = Result<Newer<Self::View>>> + Send;
+    /// Whether a view is to be put into less memory.
+    fn is_settling_due(_view: &Self::View) -> bool {
+        false
+    }
 
-    /// The same view in less memory, where it can be had: asked in the background.
+    /// The same view in less memory, where it can be had: asked in the background, when it is due.
     fn settled(
         &self,
         _ctx: &TenantContext,
@@ -76,13 +87,19 @@ pub(crate) trait Source: Clone + Send + Sync + 'static {
     fn has_moved_on(view: &Self::View, now: &Self::View) -> bool;
 }
 
+/// How a view stands to what the store has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compared {
+    Same,
+    Other,
+    /// The tenant is inactive or being erased: nothing of it stays resident.
+    Gone,
+}
+
 /// What the store has in the place of a view.
-pub(crate) enum Newer<V> {
-    /// The same.
+enum Newer<V> {
     Same,
     Other(V),
-    /// The tenant is inactive, erased or not there: nothing of it stays resident.
-    Gone,
 }
 
 /// What a refresh has left.
@@ -152,7 +169,7 @@ impl<S: Source> Residency<S> {
         // In a task of its own: a caller whose deadline passes must not make the next one begin again.
         let (this, ctx, task) = (self.clone(), ctx.clone(), task.clone());
         let load = async move {
-            let read = this.source.load(&ctx, &task);
+            let read = this.load(&ctx, &task);
             let loaded = this.views.get_or_load(&key, read).await;
             if loaded.is_ok() {
                 this.loaded.add(ctx.tenant(), &task);
@@ -177,7 +194,7 @@ impl<S: Source> Residency<S> {
     ) -> Result<Arc<S::View>> {
         match self.refreshed(ctx.tenant(), task).await? {
             Refreshed::View(view) => Ok(view),
-            _ => Ok(Arc::new(self.source.load(ctx, task).await?)),
+            _ => Ok(Arc::new(self.load(ctx, task).await?)),
         }
     }
 
@@ -224,28 +241,49 @@ impl<S: Source> Residency<S> {
             return Ok(Refreshed::NotResident);
         };
         let ctx = TenantContext::for_background_work(tenant, "router");
-        let scope = self.begin("Refresh", tenant);
-        let newer = scope.run(self.source.newer(&ctx, task, &before)).await;
-        scope.flush();
-        let view = match newer {
-            Ok(Newer::Same) => before,
-            Ok(Newer::Other(view)) => {
+        let view = match self.newer(&ctx, task, &before).await {
+            Ok(Some(Newer::Same)) => before,
+            Ok(Some(Newer::Other(view))) => {
                 let view = Arc::new(view);
                 self.views.insert(key, Arc::clone(&view)).await;
                 view
             }
-            Ok(Newer::Gone) => {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            // The tenant or the task is not served any more.
+            Ok(None) | Err(_) => {
                 self.views.invalidate(key).await;
+                self.loaded.remove(tenant, task);
                 return Ok(Refreshed::Gone);
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.views.invalidate(key).await;
-                return Ok(Refreshed::Gone);
-            }
-            Err(error) => return Err(error),
         };
         self.settle(&ctx, key, &view).await;
         Ok(Refreshed::View(view))
+    }
+
+    async fn load(&self, ctx: &TenantContext, task: &TaskId) -> Result<S::View> {
+        let looked = self.source.look(ctx, task).await?;
+        self.source.make(ctx, task, looked, None).await
+    }
+
+    /// What the store has in the place of a view; none where the tenant is not served any more. That a view
+    /// is compared is no work of its tenant's and not recorded.
+    async fn newer(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        before: &S::View,
+    ) -> Result<Option<Newer<S::View>>> {
+        let looked = self.source.look(ctx, task).await?;
+        match S::compare(before, &looked) {
+            Compared::Same => return Ok(Some(Newer::Same)),
+            Compared::Gone => return Ok(None),
+            Compared::Other => {}
+        }
+        let scope = self.begin("Refresh", ctx.tenant());
+        let making = self.source.make(ctx, task, looked, Some(before));
+        let made = scope.run(making).await;
+        scope.flush();
+        Ok(Some(Newer::Other(made?)))
     }
 
     /// [`Residency::settle`] of a view that was loaded to answer: one after the other, so that answers of
@@ -267,7 +305,10 @@ impl<S: Source> Residency<S> {
 
     /// Puts a view into less memory, where it can be had. The caller has the view's turn.
     async fn settle(&self, ctx: &TenantContext, key: &str, view: &S::View) {
-        let scope = self.begin("Settle", ctx.tenant());
+        if !S::is_settling_due(view) {
+            return;
+        }
+        let scope = self.begin("Snapshot", ctx.tenant());
         let settled = scope.run(self.source.settled(ctx, view)).await;
         scope.flush();
         if let Some(settled) = settled {

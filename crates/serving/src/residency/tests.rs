@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use domain::cost::UsageEntry;
 use domain::{TenantSettings, VerticalId};
+use metering::usage::UsageSink;
 use storage::{NewTenant, Purpose};
 
 use super::*;
@@ -33,6 +35,8 @@ struct Numbers {
 
 impl Source for Numbers {
     type View = View;
+    /// None where there is no such tenant.
+    type Looked = Option<u64>;
 
     const NOT_LOADED: &'static str = "NUMBER_NOT_LOADED";
     const GAUGE: &'static str = "numbers_bytes";
@@ -41,7 +45,26 @@ impl Source for Numbers {
         &self.store
     }
 
-    async fn load(&self, ctx: &TenantContext, task: &TaskId) -> Result<View> {
+    async fn look(&self, ctx: &TenantContext, _: &TaskId) -> Result<Option<u64>> {
+        let is_there = self.store.shared_with(ctx).await.is_ok();
+        Ok(is_there.then(|| self.value.load(Ordering::SeqCst)))
+    }
+
+    fn compare(view: &View, looked: &Option<u64>) -> Compared {
+        match looked {
+            None => Compared::Gone,
+            Some(value) if *value == view.value => Compared::Same,
+            Some(_) => Compared::Other,
+        }
+    }
+
+    async fn make(
+        &self,
+        ctx: &TenantContext,
+        task: &TaskId,
+        _: Option<u64>,
+        before: Option<&View>,
+    ) -> Result<View> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let (held, permits) = &*self.held;
         if held.get() == Some(ctx.tenant()) {
@@ -57,24 +80,8 @@ impl Source for Numbers {
         }
         Ok(View {
             value: self.value.load(Ordering::SeqCst),
-            kept: false,
+            kept: before.is_some(),
         })
-    }
-
-    async fn newer(
-        &self,
-        ctx: &TenantContext,
-        task: &TaskId,
-        before: &View,
-    ) -> Result<Newer<View>> {
-        if self.store.shared_with(ctx).await.is_err() {
-            return Ok(Newer::Gone);
-        }
-        if before.value == self.value.load(Ordering::SeqCst) {
-            return Ok(Newer::Same);
-        }
-        let view = self.load(ctx, task).await?;
-        Ok(Newer::Other(View { kept: true, ..view }))
     }
 
     fn concern(change: Change) -> Concern {
@@ -179,6 +186,33 @@ async fn a_refresh_reads_what_has_changed_and_nothing_else() {
         }
     );
     assert_eq!(at.loads(), 2);
+}
+
+/// Counts what is recorded.
+#[derive(Default)]
+struct Entries(AtomicU64);
+
+impl UsageSink for Entries {
+    fn record(&self, _: &UsageEntry) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_is_not_charged_for_being_compared() {
+    let mut at = Setup::new().await;
+    let entries = Arc::new(Entries::default());
+    let recorder = UsageRecorder::new(entries.clone(), clock());
+    let source = at.residency.source().clone();
+    at.residency = Residency::new(source, 1 << 20, recorder);
+    at.value().await;
+    for _ in 0..3 {
+        assert!(at.residency.refresh(at.ctx.tenant(), &at.task).await);
+    }
+    assert_eq!(entries.0.load(Ordering::SeqCst), 0);
+    at.set(4);
+    assert!(at.residency.refresh(at.ctx.tenant(), &at.task).await);
+    assert_eq!(entries.0.load(Ordering::SeqCst), 1, "it was read again");
 }
 
 #[tokio::test]

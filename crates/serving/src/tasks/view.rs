@@ -18,7 +18,7 @@ use storage::{CorrectionsStamp, Store, TenantTx};
 
 use super::labels::{Examples, value_of};
 use super::models::{fitting, has_lost_labels, stale};
-use crate::residency::{Concern, Newer, Source};
+use crate::residency::{Compared, Concern, Source};
 use crate::route::{RoutedModels, Stale};
 use crate::{Result, ServingError};
 
@@ -120,6 +120,7 @@ pub(super) struct TasksSource {
 
 impl Source for TasksSource {
     type View = TaskView;
+    type Looked = Looked;
 
     const NOT_LOADED: &'static str = "TASK_NOT_LOADED";
     const GAUGE: &'static str = "tenantry_resident_task_bytes";
@@ -128,28 +129,67 @@ impl Source for TasksSource {
         &self.store
     }
 
-    async fn load(&self, ctx: &TenantContext, id: &TaskId) -> Result<TaskView> {
-        let looked = self.look(ctx, id).await?;
-        self.made((ctx, id), looked, None).await
+    async fn look(&self, ctx: &TenantContext, id: &TaskId) -> Result<Looked> {
+        // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
+        let shared = self.store.shared_with(ctx).await?;
+        let tx = self.store.begin(ctx).await?;
+        let encoder = self.encoders.active(&tx).await?;
+        let stamp = TaskStamp::read(&tx, id).await?;
+        let mut stamp = stamp.ok_or_else(|| missing(ctx, id))?;
+        // Of one space even when the tenant switched between the two looks: the next one sees it.
+        encoder.name().clone_into(&mut stamp.space);
+        Ok(Looked {
+            state: shared.tenant().state,
+            tx,
+            encoder,
+            stamp,
+        })
     }
 
-    async fn newer(
+    async fn make(
         &self,
         ctx: &TenantContext,
         id: &TaskId,
-        before: &TaskView,
-    ) -> Result<Newer<TaskView>> {
-        // Before the tenant's own transaction: nobody waits for a second connection with one in hand.
-        let shared = self.store.shared_with(ctx).await?;
-        if shared.tenant().state != TenantState::Active {
-            return Ok(Newer::Gone);
+        looked: Looked,
+        before: Option<&TaskView>,
+    ) -> Result<TaskView> {
+        let Looked {
+            tx,
+            encoder,
+            mut stamp,
+            ..
+        } = looked;
+        let corrections = tx.corrections().newest(id, CORRECTIONS).await?;
+        let base = match before.filter(|view| view.can_keep_base(&stamp, &corrections)) {
+            Some(view) => {
+                drop(tx);
+                Arc::clone(&view.base)
+            }
+            None => {
+                let task = tx.tasks().get(id).await?;
+                let task = task.ok_or_else(|| missing(ctx, id))?;
+                let targets = corrections.iter().map(|c| c.target.clone()).collect();
+                let read = (task, targets, stamp.watermark);
+                Arc::new(self.base(ctx, tx, &encoder, read).await?)
+            }
+        };
+        let texts: Vec<&str> = corrections.iter().map(|one| one.text.as_str()).collect();
+        let vectors = encoder.encode(ctx, &texts, Lane::QueryIfFew).await?;
+        stamp.is_complete = base.models.is_complete;
+        Ok(TaskView {
+            corrections: resident(&base, &corrections, vectors),
+            base,
+            encoder,
+            stamp,
+        })
+    }
+
+    fn compare(view: &TaskView, looked: &Looked) -> Compared {
+        match looked.state {
+            TenantState::Active if looked.stamp == view.stamp => Compared::Same,
+            TenantState::Active => Compared::Other,
+            _ => Compared::Gone,
         }
-        let looked = self.look(ctx, id).await?;
-        if looked.stamp == before.stamp {
-            return Ok(Newer::Same);
-        }
-        let made = self.made((ctx, id), looked, Some(before)).await?;
-        Ok(Newer::Other(made))
     }
 
     fn concern(change: Change) -> Concern {
@@ -178,60 +218,14 @@ fn missing(ctx: &TenantContext, id: &TaskId) -> ServingError {
 }
 
 /// What of the store a view is made from.
-struct Looked {
+pub(super) struct Looked {
+    state: TenantState,
     tx: TenantTx,
     encoder: Encoder,
     stamp: TaskStamp,
 }
 
 impl TasksSource {
-    async fn look(&self, ctx: &TenantContext, id: &TaskId) -> Result<Looked> {
-        let tx = self.store.begin(ctx).await?;
-        let encoder = self.encoders.active(&tx).await?;
-        let stamp = TaskStamp::read(&tx, id).await?;
-        let mut stamp = stamp.ok_or_else(|| missing(ctx, id))?;
-        // Of one space even when the tenant switched between the two looks: the next one sees it.
-        encoder.name().clone_into(&mut stamp.space);
-        Ok(Looked { tx, encoder, stamp })
-    }
-
-    /// The view of what the store has, with what has not changed since `before` taken from there.
-    async fn made(
-        &self,
-        (ctx, id): (&TenantContext, &TaskId),
-        looked: Looked,
-        before: Option<&TaskView>,
-    ) -> Result<TaskView> {
-        let Looked {
-            tx,
-            encoder,
-            mut stamp,
-        } = looked;
-        let corrections = tx.corrections().newest(id, CORRECTIONS).await?;
-        let base = match before.filter(|view| view.can_keep_base(&stamp, &corrections)) {
-            Some(view) => {
-                drop(tx);
-                Arc::clone(&view.base)
-            }
-            None => {
-                let task = tx.tasks().get(id).await?;
-                let task = task.ok_or_else(|| missing(ctx, id))?;
-                let targets = corrections.iter().map(|c| c.target.clone()).collect();
-                let read = (task, targets, stamp.watermark);
-                Arc::new(self.base(ctx, tx, &encoder, read).await?)
-            }
-        };
-        let texts: Vec<&str> = corrections.iter().map(|one| one.text.as_str()).collect();
-        let vectors = encoder.encode(ctx, &texts, Lane::QueryIfFew).await?;
-        stamp.is_complete = base.models.is_complete;
-        Ok(TaskView {
-            corrections: resident(&base, &corrections, vectors),
-            base,
-            encoder,
-            stamp,
-        })
-    }
-
     /// What does not change with a correction: `read` is the task, the targets of its corrections, and
     /// the watermark of its items.
     async fn base(
