@@ -69,7 +69,8 @@ impl EmbeddingConfig {
     }
 
     /// Where the files of a model are looked for. None: no home folder is known.
-    pub(crate) fn folder_of(&self, model: &BaseModel) -> Option<PathBuf> {
+    #[must_use]
+    pub fn folder_of(&self, model: &BaseModel) -> Option<PathBuf> {
         let default = model.name == MODELS[0].name;
         let named = self.model_dirs.get(model.name);
         let named = named.or(self.model_dir.as_ref().filter(|_| default));

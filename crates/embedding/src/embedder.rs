@@ -1,22 +1,14 @@
 //! The handle that callers hold.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Instant;
-
-use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
-use crate::files::{ModelFiles, find_onnxruntime};
-use crate::model::{Encoder, MiniLm, Truncates, environment};
-use crate::queue::{Embedded, Entry, Lane, Limits, Queue};
-use crate::worker;
-use model_files::{BaseModel, MODELS};
-
-/// Beyond this many cores, one text's matrices are too small to be shared out further; more cores
-/// get sessions of their own.
-const CORES_PER_SESSION: usize = 4;
+use crate::files::{ModelFiles, empty_fingerprint};
+use crate::queue::Embedded;
+use crate::sessions::Sessions;
+use crate::static_model::StaticModel;
+use model_files::{BaseModel, MODELS, ModelKind};
 
 /// The vector space that an embedder maps texts into. Vectors of different spaces must not meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,22 +22,22 @@ pub struct SpaceInfo {
 }
 
 /// Turns texts into vectors. Cheap to clone; when the last clone goes, its threads end.
-///
-/// The drop of the last clone waits for the batch that is being computed, because ONNX Runtime does
-/// not bear the end of the process while it computes.
 #[derive(Clone)]
 pub struct Embedder {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    queue: Arc<Queue>,
-    places: Arc<Semaphore>,
+    engine: Engine,
     space: SpaceInfo,
     key: [u8; 32],
-    threads: Vec<JoinHandle<()>>,
-    /// None where no model was loaded.
-    truncates: Option<Truncates>,
+}
+
+/// What computes.
+enum Engine {
+    Transformer(Sessions),
+    Static(StaticModel),
+    Empty,
 }
 
 impl Embedder {
@@ -68,62 +60,30 @@ impl Embedder {
         config: &EmbeddingConfig,
     ) -> Result<Self, EmbeddingError> {
         config.validate()?;
-        let library = find_onnxruntime(config.onnxruntime.as_deref())?;
-        let files = ModelFiles::read(model, config)?;
-        let environment = environment(&library)?;
-        let cores = config.cores();
-        let width = cores.min(CORES_PER_SESSION);
-        let mut lanes = vec![Lane::Queries];
-        lanes.resize(1 + cores.div_ceil(CORES_PER_SESSION), Lane::All);
-        let mut encoders: Vec<(Lane, Box<dyn Encoder>)> = Vec::new();
-        let mut truncates = None;
-        for lane in lanes {
-            let session = MiniLm::load(&files, &environment, width)?;
-            truncates.get_or_insert_with(|| session.truncates(model.max_tokens));
-            encoders.push((lane, Box::new(session)));
-        }
-        tracing::info!(
-            model = model.name,
-            model_dir = %files.folder.display(),
-            onnxruntime = %library.display(),
-            cores,
-            sessions = encoders.len(),
-            "embedding model loaded"
-        );
-        let key = *files.fingerprint.as_bytes();
-        Self::start(model, config, key, encoders, truncates)
+        let (engine, fingerprint) = match model.kind {
+            ModelKind::Transformer { token_output } => {
+                let files = ModelFiles::read(model, config)?;
+                let sessions = Sessions::load(&files, token_output, config)?;
+                (Engine::Transformer(sessions), files.fingerprint)
+            }
+            ModelKind::Static { .. } => {
+                let (table, fingerprint) = StaticModel::open(model, config)?;
+                (Engine::Static(table), fingerprint)
+            }
+            ModelKind::Empty => (Engine::Empty, empty_fingerprint(model)),
+        };
+        Ok(Self::with(model, engine, *fingerprint.as_bytes()))
     }
 
-    fn start(
-        model: &BaseModel,
-        config: &EmbeddingConfig,
-        key: [u8; 32],
-        encoders: Vec<(Lane, Box<dyn Encoder>)>,
-        truncates: Option<Truncates>,
-    ) -> Result<Self, EmbeddingError> {
-        let queue = Arc::new(Queue::new(Limits {
-            queries: config.queue,
-            max_batch_tokens: config.max_batch_tokens,
-            max_tokens: model.max_tokens,
-        }));
-        let mut shared = Shared {
-            queue: Arc::clone(&queue),
-            places: Arc::new(Semaphore::new(config.queue)),
-            space: SpaceInfo {
-                name: model.name,
-                dimensions: model.dimensions,
-                fingerprint: blake3::Hash::from_bytes(key).to_hex().to_string(),
-            },
-            key,
-            threads: Vec::new(),
-            truncates,
+    fn with(model: &BaseModel, engine: Engine, key: [u8; 32]) -> Self {
+        let space = SpaceInfo {
+            name: model.name,
+            dimensions: model.dimensions,
+            fingerprint: blake3::Hash::from_bytes(key).to_hex().to_string(),
         };
-        for (lane, encoder) in encoders {
-            shared.threads.push(worker::spawn(&queue, lane, encoder)?);
+        Self {
+            shared: Arc::new(Shared { engine, space, key }),
         }
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
     }
 
     /// Embeds a text that somebody waits for. Goes ahead of all passages.
@@ -131,48 +91,22 @@ impl Embedder {
     /// # Errors
     /// [`EmbeddingError::Overloaded`] when too many queries wait; a failure of the model.
     pub async fn embed_query(&self, text: String) -> Result<Embedded, EmbeddingError> {
-        let (reply, receiver) = oneshot::channel();
-        let entry = Entry {
-            text,
-            arrived: Instant::now(),
-            reply,
-            _place: None,
-        };
-        self.shared.queue.push_query(entry)?;
-        receiver.await.unwrap_or(Err(EmbeddingError::Stopped))
+        match &self.shared.engine {
+            Engine::Transformer(sessions) => sessions.embed_query(text).await,
+            Engine::Static(table) => table.embed(text).await,
+            Engine::Empty => Ok(self.zeros()),
+        }
     }
 
     /// Embeds texts that somebody waits for, in their order: each as [`Embedder::embed_query`] would,
     /// but in few runs of the model. Each has an outcome of its own; where too many queries wait, all
     /// are [`EmbeddingError::Overloaded`].
     pub async fn embed_queries(&self, texts: Vec<String>) -> Vec<Result<Embedded, EmbeddingError>> {
-        let arrived = Instant::now();
-        let mut by_length: Vec<(usize, String)> = texts.into_iter().enumerate().collect();
-        // Neighbours share a batch, and the shorter is padded to the longer.
-        by_length.sort_by_key(|(_, text)| text.len());
-        let (mut entries, mut waiting) = (Vec::new(), Vec::new());
-        for (index, text) in by_length {
-            let (reply, receiver) = oneshot::channel();
-            entries.push(Entry {
-                text,
-                arrived,
-                reply,
-                _place: None,
-            });
-            waiting.push((index, receiver));
+        match &self.shared.engine {
+            Engine::Transformer(sessions) => sessions.embed_queries(texts).await,
+            Engine::Static(table) => table.embed_each(texts).await,
+            Engine::Empty => texts.iter().map(|_| Ok(self.zeros())).collect(),
         }
-        let taken = self.shared.queue.push_queries(entries);
-        let mut done = Vec::with_capacity(waiting.len());
-        for (index, receiver) in waiting {
-            let outcome = match &taken {
-                Ok(()) => receiver.await.unwrap_or(Err(EmbeddingError::Stopped)),
-                Err(EmbeddingError::Overloaded) => Err(EmbeddingError::Overloaded),
-                Err(_) => Err(EmbeddingError::Stopped),
-            };
-            done.push((index, outcome));
-        }
-        done.sort_by_key(|(index, _)| *index);
-        done.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     /// Embeds texts in bulk, in their order, whenever no query waits. Where the queue is full this
@@ -184,40 +118,29 @@ impl Embedder {
         &self,
         texts: Vec<String>,
     ) -> Result<Vec<Embedded>, EmbeddingError> {
-        let arrived = Instant::now();
-        let mut by_length: Vec<(usize, String)> = texts.into_iter().enumerate().collect();
-        // Neighbours share a batch, and the shorter is padded to the longer.
-        by_length.sort_by_key(|(_, text)| text.len());
-        let mut waiting = Vec::with_capacity(by_length.len());
-        for (index, text) in by_length {
-            let place = Arc::clone(&self.shared.places).acquire_owned().await;
-            let (reply, receiver) = oneshot::channel();
-            let entry = Entry {
-                text,
-                arrived,
-                reply,
-                _place: place.ok(),
-            };
-            self.shared.queue.push_passage(entry)?;
-            waiting.push((index, receiver));
+        match &self.shared.engine {
+            Engine::Transformer(sessions) => sessions.embed_passages(texts).await,
+            Engine::Static(table) => table.embed_each(texts).await.into_iter().collect(),
+            Engine::Empty => Ok(texts.iter().map(|_| self.zeros()).collect()),
         }
-        let mut done = Vec::with_capacity(waiting.len());
-        for (index, receiver) in waiting {
-            done.push((
-                index,
-                receiver.await.unwrap_or(Err(EmbeddingError::Stopped))?,
-            ));
-        }
-        done.sort_by_key(|(index, _)| *index);
-        Ok(done.into_iter().map(|(_, embedded)| embedded).collect())
+    }
+
+    /// Whether a text is embedded in less time than a stored vector is found again: such vectors are
+    /// worth no cache.
+    #[must_use]
+    pub fn is_instant(&self) -> bool {
+        !matches!(self.shared.engine, Engine::Transformer(_))
     }
 
     /// Whether the model reads only the beginning of a text: its vector says nothing of the rest. Takes up to
     /// a millisecond of this thread for texts of several thousand characters.
     #[must_use]
     pub fn truncates(&self, text: &str) -> bool {
-        let truncates = self.shared.truncates.as_ref();
-        truncates.is_some_and(|truncates| truncates(text))
+        match &self.shared.engine {
+            Engine::Transformer(sessions) => sessions.truncates(text),
+            Engine::Static(table) => table.truncates(text),
+            Engine::Empty => false,
+        }
     }
 
     /// The space of this embedder's vectors.
@@ -230,6 +153,10 @@ impl Embedder {
     pub fn content_hash(&self, text: &str) -> [u8; 32] {
         *blake3::keyed_hash(&self.shared.key, text.as_bytes()).as_bytes()
     }
+
+    fn zeros(&self) -> Embedded {
+        Embedded::instant(vec![0.0; self.shared.space.dimensions])
+    }
 }
 
 impl std::fmt::Debug for Embedder {
@@ -237,16 +164,6 @@ impl std::fmt::Debug for Embedder {
         f.debug_struct("Embedder")
             .field("space", &self.shared.space)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.queue.close();
-        for thread in self.threads.drain(..) {
-            // A model thread cannot panic outside of the guarded call, and nothing can be done here.
-            let _ = thread.join();
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use domain::ErrorKind;
 
 use super::*;
-use crate::model::{Failure, Vector};
+use crate::model::{Encoder, Failure, Vector};
+use crate::queue::Lane;
 
 /// Says which batch it was given, and finishes it only when told to. A text that holds `panic`
 /// panics, one that holds `fail` fails.
@@ -55,14 +56,9 @@ impl Stage {
             seen: seen_sender,
             go: go_receiver,
         });
-        let embedder = Embedder::start(
-            &MODELS[0],
-            &config,
-            [7; 32],
-            vec![(Lane::All, encoder)],
-            None,
-        )
-        .unwrap();
+        let encoders = vec![(Lane::All, encoder)];
+        let sessions = Sessions::start(MODELS[0].max_tokens, &config, encoders, None).unwrap();
+        let embedder = Embedder::with(&MODELS[0], Engine::Transformer(sessions), [7; 32]);
         Self { embedder, seen, go }
     }
 
@@ -225,9 +221,8 @@ async fn computing_time_is_shared_out_by_tokens() {
 
 #[test]
 fn a_content_hash_depends_on_text_and_space() {
-    let config = EmbeddingConfig::default();
-    let one = Embedder::start(&MODELS[0], &config, [1; 32], Vec::new(), None).unwrap();
-    let two = Embedder::start(&MODELS[0], &config, [2; 32], Vec::new(), None).unwrap();
+    let one = Embedder::with(&MODELS[0], Engine::Empty, [1; 32]);
+    let two = Embedder::with(&MODELS[0], Engine::Empty, [2; 32]);
     assert_eq!(one.content_hash("text"), one.clone().content_hash("text"));
     assert_ne!(one.content_hash("text"), one.content_hash("Text"));
     assert_ne!(one.content_hash("text"), two.content_hash("text"));

@@ -1,5 +1,6 @@
 //! The base models that a server uses, each loaded when it is first needed.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
@@ -7,8 +8,8 @@ use tokio::sync::OnceCell;
 use crate::config::EmbeddingConfig;
 use crate::embedder::Embedder;
 use crate::error::EmbeddingError;
-use crate::files::ModelFiles;
-use model_files::{BaseModel, MODEL_FILES, MODELS, model_named};
+use crate::files::fingerprint;
+use model_files::{BaseModel, MODELS, model_named};
 
 /// One embedder for each model of the catalogue. Clones are the same embedders.
 #[derive(Clone)]
@@ -104,9 +105,8 @@ impl Embedders {
                     if model.name == default.name {
                         return (model.name, Ok(default.fingerprint.clone()));
                     }
-                    let files = ModelFiles::read(model, &shared.config);
-                    let print = files.map(|files| files.fingerprint.to_hex().to_string());
-                    (model.name, print)
+                    let print = fingerprint(model, &shared.config);
+                    (model.name, print.map(|print| print.to_hex().to_string()))
                 })
                 .collect()
         };
@@ -129,8 +129,9 @@ impl Embedders {
 impl EmbeddingConfig {
     /// Whether all files of a model are there. Reads the file system.
     fn has(&self, model: &BaseModel) -> bool {
-        let folder = self.folder_of(model);
-        folder.is_some_and(|folder| MODEL_FILES.iter().all(|file| folder.join(file).is_file()))
+        let (folder, files) = (self.folder_of(model), model.files());
+        let all = |folder: PathBuf| files.iter().all(|file| folder.join(file).is_file());
+        files.is_empty() || folder.is_some_and(all)
     }
 }
 

@@ -54,6 +54,21 @@ pub enum EmbeddingError {
         problem: String,
     },
 
+    /// The token vectors of a static model are there and are not what they should be.
+    #[error(
+        "the token vectors of {model} in {} cannot be used ({problem}): make them again with `tenantry \
+         distill --force`",
+        folder.display()
+    )]
+    TableBroken {
+        /// The folder that was read.
+        folder: PathBuf,
+        /// The model's name in the catalogue.
+        model: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+
     /// The ONNX Runtime library is not on this machine.
     #[error(
         "the ONNX Runtime library is missing (looked for {looked_for}): run `cargo xtask setup`, or \
@@ -107,6 +122,7 @@ impl EmbeddingError {
             | Self::NotInstalled { .. }
             | Self::ModelMissing { .. }
             | Self::ModelBroken { .. }
+            | Self::TableBroken { .. }
             | Self::RuntimeMissing { .. }
             | Self::RuntimeBroken { .. } => ErrorKind::FailedPrecondition,
             Self::Overloaded => ErrorKind::ResourceExhausted,
@@ -127,7 +143,7 @@ impl domain::Fault for EmbeddingError {
             Self::UnknownModel { .. } => "EMBEDDING_MODEL_UNKNOWN",
             Self::NotInstalled { .. } => "EMBEDDING_MODEL_NOT_INSTALLED",
             Self::ModelMissing { .. } => "MODEL_MISSING",
-            Self::ModelBroken { .. } => "MODEL_BROKEN",
+            Self::ModelBroken { .. } | Self::TableBroken { .. } => "MODEL_BROKEN",
             Self::RuntimeMissing { .. } => "RUNTIME_MISSING",
             Self::RuntimeBroken { .. } => "RUNTIME_BROKEN",
             Self::Thread(_) | Self::Compute { .. } | Self::Panicked => "EMBEDDING_FAILED",

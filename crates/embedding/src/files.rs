@@ -7,7 +7,8 @@ use fastembed::TokenizerFiles;
 
 use crate::config::EmbeddingConfig;
 use crate::error::EmbeddingError;
-use model_files::BaseModel;
+use crate::static_model::StaticModel;
+use model_files::{BaseModel, ModelKind};
 
 /// Names how a vector is made from a text, beyond the files. A way that makes other vectors belongs to
 /// new entries of the catalogue: servers do not start on vectors that were made in another way.
@@ -73,6 +74,30 @@ impl ModelFiles {
     }
 }
 
+/// What identifies the files of a model, as [`crate::SpaceInfo::fingerprint`] has it in digits. Reads all of
+/// them.
+///
+/// # Errors
+/// They are missing or broken.
+pub fn model_fingerprint(
+    model: &'static BaseModel,
+    config: &EmbeddingConfig,
+) -> Result<[u8; 32], EmbeddingError> {
+    Ok(*fingerprint(model, config)?.as_bytes())
+}
+
+/// What identifies the space of a model. Reads all of its files.
+pub(crate) fn fingerprint(
+    model: &'static BaseModel,
+    config: &EmbeddingConfig,
+) -> Result<blake3::Hash, EmbeddingError> {
+    match model.kind {
+        ModelKind::Transformer { .. } => Ok(ModelFiles::read(model, config)?.fingerprint),
+        ModelKind::Static { .. } => Ok(StaticModel::open(model, config)?.1),
+        ModelKind::Empty => Ok(empty_fingerprint(model)),
+    }
+}
+
 /// The configured ONNX Runtime library, or else the one that setup installs, as an absolute path.
 pub(crate) fn find_onnxruntime(configured: Option<&Path>) -> Result<PathBuf, EmbeddingError> {
     let missing = |looked_for: String| EmbeddingError::RuntimeMissing { looked_for };
@@ -85,4 +110,9 @@ pub(crate) fn find_onnxruntime(configured: Option<&Path>) -> Result<PathBuf, Emb
         Ok(found) if found.is_file() => Ok(found),
         _ => Err(missing(path.display().to_string())),
     }
+}
+
+/// What identifies a space without vectors: it has no files.
+pub(crate) fn empty_fingerprint(model: &BaseModel) -> blake3::Hash {
+    blake3::hash(model.name.as_bytes())
 }

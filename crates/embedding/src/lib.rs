@@ -66,13 +66,20 @@ mod files;
 mod model;
 mod processor;
 mod queue;
+mod sessions;
+mod static_model;
+mod token_table;
+mod token_vectors;
 mod worker;
 
 pub use config::EmbeddingConfig;
 pub use embedder::{Embedder, SpaceInfo};
 pub use embedders::Embedders;
 pub use error::EmbeddingError;
+pub use files::model_fingerprint;
 pub use model_files::{
-    BaseModel, MODELS, default_cache_dir, default_model_dir, default_onnxruntime,
+    BaseModel, MODELS, ModelKind, TABLE_FILE, TOKENIZER_FILE, default_cache_dir, default_model_dir, default_onnxruntime,
 };
 pub use queue::Embedded;
+pub use token_table::TokenTable;
+pub use token_vectors::{TokenVectors, token_vectors};

@@ -17,7 +17,7 @@ use crate::processor::Pool;
 
 /// A text is cut to this many bytes for each token it may have before it is tokenized, so that the
 /// cost of a huge text is bounded. English has about five.
-const BYTES_PER_TOKEN: usize = 32;
+pub(crate) const BYTES_PER_TOKEN: usize = 32;
 
 /// What a model thread calls. Real or, in tests, pretended.
 pub(crate) trait Encoder: Send {
@@ -89,6 +89,7 @@ impl MiniLm {
     /// Builds a session that computes on `threads` cores, and tries it on a word.
     pub fn load(
         files: &ModelFiles,
+        token_output: &'static str,
         environment: &Environment,
         threads: usize,
     ) -> Result<Self, EmbeddingError> {
@@ -111,7 +112,7 @@ impl MiniLm {
         let mut model = Self {
             inner,
             pool,
-            token_output: files.model.token_output,
+            token_output,
             max_bytes: files.model.max_tokens * BYTES_PER_TOKEN,
         };
         // The first run is slow, and a model with another output must not get as far as a caller.
@@ -205,7 +206,7 @@ fn pooled(batch: &SingleBatchOutput, token_output: &'static str) -> Result<Vec<V
 }
 
 /// The longest start of `text` that fits, ending at a character.
-fn cut(text: &str, max_bytes: usize) -> &str {
+pub(crate) fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 

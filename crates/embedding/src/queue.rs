@@ -15,7 +15,8 @@ use crate::error::EmbeddingError;
 /// One text's vector and what it took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedded {
-    /// 384 numbers; the L2 norm is 1.
+    /// As many numbers as the space has dimensions. The L2 norm is 1, or 0 where the model knows none of the
+    /// text's words.
     pub vector: Vec<f32>,
     /// Tokens computed, the two marks at the ends included, after cutting.
     pub tokens: u32,
@@ -25,6 +26,19 @@ pub struct Embedded {
     pub computed: Duration,
     /// This text's share, by tokens, of the processor time that its batch took, on all cores.
     pub cpu: Duration,
+}
+
+impl Embedded {
+    /// A vector that took no time.
+    pub(crate) fn instant(vector: Vec<f32>) -> Self {
+        Self {
+            vector,
+            tokens: 0,
+            queued: Duration::ZERO,
+            computed: Duration::ZERO,
+            cpu: Duration::ZERO,
+        }
+    }
 }
 
 /// Who a model thread works for.

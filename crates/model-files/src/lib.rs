@@ -15,7 +15,10 @@ pub const MODEL_FILE: &str = "model.onnx";
 /// The tokenizer, in the model folder.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 
-/// All that a model folder must hold.
+/// The token vectors of a static model, in the model folder.
+pub const TABLE_FILE: &str = "token-vectors.bin";
+
+/// All that the folder of a transformer must hold.
 pub const MODEL_FILES: [&str; 5] = [
     MODEL_FILE,
     TOKENIZER_FILE,
@@ -24,6 +27,28 @@ pub const MODEL_FILES: [&str; 5] = [
     "tokenizer_config.json",
 ];
 
+/// All that the folder of a static model must hold.
+pub const STATIC_FILES: [&str; 2] = [TABLE_FILE, TOKENIZER_FILE];
+
+/// How a base model makes a vector from a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelKind {
+    /// A graph reads the whole text and gives a vector for each token, which are pooled by the mean.
+    /// Milliseconds a text.
+    Transformer {
+        /// The graph's output with one vector a token.
+        token_output: &'static str,
+    },
+    /// Each token has one vector, whatever stands beside it; a text's is their sum, scaled. Microseconds a
+    /// text.
+    Static {
+        /// The name of the transformer that the token vectors were distilled from.
+        distilled_from: &'static str,
+    },
+    /// Every vector is zero, which is near nothing: words, and who answered what, say everything.
+    Empty,
+}
+
 /// A base model that tenants' vectors can be made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BaseModel {
@@ -31,11 +56,11 @@ pub struct BaseModel {
     pub name: &'static str,
     /// What it is, for people.
     pub title: &'static str,
-    /// Its folder below the cache folder, with [`MODEL_FILES`]. The number at its end grows when the
+    /// Its folder below the cache folder, with [`BaseModel::files`]. The number at its end grows when the
     /// files change, so that two checkouts of different age never overwrite each other's model.
     pub folder: &'static str,
-    /// The graph's output with one vector a token.
-    pub token_output: &'static str,
+    /// How it makes vectors.
+    pub kind: ModelKind,
     /// Length of its vectors.
     pub dimensions: usize,
     /// Texts are cut to this many tokens, the two marks at the ends included. Another limit makes other
@@ -43,14 +68,28 @@ pub struct BaseModel {
     pub max_tokens: usize,
 }
 
+impl BaseModel {
+    /// All that its folder must hold.
+    #[must_use]
+    pub fn files(&self) -> &'static [&'static str] {
+        match self.kind {
+            ModelKind::Transformer { .. } => &MODEL_FILES,
+            ModelKind::Static { .. } => &STATIC_FILES,
+            ModelKind::Empty => &[],
+        }
+    }
+}
+
 /// The catalogue. The first one is the default, which every server has; the others are loaded when a
-/// tenant needs them. Each reads the vocabulary of BERT (uncased) and is pooled by the mean.
-pub const MODELS: [BaseModel; 2] = [
+/// tenant needs them. All that read texts read the vocabulary of BERT (uncased).
+pub const MODELS: [BaseModel; 4] = [
     BaseModel {
         name: "minilm-l6-v2-int8",
         title: "all-MiniLM-L6-v2 as int8 ONNX",
         folder: "minilm-l6-v2-int8-1",
-        token_output: "last_hidden_state",
+        kind: ModelKind::Transformer {
+            token_output: "last_hidden_state",
+        },
         dimensions: 384,
         max_tokens: 256,
     },
@@ -58,10 +97,31 @@ pub const MODELS: [BaseModel; 2] = [
         name: "paraphrase-minilm-l3",
         title: "paraphrase-MiniLM-L3-v2 as fp32 ONNX",
         folder: "paraphrase-minilm-l3-1",
-        // Its output named `output` is the input ids again.
-        token_output: "onnx::Shape_422",
+        kind: ModelKind::Transformer {
+            // Its output named `output` is the input ids again.
+            token_output: "onnx::Shape_422",
+        },
         dimensions: 384,
         max_tokens: 256,
+    },
+    BaseModel {
+        name: "minilm-static",
+        title: "token vectors distilled from all-MiniLM-L6-v2",
+        folder: "minilm-static-1",
+        kind: ModelKind::Static {
+            distilled_from: "minilm-l6-v2-int8",
+        },
+        dimensions: 256,
+        max_tokens: 1024,
+    },
+    BaseModel {
+        name: "none",
+        title: "no vectors: words alone",
+        folder: "none",
+        kind: ModelKind::Empty,
+        // A space needs a length; all its vectors are zero.
+        dimensions: 1,
+        max_tokens: 1024,
     },
 ];
 

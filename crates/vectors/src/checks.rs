@@ -50,6 +50,11 @@ pub(crate) fn dense(space: &Space, vector: &[f32]) -> Result<()> {
     Ok(())
 }
 
+/// Whether a dense vector has no direction, so that nothing is near it.
+pub(crate) fn is_zero(vector: &[f32]) -> bool {
+    vector.iter().all(|value| *value == 0.0)
+}
+
 /// Checks a sparse vector and puts its words into ascending order.
 pub(crate) fn sparse(vector: SparseVector) -> Result<SparseVector> {
     if vector.indices.len() != vector.values.len() {

@@ -157,7 +157,7 @@ pub trait VectorStore: Send + Sync + 'static {
     async fn flush(&self, space: &Space) -> Result<()>;
 
     /// The tenant's points nearest to `vector` by cosine, best first, equal scores by id; at most
-    /// `limit` (1 to [`MAX_LIMIT`]).
+    /// `limit` (1 to [`MAX_LIMIT`]). A vector of zeros has no direction: it finds nothing.
     async fn search_dense(
         &self,
         space: &Space,

@@ -3,20 +3,20 @@
 use std::process::ExitCode;
 
 use tenantry::program::{Command, Program};
-use tenantry::serve_args::ServeArgs;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let Program { options, command } = Program::read();
     match command {
-        Command::Serve(args) => serve(args).await,
+        Command::Serve(args) => ended(tenantry::serve::run(args).await),
+        Command::Distill(args) => ended(tenantry::distill::run(&args)),
         Command::Client(command) => cli::run(*command, options, Program::definition()).await,
     }
 }
 
-async fn serve(args: ServeArgs) -> ExitCode {
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
     use std::io::Write as _;
-    match tenantry::serve::run(args).await {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done when even this cannot be written.

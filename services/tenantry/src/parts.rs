@@ -23,19 +23,24 @@ pub(crate) struct Parts {
     pub journal: Journal,
 }
 
+/// Where the embedding models are, and how they run.
+pub(crate) fn embedding_config(config: &Config) -> EmbeddingConfig {
+    EmbeddingConfig {
+        model_dir: config.embedding.model_dir.clone(),
+        model_dirs: config.embedding.model_dirs.clone(),
+        onnxruntime: config.embedding.onnxruntime.clone(),
+        threads: config.embedding.threads,
+        ..EmbeddingConfig::default()
+    }
+}
+
 impl Parts {
     /// Opens the parts, those that fail fast first.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let folder = &config.data_dir;
         std::fs::create_dir_all(folder)
             .with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
-        let embedding = EmbeddingConfig {
-            model_dir: config.embedding.model_dir.clone(),
-            model_dirs: config.embedding.model_dirs.clone(),
-            onnxruntime: config.embedding.onnxruntime.clone(),
-            threads: config.embedding.threads,
-            ..EmbeddingConfig::default()
-        };
+        let embedding = embedding_config(config);
         let embedders = tokio::task::spawn_blocking(move || Embedders::open(&embedding)).await??;
         let vectors = vectors::open(&VectorsConfig {
             url: config.vectors.url.clone(),

@@ -3,6 +3,7 @@
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cli::{ClientOptions, EXIT_CODES};
 
+use crate::distill::DistillArgs;
 use crate::serve_args::ServeArgs;
 
 /// Tenantry: the model that serves each customer best, and the command line to it.
@@ -26,7 +27,7 @@ pub struct Program {
     pub command: Command,
 }
 
-/// The nouns, and `serve`.
+/// The nouns, and what runs on this machine.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the services in this process
@@ -35,6 +36,14 @@ pub enum Command {
   tenantry serve --config tenantry.toml --only router,ingest
   tenantry serve --listen 127.0.0.1:0 --address-file addresses.json")]
     Serve(ServeArgs),
+    /// Make the token vectors of the static embedding model from the one that is installed
+    #[command(after_help = "Takes some ten seconds, once for each machine; or once for all of them, when its \
+        folder is copied to each.
+
+Examples:
+  tenantry distill
+  tenantry distill --force")]
+    Distill(DistillArgs),
     /// Call a server.
     #[command(flatten)]
     Client(Box<cli::Command>),
@@ -51,7 +60,7 @@ impl Program {
     /// All that can be typed.
     #[must_use]
     pub fn definition() -> clap::Command {
-        cli::without_client_options(Self::command(), &["serve", "completions"])
+        cli::without_client_options(Self::command(), &["serve", "distill", "completions"])
     }
 }
 

@@ -1,8 +1,8 @@
 //! Makes the built-in global ranker again, and shows how it does on tenants it has not seen.
 //!
-//! `cargo run --release -p tenantry-trainer --example global_ranker -- DATA OUT.json [CACHE]` reads
-//! the tenants of `DATA/experts`, fits on their train and valid parts (never on test), and writes the
-//! weights. With TENANTRY_REPORT_VALID set it also prints an honest table: each tenant is answered by a
+//! `cargo run --release -p tenantry-trainer --example global_ranker -- DATA OUT.json [CACHE [MODEL]]` reads
+//! the tenants of `DATA/experts`, embeds them with the default model or the one that is named (CACHE keeps the
+//! vectors of one model), fits on their train and valid parts (never on test), and writes the weights. With TENANTRY_REPORT_VALID set it also prints an honest table: each tenant is answered by a
 //! ranker that learned on the others, with its valid part as questions and its train part as history.
 
 #![allow(clippy::print_stderr, reason = "a report for the person who runs it")]
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::ExpertId;
-use embedding::{Embedder, EmbeddingConfig};
+use embedding::{Embedder, EmbeddingConfig, MODELS};
 use learning::{
     BacktestWindow, Corpus, Document, Query, Ranker, RankerRecipe, Retriever, SharedTrainingSample,
     TrainSettings, Window, first_right, fit_global, shared_sample_of, train_tenant,
@@ -45,11 +45,15 @@ async fn main() -> anyhow::Result<()> {
     let data = PathBuf::from(args.next().context("name the data folder")?);
     let out = PathBuf::from(args.next().context("name the file to write")?);
     let cache = args.next().map(PathBuf::from);
-    let embedder = Embedder::open(&EmbeddingConfig {
+    let wanted = args.next().unwrap_or_else(|| MODELS[0].name.to_owned());
+    let model = MODELS.iter().find(|model| model.name == wanted);
+    let model = model.with_context(|| format!("there is no model {wanted}"))?;
+    let config = EmbeddingConfig {
         model_dir: std::env::var_os("TENANTRY_MODEL_DIR").map(PathBuf::from),
         onnxruntime: std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from),
         ..EmbeddingConfig::default()
-    })?;
+    };
+    let embedder = Embedder::open_model(model, &config)?;
     let mut tenants = Vec::new();
     for file in files(&data.join("experts"))? {
         tenants.push(load(&file, &embedder, cache.as_deref()).await?);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
 use super::corpus::Corpus;
 use super::statistics::Statistics;
@@ -80,7 +80,10 @@ impl<'a> Retriever<'a> {
         (from..to)
             .zip(similarities.outer_iter())
             .map(|(question, row)| Hits {
-                dense: best(row.iter().copied().enumerate()),
+                dense: match is_zero(self.vectors.row(question)) {
+                    true => Vec::new(),
+                    false => best(row.iter().copied().enumerate()),
+                },
                 lexical: self.lexical(statistics, question, &mut scores),
             })
             .collect()
@@ -113,6 +116,11 @@ impl<'a> Retriever<'a> {
                 .filter(|(_, score)| *score > 0.0),
         )
     }
+}
+
+/// Whether a vector has no direction: nothing is near it, as the vector store says.
+fn is_zero(vector: ArrayView1<'_, f32>) -> bool {
+    vector.iter().all(|value| *value == 0.0)
 }
 
 /// The [`NEIGHBOURS`] best, best first, equal ones by position.

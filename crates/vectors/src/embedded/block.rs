@@ -97,8 +97,11 @@ impl Block {
         ids.filter(|(slot, _)| !self.is_empty[*slot])
     }
 
-    /// The points nearest to a direction.
+    /// The points nearest to a direction; none where it is that of zeros.
     pub(super) fn search_dense(&self, query: &[i16], limit: usize) -> Vec<Hit> {
+        if query.iter().all(|value| *value == 0) {
+            return Vec::new();
+        }
         let scored = self.points().map(|(slot, id)| {
             let start = slot * self.dimensions;
             let own = &self.directions[start..start + self.dimensions];

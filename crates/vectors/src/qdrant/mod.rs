@@ -326,6 +326,9 @@ impl VectorStore for QdrantStore {
         checks::space(space)?;
         checks::dense(space, &vector)?;
         checks::limit(limit)?;
+        if checks::is_zero(&vector) {
+            return Ok(Found::default());
+        }
         self.nearest(space, tenant, VectorInput::new_dense(vector), DENSE, limit)
             .await
     }

@@ -46,6 +46,7 @@ contract!(
     sparse_search_of_one_tenant_never_sees_another,
     points_without_words_are_found_by_vector_only,
     equal_scores_are_ordered_by_id,
+    a_vector_of_zeros_finds_nothing_and_is_found_by_words,
     writing_an_id_again_replaces_the_point,
     writing_an_id_of_another_tenant_changes_nothing,
     delete_removes_own_points_only,

@@ -24,7 +24,7 @@ enum Layer {
 }
 
 /// Every package of the workspace. A new one needs a line here, and so a decision about its layer.
-const PACKAGES: [(&str, Layer); 27] = [
+const PACKAGES: [(&str, Layer); 28] = [
     ("tenantry-tests", Layer::Outside),
     ("tenantry-benchmarks", Layer::Outside),
     ("tenantry-xtask", Layer::Outside),
@@ -36,6 +36,7 @@ const PACKAGES: [(&str, Layer); 27] = [
     ("tenantry-trainer", Layer::Service),
     ("tenantry-router", Layer::Service),
     ("tenantry-costs", Layer::Service),
+    ("tenantry-distillation", Layer::UseCase),
     ("tenantry-encoding", Layer::UseCase),
     ("tenantry-registry", Layer::UseCase),
     ("tenantry-serving", Layer::UseCase),
@@ -81,11 +82,12 @@ const WITHIN_LAYER: [(&str, &str); 8] = [
 ];
 
 /// Engines by the beginning of their name, and the only packages that may name them.
-const ENGINES: [(&str, &[&str]); 9] = [
+const ENGINES: [(&str, &[&str]); 10] = [
     ("sea-orm", &["tenantry-storage", "tenantry-migrations"]),
     ("sqlx", &["tenantry-storage"]),
     ("qdrant-", &["tenantry-vectors"]),
     ("rusqlite", &["tenantry-vectors"]),
+    ("linfa-linalg", &["tenantry-distillation"]),
     ("linfa", &["tenantry-learning"]),
     ("fastembed", &["tenantry-embedding"]),
     ("ort", &["tenantry-embedding"]),

@@ -31,6 +31,22 @@ pub async fn dense_search_finds_the_nearest_first(t: &Fresh) {
     assert_eq!(ids(&best), [10, 11]);
 }
 
+pub async fn a_vector_of_zeros_finds_nothing_and_is_found_by_words(t: &Fresh) {
+    let space = t.made(2).await;
+    let acme = tenant("acme");
+    let points = vec![
+        point(10, &[1.0, 0.0], &[(7, 1.0)]),
+        point(11, &[0.0, 0.0], &[(7, 2.0)]),
+    ];
+    t.store.upsert(&space, &acme, points).await.unwrap();
+    let dense = t.store.search_dense(&space, &acme, vec![0.0, 0.0], 10);
+    assert_eq!(ids(&dense.await.unwrap()), [0; 0]);
+    let query = words(&[(7, 1.0)]);
+    let sparse = t.store.search_sparse(&space, &acme, query, 10);
+    assert_eq!(ids(&sparse.await.unwrap()), [11, 10]);
+    assert_eq!(t.store.count(&space, &acme).await.unwrap(), 2);
+}
+
 pub async fn dense_search_of_one_tenant_never_sees_another(t: &Fresh) {
     let space = t.made(2).await;
     let (acme, globex) = (tenant("acme"), tenant("globex"));
