@@ -37,6 +37,7 @@ mod m20261127_000020_first_start;
 mod m20261127_000021_people;
 mod m20261127_000022_precomputed_form;
 mod m20261127_000023_alias_causes;
+mod m20261128_000024_space_comparisons;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000021_people::Migration),
             Box::new(m20261127_000022_precomputed_form::Migration),
             Box::new(m20261127_000023_alias_causes::Migration),
+            Box::new(m20261128_000024_space_comparisons::Migration),
         ]
     }
 }

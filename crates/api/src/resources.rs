@@ -116,6 +116,7 @@ impl From<JobKind> for v1::job::Kind {
             JobKind::PruneModels => Self::PruneModels,
             JobKind::Precompute => Self::Precompute,
             JobKind::SwitchSpace => Self::SwitchSpace,
+            JobKind::CompareSpaces => Self::CompareSpaces,
         }
     }
 }
@@ -166,6 +167,7 @@ impl v1::job::Kind {
             Self::PruneModels => Some(JobKind::PruneModels),
             Self::Precompute => Some(JobKind::Precompute),
             Self::SwitchSpace => Some(JobKind::SwitchSpace),
+            Self::CompareSpaces => Some(JobKind::CompareSpaces),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! `TenantService`: tenants, keys, audit events.
 
 use domain::cost::{Currency, ValueSetting};
-use domain::{AuditEvent, FieldViolation, ResourceName, Role, TenantSettings, TenantState};
+use domain::{
+    AuditEvent, FieldViolation, ResourceName, Role, SpaceComparison, TenantSettings, TenantState,
+};
 use rust_decimal::Decimal;
 
 use crate::costs::decimal;
@@ -55,6 +57,30 @@ fn value(text: &str) -> Result<Option<Decimal>, FieldViolation> {
         .validate()
         .map_err(|violation| FieldViolation::new(field, violation.message))?;
     Ok(Some(value_per_accepted))
+}
+
+impl From<SpaceComparison> for v1::SpaceComparison {
+    fn from(made: SpaceComparison) -> Self {
+        let candidates =
+            made.choice
+                .trials
+                .into_iter()
+                .map(|trial| v1::space_comparison::Candidate {
+                    model: trial.space,
+                    mrr: trial.mrr,
+                    difference: trial.difference,
+                    difference_low: trial.low,
+                    difference_high: trial.high,
+                });
+        Self {
+            create_time: Some(timestamp(made.compared_at)),
+            items: made.items,
+            questions: made.choice.questions,
+            candidates: candidates.collect(),
+            chosen: made.choice.chosen,
+            reason: made.choice.reason,
+        }
+    }
 }
 
 impl From<domain::Tenant> for v1::Tenant {

@@ -162,11 +162,15 @@ mod tests {
 
     /// Six tokens in three dimensions that lie in a plane, and one that is a mark.
     fn vectors() -> TokenVectors {
-        let plane = [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.5], [0.5, -1.0], [2.0, 1.0], [-2.5, -1.5]];
-        let mut rows: Vec<f32> = plane
-            .iter()
-            .flat_map(|[x, y]| [*x, *y, x + y])
-            .collect();
+        let plane = [
+            [1.0, 0.0],
+            [0.0, 1.0],
+            [-1.0, 0.5],
+            [0.5, -1.0],
+            [2.0, 1.0],
+            [-2.5, -1.5],
+        ];
+        let mut rows: Vec<f32> = plane.iter().flat_map(|[x, y]| [*x, *y, x + y]).collect();
         rows.extend([0.0; 3]);
         TokenVectors {
             rows,
@@ -186,7 +190,9 @@ mod tests {
         // Sums of centred rows keep their angles.
         let centred = |token: usize| -> Vec<f32> {
             let mean = |at: usize| vectors.rows[..18].iter().skip(at).step_by(3).sum::<f32>() / 6.0;
-            (0..3).map(|at| vectors.rows[token * 3 + at] - mean(at)).collect()
+            (0..3)
+                .map(|at| vectors.rows[token * 3 + at] - mean(at))
+                .collect()
         };
         let cosine = |a: &[f32], b: &[f32]| {
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
@@ -195,7 +201,10 @@ mod tests {
         for (a, b) in [(0, 1), (2, 4), (3, 5)] {
             let expected = cosine(&centred(a as usize), &centred(b as usize));
             let found = cosine(&table.embed(&[a]), &table.embed(&[b]));
-            assert!((found - expected).abs() < 0.02, "{a} {b}: {found} {expected}");
+            assert!(
+                (found - expected).abs() < 0.02,
+                "{a} {b}: {found} {expected}"
+            );
         }
     }
 

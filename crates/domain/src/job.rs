@@ -29,11 +29,13 @@ pub enum JobKind {
     /// Makes a tenant's vectors in the embedding space that it wants, switches to it, and drops the
     /// spaces it has left.
     SwitchSpace,
+    /// Compares embedding spaces on a tenant's own past, for one that lets the platform choose.
+    CompareSpaces,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::IndexItems,
         Self::RebuildIndex,
         Self::Retrain,
@@ -44,6 +46,7 @@ impl JobKind {
         Self::PruneModels,
         Self::Precompute,
         Self::SwitchSpace,
+        Self::CompareSpaces,
     ];
 
     /// The stable text of the kind, as stored and shown.
@@ -60,6 +63,7 @@ impl JobKind {
             Self::PruneModels => "PRUNE_MODELS",
             Self::Precompute => "PRECOMPUTE",
             Self::SwitchSpace => "SWITCH_SPACE",
+            Self::CompareSpaces => "COMPARE_SPACES",
         }
     }
 

@@ -76,7 +76,10 @@ pub use routing::{
     RouteRequest, bucket, choose_route,
 };
 pub use score::{Comparison, OnlineEvaluation, SIGNIFICANCE_LEVEL, Tally};
-pub use space::{DEFAULT_EMBEDDING_MODEL, SpaceState, TenantSpace};
+pub use space::{
+    AUTO_EMBEDDING_MODEL, DEFAULT_EMBEDDING_MODEL, SpaceChoice, SpaceComparison, SpaceState,
+    SpaceTrial, TenantSpace,
+};
 pub use task::{
     AbstainReason, Correction, DEFAULT_TARGET_PRECISION, MAX_TASK_LABELS, MAX_TASKS, Target, Task,
     TaskDefinition, TaskKind, TaskLabel, TaskSource,

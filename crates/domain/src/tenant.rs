@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::{DEFAULT_EMBEDDING_MODEL, TenantId, VerticalId};
+use crate::{AUTO_EMBEDDING_MODEL, DEFAULT_EMBEDDING_MODEL, TenantId, VerticalId};
 
 /// What may be done with a tenant now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,7 +43,8 @@ impl TenantState {
 pub struct TenantSettings {
     /// The tenant's data may train models that serve other tenants (never its texts).
     pub share_for_training: bool,
-    /// The base model of its embedding space, by its name in the catalogue; none means the default.
+    /// The base model of its embedding space, by its name in the catalogue, or [`AUTO_EMBEDDING_MODEL`]; none
+    /// means the default.
     pub embedding_model: Option<String>,
     /// What one accepted answer is worth, in the currency of the price book; none: not known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,12 +52,19 @@ pub struct TenantSettings {
 }
 
 impl TenantSettings {
-    /// The base model that the tenant wants its vectors made with.
+    /// The base model that the tenant wants its vectors made with, or [`AUTO_EMBEDDING_MODEL`].
     #[must_use]
     pub fn embedding_model(&self) -> &str {
         self.embedding_model
             .as_deref()
             .unwrap_or(DEFAULT_EMBEDDING_MODEL)
+    }
+
+    /// The base model that the settings name; none where the platform is to choose it.
+    #[must_use]
+    pub fn named_model(&self) -> Option<&str> {
+        let named = self.embedding_model();
+        (named != AUTO_EMBEDDING_MODEL).then_some(named)
     }
 }
 

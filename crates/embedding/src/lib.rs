@@ -78,7 +78,8 @@ pub use embedders::Embedders;
 pub use error::EmbeddingError;
 pub use files::model_fingerprint;
 pub use model_files::{
-    BaseModel, MODELS, ModelKind, TABLE_FILE, TOKENIZER_FILE, default_cache_dir, default_model_dir, default_onnxruntime,
+    BaseModel, MODELS, ModelKind, TABLE_FILE, TOKENIZER_FILE, default_cache_dir, default_model_dir,
+    default_onnxruntime,
 };
 pub use queue::Embedded;
 pub use token_table::TokenTable;

@@ -38,7 +38,9 @@ impl TokenTable {
         let mut scales = Vec::with_capacity(rows.len() / dimensions);
         let mut values = Vec::with_capacity(rows.len());
         for row in rows.chunks_exact(dimensions) {
-            let most = row.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+            let most = row
+                .iter()
+                .fold(0.0_f32, |most, value| most.max(value.abs()));
             let scale = if most > 0.0 { most / FULL } else { 1.0 };
             scales.push(if most > 0.0 { scale } else { 0.0 });
             values.extend(row.iter().map(|value| (value / scale).round() as i8));
@@ -165,7 +167,10 @@ mod tests {
     fn a_file_that_was_cut_or_changed_is_refused() {
         let bytes = table().to_bytes();
         for length in 0..bytes.len() {
-            assert!(TokenTable::from_bytes(&bytes[..length]).is_err(), "{length}");
+            assert!(
+                TokenTable::from_bytes(&bytes[..length]).is_err(),
+                "{length}"
+            );
         }
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();

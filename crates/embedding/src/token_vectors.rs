@@ -57,14 +57,16 @@ pub fn token_vectors(
         id.ok_or_else(|| broken(format!("its tokenizer has no {name}")))
     };
     let (first, last) = (mark("[CLS]")?, mark("[SEP]")?);
-    let mut session = session(&environment, &files.onnx, config).map_err(|error| broken(error.to_string()))?;
+    let mut session =
+        session(&environment, &files.onnx, config).map_err(|error| broken(error.to_string()))?;
     let tokens = tokenizer.get_vocab_size(true);
     let mut rows = Vec::with_capacity(tokens * model.dimensions);
     for start in (0..tokens).step_by(BATCH) {
         let batch: Vec<i64> = (start..tokens.min(start + BATCH))
             .flat_map(|token| [first, token as i64, last])
             .collect();
-        let made = run(&mut session, batch, token_output).map_err(|error| broken(error.to_string()))?;
+        let made =
+            run(&mut session, batch, token_output).map_err(|error| broken(error.to_string()))?;
         rows.extend(means(&made, model.dimensions));
     }
     for token in 0..tokens {

@@ -21,8 +21,8 @@ pub use failure::JobFailure;
 pub use handlers::{Handlers, JobHandler};
 pub use spec::{JobCost, JobSpec};
 pub use specs::{
-    CheckChampion, EraseTenant, IndexItems, Precompute, PruneModels, RebuildIndex, ReproduceModel,
-    Retrain, SwitchSpace, TrainTier,
+    CheckChampion, CompareSpaces, EraseTenant, IndexItems, Precompute, PruneModels, RebuildIndex,
+    ReproduceModel, Retrain, SwitchSpace, TrainTier,
 };
 pub use work::JobWork;
 pub use worker::{Worker, WorkerSettings};

@@ -37,6 +37,7 @@ pub use ranking::{
 };
 pub use text::{style, tokens};
 pub use training::{
-    MAX_TRIALS, Progress, Search, SharedSampleError, SharedTrainingSample, TenantModel, TierKind,
-    TierModel, TrainError, TrainSettings, fit_global, shared_sample_of, train_tenant, train_tier,
+    ComparedSpace, MAX_TRIALS, Progress, Search, SharedSampleError, SharedTrainingSample,
+    TenantModel, TierKind, TierModel, TrainError, TrainSettings, choose_space, fit_global,
+    shared_sample_of, train_tenant, train_tier,
 };

@@ -44,7 +44,7 @@ pub use error::{CorruptRow, Result, StorageError};
 pub use platform::{
     Booked, ErasedTenant, ErasureCertificate, ErasureCounts, FoundKey, Keys, LeaseStatus,
     LeaseToken, LeasedJob, NewKey, NewTenant, Outcome, Platform, Prices, Queue, Retain,
-    SharedWithTenant, Stored, StoredPriceBook, TierModels, Tiers, Usage,
+    SharedWithTenant, SpaceJobs, Stored, StoredPriceBook, TierModels, Tiers, Usage,
 };
 pub use purpose::Purpose;
 pub use store::{StorageConfig, Store};

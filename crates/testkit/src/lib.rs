@@ -19,6 +19,8 @@ pub mod process;
 pub use clients::{Client, Keyed};
 pub use content::made_up::{content, row};
 pub use journey::{TestServer, program};
-pub use models::{BASE_MODELS, default_model_files, has_second_model};
+pub use models::{
+    BASE_MODELS, STATIC_MODEL, default_model_files, has_second_model, has_static_model,
+};
 pub use postgres::Postgres;
 pub use process::ServerProcess;

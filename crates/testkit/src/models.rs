@@ -23,18 +23,30 @@ pub fn default_model_files() -> Vec<PathBuf> {
 /// Whether the second base model is on this machine; says so loudly where it is not.
 #[must_use]
 pub fn has_second_model() -> bool {
+    let name = BASE_MODELS[1];
+    has_model(name, &format!("cargo xtask setup --model {name}"))
+}
+
+/// The name of the static base model.
+pub const STATIC_MODEL: &str = "minilm-static";
+
+/// Whether the static base model is on this machine; says so loudly where it is not.
+#[must_use]
+pub fn has_static_model() -> bool {
+    has_model(STATIC_MODEL, "cargo xtask setup")
+}
+
+fn has_model(name: &str, remedy: &str) -> bool {
     let cache = model_files::default_cache_dir();
-    let there = cache.is_some_and(|cache| {
-        let folder = model_files::model_dir_in(&cache, &model_files::MODELS[1]);
-        model_files::MODEL_FILES
-            .iter()
-            .all(|file| folder.join(file).is_file())
+    let there = cache.zip(model_files::model_named(name));
+    let there = there.is_some_and(|(cache, model)| {
+        let folder = model_files::model_dir_in(&cache, model);
+        model.files().iter().all(|file| folder.join(file).is_file())
     });
     if !there {
-        let name = BASE_MODELS[1];
         #[allow(clippy::print_stderr, reason = "what is skipped is said")]
         {
-            eprintln!("SKIPPED: no second model; run `cargo xtask setup --model {name}`");
+            eprintln!("SKIPPED: no {name}; run `{remedy}`");
         }
     }
     there

@@ -56,6 +56,7 @@ fn ready(name: &str, handed: &HandedOn) -> Result<Command> {
     });
     let assets = assets.map_err(|_| anyhow!("the setup of the model panicked"))??;
     let programs = programs?;
+    setup::distill(&programs.server, &assets, false)?;
     let mut command = workspace::detached(&programs.benchmarks);
     command
         .arg(name)

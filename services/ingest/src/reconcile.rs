@@ -97,7 +97,7 @@ async fn index_tenant_if_behind(
     let items = tx.items().count().await?;
     let points = vectors.count(space, &tenant.id).await?;
     let behind = indexed < committed || points != items;
-    let elsewhere = tenant.settings.embedding_model() != active;
+    let elsewhere = tx.spaces().wanted().await? != active;
     if behind {
         tracing::info!(tenant = %tenant.id, committed, indexed, items, points, "index work at start-up");
         tx.jobs()

@@ -31,7 +31,8 @@ pub fn run(args: &DistillArgs) -> anyhow::Result<()> {
     let is_static = |kind| matches!(kind, ModelKind::Static { .. });
     for model in MODELS.iter().filter(|model| is_static(model.kind)) {
         let folder = config.folder_of(model);
-        let folder = folder.context("no home folder is known: name the model in embedding.model_dirs")?;
+        let folder =
+            folder.context("no home folder is known: name the model in embedding.model_dirs")?;
         let made = distillation::distill(model, &folder, &config, args.force)?;
         let said = match made {
             Distilled::There => format!("{} is in {}", model.name, folder.display()),

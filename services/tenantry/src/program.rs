@@ -37,12 +37,14 @@ pub enum Command {
   tenantry serve --listen 127.0.0.1:0 --address-file addresses.json")]
     Serve(ServeArgs),
     /// Make the token vectors of the static embedding model from the one that is installed
-    #[command(after_help = "Takes some ten seconds, once for each machine; or once for all of them, when its \
+    #[command(
+        after_help = "Takes some ten seconds, once for each machine; or once for all of them, when its \
         folder is copied to each.
 
 Examples:
   tenantry distill
-  tenantry distill --force")]
+  tenantry distill --force"
+    )]
     Distill(DistillArgs),
     /// Call a server.
     #[command(flatten)]

@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use domain::Clock;
 use encoding::{Encoder, Encoders};
 use jobs::{
-    CheckChampion, EraseTenant, Handlers, IndexItems, Precompute, PruneModels, RebuildIndex,
-    ReproduceModel, Retrain, SwitchSpace, TrainTier, Worker, WorkerSettings,
+    CheckChampion, CompareSpaces, EraseTenant, Handlers, IndexItems, Precompute, PruneModels,
+    RebuildIndex, ReproduceModel, Retrain, SwitchSpace, TrainTier, Worker, WorkerSettings,
 };
 use metering::ledger::UsageRetention;
 use metering::{Ledger, UsageRecorder};
@@ -255,6 +255,7 @@ impl Assembled {
         let handlers = Handlers::default()
             .with::<Retrain>(&trainer)
             .with::<CheckChampion>(&trainer)
+            .with::<CompareSpaces>(&trainer)
             .with::<ReproduceModel>(&trainer);
         self.start_worker(config, parts, handlers, config.jobs.train_workers);
         let tiers = trainer::TierTrainer {

@@ -3,7 +3,8 @@
 use api::v1::tenant_service_server::TenantService;
 use api::v1::{self};
 use domain::{ErrorKind, OperatorContext, ResourceName, TenantContext, TenantId, TenantState};
-use jobs::{EraseTenant, JobSpec, SwitchSpace};
+use jobs::specs::space_jobs;
+use jobs::{EraseTenant, JobSpec};
 use prost::Message as _;
 use server::{Caller, Reply, ServiceError, operator, page, parse_page_token};
 use tokio_stream::wrappers::ReceiverStream;
@@ -181,7 +182,7 @@ impl Tenants {
             ..message.clone()
         };
         let command = CreateTenant::try_from(message)?;
-        if let Some(model) = &command.tenant.settings.embedding_model {
+        if let Some(model) = command.tenant.settings.named_model() {
             self.check_model(model).await?;
             self.make_space(model).await?;
         }
@@ -241,14 +242,18 @@ impl Tenants {
         }
         let before = tenant.settings.embedding_model().to_owned();
         apply_update(&mut tenant, &wanted, &mask)?;
-        if tenant.settings.embedding_model() != before {
-            self.check_model(tenant.settings.embedding_model()).await?;
+        if let Some(named) = tenant
+            .settings
+            .named_model()
+            .filter(|named| *named != before)
+        {
+            self.check_model(named).await?;
         }
         let now = self.clock.now();
         let updated = self
             .store
             .platform(operator)
-            .update_tenant(&tenant, SwitchSpace {}.new_job(), operator.actor(), now)
+            .update_tenant(&tenant, space_jobs(), operator.actor(), now)
             .await?;
         self.gate.forget(&id).await;
         Ok(updated)
@@ -266,7 +271,7 @@ impl Tenants {
             tenant.state = TenantState::Erasing;
             self.store
                 .platform(operator)
-                .update_tenant(&tenant, SwitchSpace {}.new_job(), operator.actor(), now)
+                .update_tenant(&tenant, space_jobs(), operator.actor(), now)
                 .await?;
             self.gate.forget(id).await;
         }

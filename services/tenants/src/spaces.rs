@@ -1,7 +1,9 @@
 //! Embedding spaces of tenants: which models may be chosen, and where a switch stands.
 
 use api::v1;
-use domain::{ErrorKind, JobKind, JobState, ResourceName, SpaceState, TenantContext};
+use domain::{
+    AUTO_EMBEDDING_MODEL, ErrorKind, JobKind, JobState, ResourceName, SpaceState, TenantContext,
+};
 use embedding::Embedders;
 use server::ServiceError;
 use vectors::Space;
@@ -16,7 +18,8 @@ impl Tenants {
             return Ok(());
         }
         let message = format!(
-            "there is no embedding model {name:?} on this server; it has: {}",
+            "there is no embedding model {name:?} on this server; it has: {}, and {AUTO_EMBEDDING_MODEL} to have \
+             it chosen",
             installed.join(", ")
         );
         let reason = "EMBEDDING_MODEL_UNKNOWN";
@@ -45,12 +48,20 @@ impl Tenants {
         ctx: &TenantContext,
         tenant: domain::Tenant,
     ) -> Result<v1::Tenant, ServiceError> {
-        let wanted = tenant.settings.embedding_model().to_owned();
         let tx = self.store.begin(ctx).await?;
+        let wanted = tx.spaces().wanted().await?;
         let spaces = tx.spaces().list().await?;
         let jobs = tx.jobs();
-        let newest = jobs.list(None, 1, Some(JobKind::SwitchSpace), None).await?;
-        let mut status = v1::EmbeddingSpace::default();
+        let mut newest = jobs.list(None, 1, Some(JobKind::SwitchSpace), None).await?;
+        newest.extend(
+            jobs.list(None, 1, Some(JobKind::CompareSpaces), None)
+                .await?,
+        );
+        newest.sort_by_key(|job| std::cmp::Reverse(job.created_at));
+        let mut status = v1::EmbeddingSpace {
+            comparison: tx.spaces().comparison().await?.map(Into::into),
+            ..Default::default()
+        };
         for space in spaces {
             match space.state {
                 SpaceState::Active => status.active = space.name,

@@ -11,6 +11,7 @@ mod monitoring;
 mod prune;
 mod reproduce;
 mod scope;
+mod space_choice;
 mod start;
 mod task_report;
 mod task_trainer;

@@ -1,7 +1,7 @@
 //! Trainings in the embedding space of their tenant.
 
 use async_trait::async_trait;
-use domain::TenantContext;
+use domain::{TaskId, TenantContext};
 use embedding::Embedders;
 use encoding::Encoder;
 use jobs::specs::{Checked, Reproduced, Trained};
@@ -24,7 +24,11 @@ impl JobHandler<Retrain> for TenantTrainer {
     async fn run(&self, work: &JobWork, job: Retrain) -> Result<Trained, JobFailure> {
         let ctx = work.context("trainer")?;
         let space = self.active(&ctx).await?;
-        self.within(&space).await?.retrain(&ctx, work, &job).await
+        let trained = self.within(&space).await?.retrain(&ctx, work, &job).await?;
+        if job.task == TaskId::experts() {
+            self.compare_if_grown(&ctx).await?;
+        }
+        Ok(trained)
     }
 }
 
@@ -53,7 +57,7 @@ impl JobHandler<ReproduceModel> for TenantTrainer {
 
 impl TenantTrainer {
     /// The trainer on the vectors of a space. A model that is not installed fails the job.
-    async fn within(&self, space: &str) -> Result<Trainer, JobFailure> {
+    pub(crate) async fn within(&self, space: &str) -> Result<Trainer, JobFailure> {
         let embedder = self.embedders.get(space).await?;
         Ok(Trainer {
             encoder: Encoder::new(self.trainer.store.clone(), embedder),

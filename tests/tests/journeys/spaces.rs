@@ -8,6 +8,7 @@ use api::v1;
 use testkit::{BASE_MODELS, Client, TestServer, content, has_second_model, row};
 use tonic::Code;
 
+mod auto;
 mod failures;
 mod models;
 

@@ -86,6 +86,8 @@ pub enum Kind {
     Precompute,
     /// Switches to another embedding space
     SwitchSpace,
+    /// Compares embedding spaces, where the platform chooses
+    CompareSpaces,
 }
 
 /// Where a job is in its life.
@@ -347,6 +349,7 @@ async fn list(
         Kind::PruneModels => v1::job::Kind::PruneModels,
         Kind::Precompute => v1::job::Kind::Precompute,
         Kind::SwitchSpace => v1::job::Kind::SwitchSpace,
+        Kind::CompareSpaces => v1::job::Kind::CompareSpaces,
     });
     let state = state.map_or(v1::job::State::Unspecified, |state| match state {
         State::Queued => v1::job::State::Queued,

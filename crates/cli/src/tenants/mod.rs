@@ -48,7 +48,8 @@ pub enum TenantsCommand {
   tenantry tenants update acme --state inactive
   tenantry tenants update acme --share-for-training false
   tenantry tenants update acme --value-per-accepted 1.20
-  tenantry tenants update acme --embedding-model paraphrase-minilm-l3   # then: tenants show acme")]
+  tenantry tenants update acme --embedding-model paraphrase-minilm-l3   # then: tenants show acme
+  tenantry tenants update acme --embedding-model AUTO")]
     Update(UpdateArgs),
     /// Erase a tenant: items, vectors, models, caches and keys (operator)
     #[command(
@@ -100,7 +101,8 @@ pub struct CreateArgs {
     /// Its data may train models that serve other tenants (never its texts)
     #[arg(long)]
     share_for_training: bool,
-    /// The base model of its embedding space [default: the platform's]
+    /// The base model of its embedding space, or AUTO: the cheapest that is not significantly worse on its
+    /// own past [default: the platform's]
     #[arg(long, value_name = "NAME")]
     embedding_model: Option<String>,
     /// Makes a repeat harmless [default: random]
@@ -122,7 +124,8 @@ pub struct UpdateArgs {
     /// Whether its data may train models that serve other tenants
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set)]
     share_for_training: Option<bool>,
-    /// The base model of its embedding space; it serves on in the old one until the new one is ready
+    /// The base model of its embedding space, or AUTO; it serves on in the old one until the new one is
+    /// ready
     #[arg(long, value_name = "NAME")]
     embedding_model: Option<String>,
     /// What one accepted answer is worth, in the currency of the price book; '' takes it away
@@ -138,6 +141,9 @@ pub enum NewState {
     /// Data kept, requests refused.
     Inactive,
 }
+
+/// The setting that leaves the base model to the platform.
+const AUTO: &str = "AUTO";
 
 /// A tenant as it is printed.
 #[derive(Debug, Serialize)]
@@ -185,6 +191,50 @@ pub struct SpaceView {
     job: Option<String>,
     error: Option<String>,
     leaving: Vec<String>,
+    /// Where the platform has compared spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<ComparisonView>,
+}
+
+/// Which base model serves the tenant best for what it costs, as it is printed.
+#[derive(Debug, Serialize)]
+pub struct ComparisonView {
+    chosen: String,
+    reason: String,
+    questions: u64,
+    items: u64,
+    candidates: Vec<CandidateView>,
+    create_time: Option<String>,
+}
+
+/// One base model of a comparison, as it is printed.
+#[derive(Debug, Serialize)]
+pub struct CandidateView {
+    model: String,
+    mrr: f64,
+    difference: f64,
+    difference_low: f64,
+    difference_high: f64,
+}
+
+impl From<v1::SpaceComparison> for ComparisonView {
+    fn from(made: v1::SpaceComparison) -> Self {
+        let candidates = made.candidates.into_iter().map(|one| CandidateView {
+            model: one.model,
+            mrr: one.mrr,
+            difference: one.difference,
+            difference_low: one.difference_low,
+            difference_high: one.difference_high,
+        });
+        Self {
+            candidates: candidates.collect(),
+            create_time: time(made.create_time.as_ref()),
+            chosen: made.chosen,
+            reason: made.reason,
+            questions: made.questions,
+            items: made.items,
+        }
+    }
 }
 
 impl From<v1::EmbeddingSpace> for SpaceView {
@@ -197,6 +247,7 @@ impl From<v1::EmbeddingSpace> for SpaceView {
             job: given(space.job),
             error: given(space.error),
             leaving: space.leaving,
+            comparison: space.comparison.map(ComparisonView::from),
         }
     }
 }
@@ -217,6 +268,15 @@ impl TenantView {
         }
         if !space.leaving.is_empty() {
             text += &format!(" (leaving {})", space.leaving.join(", "));
+        }
+        if let Some(made) = space
+            .comparison
+            .as_ref()
+            .filter(|_| self.embedding_model == AUTO)
+        {
+            text += &format!(" (chosen: {})", made.reason);
+        } else if self.embedding_model == AUTO {
+            text += " (AUTO: not compared yet)";
         }
         text
     }

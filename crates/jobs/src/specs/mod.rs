@@ -6,10 +6,22 @@ mod others;
 
 pub use index::{IndexItems, Indexed, RebuildIndex, SpaceSwitched, SwitchSpace};
 pub use models::{
-    CheckChampion, Checked, PruneModels, Pruned, ReproduceModel, Reproduced, Retrain, TrainTier,
-    Trained,
+    CheckChampion, Checked, CompareSpaces, PruneModels, Pruned, ReproduceModel, Reproduced,
+    Retrain, SpacesCompared, TrainTier, Trained,
 };
 pub use others::{EraseTenant, Erased, Precompute, Precomputed};
+use storage::SpaceJobs;
+
+use crate::JobSpec as _;
+
+/// What is enqueued when a tenant changes what it says of its embedding space.
+#[must_use]
+pub fn space_jobs() -> SpaceJobs {
+    SpaceJobs {
+        switch: SwitchSpace {}.new_job(),
+        compare: CompareSpaces {}.new_job(),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -31,6 +43,7 @@ mod tests {
             PruneModels::KIND,
             Precompute::KIND,
             EraseTenant::KIND,
+            CompareSpaces::KIND,
         ];
         kinds.sort_by_key(|kind| kind.as_str());
         let mut all = JobKind::ALL.to_vec();

@@ -58,6 +58,24 @@ pub struct PruneModels {
     pub dry_run: bool,
 }
 
+/// Compares embedding spaces on a tenant's own past, where the tenant lets the platform choose. It takes no
+/// input: it looks at what is there, so one that waits is enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompareSpaces {}
+
+/// What a comparison of spaces found.
+#[derive(Debug, Default, Serialize)]
+pub struct SpacesCompared {
+    /// The space that is to serve.
+    pub chosen: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Held-out questions that each space was asked.
+    pub questions: Option<u64>,
+    /// MRR in each space, with its difference from the best, separated by commas.
+    pub mrr: Option<String>,
+}
+
 /// What a training made.
 #[derive(Debug, Serialize)]
 pub struct Trained {
@@ -170,6 +188,13 @@ impl JobSpec for CheckChampion {
     const MAX_ATTEMPTS: u32 = 3;
     const COST: JobCost = COST;
     type Outcome = Checked;
+}
+
+impl JobSpec for CompareSpaces {
+    const KIND: JobKind = JobKind::CompareSpaces;
+    const MAX_ATTEMPTS: u32 = 3;
+    const COST: JobCost = COST;
+    type Outcome = SpacesCompared;
 }
 
 impl JobSpec for ReproduceModel {

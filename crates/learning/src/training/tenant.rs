@@ -122,7 +122,7 @@ pub fn train_tenant<'a>(
 }
 
 /// Backtests of all windows of the history, the newest first.
-fn replay(
+pub(super) fn replay(
     retriever: &Retriever<'_>,
     progress: &Progress<'_>,
 ) -> Result<Vec<BacktestWindow>, TrainError> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use domain::{ErrorKind, Fault as _, JobKind, TenantState};
 use learning::Baseline;
 use learning::layout::Part;
-use storage::{NewJob, Purpose};
+use storage::{NewJob, Purpose, SpaceJobs};
 
 use super::super::tests::{ABOUT_SECURITY, query};
 use super::super::{ExpertAnswer, ExpertQuery, Experts, ExpertsView, RankerChoice};
@@ -163,13 +163,17 @@ async fn nothing_is_left_of_a_tenant_that_is_not_served() {
         .unwrap()
         .unwrap();
     tenant.state = TenantState::Inactive;
-    let switch = NewJob {
+    let job = NewJob {
         kind: JobKind::SwitchSpace,
         payload: serde_json::json!({}),
         dedup_key: None,
         max_attempts: 1,
     };
-    let updated = platform.update_tenant(&tenant, switch, "ops", day(9)).await;
+    let jobs = SpaceJobs {
+        switch: job.clone(),
+        compare: job,
+    };
+    let updated = platform.update_tenant(&tenant, jobs, "ops", day(9)).await;
     updated.unwrap();
     let snapshots = Snapshots {
         artifacts: world.artifacts.clone(),

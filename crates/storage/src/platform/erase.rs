@@ -17,7 +17,7 @@ use crate::{Result, StorageError};
 
 /// Every table with rows of tenants, those that refer to others first. `tenants` is the last.
 // What was consumed by day stays, as totals: `usage_days` holds ids and numbers, no content.
-const TABLES: [&str; 34] = [
+const TABLES: [&str; 35] = [
     "usage_records",
     "usage_hours",
     "budgets",
@@ -37,6 +37,7 @@ const TABLES: [&str; 34] = [
     "embeddings",
     "index_state",
     "tenant_spaces",
+    "space_comparisons",
     "model_aliases",
     "model_events",
     "models",

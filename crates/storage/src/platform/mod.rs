@@ -35,7 +35,7 @@ pub use prices::{Prices, StoredPriceBook};
 pub use queue::{LeaseStatus, LeaseToken, LeasedJob, Outcome, Queue};
 pub use shared::SharedWithTenant;
 pub use stored::Stored;
-pub use tenants_admin::NewTenant;
+pub use tenants_admin::{NewTenant, SpaceJobs};
 pub use tiers::{TierModels, Tiers};
 pub use usage::{Booked, ErasedTenant, Retain, Usage};
 

@@ -31,6 +31,15 @@ pub struct NewTenant {
     pub settings: TenantSettings,
 }
 
+/// What is enqueued when a tenant changes what it says of its embedding space.
+#[derive(Debug, Clone)]
+pub struct SpaceJobs {
+    /// Brings it into the space that it names.
+    pub switch: NewJob,
+    /// Finds the space that it is to be in, where it names none.
+    pub compare: NewJob,
+}
+
 impl Platform {
     /// Makes a tenant.
     ///
@@ -81,11 +90,16 @@ impl Platform {
         tenant_counters::Entity::insert(counters)
             .exec_without_returning(db)
             .await?;
-        if new.settings.embedding_model() != DEFAULT_EMBEDDING_MODEL {
+        // Where the platform is to choose, it begins in the default one: there is no evidence yet.
+        let begins_in = new
+            .settings
+            .named_model()
+            .unwrap_or(DEFAULT_EMBEDDING_MODEL);
+        if begins_in != DEFAULT_EMBEDDING_MODEL {
             // There is nothing to make again yet: it begins in the space that it wants.
             let space = tenant_spaces::Model {
                 tenant_id: new.id.to_string(),
-                space: new.settings.embedding_model().to_owned(),
+                space: begins_in.to_owned(),
                 state: SpaceState::Active.as_str().to_owned(),
                 drop_after: None,
             };
@@ -140,8 +154,8 @@ impl Platform {
     }
 
     /// Changes the tenant's name, vertical, state and settings to those of `tenant`. When it wants
-    /// another embedding space than its active one, `switch` is enqueued with it: the job that brings it
-    /// there.
+    /// another embedding space than its active one, the switch is enqueued with it; when it leaves that to the
+    /// platform from now on, the comparison.
     ///
     /// Waits for transactions that write the tenant's data, so that after setting it `ERASING` none
     /// is under way.
@@ -153,7 +167,7 @@ impl Platform {
     pub async fn update_tenant(
         &self,
         tenant: &Tenant,
-        switch: NewJob,
+        jobs: SpaceJobs,
         actor: &str,
         now: DateTime<Utc>,
     ) -> Result<Tenant> {
@@ -184,10 +198,13 @@ impl Platform {
         let changed = row.clone().into_active_model().reset_all();
         tenants::Entity::update(changed).exec(db).await?;
         let after = Tenant::try_from(row)?;
-        if before.settings.embedding_model() != after.settings.embedding_model()
-            || after.settings.embedding_model() != active_space(db, &tenant.id).await?
-        {
-            enqueue_switch(&session, &after, switch, now).await?;
+        let changed = before.settings.embedding_model() != after.settings.embedding_model();
+        match after.settings.named_model() {
+            Some(named) if changed || named != active_space(db, &tenant.id).await? => {
+                enqueue(&session, &after, jobs.switch, now).await?;
+            }
+            None if changed => enqueue(&session, &after, jobs.compare, now).await?,
+            _ => {}
         }
         audited(
             db,
@@ -214,10 +231,10 @@ async fn active_space(db: &DatabaseTransaction, id: &TenantId) -> Result<String>
     Ok(row.map_or_else(|| DEFAULT_EMBEDDING_MODEL.to_owned(), |row| row.space))
 }
 
-async fn enqueue_switch(
+async fn enqueue(
     session: &Session,
     tenant: &Tenant,
-    switch: NewJob,
+    job: NewJob,
     now: DateTime<Utc>,
 ) -> Result<()> {
     if tenant.state == TenantState::Erasing {
@@ -227,7 +244,7 @@ async fn enqueue_switch(
         session,
         owner: Some(&tenant.id),
     };
-    jobs.enqueue(switch, now).await.map(drop)
+    jobs.enqueue(job, now).await.map(drop)
 }
 
 /// Sets the state alone. Used by the erasure.

@@ -29,6 +29,7 @@ pub(crate) mod price_books;
 pub(crate) mod rejections;
 pub(crate) mod requests;
 pub(crate) mod routing_policies;
+pub(crate) mod space_comparisons;
 pub(crate) mod space_makers;
 pub(crate) mod tasks;
 pub(crate) mod tenant_counters;

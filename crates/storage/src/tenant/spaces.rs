@@ -4,14 +4,16 @@
 //! was committed before it, and none is committed in the middle of it.
 
 use chrono::{DateTime, Utc};
-use domain::{Change, DEFAULT_EMBEDDING_MODEL, SpaceState, TenantSettings, TenantSpace};
+use domain::{
+    Change, DEFAULT_EMBEDDING_MODEL, SpaceComparison, SpaceState, TenantSettings, TenantSpace,
+};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{TenantTx, all, counters};
-use crate::convert::{count, from_json, micros};
+use crate::convert::{count, from_json, micros, to_json};
 use crate::rows::tenant_spaces::{Column, Entity, Model};
-use crate::rows::{index_state, tenant_counters, tenants};
+use crate::rows::{index_state, space_comparisons, tenant_counters, tenants};
 use crate::{Result, StorageError};
 
 /// The tenant's embedding spaces.
@@ -48,7 +50,8 @@ impl Spaces<'_> {
         Ok(row.map_or_else(|| DEFAULT_EMBEDDING_MODEL.to_owned(), |row| row.space))
     }
 
-    /// The space that the tenant's settings name.
+    /// The space that the tenant is to be in: the one that its settings name or, where they leave that to
+    /// the platform, the one that was chosen by the newest comparison; before the first, it stays where it is.
     ///
     /// # Errors
     /// There is no such tenant, or the database fails.
@@ -65,7 +68,52 @@ impl Spaces<'_> {
         let missing = || StorageError::not_found(format!("tenants/{}", self.tx.tenant()));
         let settings: TenantSettings =
             from_json("tenants.settings", settings.ok_or_else(missing)?)?;
-        Ok(settings.embedding_model().to_owned())
+        match (settings.named_model(), self.comparison().await?) {
+            (Some(named), _) => Ok(named.to_owned()),
+            (None, Some(made)) => Ok(made.choice.chosen),
+            (None, None) => self.active().await,
+        }
+    }
+
+    /// The newest comparison of spaces on the tenant's own past.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "spaces.comparison", skip_all)]
+    pub async fn comparison(&self) -> Result<Option<SpaceComparison>> {
+        let db = self.tx.session().read().await?;
+        let row = self.tx.find::<space_comparisons::Entity>().one(db).await?;
+        row.map(|row| from_json("space_comparisons.comparison", row.comparison))
+            .transpose()
+    }
+
+    /// Keeps a comparison in the place of the one before. From the commit on, a tenant that leaves it to the
+    /// platform wants the space that was chosen.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "spaces.keep_comparison", skip_all)]
+    pub async fn keep_comparison(&self, made: &SpaceComparison) -> Result<()> {
+        counters::lock(self.tx, tenant_counters::Column::ItemChange).await?;
+        let db = self.tx.session().write_data().await?;
+        let row = space_comparisons::Model {
+            tenant_id: self.tx.id().to_owned(),
+            chosen: made.choice.chosen.clone(),
+            comparison: to_json("space_comparisons.comparison", made)?,
+        };
+        let columns = [
+            space_comparisons::Column::Chosen,
+            space_comparisons::Column::Comparison,
+        ];
+        space_comparisons::Entity::insert(row.into_active_model())
+            .on_conflict(
+                OnConflict::column(space_comparisons::Column::TenantId)
+                    .update_columns(columns)
+                    .to_owned(),
+            )
+            .exec_without_returning(db)
+            .await?;
+        Ok(())
     }
 
     /// All spaces of the tenant by name, the active one among them.

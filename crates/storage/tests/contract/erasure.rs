@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tenantry_storage::{NewFeedback, NewKey, NewRejection, Purpose};
 
 use super::models::by;
-use super::world::{World, expert, item, item_id, job, later, now, switch_job, tenant_id};
+use super::world::{World, expert, item, item_id, job, later, now, space_jobs, tenant_id};
 
 /// Something in every table.
 async fn fill(world: &World, ctx: &TenantContext) {
@@ -336,7 +336,7 @@ pub async fn nothing_is_written_while_erasing(world: World) {
                 .unwrap();
             tenant.state = domain::TenantState::Erasing;
             platform
-                .update_tenant(&tenant, switch_job(), "ops", now())
+                .update_tenant(&tenant, space_jobs(), "ops", now())
                 .await
                 .unwrap();
         }
@@ -382,7 +382,7 @@ pub async fn nothing_is_written_while_erasing(world: World) {
         .unwrap();
     back.state = domain::TenantState::Active;
     let error = platform
-        .update_tenant(&back, switch_job(), "ops", now())
+        .update_tenant(&back, space_jobs(), "ops", now())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::FailedPrecondition);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::{ErrorKind, JobKind, JobProgress, JobState, TenantState};
 use tenantry_storage::{LeaseStatus, LeasedJob, NewJob, Purpose, Queue};
 
-use super::world::{World, item, job, later, now, switch_job, tenant_id};
+use super::world::{World, item, job, later, now, space_jobs, tenant_id};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -389,13 +389,13 @@ pub async fn tenants_at_rest_are_passed_over(world: World) {
         .unwrap();
     tenant.state = TenantState::Inactive;
     platform
-        .update_tenant(&tenant, switch_job(), "ops", now())
+        .update_tenant(&tenant, space_jobs(), "ops", now())
         .await
         .unwrap();
     assert!(take(&queue, 0).await.is_none());
     tenant.state = TenantState::Erasing;
     platform
-        .update_tenant(&tenant, switch_job(), "ops", now())
+        .update_tenant(&tenant, space_jobs(), "ops", now())
         .await
         .unwrap();
     let erasure = world.enqueue(&acme, job(JobKind::EraseTenant)).await;

@@ -9,7 +9,7 @@ use tenantry_storage::{
 };
 
 use super::models::{by, model};
-use super::world::{World, expert, expert_id, item, item_id, later, now, switch_job, tenant_id};
+use super::world::{World, expert, expert_id, item, item_id, later, now, space_jobs, tenant_id};
 
 pub async fn embeddings_are_cached_by_space(world: World) {
     let acme = world.tenant("acme").await;
@@ -80,7 +80,7 @@ pub async fn the_index_knows_how_far_it_is(world: World) {
     let mut resting = platform.get_tenant(&tenant_id("b")).await.unwrap().unwrap();
     resting.state = domain::TenantState::Inactive;
     platform
-        .update_tenant(&resting, switch_job(), "ops", now())
+        .update_tenant(&resting, space_jobs(), "ops", now())
         .await
         .unwrap();
     assert!(behind("minilm").await.is_empty());

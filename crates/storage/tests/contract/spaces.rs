@@ -7,14 +7,14 @@ use domain::{
 };
 use tenantry_storage::{NewJob, NewTenant, Purpose, SpaceSwitch};
 
-use super::world::{World, context, item, job, later, now, switch_job, tenant_id};
+use super::world::{World, context, item, job, later, now, space_jobs, tenant_id};
 
 async fn want(world: &World, ctx: &TenantContext, model: Option<&str>) {
     let platform = world.store.maintenance(Purpose::StartUp);
     let mut tenant = platform.get_tenant(ctx.tenant()).await.unwrap().unwrap();
     tenant.settings.embedding_model = model.map(str::to_owned);
     platform
-        .update_tenant(&tenant, switch_job(), "ops", now())
+        .update_tenant(&tenant, space_jobs(), "ops", now())
         .await
         .unwrap();
 }

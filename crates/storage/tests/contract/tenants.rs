@@ -3,7 +3,7 @@
 use domain::{Change, ErrorKind, TenantSettings, TenantState, VerticalId};
 use tenantry_storage::{NewTenant, Purpose, StorageError};
 
-use super::world::{World, item, later, now, switch_job, tenant_id};
+use super::world::{World, item, later, now, space_jobs, tenant_id};
 
 pub async fn a_tenant_is_made_found_listed_and_changed(world: World) {
     let platform = world.store.maintenance(Purpose::StartUp);
@@ -25,7 +25,7 @@ pub async fn a_tenant_is_made_found_listed_and_changed(world: World) {
     };
     acme.state = TenantState::Inactive;
     let changed = platform
-        .update_tenant(&acme, switch_job(), "ops", later(5))
+        .update_tenant(&acme, space_jobs(), "ops", later(5))
         .await
         .unwrap();
     assert_eq!((changed.updated_at, changed.created_at), (later(5), now()));
@@ -60,7 +60,7 @@ pub async fn a_tenant_is_made_found_listed_and_changed(world: World) {
     );
     acme.id = tenant_id("nobody");
     let error = platform
-        .update_tenant(&acme, switch_job(), "ops", now())
+        .update_tenant(&acme, space_jobs(), "ops", now())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);

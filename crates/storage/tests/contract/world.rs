@@ -8,7 +8,7 @@ use domain::{
     OperatorContext, Role, TenantContext, TenantId, TenantSettings, VerticalId,
 };
 use tempfile::TempDir;
-use tenantry_storage::{NewJob, NewTenant, StorageConfig, Store, TenantTx};
+use tenantry_storage::{NewJob, NewTenant, SpaceJobs, StorageConfig, Store, TenantTx};
 
 pub struct World {
     pub store: Store,
@@ -175,10 +175,14 @@ pub fn job(kind: JobKind) -> NewJob {
     }
 }
 
-/// What a changed tenant has enqueued to come into the space that it wants.
-pub fn switch_job() -> NewJob {
-    NewJob {
-        dedup_key: Some("switch".to_owned()),
-        ..job(JobKind::SwitchSpace)
+/// What a changed tenant has enqueued to come into the space that it wants, or that is best for it.
+pub fn space_jobs() -> SpaceJobs {
+    let job = |kind: JobKind| NewJob {
+        dedup_key: Some(kind.as_str().to_owned()),
+        ..job(kind)
+    };
+    SpaceJobs {
+        switch: job(JobKind::SwitchSpace),
+        compare: job(JobKind::CompareSpaces),
     }
 }

@@ -10,7 +10,7 @@ use domain::{
     ApiKey, Clock, ErrorKind, ExpertId, FeedbackEvent, FeedbackVerdict, KeyId, OperatorContext,
     Role, TenantContext, TenantId, TenantSettings, TenantState, Tier, VerticalId,
 };
-use jobs::{JobSpec, SwitchSpace};
+use jobs::specs::space_jobs;
 use server::{Gatekeeper, ServiceError, TenantDirectory};
 use storage::{Answer, NewFeedback, NewTenant, Purpose, StorageConfig, Store};
 use tempfile::TempDir;
@@ -141,7 +141,7 @@ impl World {
         let mut changed = platform.get_tenant(&id(tenant)).await.unwrap().unwrap();
         changed.settings.value_per_accepted = Some(value.parse().unwrap());
         platform
-            .update_tenant(&changed, SwitchSpace {}.new_job(), "ops", at(NOW))
+            .update_tenant(&changed, space_jobs(), "ops", at(NOW))
             .await
             .unwrap();
     }
