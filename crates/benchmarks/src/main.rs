@@ -8,9 +8,11 @@
 
 mod bench;
 mod demo;
+mod echo;
 mod field;
 mod latency;
 mod letor;
+mod load;
 mod metrics;
 mod quality;
 mod quality_labels;
@@ -47,6 +49,9 @@ enum Command {
     Field(field::FieldArgs),
     /// Measure what one client waits for, against the embedding alone.
     Bench(bench::BenchArgs),
+    /// What `bench` compares the server with.
+    #[command(hide = true)]
+    Echo(echo::EchoArgs),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
         Command::QualityLabels(args) => quality_labels::run(&args),
         Command::Field(args) => field::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Echo(args) => echo::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ mod load;
 mod metering;
 mod questionnaire;
 mod retrain;
+mod sweep;
 mod under_load;
 
 use std::fs;
@@ -67,6 +68,9 @@ pub struct BenchArgs {
     /// Part `load`: seconds of questions before the retrains.
     #[arg(long, default_value_t = 60)]
     quiet: u64,
+    /// Part `sweep`: seconds at each rate.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
     /// Part `retrain`: the Python that is asked for scikit-learn.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
@@ -88,6 +92,8 @@ enum Part {
     Metering,
     /// Questions while all tenants are retrained, against quiet ones.
     Load,
+    /// Each kind of call at rates up to saturation and twice beyond, and a bare echo beside.
+    Sweep,
 }
 
 /// Everything that was measured.
@@ -98,6 +104,7 @@ struct Measured {
     retrain: Option<retrain::Report>,
     metering: Option<metering::Report>,
     load: Option<under_load::Report>,
+    sweep: Option<sweep::Report>,
 }
 
 /// What calls take, in milliseconds where nothing else is said.
@@ -178,6 +185,13 @@ pub fn run(args: &BenchArgs) -> Result<()> {
             },
         ))?);
     }
+    if wants(Part::Sweep) {
+        let (_, tenant) = load::tenant(&programs.workspace, args.data.as_deref(), args.items)?;
+        let sweeping = with_server(&programs, async |server, operator| {
+            sweep::measure(screen, server, operator, &tenant, args).await
+        });
+        all.sweep = Some(block_on(sweeping)?);
+    }
     conclude(screen, args, &all)
 }
 
@@ -201,6 +215,9 @@ fn conclude(screen: Screen, args: &BenchArgs, all: &Measured) -> Result<()> {
         missed.extend(report.print(screen));
     }
     if let Some(report) = &all.load {
+        missed.extend(report.print(screen));
+    }
+    if let Some(report) = &all.sweep {
         missed.extend(report.print(screen));
     }
     if let Some(file) = &args.json {

@@ -138,9 +138,10 @@ impl Person {
 }
 
 impl Row {
-    /// Everyone who counts as right, the main one first, nobody twice.
+    /// Everyone who counts as right, the main one first, nobody twice; nobody where nobody has answered yet.
     pub fn right(&self) -> impl Iterator<Item = &str> {
         let main = std::iter::once(self.expert.as_str());
+        let main = main.filter(|expert| !expert.is_empty());
         main.chain(
             self.also
                 .iter()
