@@ -71,6 +71,9 @@ pub struct BenchArgs {
     /// Part `sweep`: seconds at each rate.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Part `sweep`: only calls whose name holds this, as `precomputed` or `static`.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
     /// Part `retrain`: the Python that is asked for scikit-learn.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,

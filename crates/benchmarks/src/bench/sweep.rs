@@ -94,6 +94,9 @@ pub async fn measure(
         answer = Some(world.one().await?);
         for (what, caller) in world.callers(model.is_empty()) {
             let what = format!("{what}, {title}");
+            if !what.contains(&args.only) {
+                continue;
+            }
             series.push(sweep(&mut line, what, caller, lasts).await?);
         }
     }

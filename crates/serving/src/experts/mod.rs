@@ -2,6 +2,7 @@
 
 mod corpus;
 mod explain;
+mod given;
 mod precompute;
 mod precomputed;
 mod rank;
@@ -33,6 +34,7 @@ pub use precomputed::{ItemQuery, OpenItem, PRECOMPUTED_EXPERTS};
 pub use similar::{SimilarItem, SimilarItems};
 pub use view::ExpertsView;
 
+use given::GivenAnswers;
 use snapshots::Snapshots;
 use view::ExpertsSource;
 
@@ -123,6 +125,7 @@ pub struct Experts {
     residency: Residency<ExpertsSource>,
     vectors: Arc<dyn VectorStore>,
     clock: Clock,
+    given: GivenAnswers,
 }
 
 impl Experts {
@@ -143,6 +146,7 @@ impl Experts {
             residency: Residency::new(source, parts.max_bytes, parts.recorder),
             vectors: parts.vectors,
             clock: parts.clock,
+            given: GivenAnswers::new(),
         }
     }
 

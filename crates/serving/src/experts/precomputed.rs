@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use domain::{Item, ItemId, ResourceName, TenantContext};
 use storage::{OpenPosition, PrecomputedAnswer};
 
+use super::given::Given;
 use super::{ExpertAnswer, ExpertQuery, Experts, ExpertsView, Precomputed, RankerChoice};
 use crate::{Result, ServingError, StageTimes};
 
@@ -74,6 +75,13 @@ impl Experts {
     ) -> Result<(Item, ExpertAnswer)> {
         let started = Instant::now();
         let view = self.view(ctx).await?;
+        let key = (ctx.tenant().clone(), query.item.clone());
+        if let Some(given) = self.given.get(&key, &view)
+            && query.is_plain(&given.item)
+        {
+            count(given.answer.precomputed);
+            return Ok((given.item.clone(), given.first(query.top_k, started)));
+        }
         let tx = self.residency.source().store.begin(ctx).await?;
         let item = tx.items().get(&query.item).await?.ok_or_else(|| {
             ServingError::NotFound(ResourceName::Item(ctx.tenant().clone(), query.item.clone()))
@@ -84,23 +92,18 @@ impl Experts {
         };
         drop(tx);
         let found = stored.and_then(|stored| still_good(stored, &item, &view, query.allow_stale));
-        let precomputed = found.as_ref().and_then(|answer| answer.precomputed);
-        metrics::counter!("tenantry_precomputed_total", "outcome" => match precomputed {
-            Some(Precomputed { stale: true, .. }) => "stale",
-            Some(_) => "hit",
-            None => "computed",
-        })
-        .increment(1);
-        let top_k = query.top_k;
-        let Some(mut found) = found else {
+        count(found.as_ref().and_then(|answer| answer.precomputed));
+        let Some(mut answer) = found else {
             let query = query.by_text(&item);
             let answer = self.answer_now(ctx, view, &query, started).await?;
             return Ok((item, answer));
         };
-        found.recommended.experts.truncate(top_k);
-        found.truncated = view.encoder.truncates(&item.content.text);
-        found.times.total = started.elapsed();
-        Ok((item, found))
+        answer.truncated = view.encoder.truncates(&item.content.text);
+        let given = Given { item, answer };
+        let first = given.first(query.top_k, started);
+        let item = given.item.clone();
+        self.given.keep(key, &view, given);
+        Ok((item, first))
     }
 
     /// Open items from `after` on, each with where it stands, and with what was computed for it ahead.
@@ -132,6 +135,16 @@ impl Experts {
         });
         Ok(items.collect())
     }
+}
+
+/// Counts an answer about an item by where it came from.
+fn count(precomputed: Option<Precomputed>) {
+    let outcome = match precomputed {
+        Some(Precomputed { stale: true, .. }) => "stale",
+        Some(_) => "hit",
+        None => "computed",
+    };
+    metrics::counter!("tenantry_precomputed_total", "outcome" => outcome).increment(1);
 }
 
 /// The answer that was computed ahead, where it may be given: for the same words of the item, and

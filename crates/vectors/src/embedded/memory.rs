@@ -29,6 +29,15 @@ impl Resident {
         self.block.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The points, where they are in memory and nobody changes them in this moment.
+    pub(super) fn block_at_once(&self) -> Option<RwLockReadGuard<'_, Option<Block>>> {
+        match self.block.try_read() {
+            Ok(block) => Some(block),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// The same, to change them.
     pub(super) fn block_mut(&self) -> RwLockWriteGuard<'_, Option<Block>> {
         self.block.write().unwrap_or_else(PoisonError::into_inner)

@@ -18,6 +18,8 @@ use cpu_time::ThreadTime;
 use domain::TenantId;
 use tokio::sync::{Mutex, Semaphore};
 
+use self::block::Block;
+use self::direction::direction;
 use self::file::SpaceFile;
 use self::folder::Folder;
 use self::memory::Memory;
@@ -30,7 +32,7 @@ const SEARCHES_PER_CPU: usize = 2;
 
 /// The vector store in this process.
 ///
-/// All calls that touch a file or search run on tokio's blocking threads. Call
+/// All calls that touch a file, and searches of many points, run on tokio's blocking threads. Call
 /// [`VectorStore::close`] before the process ends: it flushes.
 #[derive(Debug)]
 pub struct EmbeddedStore {
@@ -122,11 +124,20 @@ impl EmbeddedStore {
         blocking(doing, move || work(&open)).await
     }
 
-    /// Runs a search when a processor is free for it, and measures it.
-    async fn search<F>(&self, space: &Space, search: F) -> Result<Found>
+    /// Runs a search, and measures it: on this thread where it takes less than handing it on, else when a
+    /// processor is free for it.
+    async fn search<F>(&self, space: &Space, tenant: &TenantId, search: F) -> Result<Found>
     where
-        F: FnOnce(&OpenSpace) -> Result<Vec<Hit>> + Send + 'static,
+        F: Fn(&Block) -> Vec<Hit> + Send + 'static,
     {
+        if let Some(open) = self.opened(space)? {
+            let started = ThreadTime::now();
+            if let Some(hits) = open.search_at_once(tenant, &search) {
+                let cpu = started.elapsed();
+                return Ok(Found { hits, cpu });
+            }
+        }
+        let tenant = tenant.clone();
         let turn = Arc::clone(&self.searches)
             .acquire_owned()
             .await
@@ -134,7 +145,7 @@ impl EmbeddedStore {
         self.on("searching", space, move |open| {
             let _turn = turn;
             let started = ThreadTime::now();
-            let hits = search(open)?;
+            let hits = open.search(&tenant, search)?;
             Ok(Found {
                 hits,
                 cpu: started.elapsed(),
@@ -205,11 +216,9 @@ impl VectorStore for EmbeddedStore {
     ) -> Result<Found> {
         checks::dense(space, &vector)?;
         checks::limit(limit)?;
-        let tenant = tenant.clone();
-        self.search(space, move |open| {
-            open.search_dense(&tenant, &vector, limit)
-        })
-        .await
+        let query = direction(&vector);
+        self.search(space, tenant, move |block| block.search_dense(&query, limit))
+            .await
     }
 
     async fn search_sparse(
@@ -221,11 +230,8 @@ impl VectorStore for EmbeddedStore {
     ) -> Result<Found> {
         let query = checks::sparse(query)?;
         checks::limit(limit)?;
-        let tenant = tenant.clone();
-        self.search(space, move |open| {
-            open.search_sparse(&tenant, &query, limit)
-        })
-        .await
+        self.search(space, tenant, move |block| block.search_sparse(&query, limit))
+            .await
     }
 
     async fn count(&self, space: &Space, tenant: &TenantId) -> Result<u64> {
