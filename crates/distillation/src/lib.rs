@@ -31,6 +31,18 @@ pub enum DistillationError {
     /// The principal components cannot be found.
     #[error("the principal components of the token vectors cannot be found: {0}")]
     Components(String),
+    /// The folder holds something else, which would go.
+    #[error(
+        "{} holds {name}, which is no part of a static model: name a folder of its own in \
+         embedding.model_dirs",
+        folder.display()
+    )]
+    Foreign {
+        /// Where they were to lie.
+        folder: PathBuf,
+        /// What lies there.
+        name: String,
+    },
     /// The files cannot be written.
     #[error("cannot write the token vectors to {}", folder.display())]
     Write {
@@ -75,12 +87,18 @@ pub fn distill(
         .iter()
         .find(|source| source.name == distilled_from)
         .ok_or(DistillationError::NotStatic(model.name))?;
+    let has_tokenizer = folder.join(embedding::TOKENIZER_FILE).is_file();
     let there = fs::read(folder.join(embedding::TABLE_FILE)).ok();
+    let there = there.filter(|_| has_tokenizer);
     let there = there.and_then(|bytes| TokenTable::from_bytes(&bytes).ok());
     if let Some(table) = there.filter(|_| !again)
         && table.source() == embedding::model_fingerprint(source, config)?
     {
         return Ok(Distilled::There);
+    }
+    if let Some(name) = foreign_file(model, folder) {
+        let folder = folder.to_owned();
+        return Err(DistillationError::Foreign { folder, name });
     }
     let vectors = embedding::token_vectors(source, config)?;
     let (table, kept_variance) = reduce(&vectors, model.dimensions)?;
@@ -150,10 +168,26 @@ fn write(folder: &Path, table: &TokenTable, tokenizer: &[u8]) -> io::Result<()> 
     fs::create_dir(&fresh)?;
     fs::write(fresh.join(embedding::TABLE_FILE), table.to_bytes())?;
     fs::write(fresh.join(embedding::TOKENIZER_FILE), tokenizer)?;
-    if folder.exists() {
-        fs::rename(folder, work.path().join("old"))?;
+    let old = work.path().join("old");
+    let had = folder.exists();
+    if had {
+        fs::rename(folder, &old)?;
     }
-    fs::rename(&fresh, folder)
+    fs::rename(&fresh, folder).inspect_err(|_| {
+        // What was there before comes back; the error that is told is the first one.
+        let _ = if had {
+            fs::rename(&old, folder)
+        } else {
+            Ok(())
+        };
+    })
+}
+
+/// The name of a file in the folder that is not the model's.
+fn foreign_file(model: &BaseModel, folder: &Path) -> Option<String> {
+    let names = fs::read_dir(folder).ok()?.flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.find(|name| !model.files().contains(&name.as_str()))
 }
 
 #[cfg(test)]
@@ -206,6 +240,19 @@ mod tests {
                 "{a} {b}: {found} {expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_folder_with_other_files_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("model.onnx"), "precious").unwrap();
+        let config = EmbeddingConfig::default();
+        let model = embedding::MODELS
+            .iter()
+            .find(|model| model.name == "minilm-static");
+        let refused = distill(model.unwrap(), folder.path(), &config, true).unwrap_err();
+        assert!(refused.to_string().contains("model.onnx"), "{refused}");
+        assert!(folder.path().join("model.onnx").is_file());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use domain::ErrorKind;
+use model_files::{ModelKind, model_named};
 
 /// An embedding that could not be made, or an embedder that could not start.
 #[derive(Debug, thiserror::Error)]
@@ -19,10 +20,21 @@ pub enum EmbeddingError {
     /// A model of the catalogue whose files are not on this machine, or are not what they should be.
     /// What is wrong with them is in the log.
     #[error(
-        "the embedding model {model} cannot be used on this server: run `cargo xtask setup --model \
-         {model}` there, or name its folder in embedding.model_dirs"
+        "the embedding model {model} cannot be used on this server: {} there, or name its folder in \
+         embedding.model_dirs",
+        remedy(model)
     )]
     NotInstalled {
+        /// Its name in the catalogue.
+        model: &'static str,
+    },
+
+    /// A model whose files are others than those that tenants' vectors were made with.
+    #[error(
+        "the files of the embedding model {model} on this server are not those that tenants' vectors were \
+         made with: copy its folder from a server that made them, and start this one again"
+    )]
+    OtherFiles {
         /// Its name in the catalogue.
         model: &'static str,
     },
@@ -120,6 +132,7 @@ impl EmbeddingError {
             Self::Config(_)
             | Self::UnknownModel { .. }
             | Self::NotInstalled { .. }
+            | Self::OtherFiles { .. }
             | Self::ModelMissing { .. }
             | Self::ModelBroken { .. }
             | Self::TableBroken { .. }
@@ -129,6 +142,16 @@ impl EmbeddingError {
             Self::Stopped => ErrorKind::Unavailable,
             Self::Thread(_) | Self::Compute { .. } | Self::Panicked => ErrorKind::Internal,
         }
+    }
+}
+
+/// How a model of the catalogue comes onto a machine.
+fn remedy(model: &str) -> String {
+    match model_named(model).map(|model| model.kind) {
+        Some(ModelKind::Static { .. }) => {
+            "run `tenantry distill`, or copy its folder from a server that has it,".to_owned()
+        }
+        _ => format!("run `cargo xtask setup --model {model}`"),
     }
 }
 
@@ -142,6 +165,7 @@ impl domain::Fault for EmbeddingError {
             Self::Config(_) => "EMBEDDING_CONFIG",
             Self::UnknownModel { .. } => "EMBEDDING_MODEL_UNKNOWN",
             Self::NotInstalled { .. } => "EMBEDDING_MODEL_NOT_INSTALLED",
+            Self::OtherFiles { .. } => "EMBEDDING_MODEL_DIFFERS",
             Self::ModelMissing { .. } => "MODEL_MISSING",
             Self::ModelBroken { .. } | Self::TableBroken { .. } => "MODEL_BROKEN",
             Self::RuntimeMissing { .. } => "RUNTIME_MISSING",

@@ -18,7 +18,7 @@ pub struct Embedded {
     /// As many numbers as the space has dimensions. The L2 norm is 1, or 0 where the model knows none of the
     /// text's words.
     pub vector: Vec<f32>,
-    /// Tokens computed, the two marks at the ends included, after cutting.
+    /// Tokens read after cutting, a transformer's two marks at the ends included.
     pub tokens: u32,
     /// Time between the call and the start of its batch.
     pub queued: Duration,

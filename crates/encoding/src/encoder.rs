@@ -1,14 +1,14 @@
 //! The encoder of one embedding space, and where encoders come from.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{TenantContext, TenantId};
-use embedding::{Embedded, Embedder, Embedders};
+use domain::{DEFAULT_EMBEDDING_MODEL, TenantContext, TenantId};
+use embedding::{Embedded, Embedder, Embedders, EmbeddingError};
 use metering::usage;
 use ndarray::{Array2, ArrayView1};
-use storage::{Store, TenantTx};
+use storage::{Purpose, Store, TenantTx};
 use vectors::Space;
 
 use crate::query_cache::QueryCache;
@@ -40,6 +40,8 @@ pub struct Encoders {
     store: Store,
     embedders: Embedders,
     queries: QueryCache,
+    /// Spaces whose vectors were made by the files that are here.
+    claimed: Arc<Mutex<HashSet<&'static str>>>,
 }
 
 impl Encoders {
@@ -50,6 +52,7 @@ impl Encoders {
             store,
             embedders,
             queries: QueryCache::new(),
+            claimed: Arc::default(),
         }
     }
 
@@ -67,11 +70,31 @@ impl Encoders {
     /// The model cannot be used on this server, with the remedy.
     pub async fn of(&self, space: &str) -> Result<Encoder> {
         let embedder = self.embedders.get(space).await?;
+        self.claim(&embedder).await?;
         Ok(Encoder::with_queries(
             self.store.clone(),
             embedder,
             self.queries.clone(),
         ))
+    }
+}
+
+impl Encoders {
+    /// Makes sure, once for each space, that the files here are those that its vectors were made with. The
+    /// start of the server has seen to those of spaces that were in use then.
+    async fn claim(&self, embedder: &Embedder) -> Result<()> {
+        let space = embedder.space();
+        let claimed = || self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if space.name == DEFAULT_EMBEDDING_MODEL || claimed().contains(space.name) {
+            return Ok(());
+        }
+        let platform = self.store.maintenance(Purpose::Indexing);
+        let theirs = platform.claim_space(space.name, &space.fingerprint).await?;
+        if theirs.is_some() {
+            return Err(EmbeddingError::OtherFiles { model: space.name }.into());
+        }
+        claimed().insert(space.name);
+        Ok(())
     }
 }
 
@@ -157,7 +180,8 @@ impl Encoder {
     }
 
     /// The vectors of texts that the tenant has stored, in their order: from the tenant's cache, or
-    /// computed and put there; computed each time where that takes less than looking. No transaction is open while the model computes.
+    /// computed and put there; computed each time where that takes less than looking. No transaction is
+    /// open while the model computes.
     ///
     /// # Errors
     /// The model or the database fails.
@@ -230,8 +254,8 @@ impl Encoder {
         rows.map(Some).map_err(|_| EncodingError::Missing)
     }
 
-    /// What the tenant's cache has of texts, as one row each; zeros for those that the index has not
-    /// come to yet.
+    /// What the tenant's cache has of texts, as one row each; NaN for those that the index has not come to
+    /// yet.
     ///
     /// # Errors
     /// The database fails.
@@ -244,7 +268,7 @@ impl Encoder {
         }
         let hashes = self.hashes(texts);
         let known = tx.embeddings().get(self.name(), &hashes).await?;
-        let mut rows = Array2::zeros((hashes.len(), dimensions));
+        let mut rows = Array2::from_elem((hashes.len(), dimensions), f32::NAN);
         for (mut row, hash) in rows.outer_iter_mut().zip(&hashes) {
             if let Some(vector) = known.get(hash).filter(|one| one.len() == dimensions) {
                 row.assign(&ArrayView1::from(vector));
@@ -261,8 +285,7 @@ impl Encoder {
     pub async fn query(&self, tenant: &TenantId, text: &str) -> Result<EncodedQuery> {
         if self.embedder.is_instant() {
             let embedded = self.embedder.embed_query(text.to_owned()).await?;
-            usage::embedded(embedded.tokens, embedded.cpu);
-            return Ok(embedded.into());
+            return Ok(metered(embedded));
         }
         let hash = self.embedder.content_hash(text);
         if let Some(vector) = self.queries.get(tenant, hash) {
@@ -274,6 +297,13 @@ impl Encoder {
 
     /// [`Encoder::query`] for many questions, in few runs of the model. Each has an outcome of its own.
     pub async fn queries(&self, tenant: &TenantId, texts: &[&str]) -> Vec<Result<EncodedQuery>> {
+        if self.embedder.is_instant() {
+            let all = texts.iter().map(|text| (*text).to_owned()).collect();
+            let embedded = self.embedder.embed_queries(all).await.into_iter();
+            return embedded
+                .map(|one| one.map(metered).map_err(Into::into))
+                .collect();
+        }
         let cached: Vec<(Hash, Option<Arc<[f32]>>)> = texts
             .iter()
             .map(|text| {
@@ -309,12 +339,13 @@ impl Encoder {
 
     /// The vectors of texts whose cache nobody needs.
     async fn compute_each(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
-        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
-        let embedded = self.embedder.embed_passages(texts).await?;
-        for one in &embedded {
-            usage::embedded(one.tokens, one.cpu);
+        let mut vectors = Vec::with_capacity(texts.len());
+        for chunk in texts.chunks(CHUNK) {
+            let chunk = chunk.iter().map(|text| (*text).to_owned()).collect();
+            let embedded = self.embedder.embed_passages(chunk).await?.into_iter();
+            vectors.extend(embedded.map(|one| metered(one).vector));
         }
-        Ok(embedded.into_iter().map(|one| one.vector).collect())
+        Ok(vectors)
     }
 
     async fn compute(&self, missing: Missing, lane: Lane) -> Result<Vec<(Hash, Vec<f32>)>> {
@@ -343,11 +374,18 @@ impl Encoder {
     }
 }
 
+/// What was embedded in an instant, with its processor time counted. Its tokens are not: they are priced as what
+/// a transformer reads, and the same text may be embedded many times.
+fn metered(embedded: Embedded) -> EncodedQuery {
+    usage::embedded(0, embedded.cpu);
+    embedded.into()
+}
+
 /// Texts without a vector, each once.
 type Missing = Vec<(Hash, String)>;
 
 fn missing(texts: &[&str], hashes: &[Hash], known: &HashMap<Hash, Vec<f32>>) -> Missing {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     hashes
         .iter()
         .zip(texts)

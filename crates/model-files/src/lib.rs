@@ -63,8 +63,8 @@ pub struct BaseModel {
     pub kind: ModelKind,
     /// Length of its vectors.
     pub dimensions: usize,
-    /// Texts are cut to this many tokens, the two marks at the ends included. Another limit makes other
-    /// vectors, so it needs an entry of its own.
+    /// Texts are cut to this many tokens, a transformer's two marks at the ends included. Another limit makes
+    /// other vectors, so it needs an entry of its own.
     pub max_tokens: usize,
 }
 

@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Answers that may wait; more are not kept, and counted.
 const WAITING: usize = 16_384;
+/// Enough for a write of their own.
 const GROUP: usize = 512;
-const EVERY: Duration = Duration::from_millis(200);
+/// Answers wait for others to be written with for this long.
+const GATHERED: Duration = Duration::from_millis(20);
 
 enum Entry {
     Answer(TenantId, NewAnswer),
@@ -71,22 +73,11 @@ impl AnswerLog {
 }
 
 async fn write_all(store: Store, mut receiver: mpsc::Receiver<Entry>, stop: CancellationToken) {
-    let mut waiting: HashMap<TenantId, Group> = HashMap::new();
-    let mut timer = tokio::time::interval(EVERY);
     let mut buffer = Vec::with_capacity(GROUP);
+    let mut waiting: HashMap<TenantId, Group> = HashMap::new();
     loop {
+        let stopping = gather(&mut receiver, &mut buffer, &stop).await;
         let mut flushed = Vec::new();
-        let stopping = tokio::select! {
-            received = receiver.recv_many(&mut buffer, GROUP) => received == 0,
-            _ = timer.tick() => false,
-            () = stop.cancelled() => {
-                receiver.close();
-                while let Ok(entry) = receiver.try_recv() {
-                    buffer.push(entry);
-                }
-                true
-            }
-        };
         for entry in buffer.drain(..) {
             match entry {
                 Entry::Answer(tenant, answer) => {
@@ -114,7 +105,46 @@ async fn write_all(store: Store, mut receiver: mpsc::Receiver<Entry>, stop: Canc
         if stopping {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits for an entry, and then for those that come with it: until there are enough for a write, somebody waits
+/// for one, or a moment has passed. True when there will be no more.
+async fn gather(
+    receiver: &mut mpsc::Receiver<Entry>,
+    buffer: &mut Vec<Entry>,
+    stop: &CancellationToken,
+) -> bool {
+    let mut until = None;
+    loop {
+        let in_time = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // What is there already comes before the time that it may wait.
+            biased;
+            () = stop.cancelled() => {
+                receiver.close();
+                while let Ok(entry) = receiver.try_recv() {
+                    buffer.push(entry);
+                }
+                return true;
+            }
+            received = receiver.recv_many(buffer, GROUP) => {
+                if received == 0 {
+                    return true;
+                }
+            }
+            () = in_time => return false,
+        }
+        let awaited = buffer.iter().any(|entry| matches!(entry, Entry::Flush(_)));
+        if awaited || buffer.len() >= GROUP {
+            return false;
+        }
+        until.get_or_insert_with(|| tokio::time::Instant::now() + GATHERED);
     }
 }
 

@@ -5,17 +5,21 @@
 //! follows where the tenant is elsewhere.
 
 use async_trait::async_trait;
-use domain::{DEFAULT_EMBEDDING_MODEL, Item, SpaceChoice, SpaceComparison, TenantContext};
+use domain::{
+    DEFAULT_EMBEDDING_MODEL, Item, SpaceChoice, SpaceComparison, SpaceState, TenantContext,
+    TenantSpace,
+};
 use embedding::{MODELS, ModelKind};
 use jobs::specs::SpacesCompared;
 use jobs::{CompareSpaces, JobFailure, JobHandler, JobSpec, JobWork, SwitchSpace};
-use learning::{ComparedSpace, Corpus, Ranker, TrainError, choose_space};
+use learning::{ComparedSpace, Corpus, Document, Ranker, TrainError, choose_space};
 use ndarray::Array2;
 use registry::resolve::ParentRanker;
 use storage::{Purpose, TenantTx};
 
 use crate::TenantTrainer;
 use crate::compute::run_for_job;
+use crate::low_priority::run_low_priority;
 use crate::monitoring::labelled;
 use crate::trainer::DEFAULT_SEED;
 
@@ -31,6 +35,8 @@ struct Compared {
     corpus: Corpus,
     spaces: Vec<(&'static str, Array2<f32>)>,
     incumbent: Ranker,
+    /// Where the tenant is, and stays without evidence.
+    active: String,
 }
 
 #[async_trait]
@@ -47,26 +53,32 @@ impl JobHandler<CompareSpaces> for TenantTrainer {
             return Ok(said("the tenant names its model; nothing is to be chosen"));
         }
         let tx = store.begin(&ctx).await?;
+        let count = tx.items().count().await?;
         if !tx.tasks().list(None, 1).await?.is_empty() {
             // Classifiers read vectors more than rankers do, and nothing compares them yet.
             drop(tx);
             let reason = "the tenant has tasks of its own, whose classifiers were not compared";
-            return self.keep(&ctx, stay(reason), 0).await;
+            let choice = stay(DEFAULT_EMBEDDING_MODEL, reason);
+            return self.keep(&ctx, choice, count).await;
         }
+        let active = tx.spaces().active().await?;
         let items = newest(&tx).await?;
         let experts = tx.experts().all().await?;
-        let count = tx.items().count().await?;
         drop(tx);
         let (tiers, artifacts) = (platform.tiers(), &self.trainer.artifacts);
         let parent = ParentRanker::read(&tiers, artifacts, Some(&tenant.vertical)).await?;
         let incumbent = parent.stored.ranker;
-        let corpus = Corpus::new(items.iter().map(learning::Document::from), &experts)
-            .map_err(|error| JobFailure::fail(error.to_string()))?;
+        let read = items.clone();
+        let corpus =
+            run_low_priority(move || Corpus::new(read.iter().map(Document::from), &experts))
+                .await?
+                .map_err(|error| JobFailure::fail(error.to_string()))?;
         let spaces = self.spaces(&ctx, work, &items).await?;
         let compared = Compared {
             corpus,
             spaces,
             incumbent,
+            active,
         };
         let choice = compare(work, compared).await?;
         self.keep(&ctx, choice, count).await
@@ -108,7 +120,11 @@ impl TenantTrainer {
             compared_at: now,
         };
         tx.spaces().keep_comparison(&made).await?;
-        if tx.spaces().wanted().await? != tx.spaces().active().await? {
+        let elsewhere = tx.spaces().wanted().await? != tx.spaces().active().await?;
+        let spaces = tx.spaces().list().await?;
+        let is_prepared = |space: &TenantSpace| space.state == SpaceState::Preparing;
+        // A switch also tidies up what was prepared for an earlier choice.
+        if elsewhere || spaces.iter().any(is_prepared) {
             tx.jobs().enqueue(SwitchSpace {}.new_job(), now).await?;
         }
         tx.audit()
@@ -157,7 +173,7 @@ impl TenantTrainer {
     }
 
     /// Enqueues a comparison where the platform is to choose and the items have grown enough since the last.
-    pub(crate) async fn compare_if_grown(&self, ctx: &TenantContext) -> Result<(), JobFailure> {
+    pub(crate) async fn compare_if_grown(&self, ctx: &TenantContext) -> storage::Result<()> {
         let platform = self.trainer.store.maintenance(Purpose::Training);
         let tenant = platform.get_tenant(ctx.tenant()).await?;
         if tenant.is_none_or(|tenant| tenant.settings.named_model().is_some()) {
@@ -220,21 +236,24 @@ async fn compare(work: &JobWork, compared: Compared) -> Result<SpaceChoice, JobF
             &compared.corpus,
             &spaces,
             &compared.incumbent,
-            DEFAULT_EMBEDDING_MODEL,
+            &compared.active,
             DEFAULT_SEED,
             progress,
         );
-        chosen.or_else(|error| few(&error).map(|why| stay(&why)).ok_or(error))
+        chosen.or_else(|error| {
+            let why = few(&error).ok_or(error)?;
+            Ok(stay(&compared.active, &why))
+        })
     })
     .await
 }
 
-/// Nothing was compared, and the default space is kept.
-fn stay(reason: &str) -> SpaceChoice {
+/// Nothing was compared, and `space` is kept.
+fn stay(space: &str, reason: &str) -> SpaceChoice {
     SpaceChoice {
         questions: 0,
         trials: Vec::new(),
-        chosen: DEFAULT_EMBEDDING_MODEL.to_owned(),
+        chosen: space.to_owned(),
         reason: reason.to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use domain::{
     Alias, AliasMoveCause, DEFAULT_TARGET_PRECISION, ErrorKind, MAX_TASKS, ResourceName,
     RoutingPolicy, Task, TaskDefinition, TaskId, TaskKind, TaskLabel, TaskSource, TenantContext,
 };
+use jobs::{CompareSpaces, JobSpec};
 use server::ServiceError;
 use storage::AliasMove;
 
@@ -124,6 +125,10 @@ impl Training {
         tx.audit()
             .record("tasks.create", definition.id.as_ref(), "", now)
             .await?;
+        if tx.spaces().comparison().await?.is_some() {
+            // A tenant with tasks is not moved by what its rankers say alone.
+            tx.jobs().enqueue(CompareSpaces {}.new_job(), now).await?;
+        }
         tx.commit().await?;
         Ok(task)
     }

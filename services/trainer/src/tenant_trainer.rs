@@ -25,8 +25,11 @@ impl JobHandler<Retrain> for TenantTrainer {
         let ctx = work.context("trainer")?;
         let space = self.active(&ctx).await?;
         let trained = self.within(&space).await?.retrain(&ctx, work, &job).await?;
-        if job.task == TaskId::experts() {
-            self.compare_if_grown(&ctx).await?;
+        if job.task == TaskId::experts()
+            && let Err(error) = self.compare_if_grown(&ctx).await
+        {
+            // What was trained is there; the next retrain looks again.
+            tracing::warn!(tenant = %ctx.tenant(), %error, "no comparison of spaces was enqueued");
         }
         Ok(trained)
     }

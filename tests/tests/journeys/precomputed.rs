@@ -305,3 +305,38 @@ async fn who_takes_an_open_question_closes_it() {
     let status = operator.wait_indexed("acme").await;
     assert_eq!(status.items, 153);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_just_given_is_gone_with_its_item() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start_with(folder.path(), &[(GATHER, "1")]).await;
+    let client = server.operator().await;
+    fill(&client).await;
+    until(&client, "computed ahead", |answer| {
+        answer.precompute_time.is_some()
+    })
+    .await;
+    // Given again, from memory.
+    let again = ask(&client, about("open-0")).await;
+    assert!(again.precompute_time.is_some(), "{again:?}");
+    let changed = "Do you accept payment in euro or in dollars, and when?";
+    client
+        .ingest_rows("acme", "changed", vec![open_row(1, "open-0", changed)])
+        .await;
+    let answer = ask(&client, about("open-0")).await;
+    assert!(
+        answer.precompute_time.is_none(),
+        "of other words: {answer:?}"
+    );
+    until(&client, "computed again", |answer| {
+        answer.precompute_time.is_some()
+    })
+    .await;
+    let request = v1::BatchDeleteItemsRequest {
+        parent: "tenants/acme".into(),
+        item_ids: vec!["open-0".into()],
+    };
+    client.ingest().batch_delete_items(request).await.unwrap();
+    let gone = client.router().recommend_experts(about("open-0")).await;
+    assert_eq!(gone.unwrap_err().code(), tonic::Code::NotFound);
+}

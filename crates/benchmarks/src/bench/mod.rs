@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what a client waits for, alone, with a whole questionnaire, and while every
 //! tenant is retrained; how long one retrain takes; and what it costs to know what all that costs.
 
+mod baseline;
 mod load;
 mod metering;
 mod questionnaire;
@@ -50,7 +51,10 @@ pub struct BenchArgs {
     /// Write the measurements here.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Fail when a bar is missed.
+    /// Tell what got worse since the report that `--json` wrote here
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Fail when a bar is missed, or something got worse than the baseline.
     #[arg(long)]
     strict: bool,
     /// What to measure; may be given more than once [default: all]
@@ -222,6 +226,13 @@ fn conclude(screen: Screen, args: &BenchArgs, all: &Measured) -> Result<()> {
     }
     if let Some(report) = &all.sweep {
         missed.extend(report.print(screen));
+    }
+    if let Some(file) = &args.baseline {
+        for one in baseline::worse_than(file, &serde_json::to_value(all)?)? {
+            let line = format!("{}: {:.2}, was {:.2}", one.figure, one.now, one.before);
+            println!("  worse: {line}");
+            missed.push(line);
+        }
     }
     if let Some(file) = &args.json {
         fs::write(file, serde_json::to_vec_pretty(all)?)

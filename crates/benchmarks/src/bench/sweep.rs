@@ -122,9 +122,9 @@ async fn sweep(
     caller: Caller,
     lasts: Duration,
 ) -> Result<Series> {
-    let next = Arc::new(AtomicUsize::new(0));
-    // No number twice, so that nothing is remembered.
-    let call = move |_| caller(next.fetch_add(1, Ordering::Relaxed));
+    // No number twice, in any series, so that nothing is remembered.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let call = move |_| caller(NEXT.fetch_add(1, Ordering::Relaxed));
     line.update(&format!("  {what}: one caller"));
     let lone = closed_loop(1, lasts, call.clone()).await?.figures();
     line.update(&format!("  {what}: {CALLERS} callers"));

@@ -53,13 +53,13 @@ impl RidgeScorer {
     }
 
     /// The scorers after the first `n` items of `corpus`, whose embeddings are the rows of `vectors` (items by
-    /// dimensions); a row of zeros is one that has not come yet.
+    /// dimensions); a row that is not of numbers (NaN) is one that has not come yet.
     #[must_use]
     pub fn fit(corpus: &Corpus, vectors: ArrayView2<'_, f32>, n: usize) -> Self {
         let mut made = Self::new(vectors.ncols());
         made.learn(corpus, n, |at| {
             let row = vectors.index_axis_move(Axis(0), at);
-            row.iter().any(|value| *value != 0.0).then_some(row)
+            row.iter().all(|value| !value.is_nan()).then_some(row)
         });
         made
     }
@@ -256,6 +256,10 @@ pub(super) fn normal_equations(
 
 /// An item's inputs: its embedding, less the mean, and the constant.
 fn inputs(vector: ArrayView1<'_, f32>, mean: Option<&Array1<f32>>) -> Array1<f32> {
+    if vector.iter().all(|value| *value == 0.0) {
+        // A text of which the model knows no word says nothing: it counts for nothing, as in a replay.
+        return Array1::zeros(vector.len() + 1);
+    }
     let mut inputs = Array1::from_elem(vector.len() + 1, BIAS);
     let mut own = inputs.slice_mut(ndarray::s![..vector.len()]);
     own.assign(&vector);
@@ -390,6 +394,27 @@ pub(super) mod tests {
         grown.stop_learning();
         assert!(!grown.learns() && grown.bytes() < bytes);
         assert_eq!(grown.predict(vectors.row(3), 2), before);
+    }
+
+    #[test]
+    fn a_text_without_a_known_word_is_learned_as_nothing_and_the_next_ones_are_learned() {
+        let (corpus, mut vectors) = world(60);
+        vectors.row_mut(30).fill(0.0);
+        let mut grown = RidgeScorer::new(4);
+        for n in 1..=60 {
+            grown.learn(&corpus, n, |at| Some(vectors.row(at)));
+        }
+        let at_once = RidgeScorer::fit(&corpus, vectors.view(), 60);
+        assert_eq!((grown.learned(), at_once.learned()), (60, 60));
+        let question = vectors.row(3);
+        assert_eq!(grown.predict(question, 2), at_once.predict(question, 2));
+    }
+
+    #[test]
+    fn a_row_that_has_not_come_ends_what_is_learned() {
+        let (corpus, mut vectors) = world(60);
+        vectors.row_mut(30).fill(f32::NAN);
+        assert_eq!(RidgeScorer::fit(&corpus, vectors.view(), 60).learned(), 30);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Who should answer a question: retrieval, features, ranking, explanation, in that order.
 
+mod answer_cache;
 mod corpus;
 mod explain;
-mod given;
 mod precompute;
 mod precomputed;
 mod rank;
@@ -34,7 +34,7 @@ pub use precomputed::{ItemQuery, OpenItem, PRECOMPUTED_EXPERTS};
 pub use similar::{SimilarItem, SimilarItems};
 pub use view::ExpertsView;
 
-use given::GivenAnswers;
+use answer_cache::ChangeCounter;
 use snapshots::Snapshots;
 use view::ExpertsSource;
 
@@ -125,7 +125,7 @@ pub struct Experts {
     residency: Residency<ExpertsSource>,
     vectors: Arc<dyn VectorStore>,
     clock: Clock,
-    given: GivenAnswers,
+    changes: Arc<ChangeCounter>,
 }
 
 impl Experts {
@@ -136,6 +136,7 @@ impl Experts {
             artifacts: parts.artifacts.clone(),
             store: parts.store.clone(),
         };
+        let changes = Arc::new(ChangeCounter::new(parts.store.changes()));
         let source = ExpertsSource {
             snapshots,
             store: parts.store,
@@ -146,7 +147,7 @@ impl Experts {
             residency: Residency::new(source, parts.max_bytes, parts.recorder),
             vectors: parts.vectors,
             clock: parts.clock,
-            given: GivenAnswers::new(),
+            changes,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::{Item, ItemId, ResourceName, TenantContext};
 use storage::{OpenPosition, PrecomputedAnswer};
 
-use super::given::Given;
+use super::answer_cache::CachedAnswer;
 use super::{ExpertAnswer, ExpertQuery, Experts, ExpertsView, Precomputed, RankerChoice};
 use crate::{Result, ServingError, StageTimes};
 
@@ -75,12 +75,13 @@ impl Experts {
     ) -> Result<(Item, ExpertAnswer)> {
         let started = Instant::now();
         let view = self.view(ctx).await?;
-        let key = (ctx.tenant().clone(), query.item.clone());
-        if let Some(given) = self.given.get(&key, &view)
-            && query.is_plain(&given.item)
+        // Before the database is read: what changes from here on makes it invalid.
+        let version = self.changes.version(ctx.tenant());
+        if let Some(cached) = view.answers.get(&query.item, version)
+            && query.is_plain(&cached.item)
         {
-            count(given.answer.precomputed);
-            return Ok((given.item.clone(), given.first(query.top_k, started)));
+            count(cached.answer.precomputed);
+            return Ok((cached.item.clone(), cached.first(query.top_k, started)));
         }
         let tx = self.residency.source().store.begin(ctx).await?;
         let item = tx.items().get(&query.item).await?.ok_or_else(|| {
@@ -99,10 +100,10 @@ impl Experts {
             return Ok((item, answer));
         };
         answer.truncated = view.encoder.truncates(&item.content.text);
-        let given = Given { item, answer };
-        let first = given.first(query.top_k, started);
-        let item = given.item.clone();
-        self.given.keep(key, &view, given);
+        let cached = CachedAnswer { item, answer };
+        let first = cached.first(query.top_k, started);
+        let item = cached.item.clone();
+        view.answers.put(version, cached);
         Ok((item, first))
     }
 

@@ -18,6 +18,7 @@ use registry::load::load_ranker;
 use registry::resolve::{OwnModels, TierChampions};
 use storage::{ServingState, SharedWithTenant, Store, TenantTx};
 
+use super::answer_cache::AnswerCache;
 use super::corpus::{AT_ONCE, ExpertCorpus};
 use super::snapshots::{Snapshots, is_due};
 use crate::Result;
@@ -44,6 +45,8 @@ pub struct ExpertsView {
     stamp: Stamp,
     /// When its history changed last.
     grown_at: Instant,
+    /// What was asked for of what was computed ahead.
+    pub(super) answers: AnswerCache,
 }
 
 impl Resident for ExpertsView {
@@ -73,6 +76,7 @@ impl ExpertsView {
     /// The same with its history in another place.
     fn with(&self, history: ExpertCorpus) -> Self {
         Self {
+            answers: AnswerCache::default(),
             history: Arc::new(RwLock::new(history)),
             encoder: self.encoder.clone(),
             models: Arc::clone(&self.models),
@@ -226,6 +230,7 @@ impl Source for ExpertsSource {
         };
         stamp.models.is_complete = models.is_complete;
         Ok(ExpertsView {
+            answers: AnswerCache::default(),
             history,
             encoder,
             models,
@@ -400,7 +405,7 @@ async fn learn_embeddings(
     let rows = encoder.cached(tx, &texts).await?;
     let known = items.iter().zip(rows.outer_iter());
     let known: HashMap<u64, Vec<f32>> = known
-        .filter(|(_, row)| row.iter().any(|value| *value != 0.0))
+        .filter(|(_, row)| row.iter().all(|value| !value.is_nan()))
         .map(|(item, row)| (item.point, row.to_vec()))
         .collect();
     let history = Arc::clone(history);

@@ -13,7 +13,7 @@ use sea_orm::{
 
 use super::Platform;
 use crate::convert::{micros, storable, to_json};
-use crate::rows::{erasures, tenant_counters, tenant_spaces, tenants};
+use crate::rows::{erasures, space_comparisons, tenant_counters, tenant_spaces, tenants};
 use crate::session::Session;
 use crate::tenant::audit::{Event, record};
 use crate::{Jobs, NewJob, Result, StorageError};
@@ -155,7 +155,7 @@ impl Platform {
 
     /// Changes the tenant's name, vertical, state and settings to those of `tenant`. When it wants
     /// another embedding space than its active one, the switch is enqueued with it; when it leaves that to the
-    /// platform from now on, the comparison.
+    /// platform from now on, or no comparison was made yet, the comparison.
     ///
     /// Waits for transactions that write the tenant's data, so that after setting it `ERASING` none
     /// is under way.
@@ -203,7 +203,20 @@ impl Platform {
             Some(named) if changed || named != active_space(db, &tenant.id).await? => {
                 enqueue(&session, &after, jobs.switch, now).await?;
             }
-            None if changed => enqueue(&session, &after, jobs.compare, now).await?,
+            None if changed => {
+                // An older comparison says nothing of today: the tenant stays where it is until the next one.
+                space_comparisons::Entity::delete_by_id(tenant.id.as_str())
+                    .exec(db)
+                    .await?;
+                enqueue(&session, &after, jobs.compare, now).await?;
+            }
+            None => match chosen_space(db, &tenant.id).await? {
+                None => enqueue(&session, &after, jobs.compare, now).await?,
+                Some(chosen) if chosen != active_space(db, &tenant.id).await? => {
+                    enqueue(&session, &after, jobs.switch, now).await?;
+                }
+                Some(_) => {}
+            },
             _ => {}
         }
         audited(
@@ -229,6 +242,12 @@ async fn active_space(db: &DatabaseTransaction, id: &TenantId) -> Result<String>
         .one(db)
         .await?;
     Ok(row.map_or_else(|| DEFAULT_EMBEDDING_MODEL.to_owned(), |row| row.space))
+}
+
+/// The space that the newest comparison has chosen.
+async fn chosen_space(db: &DatabaseTransaction, id: &TenantId) -> Result<Option<String>> {
+    let made = space_comparisons::Entity::find_by_id(id.as_str());
+    Ok(made.one(db).await?.map(|made| made.chosen))
 }
 
 async fn enqueue(

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tenantry_storage::{NewFeedback, NewKey, NewRejection, Purpose};
 
 use super::models::by;
+use super::spaces::comparison;
 use super::world::{World, expert, item, item_id, job, later, now, space_jobs, tenant_id};
 
 /// Something in every table.
@@ -50,6 +51,7 @@ async fn fill(world: &World, ctx: &TenantContext) {
         .unwrap();
     tx.index().set_watermark("s", 1).await.unwrap();
     tx.spaces().prepare(Some("s"), now()).await.unwrap();
+    tx.spaces().keep_comparison(&comparison("s")).await.unwrap();
     tx.jobs()
         .enqueue(job(JobKind::Retrain), now())
         .await

@@ -107,6 +107,7 @@ contract![
     spaces::who_changes_their_mind_leaves_the_space_in_preparation,
     spaces::a_space_has_one_maker_while_it_is_used,
     spaces::a_wanted_space_enqueues_one_switch,
+    spaces::a_tenant_that_leaves_its_space_to_the_platform_is_where_the_evidence_says,
     spaces::a_job_that_is_due_later_waits,
     spaces::tenant_b_cannot_see_spaces_of_a,
     serving::embeddings_are_cached_by_space,

@@ -3,11 +3,74 @@
 use std::time::Duration;
 
 use domain::{
-    Change, DEFAULT_EMBEDDING_MODEL, ErrorKind, JobKind, SpaceState, TenantContext, TenantSettings,
+    AUTO_EMBEDDING_MODEL, Change, DEFAULT_EMBEDDING_MODEL, ErrorKind, JobKind, SpaceChoice,
+    SpaceComparison, SpaceState, TenantContext, TenantSettings,
 };
 use tenantry_storage::{NewJob, NewTenant, Purpose, SpaceSwitch};
 
 use super::world::{World, context, item, job, later, now, space_jobs, tenant_id};
+
+/// A comparison that chose `space`.
+pub fn comparison(space: &str) -> SpaceComparison {
+    SpaceComparison {
+        choice: SpaceChoice {
+            questions: 300,
+            trials: Vec::new(),
+            chosen: space.to_owned(),
+            reason: "the best".to_owned(),
+        },
+        items: 900,
+        compared_at: now(),
+    }
+}
+
+async fn keep(world: &World, ctx: &TenantContext, made: &SpaceComparison) {
+    let tx = world.tx(ctx).await;
+    tx.spaces().keep_comparison(made).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn wanted(world: &World, ctx: &TenantContext) -> String {
+    world.tx(ctx).await.spaces().wanted().await.unwrap()
+}
+
+/// The kinds of jobs that wait, the newest first.
+async fn jobs(world: &World, ctx: &TenantContext) -> Vec<JobKind> {
+    let tx = world.tx(ctx).await;
+    let all = tx.jobs().list(None, 10, None, None).await.unwrap();
+    all.into_iter().map(|job| job.kind).collect()
+}
+
+pub async fn a_tenant_that_leaves_its_space_to_the_platform_is_where_the_evidence_says(
+    world: World,
+) {
+    let acme = world.tenant("acme").await;
+    want(&world, &acme, Some(AUTO_EMBEDDING_MODEL)).await;
+    assert_eq!(jobs(&world, &acme).await, [JobKind::CompareSpaces]);
+    // It stays where it is until there is evidence.
+    assert_eq!(wanted(&world, &acme).await, DEFAULT_EMBEDDING_MODEL);
+    let made = comparison("none");
+    keep(&world, &acme, &made).await;
+    assert_eq!(wanted(&world, &acme).await, "none");
+    let tx = world.tx(&acme).await;
+    assert_eq!(tx.spaces().comparison().await.unwrap(), Some(made));
+    drop(tx);
+    // Asked again while it is elsewhere, it is switched.
+    want(&world, &acme, Some(AUTO_EMBEDDING_MODEL)).await;
+    assert_eq!(
+        jobs(&world, &acme).await,
+        [JobKind::SwitchSpace, JobKind::CompareSpaces]
+    );
+    // A named space is meant as it is named; the comparison stays to be read.
+    want(&world, &acme, Some("other")).await;
+    assert_eq!(wanted(&world, &acme).await, "other");
+    let tx = world.tx(&acme).await;
+    assert!(tx.spaces().comparison().await.unwrap().is_some());
+    drop(tx);
+    // Back at AUTO, the older comparison moves nobody.
+    want(&world, &acme, Some(AUTO_EMBEDDING_MODEL)).await;
+    assert_eq!(wanted(&world, &acme).await, DEFAULT_EMBEDDING_MODEL);
+}
 
 async fn want(world: &World, ctx: &TenantContext, model: Option<&str>) {
     let platform = world.store.maintenance(Purpose::StartUp);
@@ -278,7 +341,9 @@ pub async fn tenant_b_cannot_see_spaces_of_a(world: World) {
         states(&world, &b).await,
         [known(DEFAULT_EMBEDDING_MODEL, SpaceState::Active)]
     );
+    keep(&world, &a, &comparison("other")).await;
     let tx = world.tx(&b).await;
+    assert_eq!(tx.spaces().comparison().await.unwrap(), None);
     assert_eq!(tx.spaces().wanted().await.unwrap(), DEFAULT_EMBEDDING_MODEL);
     let gone = world.tx(&context("gone")).await;
     let missing = gone.spaces().wanted().await.unwrap_err();

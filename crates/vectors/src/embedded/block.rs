@@ -111,6 +111,12 @@ impl Block {
         best(scored, limit)
     }
 
+    /// How many postings a search by words looks at.
+    pub(super) fn postings(&self, query: &SparseVector) -> usize {
+        let words = query.indices.iter();
+        words.map(|word| self.words.of(*word).count()).sum()
+    }
+
     /// The points that share words with the query.
     pub(super) fn search_sparse(&self, query: &SparseVector, limit: usize) -> Vec<Hit> {
         let mut scores: HashMap<u32, f32> = HashMap::new();

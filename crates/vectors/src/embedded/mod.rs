@@ -30,6 +30,12 @@ use crate::{VectorError, checks};
 /// Searches at work at once, for each processor. More wait their turn.
 const SEARCHES_PER_CPU: usize = 2;
 
+/// So many points are searched by vector in a fraction of a millisecond: handing the search to another thread
+/// and back takes a good part of that.
+const FEW_POINTS: u64 = 4_096;
+/// The same for a search by words, which looks at the postings of its words.
+const FEW_POSTINGS: usize = 8_192;
+
 /// The vector store in this process.
 ///
 /// All calls that touch a file, and searches of many points, run on tokio's blocking threads. Call
@@ -126,13 +132,19 @@ impl EmbeddedStore {
 
     /// Runs a search, and measures it: on this thread where it takes less than handing it on, else when a
     /// processor is free for it.
-    async fn search<F>(&self, space: &Space, tenant: &TenantId, search: F) -> Result<Found>
+    async fn search<F>(
+        &self,
+        space: &Space,
+        tenant: &TenantId,
+        is_short: impl FnOnce(&Block) -> bool,
+        search: F,
+    ) -> Result<Found>
     where
         F: Fn(&Block) -> Vec<Hit> + Send + 'static,
     {
         if let Some(open) = self.opened(space)? {
             let started = ThreadTime::now();
-            if let Some(hits) = open.search_at_once(tenant, &search) {
+            if let Some(hits) = open.search_at_once(tenant, is_short, &search) {
                 let cpu = started.elapsed();
                 return Ok(Found { hits, cpu });
             }
@@ -217,8 +229,11 @@ impl VectorStore for EmbeddedStore {
         checks::dense(space, &vector)?;
         checks::limit(limit)?;
         let query = direction(&vector);
-        self.search(space, tenant, move |block| block.search_dense(&query, limit))
-            .await
+        let is_short = |block: &Block| block.count() <= FEW_POINTS;
+        self.search(space, tenant, is_short, move |block| {
+            block.search_dense(&query, limit)
+        })
+        .await
     }
 
     async fn search_sparse(
@@ -230,8 +245,12 @@ impl VectorStore for EmbeddedStore {
     ) -> Result<Found> {
         let query = checks::sparse(query)?;
         checks::limit(limit)?;
-        self.search(space, tenant, move |block| block.search_sparse(&query, limit))
-            .await
+        let asked = query.clone();
+        let is_short = move |block: &Block| block.postings(&asked) <= FEW_POSTINGS;
+        self.search(space, tenant, is_short, move |block| {
+            block.search_sparse(&query, limit)
+        })
+        .await
     }
 
     async fn count(&self, space: &Space, tenant: &TenantId) -> Result<u64> {

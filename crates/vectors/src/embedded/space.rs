@@ -17,10 +17,6 @@ use super::file::SpaceFile;
 use super::memory::{Memory, Resident};
 use crate::port::{Point, Result};
 
-/// So many points are searched in a fraction of a millisecond: handing the search to another thread and back
-/// takes a good part of that.
-const FEW_POINTS: u64 = 4_096;
-
 /// A space in use.
 #[derive(Debug)]
 pub(super) struct OpenSpace {
@@ -128,27 +124,24 @@ impl OpenSpace {
         Ok(())
     }
 
-    /// What `search` finds where that takes a fraction of a millisecond: the points are in memory, nobody
-    /// changes them in this moment, and they are few.
+    /// What `search` finds where the points are in memory, nobody changes them in this moment, and `is_short`
+    /// says that it takes a fraction of a millisecond.
     pub(super) fn search_at_once<T>(
         &self,
         tenant: &TenantId,
+        is_short: impl FnOnce(&Block) -> bool,
         search: impl FnOnce(&Block) -> T,
     ) -> Option<T> {
         let resident = self.resident(tenant);
         let block = resident.block_at_once()?;
-        let few = block.as_ref().filter(|block| block.count() <= FEW_POINTS)?;
+        let few = block.as_ref().filter(|block| is_short(block))?;
         self.memory.touch(&resident);
         Some(search(few))
     }
 
     /// What `search` finds among the tenant's points, which are read from the file where they are not in
     /// memory.
-    pub(super) fn search<T>(
-        &self,
-        tenant: &TenantId,
-        search: impl Fn(&Block) -> T,
-    ) -> Result<T> {
+    pub(super) fn search<T>(&self, tenant: &TenantId, search: impl Fn(&Block) -> T) -> Result<T> {
         let resident = self.resident(tenant);
         self.memory.touch(&resident);
         if let Some(block) = resident.block().as_ref() {
