@@ -1,8 +1,8 @@
 //! The file of a snapshot.
 //!
 //! Sections of two parts, each section beginning at a multiple of [`ALIGNED`] bytes and each part at a multiple
-//! of [`PAGE`]; then the lengths of all sections, eight bytes each; then the end: what the file is, how many sections each part has, and the BLAKE3 hashes
-//! of the parts and of what follows them.
+//! of [`PAGE`]; then the lengths of all sections, eight bytes each; then the end: what the file is, how many sections
+//! each part has, and the BLAKE3 hashes of the parts and of what follows them.
 
 use std::io;
 use std::ops::Range;

@@ -5,8 +5,7 @@
 //! however many points there are: a point that is replaced or removed leaves an empty slot, and a
 //! block whose slots are a quarter empty is packed.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 
 use super::direction::{append_bytes, cosine};
 use super::words::{Posting, Words};
@@ -236,40 +235,17 @@ impl Filling {
     }
 }
 
-/// A hit in the order of a heap whose top is the worst one.
-#[derive(PartialEq)]
-struct Worst(Hit);
-
-impl Eq for Worst {}
-
-impl Ord for Worst {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_score = other.0.score.total_cmp(&self.0.score);
-        by_score.then(self.0.id.cmp(&other.0.id))
-    }
-}
-
-impl PartialOrd for Worst {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 /// The best `limit` of the hits, best first, equal scores by id.
 fn best(hits: impl Iterator<Item = Hit>, limit: usize) -> Vec<Hit> {
-    let mut heap: BinaryHeap<Worst> = BinaryHeap::with_capacity(limit + 1);
-    for hit in hits {
-        let hit = Worst(hit);
-        if heap.len() < limit {
-            heap.push(hit);
-        } else if let Some(mut worst) = heap.peek_mut()
-            && hit < *worst
-        {
-            *worst = hit;
-        }
+    let order = |a: &Hit, b: &Hit| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id));
+    let mut all: Vec<Hit> = hits.collect();
+    if all.len() > limit {
+        // The best come first, in no order; a heap of them would be put in order at each that comes late.
+        all.select_nth_unstable_by(limit.saturating_sub(1), order);
+        all.truncate(limit);
     }
-    let sorted = heap.into_sorted_vec();
-    sorted.into_iter().map(|Worst(hit)| hit).collect()
+    all.sort_unstable_by(order);
+    all
 }
 
 #[cfg(test)]
