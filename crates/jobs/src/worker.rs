@@ -195,7 +195,9 @@ impl Lease<'_> {
 
     /// Renews the lease, and writes down how far the job is; for as long as it is polled.
     async fn keep(&self, news: &mut watch::Receiver<JobProgress>) {
-        let mut beat = tokio::time::interval(self.settings.lease / 3);
+        let every = self.settings.lease / 3;
+        // It was just taken: most jobs end before the first beat.
+        let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
         loop {
             // What was told since is written at once, but not more often than four times a second.
             tokio::select! {

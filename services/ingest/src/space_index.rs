@@ -15,6 +15,8 @@ use vectors::{Point, SparseVector, VectorStore};
 
 /// Items embedded and upserted at a time.
 const CHUNK: u32 = 256;
+/// Points are counted after so many changes, and where a job finds nothing to do.
+const COUNTED_EACH: u64 = 64;
 /// Items that may be written while writers wait: embedded in a fraction of a second.
 const LAST_STEP: usize = 48;
 
@@ -40,21 +42,23 @@ pub(crate) enum Role {
 /// How far a writing came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// Everything that was committed when it ended; so many items were written.
+    /// Everything that was committed when it began; so many items were written.
     All(u64),
     /// The space lost its role meanwhile.
     Left,
 }
 
 impl SpaceIndex<'_> {
-    /// Indexes all changes that the space has not seen, and makes it again where points are missing.
+    /// Indexes all changes that the space has not seen, and now and then makes it again where points are missing.
     pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Written, JobFailure> {
         let tx = self.begin().await?;
         let seen = tx.index().watermark(self.encoder.name()).await?;
         let target = tx.items().watermark().await?;
         drop(tx);
         let written = self.index_after(work, seen..target).await?;
-        if written == Written::Left || self.is_whole().await? {
+        // Counting takes the longer the more items there are: not for each of them.
+        let is_counted = seen == target || seen / COUNTED_EACH != target / COUNTED_EACH;
+        if written == Written::Left || !is_counted || self.is_whole().await? {
             return Ok(written);
         }
         tracing::warn!(
@@ -132,6 +136,10 @@ impl SpaceIndex<'_> {
             let whole = span.end.saturating_sub(span.start).max(1) as f32;
             let done = (seen.saturating_sub(span.start) as f32 / whole).min(1.0);
             work.progress(done, format!("{indexed} items indexed"));
+            if seen >= span.end {
+                // What came since has a job of its own.
+                return Ok(Written::All(indexed));
+            }
         }
     }
 

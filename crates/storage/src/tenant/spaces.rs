@@ -68,10 +68,12 @@ impl Spaces<'_> {
         let missing = || StorageError::not_found(format!("tenants/{}", self.tx.tenant()));
         let settings: TenantSettings =
             from_json("tenants.settings", settings.ok_or_else(missing)?)?;
-        match (settings.named_model(), self.comparison().await?) {
-            (Some(named), _) => Ok(named.to_owned()),
-            (None, Some(made)) => Ok(made.choice.chosen),
-            (None, None) => self.active().await,
+        if let Some(named) = settings.named_model() {
+            return Ok(named.to_owned());
+        }
+        match self.comparison().await? {
+            Some(made) => Ok(made.choice.chosen),
+            None => self.active().await,
         }
     }
 
