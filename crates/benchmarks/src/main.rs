@@ -47,7 +47,7 @@ enum Command {
     QualityLabels(quality_labels::QualityLabelsArgs),
     /// Try files as customers have them, and say what became of each.
     Field(field::FieldArgs),
-    /// Measure what one client waits for, against the embedding alone.
+    /// Measure what clients wait for, from one question against its embedding to twice what a server can do.
     Bench(bench::BenchArgs),
     /// What `bench` compares the server with.
     #[command(hide = true)]

@@ -30,7 +30,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install the embedding model and the ONNX Runtime library into the cache folder.
+    /// Install the embedding model and the ONNX Runtime library into the cache folder, and make the static model.
     Setup(setup::SetupArgs),
     /// Show the whole of Tenantry on three sample customers, or on a folder of data.
     #[command(disable_help_flag = true)]
@@ -46,7 +46,7 @@ enum Command {
     /// Try files as customers have them, and say what became of each.
     #[command(disable_help_flag = true)]
     Field(measure::HandedOn),
-    /// Measure what one client waits for, against the embedding alone.
+    /// Measure what clients wait for, from one question against its embedding to twice what a server can do.
     #[command(disable_help_flag = true)]
     Bench(measure::HandedOn),
     /// Check who imports whom, what source files look like, and that no dependency is unused.

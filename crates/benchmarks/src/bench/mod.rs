@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what a client waits for, alone, with a whole questionnaire, and while every
-//! tenant is retrained; how long one retrain takes; and what it costs to know what all that costs.
+//! tenant is retrained; how many calls of each kind a server can do, and what becomes of twice as many; how
+//! long one retrain takes; and what it costs to know what all that costs.
 
 mod baseline;
 mod load;

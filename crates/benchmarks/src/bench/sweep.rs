@@ -33,7 +33,7 @@ const TOP_K: i32 = 5;
 const OPEN_ITEMS: usize = 150;
 /// How long precomputing may take.
 const PRECOMPUTED_IN: Duration = Duration::from_secs(120);
-/// The static embedding model, and that of tenants that have chosen none.
+/// The embedding models, by name and for the table; no name: that of tenants that have chosen none.
 const MODELS: [(&str, &str); 3] = [
     ("", "MiniLM"),
     ("minilm-static", "static"),
@@ -41,7 +41,7 @@ const MODELS: [(&str, &str); 3] = [
 ];
 
 type Call = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
-/// Makes the call of a number.
+/// Makes the call with a number.
 type Caller = Arc<dyn Fn(usize) -> Call + Send + Sync>;
 
 /// What was measured.
@@ -164,7 +164,7 @@ impl World {
         tenant: &Tenant,
         model: &str,
         line: &mut LiveLine,
-    ) -> Result<Self> {
+    ) -> Result<Arc<Self>> {
         let id = match model {
             "" => "sweep".to_owned(),
             model => format!("sweep-{model}"),
@@ -203,7 +203,7 @@ impl World {
         };
         line.update("  waiting for answers that are computed ahead");
         world.precomputed().await?;
-        Ok(world)
+        Ok(Arc::new(world))
     }
 
     /// Waits until the answers of all open items are there.
@@ -234,8 +234,8 @@ impl World {
         Ok(answer)
     }
 
-    /// The kinds of calls; those that vectors do not touch only once.
-    fn callers(&self, all: bool) -> Vec<(&'static str, Caller)> {
+    /// The kinds of calls; with `all`, also those that are the same in every space.
+    fn callers(self: &Arc<Self>, all: bool) -> Vec<(&'static str, Caller)> {
         let mut callers = vec![
             ("recommend", self.caller(recommend)),
             ("similar", self.caller(similar)),
@@ -247,17 +247,11 @@ impl World {
         callers
     }
 
-    fn caller<R>(&self, call: fn(Client, Arc<Self>, usize) -> R) -> Caller
+    fn caller<R>(self: &Arc<Self>, call: fn(Client, Arc<Self>, usize) -> R) -> Caller
     where
         R: Future<Output = Result<(), Status>> + Send + 'static,
     {
-        let world = Arc::new(Self {
-            parent: self.parent.clone(),
-            clients: self.clients.clone(),
-            questions: self.questions.clone(),
-            open: self.open.clone(),
-            experts: self.experts.clone(),
-        });
+        let world = Arc::clone(self);
         Arc::new(move |number| {
             let client = world.clients[number % CONNECTIONS].clone();
             Box::pin(call(client, Arc::clone(&world), number))
