@@ -302,8 +302,10 @@ mod tests {
         found.unwrap().status.success()
     }
 
-    const READY: &str = r#"echo '{"grpc":"http://g:1","metrics":"http://m:2"}' > addresses.json
-trap 'echo stopped > stopped; exit 0' TERM
+    // As the real one: it can be stopped before anybody knows where it is, and the file appears whole.
+    const READY: &str = r#"trap 'echo stopped > stopped; exit 0' TERM
+echo '{"grpc":"http://g:1","metrics":"http://m:2"}' > addresses.partial
+mv addresses.partial addresses.json
 while :; do sleep 0.05; done"#;
 
     #[tokio::test]
