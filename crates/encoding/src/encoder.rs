@@ -20,7 +20,8 @@ const FEW: usize = 256;
 /// Texts of one step of [`Encoder::matrix`].
 const CHUNK: usize = 256;
 
-type Hash = [u8; 32];
+/// What a text is known by in a cache.
+pub type Hash = [u8; 32];
 
 /// Where texts wait for the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +131,22 @@ impl EncodedQuery {
     }
 }
 
+/// What a tenant's cache has of texts.
+#[derive(Debug, Default)]
+pub struct LookedUp {
+    hashes: Vec<Hash>,
+    known: HashMap<Hash, Vec<f32>>,
+}
+
+/// Texts as vectors.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The vectors, in the order of the texts.
+    pub vectors: Vec<Vec<f32>>,
+    /// Those that the cache did not have, for [`Encoder::keep`].
+    pub computed: Vec<(Hash, Vec<f32>)>,
+}
+
 impl From<Embedded> for EncodedQuery {
     fn from(embedded: Embedded) -> Self {
         Self {
@@ -194,40 +211,67 @@ impl Encoder {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        if self.embedder.is_instant() {
-            return self.compute_each(texts).await;
-        }
-        let hashes = self.hashes(texts);
         let tx = self.store.begin(ctx).await?;
-        let mut known = tx.embeddings().get(self.name(), &hashes).await?;
+        let looked = self.look(&tx, texts).await?;
         drop(tx);
-        let computed = self.compute(missing(texts, &hashes, &known), lane).await?;
-        if !computed.is_empty() {
+        let encoded = self.encode_looked(texts, looked, lane).await?;
+        if !encoded.computed.is_empty() {
             let tx = self.store.begin(ctx).await?;
-            tx.embeddings().put(self.name(), computed.clone()).await?;
+            self.keep(&tx, encoded.computed).await?;
             tx.commit().await?;
-            known.extend(computed);
         }
-        in_order(&hashes, &known)
+        Ok(encoded.vectors)
     }
 
-    /// [`Encoder::encode`] inside of a transaction that others wait for: ahead of all passages.
+    /// What the tenant's cache has of texts, for [`Encoder::encode_looked`]: [`Encoder::encode`] in steps, for
+    /// who has transactions of its own before and after.
     ///
     /// # Errors
-    /// As there.
-    pub async fn encode_in(&self, tx: &TenantTx, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+    /// The database fails.
+    pub async fn look(&self, tx: &TenantTx, texts: &[&str]) -> Result<LookedUp> {
         if self.embedder.is_instant() {
-            return self.compute_each(texts).await;
+            return Ok(LookedUp::default());
         }
         let hashes = self.hashes(texts);
-        let mut known = tx.embeddings().get(self.name(), &hashes).await?;
-        let missing = missing(texts, &hashes, &known);
-        let computed = self.compute(missing, Lane::Query).await?;
-        if !computed.is_empty() {
-            tx.embeddings().put(self.name(), computed.clone()).await?;
-            known.extend(computed);
+        let known = tx.embeddings().get(self.name(), &hashes).await?;
+        Ok(LookedUp { hashes, known })
+    }
+
+    /// The vectors of texts that were looked up, in their order: what the cache did not have is computed. No
+    /// transaction should be open meanwhile.
+    ///
+    /// # Errors
+    /// The model fails.
+    pub async fn encode_looked(
+        &self,
+        texts: &[&str],
+        looked: LookedUp,
+        lane: Lane,
+    ) -> Result<Encoded> {
+        if self.embedder.is_instant() {
+            return Ok(Encoded {
+                vectors: self.compute_each(texts).await?,
+                computed: Vec::new(),
+            });
         }
-        in_order(&hashes, &known)
+        let LookedUp { hashes, mut known } = looked;
+        let computed = self.compute(missing(texts, &hashes, &known), lane).await?;
+        known.extend(computed.iter().cloned());
+        Ok(Encoded {
+            vectors: in_order(&hashes, &known)?,
+            computed,
+        })
+    }
+
+    /// Puts what was computed into the tenant's cache.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    pub async fn keep(&self, tx: &TenantTx, computed: Vec<(Hash, Vec<f32>)>) -> Result<()> {
+        if computed.is_empty() {
+            return Ok(());
+        }
+        Ok(tx.embeddings().put(self.name(), computed).await?)
     }
 
     /// [`Encoder::encode`] for any number of texts, in steps, as one row each. `proceed` is asked before

@@ -186,15 +186,26 @@ async fn what_the_index_has_not_seen_is_a_row_of_nothing() {
 }
 
 #[tokio::test]
-async fn inside_a_transaction_the_cache_is_the_transactions() {
+async fn in_steps_nothing_is_computed_twice_and_what_was_not_kept_is_not_known() {
     let at = Setup::new().await;
-    let texts = ["Written while others wait."];
-    let tx = at.encoder.store.begin(&at.ctx).await.unwrap();
-    let inside = at.encoder.encode_in(&tx, &texts).await.unwrap();
-    assert_eq!(at.encoder.encode_in(&tx, &texts).await.unwrap(), inside);
-    tx.commit().await.unwrap();
-    let (outside, tokens) = at
-        .metered(at.encoder.encode(&at.ctx, &texts, Lane::Passage))
-        .await;
-    assert_eq!((outside.unwrap(), tokens), (inside, 0));
+    let (encoder, texts) = (&at.encoder, ["Written while others wait."]);
+    let step = async |keep: bool| {
+        let tx = encoder.store.begin(&at.ctx).await.unwrap();
+        let looked = encoder.look(&tx, &texts).await.unwrap();
+        let encoded = encoder.encode_looked(&texts, looked, Lane::Query).await;
+        let encoded = encoded.unwrap();
+        let computed = encoded.computed.len();
+        if keep {
+            encoder.keep(&tx, encoded.computed).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        (encoded.vectors, computed)
+    };
+    let (first, computed) = step(false).await;
+    assert_eq!(computed, 1);
+    assert_eq!(step(true).await, (first.clone(), 1));
+    assert_eq!(step(true).await, (first.clone(), 0));
+    let whole = at.metered(encoder.encode(&at.ctx, &texts, Lane::Passage));
+    let (whole, tokens) = whole.await;
+    assert_eq!((whole.unwrap(), tokens), (first, 0));
 }

@@ -14,5 +14,5 @@ mod encoder;
 mod error;
 mod query_cache;
 
-pub use encoder::{EncodedQuery, Encoder, Encoders, Lane};
+pub use encoder::{Encoded, EncodedQuery, Encoder, Encoders, Hash, Lane, LookedUp};
 pub use error::{EncodingError, Result};

@@ -1,10 +1,15 @@
 //! One job in the hands of a worker.
 
-use domain::{Job, JobProgress, TenantContext, TenantId};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::{Clock, Job, JobProgress, TenantContext, TenantId};
+use serde::Serialize;
+use storage::{LeaseToken, TenantTx};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::JobFailure;
+use crate::outcome::pairs;
 
 /// One job in the hands of a worker: how it tells how far it is, and hears that it should end.
 #[derive(Debug)]
@@ -13,6 +18,10 @@ pub struct JobWork {
     pub job: Job,
     pub(crate) progress: watch::Sender<JobProgress>,
     pub(crate) stop: CancellationToken,
+    pub(crate) token: LeaseToken,
+    pub(crate) clock: Clock,
+    /// Whether it was completed with what it wrote: the worker has nothing left to settle then.
+    pub(crate) is_complete: AtomicBool,
 }
 
 impl JobWork {
@@ -39,6 +48,23 @@ impl JobWork {
     /// As [`JobWork::tenant`].
     pub fn context(&self, actor: &'static str) -> Result<TenantContext, JobFailure> {
         Ok(TenantContext::for_background_work(self.tenant()?, actor))
+    }
+
+    /// Has the job end with the outcome that its handler is about to return, in the transaction that
+    /// holds what it did: both are kept or neither is, and a worker that has lost the job keeps
+    /// nothing. To be committed before the handler returns.
+    ///
+    /// # Errors
+    /// Another worker has the job by now; the database fails.
+    pub async fn complete_in(
+        &self,
+        tx: &TenantTx,
+        outcome: &(impl Serialize + Sync),
+    ) -> storage::Result<()> {
+        let (outcome, now) = (pairs(outcome), self.clock.now());
+        tx.jobs().complete(&self.token, outcome, now).await?;
+        self.is_complete.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Whether it should end: cancelled, its lease lost, or the process stopping.

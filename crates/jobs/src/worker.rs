@@ -1,6 +1,7 @@
 //! Workers: take jobs from the queue, run them outside any transaction, and settle them by lease.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::{Clock, Job, JobProgress};
@@ -109,6 +110,9 @@ impl Worker {
             job,
             progress,
             stop: job_stop.clone(),
+            token: token.clone(),
+            clock: self.settings.clock.clone(),
+            is_complete: AtomicBool::new(false),
         };
         let lease = Lease {
             queue: &queue,
@@ -123,6 +127,10 @@ impl Worker {
             () = lease.keep(&mut news) => unreachable!("a lease is kept until the job ends"),
         };
         let (kind, id) = (work.job.kind.as_str(), work.job.id.to_string());
+        if result.is_ok() && work.is_complete.load(Ordering::Acquire) {
+            tracing::debug!(kind, job = id, "job settled with what it did");
+            return;
+        }
         match lease.settle(&work.job, result, stop.is_cancelled()).await {
             Ok(()) => tracing::debug!(kind, job = id, "job settled"),
             Err(StorageError::LeaseLost) => {

@@ -221,6 +221,47 @@ async fn a_job_may_write_while_its_lease_is_renewed() {
     );
 }
 
+/// Ends its job with what it writes, if it is told to commit that.
+struct Completing {
+    store: Store,
+    commits: bool,
+}
+
+#[async_trait]
+impl JobHandler<IndexItems> for Completing {
+    async fn run(&self, work: &JobWork, _: IndexItems) -> Result<Indexed, JobFailure> {
+        let ctx = work.context("test").unwrap();
+        let tx = self.store.begin(&ctx).await.unwrap();
+        tx.index().set_watermark("minilm", 5).await.unwrap();
+        let done = Indexed { indexed_items: 5 };
+        work.complete_in(&tx, &done).await.unwrap();
+        if !self.commits {
+            return Err(JobFailure::fail("the commit failed"));
+        }
+        tx.commit().await.unwrap();
+        Ok(done)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_may_end_in_the_transaction_of_what_it_did() {
+    for (commits, state, watermark) in
+        [(true, JobState::Succeeded, 5), (false, JobState::Failed, 0)]
+    {
+        let world = World::new().await;
+        let id = world.enqueue(IndexItems {}.new_job()).await;
+        let store = world.store.clone();
+        let handler = Arc::new(Completing { store, commits });
+        let handlers = Handlers::default().with::<IndexItems>(&handler);
+        let job = world
+            .work_until(handlers, &id, |job| job.state.is_final())
+            .await;
+        assert_eq!((job.state, job.attempts), (state, 1), "{:?}", job.error);
+        let tx = world.store.begin(&world.ctx).await.unwrap();
+        assert_eq!(tx.index().watermark("minilm").await.unwrap(), watermark);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payload_that_cannot_be_read_fails_its_job() {
     let world = World::new().await;

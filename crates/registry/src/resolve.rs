@@ -45,14 +45,11 @@ impl TierChampions {
         task: &TaskId,
     ) -> Result<Self> {
         let vertical = vertical.cloned().map(ModelOwner::Vertical);
-        let mut found = Vec::new();
-        for owner in vertical.into_iter().chain([ModelOwner::Global]) {
-            let champion = tiers.champion(&owner, task).await?;
-            found.push((owner, champion));
-        }
+        let owners: Vec<ModelOwner> = vertical.into_iter().chain([ModelOwner::Global]).collect();
+        let champions = tiers.champions(&owners, task).await?;
         Ok(Self {
             task: task.clone(),
-            tiers: found,
+            tiers: owners.into_iter().zip(champions).collect(),
         })
     }
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{AccessScope, Change, JobKind, TenantId, TenantState};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseExecutor, DatabaseTransaction, DbBackend, EntityTrait,
+    QueryFilter, QuerySelect, Statement,
 };
 use tokio::sync::OnceCell;
 
@@ -80,6 +80,15 @@ impl Session {
         self.reader
             .get_or_try_init(|| self.store.pools.begin_read())
             .await
+    }
+
+    /// Where to run the one statement that a session is made for: on SQLite without a transaction around
+    /// it, whose beginning and end would take longer than the statement.
+    pub(crate) async fn read_once(&self) -> Result<DatabaseExecutor<'_>> {
+        if self.store.pools.is_postgres() || self.writer.initialized() {
+            return Ok(self.read().await?.into());
+        }
+        Ok((&self.store.pools.reader).into())
     }
 
     /// The transaction to write in, whatever the state of the tenant.

@@ -8,10 +8,10 @@ use embedding::Embedders;
 use encoding::Encoder;
 use jobs::specs::Indexed;
 use jobs::{CheckChampion, IndexItems, JobFailure, JobHandler, JobSpec, JobWork, RebuildIndex};
-use storage::Store;
+use storage::{Store, TenantTx};
 use vectors::VectorStore;
 
-use crate::space_index::{Role, SpaceIndex, Written};
+use crate::space_index::{Done, Role, SpaceIndex, Written};
 
 /// Indexes tenants' items.
 pub struct Indexer {
@@ -52,24 +52,27 @@ impl Indexer {
                 false => index.catch_up(work).await?,
             };
             // Else the tenant has switched to another space meanwhile: that is the one to look after.
-            if let Written::All(indexed_items) = written {
-                if indexed_items > 0 {
-                    self.ask_for_a_check(&ctx).await?;
+            if let Written::All(Done { items, tx, .. }) = written {
+                if items > 0 {
+                    self.ask_for_a_check(&tx).await?;
                 }
-                return Ok(Indexed { indexed_items });
+                let indexed = Indexed {
+                    indexed_items: items,
+                };
+                work.complete_in(&tx, &indexed).await?;
+                tx.commit().await?;
+                return Ok(indexed);
             }
         }
     }
 
     /// New items say how the tenant's models do: those that serve, or are tried, are weighed on them.
-    async fn ask_for_a_check(&self, ctx: &TenantContext) -> storage::Result<()> {
-        let tx = self.store.begin(ctx).await?;
+    async fn ask_for_a_check(&self, tx: &TenantTx) -> storage::Result<()> {
         let task = TaskId::experts();
         for alias in [Alias::Champion, Alias::Challenger] {
             if tx.models().alias(&task, alias).await?.is_some() {
-                let now = self.clock.now();
-                tx.jobs().enqueue(CheckChampion {}.new_job(), now).await?;
-                return tx.commit().await;
+                let check = CheckChampion {}.new_job();
+                return tx.jobs().enqueue(check, self.clock.now()).await.map(drop);
             }
         }
         Ok(())

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use domain::{ErrorKind, TenantContext};
-use encoding::{Encoder, Lane};
+use domain::{ErrorKind, Fault as _, TenantContext};
+use encoding::{Encoder, EncodingError, Hash, Lane, LookedUp};
 use jobs::{JobFailure, JobWork};
 use learning::tokens;
 use storage::{ItemChange, Store, TenantTx};
@@ -19,6 +19,9 @@ const CHUNK: u32 = 256;
 const COUNTED_EACH: u64 = 64;
 /// Items that may be written while writers wait: embedded in a fraction of a second.
 const LAST_STEP: usize = 48;
+
+/// Vectors that had to be computed, by their texts' hashes.
+type Computed = Vec<(Hash, Vec<f32>)>;
 
 /// One tenant's part of one space.
 pub(crate) struct SpaceIndex<'a> {
@@ -40,27 +43,68 @@ pub(crate) enum Role {
 }
 
 /// How far a writing came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// Everything that was committed when it began; so many items were written.
-    All(u64),
+    /// Everything that was committed when it began.
+    All(Done),
     /// The space lost its role meanwhile.
     Left,
+}
+
+/// What was written.
+pub(crate) struct Done {
+    /// How many items.
+    pub items: u64,
+    /// The transaction that notes the last of them, for its user to add to and to commit.
+    pub tx: TenantTx,
+    /// The changes that the space had before, and those that were committed when the writing began.
+    span: Range<u64>,
+}
+
+/// Which changes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    /// Those that the space has not seen.
+    New,
+    All,
+}
+
+/// Changes of items as the vector store takes them.
+struct Batch {
+    deleted: Vec<u64>,
+    texts: Vec<(u64, String)>,
+}
+
+impl Batch {
+    fn new(changes: Vec<ItemChange>) -> Self {
+        let (mut deleted, mut texts) = (Vec::new(), Vec::new());
+        for change in changes {
+            match change.item {
+                Some(item) => texts.push((change.point, item.content.text)),
+                None => deleted.push(change.point),
+            }
+        }
+        Self { deleted, texts }
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.texts.iter().map(|(_, text)| text.as_str()).collect()
+    }
 }
 
 impl SpaceIndex<'_> {
     /// Indexes all changes that the space has not seen, and now and then makes it again where points are missing.
     pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Written, JobFailure> {
-        let tx = self.begin().await?;
-        let seen = tx.index().watermark(self.encoder.name()).await?;
-        let target = tx.items().watermark().await?;
-        drop(tx);
-        let written = self.index_after(work, seen..target).await?;
+        let done = match self.index_changes(work, Changes::New).await? {
+            Written::All(done) => done,
+            Written::Left => return Ok(Written::Left),
+        };
         // Counting takes the longer the more items there are: not for each of them.
-        let is_counted = seen == target || seen / COUNTED_EACH != target / COUNTED_EACH;
-        if written == Written::Left || !is_counted || self.is_whole().await? {
-            return Ok(written);
+        let Range { start, end } = done.span;
+        let is_counted = start == end || start / COUNTED_EACH != end / COUNTED_EACH;
+        if !is_counted || self.is_whole(&done.tx).await? {
+            return Ok(Written::All(done));
         }
+        done.tx.commit().await?;
         tracing::warn!(
             tenant = %self.ctx.tenant(),
             space = self.encoder.name(),
@@ -71,12 +115,11 @@ impl SpaceIndex<'_> {
 
     /// Whether each item has its point, as far as counting tells; an index that newer changes have
     /// overtaken in the meantime counts as whole, since the next job looks again.
-    async fn is_whole(&self) -> Result<bool, JobFailure> {
+    async fn is_whole(&self, tx: &TenantTx) -> Result<bool, JobFailure> {
         let points = self
             .vectors
             .count(self.encoder.space(), self.ctx.tenant())
             .await?;
-        let tx = self.begin().await?;
         let items = tx.items().count().await?;
         let seen = tx.index().watermark(self.encoder.name()).await?;
         let committed = tx.items().watermark().await?;
@@ -86,13 +129,11 @@ impl SpaceIndex<'_> {
     /// Writes every item again, then removes points that stand for no item. Answers stay possible
     /// all the while.
     pub(crate) async fn rebuild(&self, work: &JobWork) -> Result<Written, JobFailure> {
-        let tx = self.begin().await?;
-        let target = tx.items().watermark().await?;
-        drop(tx);
-        let written = self.index_after(work, 0..target).await?;
-        if written == Written::Left {
-            return Ok(written);
-        }
+        let mut done = match self.index_changes(work, Changes::All).await? {
+            Written::All(done) => done,
+            Written::Left => return Ok(Written::Left),
+        };
+        done.tx.commit().await?;
         let tx = self.begin().await?;
         let points = tx.items().points().await?;
         drop(tx);
@@ -108,39 +149,64 @@ impl SpaceIndex<'_> {
             vectors.delete(self.encoder.space(), tenant, stray).await?;
             vectors.flush(self.encoder.space()).await?;
         }
-        Ok(written)
+        done.tx = self.begin().await?;
+        Ok(Written::All(done))
     }
 
-    /// Indexes what changed after the start of `span`; its end is only for telling how far it is.
-    async fn index_after(&self, work: &JobWork, span: Range<u64>) -> Result<Written, JobFailure> {
-        let mut seen = span.start;
-        let mut indexed = 0;
+    /// Indexes changes up to those that are committed when it begins. What comes later has a job of its own.
+    async fn index_changes(&self, work: &JobWork, changes: Changes) -> Result<Written, JobFailure> {
+        let (mut span, mut items) = (None, 0);
         loop {
             work.proceed()?;
             let tx = self.begin().await?;
             if !self.has_role(&tx).await? {
                 return Ok(Written::Left);
             }
-            let changes = tx.items().changed_since(seen, CHUNK).await?;
-            drop(tx);
-            let Some(last) = changes.last().map(|change| change.change) else {
-                // Changes that were overtaken by later ones have no row of their own.
-                self.advance(seen.max(span.end)).await?;
-                return Ok(Written::All(indexed));
+            let (mut seen, whole) = match span.take() {
+                Some(span) => span,
+                None => {
+                    let whole = self.span(&tx, changes).await?;
+                    (whole.start, whole)
+                }
             };
-            indexed += changes.len() as u64;
-            self.index(changes, None).await?;
-            self.vectors.flush(self.encoder.space()).await?;
-            self.advance(last).await?;
-            seen = last;
-            let whole = span.end.saturating_sub(span.start).max(1) as f32;
-            let done = (seen.saturating_sub(span.start) as f32 / whole).min(1.0);
-            work.progress(done, format!("{indexed} items indexed"));
-            if seen >= span.end {
-                // What came since has a job of its own.
-                return Ok(Written::All(indexed));
+            let changed = tx.items().changed_since(seen, CHUNK).await?;
+            let computed = match changed.last() {
+                // Changes that were overtaken by later ones have no row of their own.
+                None => {
+                    drop(tx);
+                    seen = seen.max(whole.end);
+                    Vec::new()
+                }
+                Some(last) => {
+                    seen = last.change;
+                    items += changed.len() as u64;
+                    let batch = Batch::new(changed);
+                    let looked = self.encoder.look(&tx, &batch.texts()).await?;
+                    drop(tx);
+                    let computed = self.write(batch, looked, Lane::Passage).await?;
+                    self.vectors.flush(self.encoder.space()).await?;
+                    computed
+                }
+            };
+            let tx = self.note(seen, computed).await?;
+            if seen >= whole.end {
+                let span = whole;
+                return Ok(Written::All(Done { items, tx, span }));
             }
+            tx.commit().await?;
+            let done = seen.saturating_sub(whole.start) as f32;
+            let all = (whole.end - whole.start).max(1) as f32;
+            work.progress((done / all).min(1.0), format!("{items} items indexed"));
+            span = Some((seen, whole));
         }
+    }
+
+    async fn span(&self, tx: &TenantTx, changes: Changes) -> storage::Result<Range<u64>> {
+        let seen = match changes {
+            Changes::New => tx.index().watermark(self.encoder.name()).await?,
+            Changes::All => 0,
+        };
+        Ok(seen..tx.items().watermark().await?)
     }
 
     /// Takes in the last few changes inside `tx`, which keeps writers waiting. False when there are too
@@ -154,7 +220,10 @@ impl SpaceIndex<'_> {
             return Ok(false);
         }
         if !changes.is_empty() {
-            self.index(changes, Some(tx)).await?;
+            let batch = Batch::new(changes);
+            let looked = self.encoder.look(tx, &batch.texts()).await?;
+            let computed = self.write(batch, looked, Lane::Query).await?;
+            self.encoder.keep(tx, computed).await?;
             self.vectors.flush(self.encoder.space()).await?;
         }
         tx.index()
@@ -175,19 +244,18 @@ impl SpaceIndex<'_> {
         Ok(named == self.encoder.name())
     }
 
-    /// Never goes back: while a rebuild writes old items again, newer ones stay indexed.
-    async fn advance(&self, to: u64) -> Result<(), JobFailure> {
-        let advanced = async {
-            let tx = self.store.begin(self.ctx).await?;
-            if tx.index().watermark(self.encoder.name()).await? < to {
-                tx.index().set_watermark(self.encoder.name(), to).await?;
-                tx.commit().await?;
-            }
-            Ok(())
+    /// Notes, in a transaction that is left open, what the index has taken in and what was computed for it.
+    /// It never goes back: while a rebuild writes old items again, newer ones stay indexed.
+    async fn note(&self, seen: u64, computed: Computed) -> Result<TenantTx, JobFailure> {
+        let noted = async {
+            let tx = self.begin().await?;
+            self.encoder.keep(&tx, computed).await?;
+            tx.index().advance(self.encoder.name(), seen).await?;
+            Ok::<_, EncodingError>(tx)
         };
-        let advanced: storage::Result<()> = advanced.await;
-        let Err(error) = advanced else {
-            return Ok(());
+        let error = match noted.await {
+            Ok(tx) => return Ok(tx),
+            Err(error) => error,
         };
         if matches!(
             error.kind(),
@@ -210,35 +278,20 @@ impl SpaceIndex<'_> {
         Ok(removed)
     }
 
-    /// Embeds and upserts changes; inside a transaction, where there is one.
-    async fn index(
+    /// Embeds and upserts changes. Answers with what had to be computed.
+    async fn write(
         &self,
-        changes: Vec<ItemChange>,
-        inside: Option<&TenantTx>,
-    ) -> Result<(), JobFailure> {
-        let mut deleted = Vec::new();
-        let mut texts: Vec<(u64, String)> = Vec::new();
-        for change in changes {
-            match change.item {
-                Some(item) => texts.push((change.point, item.content.text)),
-                None => deleted.push(change.point),
-            }
-        }
+        batch: Batch,
+        looked: LookedUp,
+        lane: Lane,
+    ) -> Result<Computed, JobFailure> {
+        let texts = batch.texts();
+        let encoded = self.encoder.encode_looked(&texts, looked, lane).await?;
         let (space, tenant) = (self.encoder.space(), self.ctx.tenant());
-        if !deleted.is_empty() {
-            self.vectors.delete(space, tenant, deleted).await?;
-        }
-        if texts.is_empty() {
-            return Ok(());
-        }
-        let read: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
-        let vectors = match inside {
-            Some(tx) => self.encoder.encode_in(tx, &read).await?,
-            None => self.encoder.encode(self.ctx, &read, Lane::Passage).await?,
-        };
-        let points = texts
+        let points: Vec<Point> = batch
+            .texts
             .iter()
-            .zip(vectors)
+            .zip(encoded.vectors)
             .map(|((point, text), dense)| {
                 let weights = tokens::document_weights(&tokens::count(text));
                 let (indices, values) = weights.into_iter().unzip();
@@ -249,6 +302,12 @@ impl SpaceIndex<'_> {
                 }
             })
             .collect();
-        Ok(self.vectors.upsert(space, tenant, points).await?)
+        if !batch.deleted.is_empty() {
+            self.vectors.delete(space, tenant, batch.deleted).await?;
+        }
+        if !points.is_empty() {
+            self.vectors.upsert(space, tenant, points).await?;
+        }
+        Ok(encoded.computed)
     }
 }

@@ -55,7 +55,7 @@ impl JobHandler<SwitchSpace> for SpaceSwitcher {
                 break active;
             }
             // One that is wanted no more is left where it is, and the next one begun.
-            if let Written::All(items) = self.move_to(&ctx, work, &wanted).await? {
+            if let Some(items) = self.move_to(&ctx, work, &wanted).await? {
                 outcome.left = Some(active);
                 outcome.indexed_items = Some(items);
                 break wanted;
@@ -68,13 +68,13 @@ impl JobHandler<SwitchSpace> for SpaceSwitcher {
 }
 
 impl SpaceSwitcher {
-    /// Fills the wanted space, and makes it the active one.
+    /// Fills the wanted space with so many items, and makes it the active one; none where it is wanted no more.
     async fn move_to(
         &self,
         ctx: &TenantContext,
         work: &JobWork,
         wanted: &str,
-    ) -> Result<Written, JobFailure> {
+    ) -> Result<Option<u64>, JobFailure> {
         work.progress(0.0, format!("loading {wanted}"));
         // A model that is not installed fails the job: nothing but an operator can change that, and the
         // space before serves on.
@@ -107,13 +107,16 @@ impl SpaceSwitcher {
         let mut items = 0;
         loop {
             match index.catch_up(work).await? {
-                Written::All(written) => items += written,
-                Written::Left => return Ok(Written::Left),
+                Written::All(done) => {
+                    items += done.items;
+                    done.tx.commit().await?;
+                }
+                Written::Left => return Ok(None),
             }
             match self.switch(ctx, &index).await? {
-                SpaceSwitch::Done => return Ok(Written::All(items)),
+                SpaceSwitch::Done => return Ok(Some(items)),
                 SpaceSwitch::Behind => {}
-                SpaceSwitch::Unwanted => return Ok(Written::Left),
+                SpaceSwitch::Unwanted => return Ok(None),
             }
         }
     }

@@ -29,6 +29,9 @@ use crate::{Result, ServingError};
 
 /// Views that are compared with the store at once: some hundred milliseconds of a processor.
 const COMPARED_AT_A_TIME: usize = 1_000;
+/// Changes are gathered for so long before views are read again: an item is a change when it is committed and
+/// another when it is indexed, and people change many things one after the other.
+const GATHERED_FOR: Duration = Duration::from_millis(50);
 /// Between two samples of how much memory tenants hold.
 const SAMPLE_EVERY: Duration = Duration::from_secs(60);
 
@@ -328,6 +331,7 @@ impl<S: Source> Residency<S> {
         let mut schedule = Schedule::<(TenantId, TaskId)>::default();
         let mut compared = Vec::new();
         let (mut running, mut at_work) = (JoinSet::new(), HashMap::new());
+        let (mut outdated, mut gathered_at) = (Outdated::default(), None);
         loop {
             while schedule.running() < at_once
                 && let Some((tenant, task)) = schedule.next()
@@ -336,7 +340,6 @@ impl<S: Source> Residency<S> {
                 let refresh = async move { this.refresh(&tenant, &task).await };
                 at_work.insert(running.spawn(refresh).id(), key);
             }
-            let mut outdated = Outdated::default();
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
@@ -354,28 +357,35 @@ impl<S: Source> Residency<S> {
                     let rest = compared.len().saturating_sub(COMPARED_AT_A_TIME);
                     compared.drain(rest..).for_each(|key| schedule.add(key));
                 }
-                heard = changes.recv() => match heard {
-                    Ok(change) => outdated.add(S::concern(change)),
-                    Err(RecvError::Lagged(_)) => outdated.all = true,
-                    Err(RecvError::Closed) => return,
-                },
-            }
-            // What else has come in the meantime is done in the same go.
-            while let Ok(change) = changes.try_recv() {
-                outdated.add(S::concern(change));
-            }
-            if outdated.all {
-                self.resident()
-                    .into_iter()
-                    .for_each(|key| schedule.add(key));
-            } else {
-                for tenant in outdated.tenants {
-                    let tasks = self.loaded.of(&tenant).into_iter();
-                    tasks.for_each(|task| schedule.add((tenant.clone(), task)));
+                () = until(gathered_at), if gathered_at.is_some() => {
+                    gathered_at = None;
+                    let keys = self.keys_of(std::mem::take(&mut outdated));
+                    keys.into_iter().for_each(|key| schedule.add(key));
+                    metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
+                }
+                heard = changes.recv() => {
+                    match heard {
+                        Ok(change) => outdated.add(S::concern(change)),
+                        Err(RecvError::Lagged(_)) => outdated.all = true,
+                        Err(RecvError::Closed) => return,
+                    }
+                    if gathered_at.is_none() && !outdated.is_empty() {
+                        gathered_at = Some(tokio::time::Instant::now() + GATHERED_FOR);
+                    }
                 }
             }
-            metrics::gauge!(S::GAUGE).set(self.views.bytes() as f64);
         }
+    }
+
+    fn keys_of(&self, outdated: Outdated) -> Vec<(TenantId, TaskId)> {
+        if outdated.all {
+            return self.resident();
+        }
+        let of = |tenant: TenantId| {
+            let tasks = self.loaded.of(&tenant).into_iter();
+            tasks.map(move |task| (tenant.clone(), task))
+        };
+        outdated.tenants.into_iter().flat_map(of).collect()
     }
 
     /// Records, every minute until `stop`, how many bytes each tenant held for how long.
@@ -417,6 +427,14 @@ impl<S: Source> Residency<S> {
     }
 }
 
+/// The time at which what was gathered is looked at; never, where nothing was.
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn ended_badly(error: &JoinError) -> tokio::task::Id {
     tracing::error!(%error, "a refresh ended badly");
     error.id()
@@ -430,6 +448,10 @@ struct Outdated {
 }
 
 impl Outdated {
+    fn is_empty(&self) -> bool {
+        !self.all && self.tenants.is_empty()
+    }
+
     fn add(&mut self, concern: Concern) {
         match concern {
             Concern::Nobody => {}

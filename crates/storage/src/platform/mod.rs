@@ -19,7 +19,7 @@ mod keys;
 mod marks;
 mod precomputed;
 mod prices;
-mod queue;
+pub(crate) mod queue;
 mod shared;
 mod spaces;
 mod stored;

@@ -45,6 +45,10 @@ impl LeaseToken {
     pub fn job(&self) -> &JobId {
         &self.job
     }
+
+    pub(crate) fn kind(&self) -> JobKind {
+        self.kind
+    }
 }
 
 /// A job in the hands of a worker.
@@ -111,6 +115,10 @@ impl Queue {
         // Read before looking: what comes while we look wakes the next `wait`.
         let version = self.store.changes.takeable().borrow().version(kinds);
         self.seen.store(version, Ordering::Release);
+        // Nearly always there is nothing: that is found without the lock of those who write.
+        if !take::may_take(&self.session().read_once().await?, kinds, now).await? {
+            return Ok(None);
+        }
         let session = self.session();
         let db = session.write().await?;
         take::turn(db).await?;
@@ -178,15 +186,8 @@ impl Queue {
         outcome: Outcome,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        let done = ended(held(token), JobState::Succeeded, now)
-            .col_expr(
-                Column::Outcome,
-                Expr::value(to_json("jobs.outcome", &outcome)?),
-            )
-            .col_expr(Column::ProgressFraction, Expr::value(1.0_f32))
-            .col_expr(Column::Error, Expr::value(None::<String>));
         let session = self.session();
-        apply(done, session.write().await?).await?;
+        complete(token, &outcome, now, session.write().await?).await?;
         self.finish(session, token).await
     }
 
@@ -290,6 +291,23 @@ impl Queue {
     fn session(&self) -> Session {
         Session::new(self.store.clone(), Scope::Platform)
     }
+}
+
+/// Writes that the job that `token` holds is done.
+pub(crate) async fn complete(
+    token: &LeaseToken,
+    outcome: &Outcome,
+    now: DateTime<Utc>,
+    db: &DatabaseTransaction,
+) -> Result<()> {
+    let done = ended(held(token), JobState::Succeeded, now)
+        .col_expr(
+            Column::Outcome,
+            Expr::value(to_json("jobs.outcome", outcome)?),
+        )
+        .col_expr(Column::ProgressFraction, Expr::value(1.0_f32))
+        .col_expr(Column::Error, Expr::value(None::<String>));
+    apply(done, db).await
 }
 
 /// An update of the job that `token` holds, and of nothing when it holds none.

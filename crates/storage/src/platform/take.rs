@@ -4,16 +4,16 @@ use chrono::{DateTime, Utc};
 use domain::{Job, JobKind, JobState, TenantId, TenantState};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
-    FromQueryResult, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect, Statement,
-    UpdateMany, Value,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend,
+    EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
+    Statement, UpdateMany, Value,
 };
 use uuid::Uuid;
 
 use super::queue::{LeaseToken, LeasedJob, ended};
 use crate::Result;
 use crate::convert::micros;
-use crate::rows::jobs::{Column, Entity, Model, owner};
+use crate::rows::jobs::{Column, Entity, Model, in_state, owner};
 
 /// Any number, as long as it is always the same: who takes a job holds it.
 const TURN_LOCK: i64 = 0x7465_6e71_7565;
@@ -31,6 +31,31 @@ pub(super) async fn turn(db: &DatabaseTransaction) -> Result<()> {
     Ok(())
 }
 
+/// Whether there may be a job to take, or one to take back.
+pub(super) async fn may_take(
+    db: &impl ConnectionTrait,
+    kinds: &[JobKind],
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let kinds = kinds.iter().map(|kind| kind.as_str());
+    let queued = Condition::all()
+        .add(in_state(JobState::Queued))
+        .add(Column::DueAt.lte(micros(now)))
+        .add(Column::Kind.is_in(kinds));
+    let expired = Condition::all()
+        .add(in_state(JobState::Running))
+        .add(Column::LeaseUntil.lte(micros(now)));
+    let any: Option<String> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Condition::any().add(queued).add(expired))
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(any.is_some())
+}
+
 /// Takes back the jobs whose lease ran out: they wait again, or end when they were taken as often
 /// as they may be or were asked to stop. Returns the tenants they belong to.
 pub(super) async fn reap(
@@ -38,7 +63,7 @@ pub(super) async fn reap(
     now: DateTime<Utc>,
 ) -> Result<Vec<Option<TenantId>>> {
     let expired = Entity::find()
-        .filter(Column::State.eq(JobState::Running.as_str()))
+        .filter(in_state(JobState::Running))
         .filter(Column::LeaseUntil.lte(micros(now)))
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(db)
@@ -78,7 +103,7 @@ pub(super) async fn requeued(
         let waiting = Entity::find()
             .filter(Column::TenantId.eq(row.tenant_id.as_str()))
             .filter(Column::DedupKey.eq(key.as_str()))
-            .filter(Column::State.eq(JobState::Queued.as_str()))
+            .filter(in_state(JobState::Queued))
             .count(db)
             .await?;
         if waiting > 0 {

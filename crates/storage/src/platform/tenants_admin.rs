@@ -122,7 +122,7 @@ impl Platform {
     pub async fn get_tenant(&self, id: &TenantId) -> Result<Option<Tenant>> {
         let session = self.session();
         let row = tenants::Entity::find_by_id(id.as_str())
-            .one(session.read().await?)
+            .one(&session.read_once().await?)
             .await?;
         row.map(Tenant::try_from).transpose()
     }

@@ -168,18 +168,38 @@ impl TierModels {
         rows.into_iter().map(|row| row.version(champion)).collect()
     }
 
+    /// The versions of tiers that serve, in the order of `owners`.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "tiers.champions", skip_all)]
+    pub async fn champions(
+        &self,
+        owners: &[ModelOwner],
+        task: &TaskId,
+    ) -> Result<Vec<Option<u64>>> {
+        let seen = owners.iter().filter(|owner| self.sees(owner));
+        let session = self.platform.session();
+        let rows = tier_champions::Entity::find()
+            .filter(tier_champions::Column::Task.eq(task.as_str()))
+            .filter(tier_champions::Column::Owner.is_in(seen.map(ToString::to_string)))
+            .all(&session.read_once().await?)
+            .await?;
+        let serving = |owner: &ModelOwner| {
+            let owner = owner.to_string();
+            let row = rows.iter().find(|row| row.owner == owner)?;
+            Some(count(row.version))
+        };
+        Ok(owners.iter().map(serving).collect())
+    }
+
     /// The version of the tier that serves.
     ///
     /// # Errors
     /// The database fails.
-    #[tracing::instrument(level = "debug", name = "tiers.champion", skip_all)]
     pub async fn champion(&self, owner: &ModelOwner, task: &TaskId) -> Result<Option<u64>> {
-        if !self.sees(owner) {
-            return Ok(None);
-        }
-        let session = self.platform.session();
-        let found = champion(session.read().await?, owner, task).await?;
-        Ok(found.map(count))
+        let found = self.champions(std::slice::from_ref(owner), task).await?;
+        Ok(found.into_iter().next().flatten())
     }
 }
 

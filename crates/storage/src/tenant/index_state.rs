@@ -1,8 +1,8 @@
 //! How far the vector index has followed the tenant's items.
 
 use domain::Change;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::TenantTx;
 use crate::Result;
@@ -38,6 +38,20 @@ impl IndexState<'_> {
     /// The tenant does not exist or is being erased, or the database fails.
     #[tracing::instrument(level = "debug", name = "index.set_watermark", skip_all)]
     pub async fn set_watermark(&self, space: &str, watermark: u64) -> Result<()> {
+        self.write(space, watermark, None).await
+    }
+
+    /// Says that the index has taken in what is up to `watermark`; one that has more stays as it is.
+    ///
+    /// # Errors
+    /// As there.
+    #[tracing::instrument(level = "debug", name = "index.advance", skip_all)]
+    pub async fn advance(&self, space: &str, watermark: u64) -> Result<()> {
+        let behind = Expr::col((Entity, Column::Watermark)).lt(int(watermark));
+        self.write(space, watermark, Some(behind)).await
+    }
+
+    async fn write(&self, space: &str, watermark: u64, only_if: Option<Expr>) -> Result<()> {
         let db = self.tx.session().write_data().await?;
         let row = Model {
             tenant_id: self.tx.id().to_owned(),
@@ -48,6 +62,7 @@ impl IndexState<'_> {
             .on_conflict(
                 OnConflict::columns([Column::TenantId, Column::Space])
                     .update_column(Column::Watermark)
+                    .action_cond_where(Condition::all().add_option(only_if))
                     .to_owned(),
             )
             .exec_without_returning(db)

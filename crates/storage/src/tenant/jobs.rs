@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{Change, Job, JobId, JobKind, JobState, TenantId};
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, JsonValue, QueryFilter, QueryOrder, QuerySelect,
     Select,
@@ -11,7 +11,8 @@ use sea_orm::{
 
 use super::all;
 use crate::convert::{micros, small_int};
-use crate::rows::jobs::{Column, Entity, Model};
+use crate::platform::queue::{self, LeaseToken, Outcome};
+use crate::rows::jobs::{Column, Entity, Model, in_state};
 use crate::session::Session;
 use crate::{Result, StorageError};
 
@@ -84,7 +85,7 @@ impl Jobs<'_> {
             let inserted = Entity::insert(row.clone().into_active_model())
                 .on_conflict(
                     OnConflict::columns([Column::TenantId, Column::DedupKey])
-                        .target_and_where(queued())
+                        .target_and_where(in_state(JobState::Queued))
                         .do_nothing()
                         .to_owned(),
                 )
@@ -97,7 +98,7 @@ impl Jobs<'_> {
             let waiting = self
                 .find()
                 .filter(Column::DedupKey.eq(key.as_str()))
-                .filter(Column::State.eq(JobState::Queued.as_str()))
+                .filter(in_state(JobState::Queued))
                 .lock_shared()
                 .one(db)
                 .await?;
@@ -185,6 +186,27 @@ impl Jobs<'_> {
         }
         Ok(job)
     }
+
+    /// The job that `token` holds is done, if what this transaction writes is kept. Who has lost the job
+    /// keeps nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::LeaseLost`]; the database fails.
+    #[tracing::instrument(level = "debug", name = "jobs.complete", skip_all)]
+    pub async fn complete(
+        &self,
+        token: &LeaseToken,
+        outcome: Outcome,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let db = self.session.write().await?;
+        queue::complete(token, &outcome, now, db).await?;
+        self.session.note(Change::Jobs(self.owner.cloned()));
+        // A tenant has one job of a kind running: the next one may begin.
+        self.session.note_takeable(&[token.kind()]);
+        Ok(())
+    }
+
     fn owner_id(&self) -> &str {
         self.owner.map_or("", TenantId::as_str)
     }
@@ -217,10 +239,4 @@ impl Jobs<'_> {
             finished_at: None,
         }
     }
-}
-
-/// The condition of the index that the key is unique in, word for word: a bound value would not be
-/// recognized as the same.
-fn queued() -> Expr {
-    Expr::col(Column::State).eq(Expr::cust("'QUEUED'"))
 }

@@ -144,6 +144,7 @@ contract![
     jobs::a_job_is_cancelled,
     jobs::tenant_b_cannot_see_jobs_of_a,
     queue::a_job_lives_its_life,
+    queue::a_job_ends_with_what_it_did_or_not_at_all,
     queue::turns_are_fair,
     queue::one_who_asks_for_much_does_not_keep_the_others_waiting,
     queue::one_job_of_a_kind_runs_in_a_tenant,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::{ErrorKind, JobKind, JobProgress, JobState, TenantState};
-use tenantry_storage::{LeaseStatus, LeasedJob, NewJob, Purpose, Queue};
+use tenantry_storage::{LeaseStatus, LeasedJob, NewJob, Purpose, Queue, StorageError};
 
 use super::world::{World, item, job, later, now, space_jobs, tenant_id};
 
@@ -83,6 +83,46 @@ pub async fn a_job_lives_its_life(world: World) {
     );
     assert_eq!((done.outcome, done.progress.fraction), (outcome, 1.0));
     assert_eq!(queue.next_due(now()).await.unwrap(), None);
+}
+
+pub async fn a_job_ends_with_what_it_did_or_not_at_all(world: World) {
+    let acme = world.tenant("acme").await;
+    let queue = world.store.maintenance(Purpose::StartUp).queue();
+    world.enqueue(&acme, job(JobKind::Retrain)).await;
+    let lost = take_one(&queue, 1).await;
+    let held = take_one(&queue, 70).await;
+    let outcome = || vec![("model".to_owned(), "3".to_owned())];
+
+    let tx = world.tx(&acme).await;
+    tx.index().set_watermark("minilm", 7).await.unwrap();
+    let refused = tx.jobs().complete(&lost.token, outcome(), later(71)).await;
+    assert!(matches!(refused, Err(StorageError::LeaseLost)));
+    drop(tx);
+    let tx = world.tx(&acme).await;
+    tx.jobs()
+        .complete(&held.token, outcome(), later(72))
+        .await
+        .unwrap();
+    drop(tx);
+    assert_eq!(state(&world, &held).await.state, JobState::Running);
+
+    let tx = world.tx(&acme).await;
+    assert_eq!(tx.index().watermark("minilm").await.unwrap(), 0);
+    tx.index().set_watermark("minilm", 8).await.unwrap();
+    tx.jobs()
+        .complete(&held.token, outcome(), later(73))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let done = state(&world, &held).await;
+    assert_eq!((done.state, done.outcome), (JobState::Succeeded, outcome()));
+    let again = world.tx(&acme).await;
+    assert_eq!(again.index().watermark("minilm").await.unwrap(), 8);
+    let again = again
+        .jobs()
+        .complete(&held.token, outcome(), later(74))
+        .await;
+    assert!(matches!(again, Err(StorageError::LeaseLost)));
 }
 
 pub async fn turns_are_fair(world: World) {

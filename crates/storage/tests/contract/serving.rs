@@ -72,6 +72,10 @@ pub async fn the_index_knows_how_far_it_is(world: World) {
     tx.index().set_watermark("minilm", 2).await.unwrap();
     assert_eq!(tx.index().watermark("minilm").await.unwrap(), 2);
     assert_eq!(tx.index().watermark("other").await.unwrap(), 0);
+    for (advanced_to, is_then) in [(1, 2), (3, 3), (3, 3), (2, 3)] {
+        tx.index().advance("minilm", advanced_to).await.unwrap();
+        assert_eq!(tx.index().watermark("minilm").await.unwrap(), is_then);
+    }
     tx.commit().await.unwrap();
     assert_eq!(heard.try_recv().unwrap(), Change::Index(tenant_id("a")));
     assert_eq!(behind("minilm").await, [tenant_id("b")]);
