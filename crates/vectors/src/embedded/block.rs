@@ -16,6 +16,10 @@ const EMPTY_SHARE: usize = 4;
 /// Fewer empty slots than this are left alone.
 const EMPTY_AT_LEAST: usize = 64;
 
+/// A search by words that finds fewer than one posting for so many slots makes a list of them, not a table of
+/// all slots.
+const FEW_POSTINGS: usize = 16;
+
 /// All points of a tenant in a space.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -118,18 +122,58 @@ impl Block {
 
     /// The points that share words with the query.
     pub(super) fn search_sparse(&self, query: &SparseVector, limit: usize) -> Vec<Hit> {
-        let mut scores: HashMap<u32, f32> = HashMap::new();
-        for (word, weight) in query.indices.iter().zip(&query.values) {
-            for posting in self.words.of(*word) {
-                *scores.entry(posting.slot).or_default() += posting.weight * weight;
-            }
-        }
-        let scored = scores.into_iter().filter_map(|(slot, score)| {
+        let hit = |(slot, score): (u32, f32)| {
             let slot = slot as usize;
             let id = self.ids[slot];
             (!self.is_empty[slot]).then_some(Hit { id, score })
+        };
+        if self.postings(query) * FEW_POSTINGS < self.ids.len() {
+            return best(self.scores_of_few(query).into_iter().filter_map(hit), limit);
+        }
+        let (scores, found) = self.scores_of_many(query);
+        let scored = found.into_iter().map(|slot| (slot, scores[slot as usize]));
+        best(scored.filter_map(hit), limit)
+    }
+
+    /// The score of each slot that shares words with the query, from a list of all that is shared.
+    fn scores_of_few(&self, query: &SparseVector) -> Vec<(u32, f32)> {
+        let words = query.indices.iter().zip(&query.values);
+        let shared = words.flat_map(|(word, weight)| {
+            let postings = self.words.of(*word);
+            postings.map(move |posting| (posting.slot, posting.weight * weight))
         });
-        best(scored, limit)
+        let mut scores: Vec<(u32, f32)> = shared.collect();
+        // Stable: sums come out the same whichever way they were made.
+        scores.sort_by_key(|(slot, _)| *slot);
+        scores.dedup_by(|next, sum| {
+            let is_same = next.0 == sum.0;
+            if is_same {
+                sum.1 += next.1;
+            }
+            is_same
+        });
+        scores
+    }
+
+    /// As [`Block::scores_of_few`], with a place for the score of each slot there is, and the slots that have one.
+    fn scores_of_many(&self, query: &SparseVector) -> (Vec<f32>, Vec<u32>) {
+        let mut scores = vec![f32::NAN; self.ids.len()];
+        let mut found = Vec::new();
+        for (word, weight) in query.indices.iter().zip(&query.values) {
+            for posting in self.words.of(*word) {
+                let (score, shared) = (
+                    &mut scores[posting.slot as usize],
+                    posting.weight * weight,
+                );
+                if score.is_nan() {
+                    *score = shared;
+                    found.push(posting.slot);
+                } else {
+                    *score += shared;
+                }
+            }
+        }
+        (scores, found)
     }
 
     fn take_slot(&mut self, id: u64) -> u32 {
@@ -238,14 +282,25 @@ impl Filling {
 /// The best `limit` of the hits, best first, equal scores by id.
 fn best(hits: impl Iterator<Item = Hit>, limit: usize) -> Vec<Hit> {
     let order = |a: &Hit, b: &Hit| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id));
-    let mut all: Vec<Hit> = hits.collect();
-    if all.len() > limit {
-        // The best come first, in no order; a heap of them would be put in order at each that comes late.
-        all.select_nth_unstable_by(limit.saturating_sub(1), order);
-        all.truncate(limit);
+    let Some(last) = limit.checked_sub(1) else {
+        return Vec::new();
+    };
+    // Twice as many as are wanted are kept before the worse half goes: most hits are compared with the last of
+    // the best so far and with no other.
+    let (mut kept, mut floor) = (Vec::new(), None);
+    for hit in hits {
+        if floor.is_some_and(|floor| order(&hit, &floor).is_gt()) {
+            continue;
+        }
+        kept.push(hit);
+        if kept.len() == limit.saturating_mul(2) {
+            floor = Some(*kept.select_nth_unstable_by(last, order).1);
+            kept.truncate(limit);
+        }
     }
-    all.sort_unstable_by(order);
-    all
+    kept.sort_unstable_by(order);
+    kept.truncate(limit);
+    kept
 }
 
 #[cfg(test)]
