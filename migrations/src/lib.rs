@@ -38,6 +38,7 @@ mod m20261127_000021_people;
 mod m20261127_000022_precomputed_form;
 mod m20261127_000023_alias_causes;
 mod m20261128_000024_space_comparisons;
+mod m20261128_000025_item_count;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000022_precomputed_form::Migration),
             Box::new(m20261127_000023_alias_causes::Migration),
             Box::new(m20261128_000024_space_comparisons::Migration),
+            Box::new(m20261128_000025_item_count::Migration),
         ]
     }
 }

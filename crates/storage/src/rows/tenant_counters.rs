@@ -12,6 +12,8 @@ pub(crate) struct Model {
     pub rejection: i64,
     pub feedback: i64,
     pub model_event: i64,
+    /// How many items there are now.
+    pub items: i64,
 }
 
 super::tenant_rows!();

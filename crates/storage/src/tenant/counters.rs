@@ -39,13 +39,25 @@ pub(super) async fn last(tx: &TenantTx, counter: Column) -> Result<i64> {
 
 /// Takes `n` numbers and returns the first. Locks the counters.
 pub(super) async fn take(tx: &TenantTx, counter: Column, n: usize) -> Result<i64> {
+    take_with(tx, counter, n, 0).await
+}
+
+/// [`take`] of changes of items, by which there are `more` items (fewer, where it is below zero).
+pub(super) async fn take_changes(tx: &TenantTx, n: usize, more: i64) -> Result<i64> {
+    take_with(tx, Column::ItemChange, n, more).await
+}
+
+async fn take_with(tx: &TenantTx, counter: Column, n: usize, more_items: i64) -> Result<i64> {
     let n = i64::try_from(n).unwrap_or(i64::MAX);
     let db = tx.session().write_data().await?;
     let mut update = tx
         .update::<Entity>()
         .col_expr(counter, Expr::col(counter).add(n))
-        .filter(counter.gte(0))
-        .into_query();
+        .filter(counter.gte(0));
+    if more_items != 0 {
+        update = update.col_expr(Column::Items, Expr::col(Column::Items).add(more_items));
+    }
+    let mut update = update.into_query();
     let row = db.query_one(update.returning_col(counter)).await?;
     let row = row.ok_or_else(|| StorageError::not_found(format!("tenants/{}", tx.tenant())))?;
     Ok(row.try_get_by_index::<i64>(0)? - n + 1)

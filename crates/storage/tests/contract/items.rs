@@ -168,6 +168,7 @@ pub async fn a_deleted_item_is_gone_and_can_come_back(world: World) {
     assert_eq!(outcome.accepted, 1);
     let back = tx.items().get(&item_id("a")).await.unwrap().unwrap();
     assert_eq!((back.revision, back.point, back.change), (3, point, 4));
+    assert_eq!(tx.items().count().await.unwrap(), 2);
 }
 
 pub async fn a_watermark_names_a_state_of_all_items(world: World) {

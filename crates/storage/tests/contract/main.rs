@@ -178,5 +178,6 @@ contract![
     erasure::nothing_is_written_while_erasing,
     schema::migrations_go_down_and_up_again,
     schema::an_older_store_knows_its_first_start,
+    schema::an_older_store_counts_its_items_once,
     schema::an_older_store_knows_why_aliases_moved,
 ];

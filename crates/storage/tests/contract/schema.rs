@@ -8,7 +8,7 @@ use sea_orm_migration::MigratorTrait;
 use tenantry_storage::{NewKey, PruneNote, Purpose};
 
 use super::models::{by, model};
-use super::world::{World, item, now, open};
+use super::world::{World, item, item_id, now, open};
 
 pub async fn migrations_go_down_and_up_again(world: World) {
     let ctx = world.tenant("acme").await;
@@ -142,4 +142,31 @@ pub async fn an_older_store_knows_its_first_start(world: World) {
     // Starting it anew does not change it.
     usage.keep_first_start(now()).await.unwrap();
     assert_eq!(usage.first_start().await.unwrap(), Some(made));
+}
+
+/// A store that was used when items were counted each time.
+pub async fn an_older_store_counts_its_items_once(world: World) {
+    let ctx = world.tenant("acme").await;
+    let none = world.tenant("none").await;
+    let items = ["a", "b", "c"].map(|id| item(id, "x"));
+    world.ingest(&ctx, items.to_vec()).await;
+    let tx = world.tx(&ctx).await;
+    tx.items().delete(&[item_id("b")], now()).await.unwrap();
+    tx.commit().await.unwrap();
+    world.ingest(&ctx, vec![item("a", "y")]).await;
+
+    world.store.close().await;
+    let db = Database::connect(world.url.as_str()).await.unwrap();
+    before(&db, "m20261128_000025_item_count").await;
+    Migrator::up(&db, None).await.unwrap();
+    db.close().await.unwrap();
+    let again = World {
+        store: open(&world.url).await,
+        ..world
+    };
+    for (ctx, items) in [(&ctx, 2), (&none, 0)] {
+        assert_eq!(again.tx(ctx).await.items().count().await.unwrap(), items);
+    }
+    again.ingest(&ctx, vec![item("b", "x")]).await;
+    assert_eq!(again.tx(&ctx).await.items().count().await.unwrap(), 3);
 }

@@ -161,10 +161,7 @@ impl Block {
         let mut found = Vec::new();
         for (word, weight) in query.indices.iter().zip(&query.values) {
             for posting in self.words.of(*word) {
-                let (score, shared) = (
-                    &mut scores[posting.slot as usize],
-                    posting.weight * weight,
-                );
+                let (score, shared) = (&mut scores[posting.slot as usize], posting.weight * weight);
                 if score.is_nan() {
                     *score = shared;
                     found.push(posting.slot);

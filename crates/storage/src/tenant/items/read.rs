@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use domain::{ExpertId, Item, ItemId};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, JsonValue, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, JsonValue, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::super::{VALUES_PER_IN, all, counters};
@@ -115,8 +115,9 @@ impl Items<'_> {
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "items.count", skip_all)]
     pub async fn count(&self) -> Result<u64> {
-        let db = self.tx.session().read().await?;
-        Ok(self.current().count(db).await?)
+        Ok(count(
+            counters::last(self.tx, tenant_counters::Column::Items).await?,
+        ))
     }
 
     /// Everyone whom an item that is there now names.

@@ -35,17 +35,18 @@ impl Items<'_> {
         let mut heads = self
             .heads_of(contents.iter().map(|content| &content.id))
             .await?;
-        let mut rows = Vec::new();
+        let (mut rows, mut new) = (Vec::new(), 0);
         for content in contents {
             let head = heads.remove(content.id.as_str());
             let place = next_place(head.as_ref(), now);
             let row = Model::head(self.tx.id(), content, place)?;
             if head.as_ref().is_none_or(|head| !head.says_the_same(&row)) {
+                new += i64::from(head.as_ref().is_none_or(|head| head.deleted));
                 rows.push((head.map(|head| head.change), row));
             }
         }
         let accepted = rows.len();
-        let watermark = self.append(rows, last).await?;
+        let watermark = self.append(rows, last, new).await?;
         Ok(UpsertOutcome {
             watermark: count(watermark),
             accepted: count_of(accepted),
@@ -74,21 +75,27 @@ impl Items<'_> {
             })
             .collect();
         let deleted = rows.len();
-        let watermark = self.append(rows, last).await?;
+        let gone = i64::try_from(deleted).unwrap_or(i64::MAX);
+        let watermark = self.append(rows, last, -gone).await?;
         Ok(DeleteOutcome {
             watermark: count(watermark),
             deleted: count_of(deleted),
         })
     }
 
-    /// Numbers the rows, marks the heads before them as superseded, and writes them. Returns the
-    /// watermark after them. The counters are locked by the caller.
-    async fn append(&self, mut rows: Vec<(Option<i64>, Model)>, last: i64) -> Result<i64> {
+    /// Numbers the rows, marks the heads before them as superseded, and writes them; there are `more` items then.
+    /// Returns the watermark after them. The counters are locked by the caller.
+    async fn append(
+        &self,
+        mut rows: Vec<(Option<i64>, Model)>,
+        last: i64,
+        more: i64,
+    ) -> Result<i64> {
         if rows.is_empty() {
             return Ok(last);
         }
         let db = self.tx.session().write_data().await?;
-        let first = counters::take(self.tx, Counter::ItemChange, rows.len()).await?;
+        let first = counters::take_changes(self.tx, rows.len(), more).await?;
         let new = rows.iter().filter(|(head, _)| head.is_none()).count();
         let mut points = new_points(db, new).await?;
         let mut superseded = Vec::with_capacity(rows.len() - new);
