@@ -40,7 +40,7 @@ pub use access::{AccessScope, ApiKey, OperatorContext, Permission, Role, TenantC
 pub use change::Change;
 pub use clock::Clock;
 pub use confidence_sequence::{Estimate, LEAST_OBSERVATIONS, RunningMean};
-pub use dataset::{Dataset, DatasetNumber, ValidationReport};
+pub use dataset::{Dataset, DatasetNumber, HISTORY_ITEMS, ValidationReport};
 pub use duplicates::{
     DuplicateGroup, Duplicates, EXAMPLE_GROUPS, contradicting_targets, counted, look_alikes,
     named_examples,

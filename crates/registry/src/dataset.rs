@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use domain::cost::Meter;
-use domain::{Dataset, DatasetNumber, Expert, Item, TenantContext};
+use domain::{Dataset, DatasetNumber, Expert, HISTORY_ITEMS, Item, TenantContext};
 use learning::describe;
 use metering::usage;
 use storage::{NewDataset, Store};
@@ -36,13 +36,18 @@ pub async fn open(
         return Ok(None);
     };
     Ok(Some(Pinned {
-        items: tx.items().at_watermark(dataset.watermark).await?,
+        // As many as it was made of, whatever the bound is by now.
+        items: tx
+            .items()
+            .newest_at(dataset.watermark, dataset.items)
+            .await?,
         experts: tx.experts().all().await?,
         dataset,
     }))
 }
 
-/// Pins the tenant's items as they are now; the same content gives the same dataset.
+/// Pins the tenant's newest items, at most [`HISTORY_ITEMS`], as they are now; the same content gives the same
+/// dataset.
 ///
 /// # Errors
 /// The store fails.
@@ -50,12 +55,19 @@ pub async fn pin(store: &Store, ctx: &TenantContext, now: DateTime<Utc>) -> Resu
     let tx = store.begin(ctx).await?;
     let experts = tx.experts().all().await?;
     let watermark = tx.items().watermark().await?;
-    let items = tx.items().at_watermark(watermark).await?;
+    let items = tx.items().newest_at(watermark, HISTORY_ITEMS).await?;
+    let older = tx.items().count().await?.saturating_sub(HISTORY_ITEMS);
     let known: HashSet<_> = experts.iter().map(|expert| expert.id.clone()).collect();
     // Hashing all that a tenant has ever said takes a while. It counts as training: that is what
     // datasets are for.
     let work = move || (describe(&items, &known), items);
-    let (found, items) = usage::blocking(Meter::TrainingCpu, work).await?;
+    let (mut found, items) = usage::blocking(Meter::TrainingCpu, work).await?;
+    if older > 0 {
+        let bound = format!(
+            "only the newest {HISTORY_ITEMS} items are learned from: {older} older ones are left out"
+        );
+        found.report.warnings.push(bound);
+    }
     let new = NewDataset {
         watermark,
         content_hash: found.content_hash,

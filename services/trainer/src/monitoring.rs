@@ -6,7 +6,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Alias, Item, ModelVersion, OnlineEvaluation, SIGNIFICANCE_LEVEL, Tally, TaskId, TenantContext,
+    Alias, HISTORY_ITEMS, Item, ModelVersion, OnlineEvaluation, SIGNIFICANCE_LEVEL, Tally, TaskId,
+    TenantContext,
 };
 use jobs::specs::Checked;
 use jobs::{JobFailure, JobSpec, JobWork, Retrain};
@@ -59,7 +60,7 @@ impl Trainer {
             ));
         }
         let watermark = tx.items().watermark().await?;
-        let items = tx.items().at_watermark(watermark).await?;
+        let items = tx.items().newest_at(watermark, HISTORY_ITEMS).await?;
         let experts = tx.experts().all().await?;
         drop(tx);
         let (corpus, vectors) = self.load(ctx, work, &items, &experts).await?;

@@ -6,8 +6,8 @@
 
 use async_trait::async_trait;
 use domain::{
-    DEFAULT_EMBEDDING_MODEL, Item, SpaceChoice, SpaceComparison, SpaceState, TenantContext,
-    TenantSpace,
+    DEFAULT_EMBEDDING_MODEL, HISTORY_ITEMS, Item, SpaceChoice, SpaceComparison, SpaceState,
+    TenantContext, TenantSpace,
 };
 use embedding::{MODELS, ModelKind};
 use jobs::specs::SpacesCompared;
@@ -211,7 +211,7 @@ fn candidates(installed: &[&'static str]) -> Vec<&'static str> {
 /// The newest items that somebody answered, in their order.
 async fn newest(tx: &TenantTx) -> storage::Result<Vec<Item>> {
     let watermark = tx.items().watermark().await?;
-    let items = tx.items().at_watermark(watermark).await?;
+    let items = tx.items().newest_at(watermark, HISTORY_ITEMS).await?;
     let answered = labelled(&items).count();
     let late = labelled(&items).skip(answered.saturating_sub(MOST_ITEMS));
     Ok(late.cloned().collect())

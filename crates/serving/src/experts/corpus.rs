@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use domain::{ExpertId, Item};
+use domain::{ExpertId, HISTORY_ITEMS, Item};
 use learning::layout::{LayoutError, Part, Snapshot, SnapshotWriter, Texts};
 use learning::{
     Corpus, Document, Features, HISTORY_FORM, OnlineClassifier, RidgeScorer, SearchWords,
@@ -53,6 +53,8 @@ struct Saved {
     learning_is_whole: OnceLock<bool>,
 }
 
+/// A history that has grown by a fifth over what one is built of is built again, of the newest items.
+const MOST_ITEMS: usize = (HISTORY_ITEMS + HISTORY_ITEMS / 5) as usize;
 /// Items whose embeddings are read in one go.
 const EMBEDDINGS: usize = 1_000;
 /// Items that are added, or learned, in one go: some milliseconds, for which requests wait.
@@ -270,8 +272,9 @@ impl ExpertCorpus {
     /// after all others, and what adding them needs is there.
     pub(super) fn can_take(&self, items: &[Item]) -> bool {
         let newest = self.newest();
+        let is_over_full = self.corpus.len() + items.len() > MOST_ITEMS;
         let mut answered = items.iter().filter(|item| !item.content.experts.is_empty());
-        (items.is_empty() || self.learns())
+        (items.is_empty() || (self.learns() && !is_over_full))
             && items.iter().all(|item| item.revision == 1)
             && answered.all(|item| {
                 let content = &item.content;

@@ -9,7 +9,8 @@ use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::{Meter, ValueVerdict};
 use domain::{
-    Change, Item, ModelRole, ModelVersion, Recommended, TaskId, TenantContext, TenantState, Tier,
+    Change, HISTORY_ITEMS, Item, ModelRole, ModelVersion, Recommended, TaskId, TenantContext,
+    TenantState, Tier,
 };
 use encoding::{Encoder, Encoders};
 use learning::Ranker;
@@ -442,7 +443,7 @@ fn take(history: &RwLock<ExpertCorpus>, items: &[Item], covered: u64) -> Result<
 
 /// The tenant's history, with the embeddings of one space.
 async fn build(tx: TenantTx, encoder: &Encoder, watermark: u64) -> Result<ExpertCorpus> {
-    let items = tx.items().at_watermark(watermark).await?;
+    let items = tx.items().newest_at(watermark, HISTORY_ITEMS).await?;
     let listed = tx.experts().all().await?;
     let texts: Vec<&str> = items
         .iter()

@@ -6,8 +6,8 @@ use artifacts::{ArtifactStore, Resident};
 use chrono::{DateTime, Utc};
 use domain::cost::Meter;
 use domain::{
-    Change, Correction, ModelRole, ModelVersion, ResourceName, RoutingMode, Target, Task, TaskId,
-    TaskKind, TenantContext, TenantState, Verdict, normalized,
+    Change, Correction, HISTORY_ITEMS, ModelRole, ModelVersion, ResourceName, RoutingMode, Target,
+    Task, TaskId, TaskKind, TenantContext, TenantState, Verdict, normalized,
 };
 use encoding::{Encoder, Encoders, Lane};
 use learning::classification::{LinearClassifier, TaskReport, ZeroShot, is_of_task};
@@ -237,7 +237,7 @@ impl TasksSource {
     ) -> Result<TaskBase> {
         let (task, corrected, watermark) = read;
         let id = task.definition.id.clone();
-        let items = tx.items().at_watermark(watermark).await?;
+        let items = tx.items().newest_at(watermark, HISTORY_ITEMS).await?;
         let own = OwnModels::read(&tx, &id).await?;
         drop(tx);
         let measured = measured(&own.newest, &task, encoder);

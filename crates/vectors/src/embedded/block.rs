@@ -83,15 +83,8 @@ impl Block {
     }
 
     /// How many points there are.
-    pub(super) fn count(&self) -> u64 {
-        (self.ids.len() - self.empty) as u64
-    }
-
-    /// All ids, ascending.
-    pub(super) fn ids(&self) -> Vec<u64> {
-        let mut ids: Vec<u64> = self.points().map(|(_, id)| id).collect();
-        ids.sort_unstable();
-        ids
+    pub(super) fn len(&self) -> usize {
+        self.ids.len() - self.empty
     }
 
     /// The slots that have points, with their ids.
@@ -240,6 +233,11 @@ impl Filling {
         }
     }
 
+    /// How many points it has.
+    pub(super) fn len(&self) -> usize {
+        self.block.ids.len()
+    }
+
     /// Adds a point as a file has it; `false` when its bytes are not such a point, or its id is not above the
     /// one before.
     pub(super) fn add(&mut self, id: u64, direction: &[u8], words: &[u8]) -> bool {
@@ -322,6 +320,12 @@ mod tests {
         Read,
     }
 
+    fn ids(block: &Block) -> Vec<u64> {
+        let mut ids: Vec<u64> = block.points().map(|(_, id)| id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     fn read(points: &Points) -> Block {
         let mut filling = Filling::new(DIMENSIONS);
         for (id, (direction, words)) in points {
@@ -399,8 +403,8 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!(block.ids(), points.keys().copied().collect::<Vec<_>>());
-            prop_assert_eq!(block.count(), points.len() as u64);
+            prop_assert_eq!(ids(&block), points.keys().copied().collect::<Vec<_>>());
+            prop_assert_eq!(block.len(), points.len());
             let query = direction(&query);
             let dense = expected(&points, limit, |own, _| Some(cosine(&query, own)));
             prop_assert_eq!(block.search_dense(&query, limit), dense);
@@ -420,7 +424,7 @@ mod tests {
         for round in 0..5_000_u64 {
             block.put(round % 100, &[1, 2, 3, 4], &words);
         }
-        assert_eq!(block.ids().len(), 100);
+        assert_eq!(ids(&block).len(), 100);
         assert!(block.ids.len() <= 200, "{} slots", block.ids.len());
         let postings = block.words.all().count();
         assert!(postings <= 400, "{postings} postings");

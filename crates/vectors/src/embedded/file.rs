@@ -7,6 +7,7 @@
 //! Writes are committed without waiting for the disk (`synchronous = NORMAL`): a killed process loses
 //! none of them, a machine that loses power at most those since the last [`SpaceFile::flush`].
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -115,19 +116,22 @@ impl SpaceFile {
         &self.space
     }
 
-    /// Writes points of a tenant, all or none.
+    /// Writes points of a tenant, all or none; returns how many of them are new.
     ///
     /// # Errors
     /// [`VectorError::OwnedByAnother`] when an id is another tenant's.
-    pub(super) fn upsert(&self, tenant: &TenantId, points: &[Point]) -> Result<()> {
+    pub(super) fn upsert(&self, tenant: &TenantId, points: &[Point]) -> Result<i64> {
         self.write("writing points", |tx| {
             let number = number_or_new(tx, tenant)?;
             let mut owner = tx.prepare_cached("SELECT tenant FROM points WHERE id = ?1")?;
-            let mut count = 0;
+            let (mut count, mut new) = (0, HashSet::new());
             for point in points {
                 let found = owner.query_row([point.id.cast_signed()], |row| row.get(0));
                 let found: Option<i64> = found.optional()?;
                 count += u64::from(found.is_some_and(|owner| owner != number));
+                if found.is_none() {
+                    new.insert(point.id);
+                }
             }
             if count > 0 {
                 return Ok(Err(VectorError::OwnedByAnother { count }));
@@ -142,21 +146,22 @@ impl SpaceFile {
                 let words = words_to_bytes(&point.sparse);
                 put.execute(params![number, point.id.cast_signed(), direction, words])?;
             }
-            Ok(Ok(()))
+            Ok(Ok(new.len() as i64))
         })
     }
 
-    /// Removes a tenant's points of these ids.
-    pub(super) fn delete(&self, tenant: &TenantId, ids: &[u64]) -> Result<()> {
+    /// Removes a tenant's points of these ids; returns, below zero, how many there were.
+    pub(super) fn delete(&self, tenant: &TenantId, ids: &[u64]) -> Result<i64> {
         self.write("removing points", |tx| {
+            let mut more = 0;
             if let Some(number) = number(tx, tenant)? {
                 let mut delete =
                     tx.prepare_cached("DELETE FROM points WHERE tenant = ?1 AND id = ?2")?;
                 for id in ids {
-                    delete.execute([number, id.cast_signed()])?;
+                    more -= delete.execute([number, id.cast_signed()])? as i64;
                 }
             }
-            Ok(Ok(()))
+            Ok(Ok(more))
         })
     }
 
@@ -202,16 +207,45 @@ impl SpaceFile {
         Ok(())
     }
 
-    /// All points of a tenant, for memory.
-    pub(super) fn read(&self, tenant: &TenantId) -> Result<Block> {
+    /// The points of a tenant, for memory: all of them, or of more than `most` those of the highest ids.
+    pub(super) fn read(&self, tenant: &TenantId, most: usize) -> Result<Block> {
+        if let Some(all) = self.read_above(tenant, None, most)? {
+            return Ok(all);
+        }
+        // Of so many points this is asked, and not of each tenant: it walks them.
+        let left_out = self.with_reader("reading points", |reader| {
+            let mut lowest = reader.prepare_cached(
+                "SELECT id FROM points
+                 WHERE tenant = (SELECT number FROM tenants WHERE name = ?1)
+                 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+            )?;
+            let asked = (tenant.as_str(), most.cast_signed());
+            Ok(Ok(lowest.query_row(asked, |row| row.get(0)).optional()?))
+        })?;
+        let part = self.read_above(tenant, left_out, usize::MAX)?;
+        Ok(part.unwrap_or_else(|| Block::new(self.space.dimensions)))
+    }
+
+    /// The points of a tenant with ids above one; none where there are more than `most`.
+    fn read_above(
+        &self,
+        tenant: &TenantId,
+        left_out: Option<i64>,
+        most: usize,
+    ) -> Result<Option<Block>> {
         let mut block = Filling::new(self.space.dimensions);
-        self.with_reader("reading points", |reader| {
+        let is_all = self.with_reader("reading points", |reader| {
             let mut select = reader.prepare_cached(
                 "SELECT id, direction, words FROM points
-                 WHERE tenant = (SELECT number FROM tenants WHERE name = ?1) ORDER BY id",
+                 WHERE tenant = (SELECT number FROM tenants WHERE name = ?1) AND id >= ?2
+                 ORDER BY id",
             )?;
-            let mut rows = select.query([tenant.as_str()])?;
+            let first = left_out.map_or(i64::MIN, |left_out| left_out + 1);
+            let mut rows = select.query((tenant.as_str(), first))?;
             while let Some(row) = rows.next()? {
+                if block.len() == most {
+                    return Ok(Ok(false));
+                }
                 let id: i64 = row.get(0)?;
                 let direction = row.get_ref(1)?.as_blob()?;
                 let words = row.get_ref(2)?.as_blob()?;
@@ -220,9 +254,23 @@ impl SpaceFile {
                     return Ok(Err(corrupt(&self.space, detail)));
                 }
             }
-            Ok(Ok(()))
+            Ok(Ok(true))
         })?;
-        Ok(block.filled())
+        Ok(is_all.then(|| block.filled()))
+    }
+
+    /// The ids of all points of a tenant, ascending.
+    pub(super) fn ids(&self, tenant: &TenantId) -> Result<Vec<u64>> {
+        self.with_reader("listing points", |reader| {
+            let mut select = reader.prepare_cached(
+                "SELECT id FROM points WHERE tenant = (SELECT number FROM tenants WHERE name = ?1)",
+            )?;
+            let ids = select.query_map([tenant.as_str()], |row| row.get::<_, i64>(0))?;
+            let ids: rusqlite::Result<Vec<i64>> = ids.collect();
+            let mut ids: Vec<u64> = ids?.into_iter().map(i64::cast_unsigned).collect();
+            ids.sort_unstable();
+            Ok(Ok(ids))
+        })
     }
 
     /// How many points a tenant has.

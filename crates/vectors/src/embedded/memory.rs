@@ -10,7 +10,8 @@ use super::block::Block;
 /// A tenant's place in memory, with its points or without.
 #[derive(Debug, Default)]
 pub(super) struct Resident {
-    changing: Mutex<()>,
+    /// How many points the tenant has, where they were counted.
+    changing: Mutex<Option<u64>>,
     block: RwLock<Option<Block>>,
     /// Bytes of the block as [`Memory`] has counted them; zero for a tenant that is not in its list.
     counted: AtomicUsize,
@@ -19,8 +20,9 @@ pub(super) struct Resident {
 }
 
 impl Resident {
-    /// Held by whoever changes the tenant's points or reads them in.
-    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
+    /// Held by whoever changes the tenant's points, counts them, or reads them in; with how many there are, where
+    /// that is known.
+    pub(super) fn changing(&self) -> MutexGuard<'_, Option<u64>> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -23,17 +23,20 @@ pub(super) struct OpenSpace {
     file: SpaceFile,
     tenants: RwLock<HashMap<TenantId, Arc<Resident>>>,
     memory: Arc<Memory>,
+    /// So many points of a tenant are searched, those of the highest ids, or up to a fifth more.
+    searched: usize,
     /// A tenant was removed since the last flush.
     erased: AtomicBool,
 }
 
 impl OpenSpace {
     /// A space with nothing in memory.
-    pub(super) fn new(file: SpaceFile, memory: Arc<Memory>) -> Self {
+    pub(super) fn new(file: SpaceFile, memory: Arc<Memory>, searched: usize) -> Self {
         Self {
             file,
             tenants: RwLock::default(),
             memory,
+            searched,
             erased: AtomicBool::new(false),
         }
     }
@@ -74,7 +77,8 @@ impl OpenSpace {
     /// See [`VectorStore::delete_tenant`](crate::VectorStore::delete_tenant).
     pub(super) fn delete_tenant(&self, tenant: &TenantId) -> Result<u64> {
         let resident = self.resident(tenant);
-        let _changing = resident.changing();
+        let mut count = resident.changing();
+        *count = None;
         let removed = self.file.delete_tenant(tenant)?;
         self.erased.store(true, Ordering::Release);
         // The entry stays, for whoever waits for it: what they do must be seen by all others.
@@ -95,31 +99,44 @@ impl OpenSpace {
 
     /// See [`VectorStore::list_ids`](crate::VectorStore::list_ids).
     pub(super) fn list_ids(&self, tenant: &TenantId) -> Result<Vec<u64>> {
-        self.search(tenant, Block::ids)
+        let resident = self.resident(tenant);
+        let _changing = resident.changing();
+        self.file.ids(tenant)
     }
 
     /// See [`VectorStore::count`](crate::VectorStore::count).
     pub(super) fn count(&self, tenant: &TenantId) -> Result<u64> {
-        // In memory it is known; the file has to be walked.
-        if let Some(block) = self.resident(tenant).block().as_ref() {
-            return Ok(block.count());
-        }
-        self.file.count(tenant)
+        let resident = self.resident(tenant);
+        let mut known = resident.changing();
+        // The file has to be walked: once.
+        let count = known.map_or_else(|| self.file.count(tenant), Ok)?;
+        *known = Some(count);
+        Ok(count)
     }
 
-    /// Writes to the file, then to memory where the tenant is there.
+    /// Writes to the file, which says how many points there are more or fewer, then to memory where the tenant is
+    /// there.
     fn change(
         &self,
         tenant: &TenantId,
-        file: impl FnOnce() -> Result<()>,
+        file: impl FnOnce() -> Result<i64>,
         memory: impl FnOnce(&mut Block),
     ) -> Result<()> {
         let resident = self.resident(tenant);
-        let _changing = resident.changing();
-        file()?;
-        if let Some(block) = resident.block_mut().as_mut() {
-            memory(block);
+        let mut count = resident.changing();
+        // Of a write that failed it is not known what came of it.
+        let known = count.take();
+        let more = file()?;
+        *count = known.and_then(|known| known.checked_add_signed(more));
+        let mut block = resident.block_mut();
+        if let Some(points) = block.as_mut() {
+            memory(points);
+            if points.len() > self.searched + self.searched / 5 {
+                // The next search reads those that are searched then.
+                *block = None;
+            }
         }
+        drop(block);
         self.memory.account(&resident);
         Ok(())
     }
@@ -152,7 +169,7 @@ impl OpenSpace {
         if let Some(block) = resident.block().as_ref() {
             return Ok(search(block));
         }
-        let block = self.file.read(tenant)?;
+        let block = self.file.read(tenant, self.searched)?;
         let found = search(&block);
         *resident.block_mut() = Some(block);
         self.memory.account(&resident);
@@ -167,5 +184,75 @@ impl OpenSpace {
         drop(tenants);
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tenants.entry(tenant.clone()).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::{Space, SparseVector};
+
+    const SEARCHED: usize = 10;
+
+    fn points(ids: std::ops::Range<u64>) -> Vec<Point> {
+        ids.map(|id| Point {
+            id,
+            dense: vec![1.0, 0.0],
+            sparse: SparseVector {
+                indices: vec![7],
+                values: vec![1.0],
+            },
+        })
+        .collect()
+    }
+
+    fn found(space: &OpenSpace, tenant: &TenantId) -> Vec<u64> {
+        let hits = space
+            .search(tenant, |block| {
+                block.search_dense(&direction(&[1.0, 0.0]), 100)
+            })
+            .unwrap();
+        hits.into_iter().map(|hit| hit.id).collect()
+    }
+
+    #[test]
+    fn of_many_points_the_newest_are_searched_and_all_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = Space {
+            name: "minilm".to_owned(),
+            dimensions: 2,
+        };
+        let file = SpaceFile::open(&named, &folder.path().join("points"), true).unwrap();
+        let memory = Arc::new(Memory::new(usize::MAX));
+        let space = OpenSpace::new(file, memory, SEARCHED);
+        let [big, small] = ["big", "small"].map(|id| TenantId::parse(id).unwrap());
+        let is_searched = |ids: std::ops::Range<u64>| {
+            assert_eq!(found(&space, &big), ids.collect::<Vec<_>>());
+        };
+
+        space.upsert(&small, &points(900..905)).unwrap();
+        space.upsert(&big, &points(0..10)).unwrap();
+        is_searched(0..10);
+        // A fifth more may come before they are read again.
+        space.upsert(&big, &points(10..12)).unwrap();
+        is_searched(0..12);
+        space.upsert(&big, &points(12..13)).unwrap();
+        is_searched(3..13);
+        // Old ones are deleted and counted though they are not searched.
+        assert_eq!(space.count(&big).unwrap(), 13);
+        space.delete(&big, &[0, 12]).unwrap();
+        is_searched(3..12);
+        assert_eq!(space.count(&big).unwrap(), 11);
+        assert_eq!(space.list_ids(&big).unwrap(), (1..12).collect::<Vec<_>>());
+        let twice = [points(11..14), points(13..14)].concat();
+        space.upsert(&big, &twice).unwrap();
+        assert_eq!(space.count(&big).unwrap(), 13);
+        space.delete(&big, &[12, 13, 99]).unwrap();
+        space.leave_memory();
+        is_searched(2..12);
+        assert_eq!(space.count(&big).unwrap(), 11);
+        assert_eq!(found(&space, &small), (900..905).collect::<Vec<_>>());
+        assert_eq!(space.delete_tenant(&big).unwrap(), 11);
+        is_searched(0..0);
     }
 }

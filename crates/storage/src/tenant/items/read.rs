@@ -75,21 +75,36 @@ impl Items<'_> {
     ///
     /// # Errors
     /// The database fails.
-    #[tracing::instrument(level = "debug", name = "items.at_watermark", skip_all)]
     pub async fn at_watermark(&self, watermark: u64) -> Result<Vec<Item>> {
+        self.newest_at(watermark, u64::MAX).await
+    }
+
+    /// Of the items of [`Items::at_watermark`], in the same order, those that happened last: at most `limit`. Of
+    /// those that happened at the same time, those that changed last.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[tracing::instrument(level = "debug", name = "items.newest_at", skip_all)]
+    pub async fn newest_at(&self, watermark: u64, limit: u64) -> Result<Vec<Item>> {
         let watermark = int(watermark);
         let db = self.tx.session().read().await?;
         let not_yet_superseded = Condition::any()
             .add(Column::SupersededBy.is_null())
             .add(Column::SupersededBy.gt(watermark));
-        let rows = self
+        let mut select = self
             .tx
             .find::<Entity>()
             .filter(Column::Change.lte(watermark))
             .filter(not_yet_superseded)
-            .filter(Column::Deleted.eq(false))
-            .all(db)
-            .await?;
+            .filter(Column::Deleted.eq(false));
+        // Where all are wanted, the database need not put them in order.
+        if i64::try_from(limit).is_ok() {
+            select = select
+                .order_by_desc(Column::OccurredAt)
+                .order_by_desc(Column::Change)
+                .limit(limit);
+        }
+        let rows = select.all(db).await?;
         let mut items: Vec<Item> = all(rows)?;
         // Sorted here, because the databases compare texts by rules of their own.
         items.sort_unstable_by(|a, b| {
