@@ -39,7 +39,6 @@ mod m20261127_000022_precomputed_form;
 mod m20261127_000023_alias_causes;
 mod m20261128_000024_space_comparisons;
 mod m20261128_000025_item_count;
-mod m20261128_000026_items_by_time;
 
 /// Runs the migrations in order.
 #[derive(Debug)]
@@ -74,7 +73,6 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000023_alias_causes::Migration),
             Box::new(m20261128_000024_space_comparisons::Migration),
             Box::new(m20261128_000025_item_count::Migration),
-            Box::new(m20261128_000026_items_by_time::Migration),
         ]
     }
 }

@@ -22,6 +22,9 @@ use crate::trainer::Trainer;
 
 /// A check waits for so many new items with experts: less is not worth the look at the history.
 const LEAST_ITEMS: u64 = 10;
+/// Nor are fewer than one for so many of the history: each check reads all of it, and what it costs for one new item
+/// is to be the same at any size.
+const GROWTH_SHARE: u64 = 200;
 /// Only the newest items are asked: what a customer adds of years ago says nothing about today, and one
 /// late answer to an old question must not cost a look at the whole history.
 const MOST_QUESTIONS: usize = 1_000;
@@ -54,7 +57,9 @@ impl Trainer {
             return Ok(said("no version serves or is tried"));
         };
         let tx = self.store.begin(ctx).await?;
-        if tx.items().count_answered_since(since).await? < LEAST_ITEMS {
+        let history = tx.items().count().await?.min(HISTORY_ITEMS);
+        let least = LEAST_ITEMS.max(history / GROWTH_SHARE);
+        if tx.items().count_answered_since(since, least).await? < least {
             return Ok(said(
                 "too few new items that somebody answered; waits for more",
             ));

@@ -205,6 +205,17 @@ pub async fn a_watermark_names_a_state_of_all_items(world: World) {
     assert_eq!(said(third).await, ["first to happen", "c1"]);
     assert_eq!(said(fourth).await, ["first to happen", "b2", "c1"]);
     assert_eq!(said(u64::MAX).await, said(fourth).await);
+    let newest = async |watermark, limit| {
+        let items = tx.items().newest_at(watermark, limit).await.unwrap();
+        let texts = items.into_iter().map(|item| item.content.text);
+        texts.collect::<Vec<_>>()
+    };
+    // Those of one time by the change, whatever their ids.
+    assert_eq!(newest(second, 2).await, ["a2", "c1"]);
+    assert_eq!(newest(second, 3).await, ["a2", "b1", "c1"]);
+    assert_eq!(newest(second, 9).await, said(second).await);
+    assert_eq!(newest(fourth, 1).await, ["b2"]);
+    assert!(newest(fourth, 0).await.is_empty());
     assert_eq!(tx.items().watermark().await.unwrap(), fourth);
 }
 
@@ -377,4 +388,29 @@ pub async fn four_thousand_items_are_ingested_quickly(world: World) {
     let took = started.elapsed();
     println!("4,000 items in batches of 200: {took:?}");
     assert!(took.as_secs_f64() < 2.0, "{took:?}");
+}
+
+pub async fn answered_items_are_counted_among_the_last(world: World) {
+    let acme = world.tenant("acme").await;
+    let tx = world.tx(&acme).await;
+    let answered = |id: &str| ItemContent {
+        experts: vec![expert_id("ada")],
+        ..item(id, id)
+    };
+    let open = |id: &str| ItemContent {
+        experts: Vec::new(),
+        ..item(id, id)
+    };
+    for (second, content) in [answered("a"), answered("b"), open("c"), answered("d")]
+        .into_iter()
+        .enumerate()
+    {
+        let at = later(second as i64);
+        tx.items().upsert(vec![content], at).await.unwrap();
+    }
+    for (since, most, count) in [(-1, 9, 3), (0, 9, 2), (1, 9, 1), (3, 9, 0), (-1, 2, 2)] {
+        let items = tx.items();
+        let counted = items.count_answered_since(later(since), most).await;
+        assert_eq!(counted.unwrap(), count, "since {since}, of {most}");
+    }
 }

@@ -87,6 +87,7 @@ contract![
     items::ids_are_the_tenants_own,
     items::a_changed_item_gets_a_revision_and_keeps_its_point,
     items::a_deleted_item_is_gone_and_can_come_back,
+    items::answered_items_are_counted_among_the_last,
     items::a_watermark_names_a_state_of_all_items,
     items::changes_are_read_in_order_and_only_the_newest,
     items::items_are_listed_by_area_and_expert,

@@ -5,9 +5,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use domain::{Item, ItemId};
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ColumnTrait, Condition, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use super::super::all;
 use super::Items;
@@ -82,6 +80,8 @@ impl Items<'_> {
             .without_experts()
             .select_only()
             .column(Column::ItemId)
+            // The order of their index: else SQLite walks the items in the order of another.
+            .order_by_desc(Column::OccurredAt)
             .limit(1)
             .into_tuple()
             .one(db)
@@ -89,17 +89,26 @@ impl Items<'_> {
         Ok(found.is_some())
     }
 
-    /// How many of the items that somebody has answered were ingested, or answered, after `at`.
+    /// How many of the items that somebody has answered were ingested, or answered, after `at`: of the `most` that
+    /// were last, which are looked at and no others.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "items.count_answered_since", skip_all)]
-    pub async fn count_answered_since(&self, at: DateTime<Utc>) -> Result<u64> {
+    pub async fn count_answered_since(&self, at: DateTime<Utc>, most: u64) -> Result<u64> {
         let db = self.tx.session().read().await?;
-        let since = Column::IngestedAt.gt(micros(at));
-        let all = self.current().filter(since.clone()).count(db).await?;
-        let open = self.without_experts().filter(since).count(db).await?;
-        Ok(all.saturating_sub(open))
+        let times: Vec<i64> = self
+            .current()
+            .filter(Expr::cust(r#""item_revisions"."experts" <> '[]'"#))
+            .select_only()
+            .column(Column::IngestedAt)
+            .order_by_desc(Column::Change)
+            .limit(most)
+            .into_tuple()
+            .all(db)
+            .await?;
+        let since = times.iter().filter(|time| **time > micros(at));
+        Ok(since.count() as u64)
     }
 
     fn without_experts(&self) -> Select<Entity> {
