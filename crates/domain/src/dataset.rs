@@ -8,9 +8,10 @@ use crate::DuplicateGroup;
 /// The number of a dataset inside its tenant, from 1.
 pub type DatasetNumber = u64;
 
-/// The most items of a tenant that are learned from and held to answer: those that happened last. It bounds what a
-/// tenant takes, to train and to serve. Older items stay in the store and can be found, and what they said of
-/// experts counts no more: at the half-lives of histories this long it hardly did.
+/// The most items of a tenant that are learned from and held to answer: of those that somebody has answered the
+/// ones that happened last, and as many that nobody has. It bounds what a tenant takes, to train and to serve. Older
+/// items stay in the store, and what they said of experts counts no more: at the half-lives of histories this long
+/// it hardly did.
 pub const HISTORY_ITEMS: u64 = 50_000;
 
 /// What a look over a dataset's items found.

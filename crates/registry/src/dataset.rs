@@ -35,19 +35,23 @@ pub async fn open(
     let Some(dataset) = tx.datasets().get(number).await? else {
         return Ok(None);
     };
+    let mut items = tx
+        .items()
+        .newest_at(dataset.watermark, HISTORY_ITEMS)
+        .await?;
+    if items.len() as u64 != dataset.items {
+        // Pinned before there was a bound.
+        items = tx.items().at_watermark(dataset.watermark).await?;
+    }
     Ok(Some(Pinned {
-        // As many as it was made of, whatever the bound is by now.
-        items: tx
-            .items()
-            .newest_at(dataset.watermark, dataset.items)
-            .await?,
+        items,
         experts: tx.experts().all().await?,
         dataset,
     }))
 }
 
-/// Pins the tenant's newest items, at most [`HISTORY_ITEMS`], as they are now; the same content gives the same
-/// dataset.
+/// Pins the tenant's newest items as they are now, at most [`HISTORY_ITEMS`] that somebody has answered and as many
+/// that nobody has; the same content gives the same dataset.
 ///
 /// # Errors
 /// The store fails.
@@ -56,7 +60,7 @@ pub async fn pin(store: &Store, ctx: &TenantContext, now: DateTime<Utc>) -> Resu
     let experts = tx.experts().all().await?;
     let watermark = tx.items().watermark().await?;
     let items = tx.items().newest_at(watermark, HISTORY_ITEMS).await?;
-    let older = tx.items().count().await?.saturating_sub(HISTORY_ITEMS);
+    let older = tx.items().count().await?.saturating_sub(items.len() as u64);
     let known: HashSet<_> = experts.iter().map(|expert| expert.id.clone()).collect();
     // Hashing all that a tenant has ever said takes a while. It counts as training: that is what
     // datasets are for.

@@ -94,17 +94,26 @@ impl Batch {
 impl SpaceIndex<'_> {
     /// Indexes all changes that the space has not seen, and now and then makes it again where points are missing.
     pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Written, JobFailure> {
-        let done = match self.index_changes(work, Changes::New).await? {
+        let mut done = match self.index_changes(work, Changes::New).await? {
             Written::All(done) => done,
             Written::Left => return Ok(Written::Left),
         };
         // Counting takes the longer the more items there are: not for each of them.
         let Range { start, end } = done.span;
-        let is_counted = start == end || start / COUNTED_EACH != end / COUNTED_EACH;
-        if !is_counted || self.is_whole(&done.tx).await? {
+        if start != end && start / COUNTED_EACH == end / COUNTED_EACH {
             return Ok(Written::All(done));
         }
+        // Nobody waits for the database meanwhile.
         done.tx.commit().await?;
+        let points = self
+            .vectors
+            .count(self.encoder.space(), self.ctx.tenant())
+            .await?;
+        done.tx = self.begin().await?;
+        if self.is_whole(&done.tx, points).await? {
+            return Ok(Written::All(done));
+        }
+        drop(done);
         tracing::warn!(
             tenant = %self.ctx.tenant(),
             space = self.encoder.name(),
@@ -115,15 +124,16 @@ impl SpaceIndex<'_> {
 
     /// Whether each item has its point, as far as counting tells; an index that newer changes have
     /// overtaken in the meantime counts as whole, since the next job looks again.
-    async fn is_whole(&self, tx: &TenantTx) -> Result<bool, JobFailure> {
-        let points = self
-            .vectors
-            .count(self.encoder.space(), self.ctx.tenant())
-            .await?;
-        let items = tx.items().count().await?;
+    async fn is_whole(&self, tx: &TenantTx, points: u64) -> Result<bool, JobFailure> {
+        if points == tx.items().count().await? {
+            return Ok(true);
+        }
         let seen = tx.index().watermark(self.encoder.name()).await?;
-        let committed = tx.items().watermark().await?;
-        Ok(points == items || seen < committed)
+        if seen < tx.items().watermark().await? {
+            return Ok(true);
+        }
+        // Before all is embedded again: the items themselves.
+        Ok(points == tx.items().recount().await?)
     }
 
     /// Writes every item again, then removes points that stand for no item. Answers stay possible

@@ -29,6 +29,18 @@ const GROWTH_SHARE: u64 = 200;
 /// late answer to an old question must not cost a look at the whole history.
 const MOST_QUESTIONS: usize = 1_000;
 
+/// Whether enough has been answered since `since`.
+async fn is_worth_a_check(tx: &TenantTx, since: DateTime<Utc>) -> storage::Result<bool> {
+    let items = tx.items();
+    if items.count_answered_since(since, LEAST_ITEMS).await? < LEAST_ITEMS {
+        return Ok(false);
+    }
+    let ever = DateTime::UNIX_EPOCH;
+    let history = items.count_answered_since(ever, HISTORY_ITEMS).await?;
+    let least = LEAST_ITEMS.max(history / GROWTH_SHARE);
+    Ok(items.count_answered_since(since, least).await? == least)
+}
+
 /// A version with what is known of it so far.
 struct Weighed {
     alias: Alias,
@@ -57,9 +69,7 @@ impl Trainer {
             return Ok(said("no version serves or is tried"));
         };
         let tx = self.store.begin(ctx).await?;
-        let history = tx.items().count().await?.min(HISTORY_ITEMS);
-        let least = LEAST_ITEMS.max(history / GROWTH_SHARE);
-        if tx.items().count_answered_since(since, least).await? < least {
+        if !is_worth_a_check(&tx, since).await? {
             return Ok(said(
                 "too few new items that somebody answered; waits for more",
             ));

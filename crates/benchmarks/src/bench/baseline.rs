@@ -11,7 +11,7 @@ use serde_json::Value;
 /// as much.
 const TOLERATED: f64 = 0.15;
 /// Names of figures of which more is worse.
-const LESS_IS_BETTER: [&str; 12] = [
+const LESS_IS_BETTER: [&str; 15] = [
     "p50",
     "p90",
     "p95",
@@ -24,6 +24,9 @@ const LESS_IS_BETTER: [&str; 12] = [
     "searchable_p95",
     "call_to_embedding",
     "server_to_embedding",
+    "item_cpu",
+    "retrain_seconds",
+    "cold",
 ];
 /// How names of figures end of which less is worse.
 const MORE_IS_BETTER: &str = "_per_second";

@@ -3,6 +3,7 @@
 //! long one retrain takes; and what it costs to know what all that costs.
 
 mod baseline;
+mod growth;
 mod load;
 mod metering;
 mod questionnaire;
@@ -79,6 +80,14 @@ pub struct BenchArgs {
     /// Part `sweep`: only calls whose name holds this, as `precomputed` or `static`.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
+    /// Part `growth`: items of the tenant at each step; a million takes two or three minutes.
+    #[arg(
+        long,
+        value_name = "N,…",
+        value_delimiter = ',',
+        default_value = "10000,100000"
+    )]
+    sizes: Vec<usize>,
     /// Part `retrain`: the Python that is asked for scikit-learn.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
@@ -102,6 +111,8 @@ enum Part {
     Load,
     /// Each kind of call at rates up to saturation and twice beyond, and a bare echo beside.
     Sweep,
+    /// One tenant as it grows, and what one more item, question and retrain of it take.
+    Growth,
 }
 
 /// Everything that was measured.
@@ -113,6 +124,7 @@ struct Measured {
     metering: Option<metering::Report>,
     load: Option<under_load::Report>,
     sweep: Option<sweep::Report>,
+    growth: Option<growth::Report>,
 }
 
 /// What calls take, in milliseconds where nothing else is said.
@@ -200,6 +212,9 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         });
         all.sweep = Some(block_on(sweeping)?);
     }
+    if wants(Part::Growth) {
+        all.growth = Some(block_on(growth::measure(screen, &programs, args))?);
+    }
     conclude(screen, args, &all)
 }
 
@@ -226,6 +241,9 @@ fn conclude(screen: Screen, args: &BenchArgs, all: &Measured) -> Result<()> {
         missed.extend(report.print(screen));
     }
     if let Some(report) = &all.sweep {
+        missed.extend(report.print(screen));
+    }
+    if let Some(report) = &all.growth {
         missed.extend(report.print(screen));
     }
     if let Some(file) = &args.baseline {

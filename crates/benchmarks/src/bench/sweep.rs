@@ -330,7 +330,7 @@ fn item(parent: &str, id: &str) -> v1::RecommendExpertsRequest {
 }
 
 /// Names the base model of a tenant that has no items yet.
-async fn set_model(operator: &Client, name: &str, model: &str) -> Result<()> {
+pub async fn set_model(operator: &Client, name: &str, model: &str) -> Result<()> {
     let request = v1::UpdateTenantRequest {
         tenant: Some(v1::Tenant {
             name: name.to_owned(),

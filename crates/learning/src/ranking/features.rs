@@ -36,7 +36,7 @@ pub(crate) const FEATURE_SET: u32 = fingerprint(&FEATURES) ^ FORM;
 
 /// The form of a snapshot of a history: what features look at, and the sections that hold it. Raised by one when
 /// the sections change, so that a snapshot of another form is made again.
-pub const HISTORY_FORM: u32 = FEATURE_SET.wrapping_add(1);
+pub const HISTORY_FORM: u32 = FEATURE_SET.wrapping_add(2);
 
 /// FNV-1a over the names, so that a change of features or of their order cannot be forgotten here. Where all
 /// are computed in another way, their form has another number.

@@ -12,11 +12,11 @@ use chrono::{DateTime, Utc};
 use domain::{ExpertId, HISTORY_ITEMS, Item};
 use learning::layout::{LayoutError, Part, Snapshot, SnapshotWriter, Texts};
 use learning::{
-    Corpus, Document, Features, HISTORY_FORM, OnlineClassifier, RidgeScorer, SearchWords,
-    Statistics,
+    Corpus, Document, Features, HISTORY_FORM, NEIGHBOURS, OnlineClassifier, RidgeScorer,
+    SearchWords, Statistics,
 };
 use ndarray::{Array2, ArrayView1};
-use vectors::Hit;
+use vectors::{Hit, MAX_LIMIT};
 
 use crate::Result;
 
@@ -289,7 +289,7 @@ impl ExpertCorpus {
     }
 
     /// Adds items that [`ExpertCorpus::can_take`]; with their embeddings it is then the same as one built of
-    /// all items, bit for bit.
+    /// those it had and these, bit for bit.
     pub(super) fn take(&mut self, items: &[Item]) -> Result<()> {
         for item in items {
             let content = &item.content;
@@ -363,12 +363,22 @@ impl ExpertCorpus {
         candidates.any(|&at| self.experts[usize::from(at)].id == *id)
     }
 
-    /// Hits as positions in the corpus; an item that is indexed but not in the corpus yet is passed
-    /// over.
+    /// How many hits to search for, so that enough of them are in the corpus: of a tenant that has more items than
+    /// a history, as many as a search gives.
+    pub(super) fn searched(&self) -> usize {
+        match (self.corpus.len() as u64) < HISTORY_ITEMS {
+            true => NEIGHBOURS,
+            false => MAX_LIMIT,
+        }
+    }
+
+    /// The nearest hits as positions in the corpus; an item that is indexed and not in the corpus (not yet, or not
+    /// any more) is passed over.
     pub(super) fn positions(&self, hits: &[Hit]) -> Vec<(u32, f32)> {
         hits.iter()
             // Positions fit: see `Corpus::new`.
             .filter_map(|hit| Some((self.corpus.position(hit.id)? as u32, hit.score)))
+            .take(NEIGHBOURS)
             .collect()
     }
 }

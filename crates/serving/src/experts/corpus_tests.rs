@@ -345,3 +345,21 @@ fn a_damaged_snapshot_is_seen_before_it_is_used() {
     let other = Snapshot::open(&folder.file(), HISTORY_FORM + 1);
     assert_eq!(other.unwrap_err(), LayoutError::OtherForm);
 }
+
+#[test]
+fn a_history_that_has_outgrown_its_bound_takes_no_more() {
+    let event = |at: usize| Event {
+        words: vec![at % WORDS.len()],
+        experts: vec![at % EXPERTS.len()],
+        area: None,
+    };
+    let items = items(&(0..=MOST_ITEMS).map(event).collect::<Vec<_>>());
+    let (held, coming) = items.split_at(MOST_ITEMS - 1);
+    let vectors = Array2::zeros((held.len(), 1));
+    let history = ExpertCorpus::build((held, held.len() as u64), &[], &vectors).unwrap();
+    assert!(history.can_take(&coming[..1]));
+    assert!(
+        !history.can_take(coming),
+        "one more than a fifth over what is built"
+    );
+}

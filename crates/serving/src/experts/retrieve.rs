@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use domain::TenantContext;
 use domain::cost::Meter;
-use learning::{Hits, NEIGHBOURS};
+use learning::Hits;
 use metering::usage;
 use vectors::SparseVector;
 
@@ -42,11 +42,11 @@ impl Experts {
         times: &mut StageTimes,
     ) -> Result<Retrieved> {
         let (space, tenant) = (view.encoder.space(), ctx.tenant());
-        let (indices, values) = {
+        let ((indices, values), searched) = {
             let history = view.history();
-            history
-                .statistics
-                .query_weights(&history.corpus, wanted.words)
+            let statistics = &history.statistics;
+            let weights = statistics.query_weights(&history.corpus, wanted.words);
+            (weights, history.searched())
         };
         let query = SparseVector { indices, values };
         let encoding = async {
@@ -59,7 +59,7 @@ impl Experts {
                 }
             }
         };
-        let lexical = self.vectors.search_sparse(space, tenant, query, NEIGHBOURS);
+        let lexical = self.vectors.search_sparse(space, tenant, query, searched);
         let (encoded, lexical) = tokio::join!(encoding, lexical);
         let lexical = lexical?;
         usage::add(Meter::SearchCpu, usage::micros(lexical.cpu));
@@ -79,7 +79,7 @@ impl Experts {
         let ridge = view.history().predict_by_embedding(&encoded.vector);
         let dense = self
             .vectors
-            .search_dense(space, tenant, encoded.vector, NEIGHBOURS)
+            .search_dense(space, tenant, encoded.vector, searched)
             .await?;
         times.search = searching.elapsed();
         usage::add(Meter::SearchCpu, usage::micros(dense.cpu));

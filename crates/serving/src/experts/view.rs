@@ -424,6 +424,9 @@ async fn learn_embeddings(
 
 /// Adds items to a history, if they can be added where it lies.
 fn take(history: &RwLock<ExpertCorpus>, items: &[Item], covered: u64) -> Result<bool> {
+    if !read(history).can_take(items) {
+        return Ok(false);
+    }
     // Requests come between: nobody waits for more than a few items.
     for few in items.chunks(AT_ONCE) {
         let Ok(mut history) = history.write() else {

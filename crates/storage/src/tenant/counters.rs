@@ -4,6 +4,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::TenantTx;
+use crate::convert::int;
 use crate::rows::tenant_counters::{Column, Entity};
 use crate::{Result, StorageError};
 
@@ -61,4 +62,13 @@ async fn take_with(tx: &TenantTx, counter: Column, n: usize, more_items: i64) ->
     let row = db.query_one(update.returning_col(counter)).await?;
     let row = row.ok_or_else(|| StorageError::not_found(format!("tenants/{}", tx.tenant())))?;
     Ok(row.try_get_by_index::<i64>(0)? - n + 1)
+}
+
+/// Says how many items there are.
+pub(super) async fn set_items(tx: &TenantTx, items: u64) -> Result<()> {
+    let db = tx.session().write_data().await?;
+    let update = tx.update::<Entity>();
+    let update = update.col_expr(Column::Items, Expr::value(int(items)));
+    update.exec(db).await?;
+    Ok(())
 }

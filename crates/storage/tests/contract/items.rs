@@ -217,6 +217,21 @@ pub async fn a_watermark_names_a_state_of_all_items(world: World) {
     assert_eq!(newest(fourth, 1).await, ["b2"]);
     assert!(newest(fourth, 0).await.is_empty());
     assert_eq!(tx.items().watermark().await.unwrap(), fourth);
+    drop(tx);
+    // What nobody has answered does not count against what somebody has.
+    let tx = world.tx(&acme).await;
+    let open = ["x", "y"].map(|id| ItemContent {
+        experts: Vec::new(),
+        ..item(id, id)
+    });
+    tx.items().upsert(open.to_vec(), later(9)).await.unwrap();
+    let items = tx.items().newest_at(u64::MAX, 1).await.unwrap();
+    let texts: Vec<&str> = items
+        .iter()
+        .map(|item| item.content.text.as_str())
+        .collect();
+    assert_eq!(texts, ["b2", "y"]);
+    assert_eq!(tx.items().recount().await.unwrap(), 5);
 }
 
 pub async fn changes_are_read_in_order_and_only_the_newest(world: World) {

@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 use domain::{AliasMoveCause, KeyId, ModelOwner, Role, TaskId};
 use migrations::Migrator;
-use sea_orm::{Database, DatabaseConnection};
+use sea_orm::{
+    ConnectionTrait as _, Database, DatabaseConnection, DbBackend, TransactionTrait as _,
+};
 use sea_orm_migration::MigratorTrait;
 use tenantry_storage::{NewKey, PruneNote, Purpose};
 
@@ -144,6 +146,18 @@ pub async fn an_older_store_knows_its_first_start(world: World) {
     assert_eq!(usage.first_start().await.unwrap(), Some(made));
 }
 
+/// Writes a wrong count of items, as a process of a version before would leave one.
+async fn miscount(db: &DatabaseConnection) {
+    let tx = db.begin().await.unwrap();
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let all = "SELECT set_config('tenantry.platform', 'on', true)";
+        tx.execute_unprepared(all).await.unwrap();
+    }
+    let wrong = "UPDATE tenant_counters SET items = 77";
+    tx.execute_unprepared(wrong).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 /// A store that was used when items were counted each time.
 pub async fn an_older_store_counts_its_items_once(world: World) {
     let ctx = world.tenant("acme").await;
@@ -168,5 +182,15 @@ pub async fn an_older_store_counts_its_items_once(world: World) {
         assert_eq!(again.tx(ctx).await.items().count().await.unwrap(), items);
     }
     again.ingest(&ctx, vec![item("b", "x")]).await;
+    assert_eq!(again.tx(&ctx).await.items().count().await.unwrap(), 3);
+
+    // A count that went wrong is put right by counting.
+    let db = Database::connect(again.url.as_str()).await.unwrap();
+    miscount(&db).await;
+    db.close().await.unwrap();
+    assert_eq!(again.tx(&ctx).await.items().count().await.unwrap(), 77);
+    let tx = again.tx(&ctx).await;
+    assert_eq!(tx.items().recount().await.unwrap(), 3);
+    tx.commit().await.unwrap();
     assert_eq!(again.tx(&ctx).await.items().count().await.unwrap(), 3);
 }

@@ -20,7 +20,7 @@ const EMPTY_AT_LEAST: usize = 64;
 /// all slots.
 const FEW_POSTINGS: usize = 16;
 
-/// All points of a tenant in a space.
+/// The points of a tenant in a space, or of many the newest.
 #[derive(Debug)]
 pub(super) struct Block {
     dimensions: usize,

@@ -207,10 +207,11 @@ impl SpaceFile {
         Ok(())
     }
 
-    /// The points of a tenant, for memory: all of them, or of more than `most` those of the highest ids.
-    pub(super) fn read(&self, tenant: &TenantId, most: usize) -> Result<Block> {
+    /// The points of a tenant, for memory, and whether they are all: of more than `most` they are those of the
+    /// highest ids, as numbers with a sign.
+    pub(super) fn read(&self, tenant: &TenantId, most: usize) -> Result<(Block, bool)> {
         if let Some(all) = self.read_above(tenant, None, most)? {
-            return Ok(all);
+            return Ok((all, true));
         }
         // Of so many points this is asked, and not of each tenant: it walks them.
         let left_out = self.with_reader("reading points", |reader| {
@@ -223,7 +224,10 @@ impl SpaceFile {
             Ok(Ok(lowest.query_row(asked, |row| row.get(0)).optional()?))
         })?;
         let part = self.read_above(tenant, left_out, usize::MAX)?;
-        Ok(part.unwrap_or_else(|| Block::new(self.space.dimensions)))
+        Ok((
+            part.unwrap_or_else(|| Block::new(self.space.dimensions)),
+            false,
+        ))
     }
 
     /// The points of a tenant with ids above one; none where there are more than `most`.

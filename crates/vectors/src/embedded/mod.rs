@@ -31,7 +31,7 @@ use crate::{VectorError, checks};
 const SEARCHES_PER_CPU: usize = 2;
 
 /// Of a tenant with more points, those that were given the highest ids are searched: searches look at each point,
-/// and who has more wants an engine with an index. More than the history has that answers are made of.
+/// and who has more wants an engine with an index. More than a history has items, where points come as things happen.
 const SEARCHED_POINTS: usize = 60_000;
 
 /// So many points are searched by vector in a fraction of a millisecond: handing the search to another thread
@@ -42,7 +42,7 @@ const FEW_POSTINGS: usize = 8_192;
 
 /// The vector store in this process.
 ///
-/// Searches are exact among a tenant's newest 60,000 points (up to a fifth more); older ones are kept, counted and
+/// Searches are exact among a tenant's newest 60,000 points (give or take a fifth); older ones are kept, counted and
 /// listed, and not found. All calls that touch a file, and searches of many points, run on tokio's blocking threads. Call
 /// [`VectorStore::close`] before the process ends: it flushes.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ pub(super) struct OpenSpace {
     file: SpaceFile,
     tenants: RwLock<HashMap<TenantId, Arc<Resident>>>,
     memory: Arc<Memory>,
-    /// So many points of a tenant are searched, those of the highest ids, or up to a fifth more.
+    /// So many points of a tenant are searched, those of the highest ids, give or take a fifth.
     searched: usize,
     /// A tenant was removed since the last flush.
     erased: AtomicBool,
@@ -131,7 +131,10 @@ impl OpenSpace {
         let mut block = resident.block_mut();
         if let Some(points) = block.as_mut() {
             memory(points);
-            if points.len() > self.searched + self.searched / 5 {
+            let here = points.len();
+            let is_part = count.is_none_or(|all| all > here as u64);
+            let fifth = self.searched / 5;
+            if here > self.searched + fifth || (is_part && here < self.searched - fifth) {
                 // The next search reads those that are searched then.
                 *block = None;
             }
@@ -164,12 +167,15 @@ impl OpenSpace {
         if let Some(block) = resident.block().as_ref() {
             return Ok(search(block));
         }
-        let _changing = resident.changing();
+        let mut count = resident.changing();
         // Somebody else may have read it in the meantime.
         if let Some(block) = resident.block().as_ref() {
             return Ok(search(block));
         }
-        let block = self.file.read(tenant, self.searched)?;
+        let (block, is_all) = self.file.read(tenant, self.searched)?;
+        if is_all {
+            *count = Some(block.len() as u64);
+        }
         let found = search(&block);
         *resident.block_mut() = Some(block);
         self.memory.account(&resident);
@@ -250,6 +256,10 @@ mod tests {
         space.delete(&big, &[12, 13, 99]).unwrap();
         space.leave_memory();
         is_searched(2..12);
+        // What was searched is gone: those before are, though nothing was read again for another reason.
+        space.delete(&big, &(2..12).collect::<Vec<_>>()).unwrap();
+        is_searched(1..2);
+        space.upsert(&big, &points(2..12)).unwrap();
         assert_eq!(space.count(&big).unwrap(), 11);
         assert_eq!(found(&space, &small), (900..905).collect::<Vec<_>>());
         assert_eq!(space.delete_tenant(&big).unwrap(), 11);

@@ -17,6 +17,9 @@ use crate::rows::item_revisions::{Column, Entity};
 /// recognized as the same.
 const OPEN: &str = r#""item_revisions"."superseded_by" IS NULL AND "item_revisions"."deleted" = FALSE AND "item_revisions"."experts" = '[]'"#;
 
+/// The same of the index `answered_items`.
+const ANSWERED: &str = r#""item_revisions"."superseded_by" IS NULL AND "item_revisions"."deleted" = FALSE AND "item_revisions"."experts" <> '[]'"#;
+
 /// Where an open item stands in their list: newest first, then by id backwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenPosition {
@@ -89,26 +92,26 @@ impl Items<'_> {
         Ok(found.is_some())
     }
 
-    /// How many of the items that somebody has answered were ingested, or answered, after `at`: of the `most` that
-    /// were last, which are looked at and no others.
+    /// How many of the items that somebody has answered were ingested, or answered, after `at`; counted up to
+    /// `most` and no further.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "items.count_answered_since", skip_all)]
     pub async fn count_answered_since(&self, at: DateTime<Utc>, most: u64) -> Result<u64> {
         let db = self.tx.session().read().await?;
-        let times: Vec<i64> = self
-            .current()
-            .filter(Expr::cust(r#""item_revisions"."experts" <> '[]'"#))
+        let answered = self.tx.find::<Entity>().filter(Expr::cust(ANSWERED));
+        let times: Vec<i64> = answered
+            .filter(Column::IngestedAt.gt(micros(at)))
             .select_only()
             .column(Column::IngestedAt)
-            .order_by_desc(Column::Change)
+            // The order of their index, as above.
+            .order_by_desc(Column::IngestedAt)
             .limit(most)
             .into_tuple()
             .all(db)
             .await?;
-        let since = times.iter().filter(|time| **time > micros(at));
-        Ok(since.count() as u64)
+        Ok(times.len() as u64)
     }
 
     fn without_experts(&self) -> Select<Entity> {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use domain::{ExpertId, Item, ItemId};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, JsonValue, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, JsonValue, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
 };
 
 use super::super::{VALUES_PER_IN, all, counters};
@@ -79,38 +79,46 @@ impl Items<'_> {
         self.newest_at(watermark, u64::MAX).await
     }
 
-    /// Of the items of [`Items::at_watermark`], in the same order, those that happened last: at most `limit`. Of
-    /// those that happened at the same time, those that changed last.
+    /// Of the items of [`Items::at_watermark`], in the same order, those that happened last: of those that somebody
+    /// has answered, and of those that nobody has, at most `limit` each. Of those that happened at the same time,
+    /// those that changed last.
     ///
     /// # Errors
     /// The database fails.
     #[tracing::instrument(level = "debug", name = "items.newest_at", skip_all)]
     pub async fn newest_at(&self, watermark: u64, limit: u64) -> Result<Vec<Item>> {
-        let watermark = int(watermark);
-        let db = self.tx.session().read().await?;
-        let not_yet_superseded = Condition::any()
-            .add(Column::SupersededBy.is_null())
-            .add(Column::SupersededBy.gt(watermark));
-        let mut select = self
-            .tx
-            .find::<Entity>()
-            .filter(Column::Change.lte(watermark))
-            .filter(not_yet_superseded)
-            .filter(Column::Deleted.eq(false));
-        // Where all are wanted, the database need not put them in order.
-        if i64::try_from(limit).is_ok() {
-            select = select
-                .order_by_desc(Column::OccurredAt)
-                .order_by_desc(Column::Change)
-                .limit(limit);
+        let mut items: Vec<Item> = Vec::new();
+        for condition in [r#""experts" <> '[]'"#, r#""experts" = '[]'"#] {
+            let db = self.tx.session().read().await?;
+            let mut select = self.at(watermark).filter(Expr::cust(condition));
+            // Where all are wanted, the database need not put them in order.
+            if i64::try_from(limit).is_ok() {
+                select = select
+                    .order_by_desc(Column::OccurredAt)
+                    .order_by_desc(Column::Change)
+                    .limit(limit);
+            }
+            let found: Vec<Item> = all(select.all(db).await?)?;
+            items.extend(found);
         }
-        let rows = select.all(db).await?;
-        let mut items: Vec<Item> = all(rows)?;
         // Sorted here, because the databases compare texts by rules of their own.
         items.sort_unstable_by(|a, b| {
             (a.content.occurred_at, &a.content.id).cmp(&(b.content.occurred_at, &b.content.id))
         });
         Ok(items)
+    }
+
+    /// A query over the items as they were at a watermark.
+    fn at(&self, watermark: u64) -> Select<Entity> {
+        let watermark = int(watermark);
+        let not_yet_superseded = Condition::any()
+            .add(Column::SupersededBy.is_null())
+            .add(Column::SupersededBy.gt(watermark));
+        self.tx
+            .find::<Entity>()
+            .filter(Column::Change.lte(watermark))
+            .filter(not_yet_superseded)
+            .filter(Column::Deleted.eq(false))
     }
 
     /// The number of the tenant's newest change; 0 before the first.
@@ -122,6 +130,21 @@ impl Items<'_> {
         Ok(count(
             counters::last(self.tx, tenant_counters::Column::ItemChange).await?,
         ))
+    }
+
+    /// Counts the items there are now, puts the count right where it was not, and returns it. Locks the counters.
+    ///
+    /// # Errors
+    /// The tenant does not exist or is being erased, or the database fails.
+    #[tracing::instrument(level = "debug", name = "items.recount", skip_all)]
+    pub async fn recount(&self) -> Result<u64> {
+        let kept = counters::lock(self.tx, tenant_counters::Column::Items).await?;
+        let db = self.tx.session().write_data().await?;
+        let counted = self.current().count(db).await?;
+        if counted != count(kept) {
+            counters::set_items(self.tx, counted).await?;
+        }
+        Ok(counted)
     }
 
     /// How many items there are now.
