@@ -11,7 +11,7 @@ use jobs::{CheckChampion, IndexItems, JobFailure, JobHandler, JobSpec, JobWork, 
 use storage::{Store, TenantTx};
 use vectors::VectorStore;
 
-use crate::space_index::{Done, Role, SpaceIndex, Written};
+use crate::space_index::{Done, Role, SpaceIndex};
 
 /// Indexes tenants' items.
 pub struct Indexer {
@@ -52,7 +52,7 @@ impl Indexer {
                 false => index.catch_up(work).await?,
             };
             // Else the tenant has switched to another space meanwhile: that is the one to look after.
-            if let Written::All(Done { items, tx, .. }) = written {
+            if let Some(Done { items, tx, .. }) = written {
                 if items > 0 {
                     self.ask_for_a_check(&tx).await?;
                 }

@@ -42,15 +42,7 @@ pub(crate) enum Role {
     Wanted,
 }
 
-/// How far a writing came.
-pub(crate) enum Written {
-    /// Everything that was committed when it began.
-    All(Done),
-    /// The space lost its role meanwhile.
-    Left,
-}
-
-/// What was written.
+/// What was written: everything that was committed when the writing began.
 pub(crate) struct Done {
     /// How many items.
     pub items: u64,
@@ -93,15 +85,15 @@ impl Batch {
 
 impl SpaceIndex<'_> {
     /// Indexes all changes that the space has not seen, and now and then makes it again where points are missing.
-    pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Written, JobFailure> {
-        let mut done = match self.index_changes(work, Changes::New).await? {
-            Written::All(done) => done,
-            Written::Left => return Ok(Written::Left),
+    /// None when the space loses its role meanwhile.
+    pub(crate) async fn catch_up(&self, work: &JobWork) -> Result<Option<Done>, JobFailure> {
+        let Some(mut done) = self.index_changes(work, Changes::New).await? else {
+            return Ok(None);
         };
         // Counting takes the longer the more items there are: not for each of them.
         let Range { start, end } = done.span;
         if start != end && start / COUNTED_EACH == end / COUNTED_EACH {
-            return Ok(Written::All(done));
+            return Ok(Some(done));
         }
         // Nobody waits for the database meanwhile.
         done.tx.commit().await?;
@@ -111,7 +103,7 @@ impl SpaceIndex<'_> {
             .await?;
         done.tx = self.begin().await?;
         if self.is_whole(&done.tx, points).await? {
-            return Ok(Written::All(done));
+            return Ok(Some(done));
         }
         drop(done);
         tracing::warn!(
@@ -138,10 +130,9 @@ impl SpaceIndex<'_> {
 
     /// Writes every item again, then removes points that stand for no item. Answers stay possible
     /// all the while.
-    pub(crate) async fn rebuild(&self, work: &JobWork) -> Result<Written, JobFailure> {
-        let mut done = match self.index_changes(work, Changes::All).await? {
-            Written::All(done) => done,
-            Written::Left => return Ok(Written::Left),
+    pub(crate) async fn rebuild(&self, work: &JobWork) -> Result<Option<Done>, JobFailure> {
+        let Some(mut done) = self.index_changes(work, Changes::All).await? else {
+            return Ok(None);
         };
         done.tx.commit().await?;
         let tx = self.begin().await?;
@@ -160,17 +151,21 @@ impl SpaceIndex<'_> {
             vectors.flush(self.encoder.space()).await?;
         }
         done.tx = self.begin().await?;
-        Ok(Written::All(done))
+        Ok(Some(done))
     }
 
     /// Indexes changes up to those that are committed when it begins. What comes later has a job of its own.
-    async fn index_changes(&self, work: &JobWork, changes: Changes) -> Result<Written, JobFailure> {
+    async fn index_changes(
+        &self,
+        work: &JobWork,
+        changes: Changes,
+    ) -> Result<Option<Done>, JobFailure> {
         let (mut span, mut items) = (None, 0);
         loop {
             work.proceed()?;
             let tx = self.begin().await?;
             if !self.has_role(&tx).await? {
-                return Ok(Written::Left);
+                return Ok(None);
             }
             let (mut seen, whole) = match span.take() {
                 Some(span) => span,
@@ -201,7 +196,7 @@ impl SpaceIndex<'_> {
             let tx = self.note(seen, computed).await?;
             if seen >= whole.end {
                 let span = whole;
-                return Ok(Written::All(Done { items, tx, span }));
+                return Ok(Some(Done { items, tx, span }));
             }
             tx.commit().await?;
             let done = seen.saturating_sub(whole.start) as f32;

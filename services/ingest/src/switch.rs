@@ -19,7 +19,7 @@ use jobs::{IndexItems, JobFailure, JobHandler, JobSpec, JobWork, Retrain, Switch
 use storage::{NewJob, Purpose, SpaceSwitch, Store, TenantTx};
 use vectors::{Space, VectorError, VectorStore};
 
-use crate::space_index::{Role, SpaceIndex, Written};
+use crate::space_index::{Role, SpaceIndex};
 
 /// Cached vectors of a space that are forgotten in one transaction.
 const FORGOTTEN_AT_A_TIME: u64 = 2_000;
@@ -106,13 +106,11 @@ impl SpaceSwitcher {
         };
         let mut items = 0;
         loop {
-            match index.catch_up(work).await? {
-                Written::All(done) => {
-                    items += done.items;
-                    done.tx.commit().await?;
-                }
-                Written::Left => return Ok(None),
-            }
+            let Some(done) = index.catch_up(work).await? else {
+                return Ok(None);
+            };
+            items += done.items;
+            done.tx.commit().await?;
             match self.switch(ctx, &index).await? {
                 SpaceSwitch::Done => return Ok(Some(items)),
                 SpaceSwitch::Behind => {}
