@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use domain::{Job, JobKind, JobState, TenantId, TenantState};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend,
-    EntityTrait, FromQueryResult, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
-    Statement, UpdateMany, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait,
+    FromQueryResult, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect, Statement,
+    UpdateMany, Value,
 };
 use uuid::Uuid;
 
@@ -37,23 +37,36 @@ pub(super) async fn may_take(
     kinds: &[JobKind],
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let kinds = kinds.iter().map(|kind| kind.as_str());
-    let queued = Condition::all()
-        .add(in_state(JobState::Queued))
-        .add(Column::DueAt.lte(micros(now)))
-        .add(Column::Kind.is_in(kinds));
-    let expired = Condition::all()
-        .add(in_state(JobState::Running))
-        .add(Column::LeaseUntil.lte(micros(now)));
-    let any: Option<String> = Entity::find()
-        .select_only()
-        .column(Column::Id)
-        .filter(Condition::any().add(queued).add(expired))
-        .limit(1)
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(any.is_some())
+    if kinds.is_empty() {
+        return Ok(false);
+    }
+    let asked = any_to_take(db.get_database_backend(), kinds, now);
+    Ok(db.query_one_raw(asked).await?.is_some())
+}
+
+/// A row where there is a job to take or to take back. Asked as one condition with OR, SQLite would look at every
+/// job there ever was.
+fn any_to_take(backend: DbBackend, kinds: &[JobKind], now: DateTime<Utc>) -> Statement {
+    let (values, kinds) = due(kinds, now);
+    let sql = format!(
+        "SELECT 1 AS found
+         WHERE EXISTS (SELECT 1 FROM jobs WHERE state = '{queued}' AND due_at <= $1 AND kind IN ({kinds}))
+            OR EXISTS (SELECT 1 FROM jobs WHERE state = '{running}' AND lease_until <= $1)",
+        queued = JobState::Queued.as_str(),
+        running = JobState::Running.as_str(),
+    );
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// The values of a statement about jobs of these kinds that are due, the time first, and the marks of the kinds.
+fn due(kinds: &[JobKind], now: DateTime<Utc>) -> (Vec<Value>, String) {
+    let mut values: Vec<Value> = vec![micros(now).into()];
+    let mut marks = Vec::with_capacity(kinds.len());
+    for kind in kinds {
+        values.push(kind.as_str().into());
+        marks.push(format!("${}", values.len()));
+    }
+    (values, marks.join(", "))
 }
 
 /// Takes back the jobs whose lease ran out: they wait again, or end when they were taken as often
@@ -159,12 +172,7 @@ pub(super) async fn next(
 
 /// Fewest running jobs, then served longest ago, then oldest.
 fn choice(backend: DbBackend, kinds: &[JobKind], now: DateTime<Utc>) -> Statement {
-    let mut values: Vec<Value> = vec![micros(now).into()];
-    let mut marks = Vec::with_capacity(kinds.len());
-    for kind in kinds {
-        values.push(kind.as_str().into());
-        marks.push(format!("${}", values.len()));
-    }
+    let (values, kinds) = due(kinds, now);
     let skip = match backend {
         DbBackend::Postgres => "FOR UPDATE OF j SKIP LOCKED",
         _ => "",
@@ -185,7 +193,6 @@ fn choice(backend: DbBackend, kinds: &[JobKind], now: DateTime<Utc>) -> Statemen
         queued = JobState::Queued.as_str(),
         active = TenantState::Active.as_str(),
         erase = JobKind::EraseTenant.as_str(),
-        kinds = marks.join(", "),
     );
     Statement::from_sql_and_values(backend, sql, values)
 }
@@ -199,4 +206,47 @@ async fn note_turn(db: &DatabaseTransaction, tenant: &str, now: DateTime<Utc>) -
     );
     db.execute_raw(statement).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use migrations::Migrator;
+    use sea_orm::Database;
+    use sea_orm_migration::MigratorTrait;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_for_each_job_reads_no_job_that_has_ended() {
+        let db = Database::connect("sqlite::memory:").await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        let kinds = [JobKind::IndexItems, JobKind::RebuildIndex];
+        let now = DateTime::UNIX_EPOCH;
+        for asked in [
+            any_to_take(DbBackend::Sqlite, &kinds, now),
+            choice(DbBackend::Sqlite, &kinds, now),
+        ] {
+            let plan = Statement {
+                sql: format!("EXPLAIN QUERY PLAN {}", asked.sql),
+                ..asked
+            };
+            let steps = db.query_all_raw(plan).await.unwrap();
+            let steps = steps.iter().map(|row| row.try_get("", "detail").unwrap());
+            let steps: Vec<String> = steps.collect();
+            let of_jobs = |step: &&String| {
+                ["jobs", "j", "b"].iter().any(|name| {
+                    let names = [format!("SCAN {name}"), format!("SEARCH {name}")];
+                    names
+                        .iter()
+                        .any(|name| step.as_str() == name || step.starts_with(&format!("{name} ")))
+                })
+            };
+            let of_jobs: Vec<&String> = steps.iter().filter(of_jobs).collect();
+            assert!(of_jobs.len() > 1, "{steps:?}");
+            for step in of_jobs {
+                let reads_part = step.contains("jobs_queued") || step.contains("jobs_running_once");
+                assert!(reads_part, "{step} in {steps:?}");
+            }
+        }
+    }
 }
