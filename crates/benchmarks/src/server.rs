@@ -1,8 +1,9 @@
 //! The server that a measurement works on: started on empty stores, used, stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 use testkit::ServerProcess;
 use testkit::clients::Operator;
 
@@ -60,8 +61,29 @@ pub async fn with_server_of<T>(
     work: impl AsyncFnOnce(&ServerProcess, &Operator) -> Result<T>,
 ) -> Result<T> {
     // Outlives the server, whose data it holds.
-    let folder = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
-    let mut server = ServerProcess::start(&programs.server, folder.path(), settings).await?;
+    let folder = data_folder()?;
+    with_server_in(programs, folder.path(), settings, work).await
+}
+
+/// A folder for a server's data; it goes when this is dropped.
+///
+/// # Errors
+/// It cannot be made.
+pub fn data_folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("tenantry-").tempdir()?)
+}
+
+/// [`with_server_of`] with its data in a folder, which another server may have filled before.
+///
+/// # Errors
+/// As of [`with_server`].
+pub async fn with_server_in<T>(
+    programs: &Programs,
+    folder: &Path,
+    settings: &[(&str, &str)],
+    work: impl AsyncFnOnce(&ServerProcess, &Operator) -> Result<T>,
+) -> Result<T> {
+    let mut server = ServerProcess::start(&programs.server, folder, settings).await?;
     let operator = Operator::connect(&server.endpoint, &server.operator_key).await?;
     match work(&server, &operator).await {
         Ok(outcome) => server.stop().await.map(|()| outcome),

@@ -68,7 +68,8 @@ pub async fn pin(store: &Store, ctx: &TenantContext, now: DateTime<Utc>) -> Resu
     let (mut found, items) = usage::blocking(Meter::TrainingCpu, work).await?;
     if older > 0 {
         let bound = format!(
-            "only the newest {HISTORY_ITEMS} items are learned from: {older} older ones are left out"
+            "the newest {HISTORY_ITEMS} items that somebody has answered are learned from, and as many that nobody has: \
+             {older} older ones are left out"
         );
         found.report.warnings.push(bound);
     }

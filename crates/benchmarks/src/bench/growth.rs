@@ -15,7 +15,7 @@ use super::sweep::set_model;
 use super::{BenchArgs, TOP_K, load, millis};
 use crate::latency::Latencies;
 use crate::scenario;
-use crate::server::Programs;
+use crate::server::{Programs, data_folder, with_server_in};
 use crate::terminal::{LiveLine, Screen, Table, count};
 use testkit::ServerProcess;
 use testkit::clients::{Backend, Client, Operator, ROUTED};
@@ -134,9 +134,32 @@ async fn measure_size(
     line: &mut LiveLine,
 ) -> Result<Size> {
     // Outlives the servers, whose data it holds.
-    let folder = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
-    let server = ServerProcess::start(&programs.server, folder.path(), &[]).await?;
-    let operator = Operator::connect(&server.endpoint, &server.operator_key).await?;
+    let folder = data_folder()?;
+    let filled = with_server_in(programs, folder.path(), &[], async |server, operator| {
+        fill(server, operator, words, items, line).await
+    });
+    let (size, key, parent) = filled.await?;
+    let restarted = with_server_in(programs, folder.path(), &[], async |server, _| {
+        let backend = Backend::connect(&server.endpoint, &key, parent).await?;
+        let begin = Instant::now();
+        let first = question(words, items, QUESTIONS);
+        backend.recommend(&first, TOP_K, ROUTED).await?;
+        Ok(millis(begin.elapsed()))
+    });
+    Ok(Size {
+        cold: restarted.await?,
+        ..size
+    })
+}
+
+/// Fills a tenant and measures it, all but a first answer; with its key and its name.
+async fn fill(
+    server: &ServerProcess,
+    operator: &Operator,
+    words: &[String],
+    items: usize,
+    line: &mut LiveLine,
+) -> Result<(Size, String, String)> {
     let before = memory(server.id());
     let tenant = Tenant {
         id: "growth".to_owned(),
@@ -146,12 +169,12 @@ async fn measure_size(
         items: (0..items).map(|number| row(words, number)).collect(),
         questions: Vec::new(),
     };
-    let one = scenario::welcome(&server.endpoint, &operator, tenant, false).await?;
+    let one = scenario::welcome(&server.endpoint, operator, tenant, false).await?;
     let client = Client::connect(&server.endpoint, Some(&server.operator_key)).await?;
     set_model(&client, &one.tenant.name(), SPACE).await?;
     let loaded = scenario::load(&one, line).await?;
     let acknowledged = loaded.ingested.took;
-    let question = |number: usize| text(words, items + SINGLE + number, number % EXPERTS);
+    let question = |number: usize| question(words, items, number);
     line.update(&format!("  {} items: asking", count(items)));
     // The first loads the tenant.
     one.backend.recommend(&question(0), TOP_K, ROUTED).await?;
@@ -161,26 +184,25 @@ async fn measure_size(
     line.update(&format!("  {} items: one more and one more", count(items)));
     let item_cpu = one_by_one(&one.backend, server.id(), words, items).await?;
     let trained = scenario::train(&one, "growth", line).await?;
-    let (key, name) = (one.backend_key.clone(), one.tenant.name());
-    server.stop().await?;
-    let again = ServerProcess::start(&programs.server, folder.path(), &[]).await?;
-    let backend = Backend::connect(&again.endpoint, &key, name).await?;
-    let begin = Instant::now();
-    let first = question(QUESTIONS);
-    backend.recommend(&first, TOP_K, ROUTED).await?;
-    let cold = millis(begin.elapsed());
-    again.stop().await?;
     let per_second = |took: Duration| items as f64 / took.as_secs_f64();
-    Ok(Size {
+    let size = Size {
         items,
         acknowledged_per_second: per_second(acknowledged),
         indexed_per_second: per_second(acknowledged + loaded.indexed_after),
         recommend,
         item_cpu,
         retrain_seconds: trained.took.as_secs_f64(),
-        cold,
+        // Known after a restart.
+        cold: f64::NAN,
         memory: before.zip(with).map(|(before, with)| [before, with]),
-    })
+    };
+    let name = one.tenant.name();
+    Ok((size, one.backend_key, name))
+}
+
+/// A question that is none of the items.
+fn question(words: &[String], items: usize, number: usize) -> String {
+    text(words, items + SINGLE + number, number % EXPERTS)
 }
 
 async fn ask(backend: &Backend, question: impl Fn(usize) -> String) -> Result<Recommend> {

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what a client waits for, alone, with a whole questionnaire, and while every
 //! tenant is retrained; how many calls of each kind a server can do, and what becomes of twice as many; how
-//! long one retrain takes; and what it costs to know what all that costs.
+//! long one retrain takes; what a tenant costs as it grows; and what it costs to know what all that costs.
 
 mod baseline;
 mod growth;
@@ -80,7 +80,8 @@ pub struct BenchArgs {
     /// Part `sweep`: only calls whose name holds this, as `precomputed` or `static`.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// Part `growth`: items of the tenant at each step; a million takes two or three minutes.
+    /// Part `growth`: items of the tenant at each step, of which the first and the last are compared; a million
+    /// takes a minute or two.
     #[arg(
         long,
         value_name = "N,…",

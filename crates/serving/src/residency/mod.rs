@@ -357,7 +357,7 @@ impl<S: Source> Residency<S> {
                     let rest = compared.len().saturating_sub(COMPARED_AT_A_TIME);
                     compared.drain(rest..).for_each(|key| schedule.add(key));
                 }
-                () = until(gathered_at), if gathered_at.is_some() => {
+                () = until(gathered_at) => {
                     gathered_at = None;
                     let keys = self.keys_of(std::mem::take(&mut outdated));
                     keys.into_iter().for_each(|key| schedule.add(key));
